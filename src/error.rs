@@ -1,0 +1,95 @@
+//! One error type. Every message carries the numbers that decided.
+
+/// What went wrong, in words that a person can act on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Reading a source failed.
+    #[error("cannot read {name}: {reason}")]
+    Read {
+        /// The file or address.
+        name: String,
+        /// The system's own words.
+        reason: String,
+    },
+    /// The bytes are not a valid checkpoint.
+    #[error("{name} is not a valid {format} file: {reason}")]
+    Malformed {
+        /// The file or address.
+        name: String,
+        /// `GGUF`, `safetensors` …
+        format: &'static str,
+        /// What was found, where, and what was expected.
+        reason: String,
+    },
+    /// The checkpoint is valid, and asks for something this engine does not do.
+    #[error("{name} is not supported: {reason}")]
+    Unsupported {
+        /// The file or address.
+        name: String,
+        /// What it asks for, and what is supported.
+        reason: String,
+    },
+    /// The tokenizer could not be built or run.
+    #[error("tokenizer: {0}")]
+    Tokenizer(String),
+    /// The prompt and the tokens asked for do not fit.
+    #[error("the prompt has {prompt} tokens, and the context holds {context}")]
+    ContextFull {
+        /// Tokens of the prompt, the beginning-of-text token included.
+        prompt: usize,
+        /// Tokens that the session holds.
+        context: usize,
+    },
+    /// A token id outside the vocabulary.
+    #[error("token id {id} is outside the vocabulary of {vocabulary}")]
+    TokenId {
+        /// The id that was given.
+        id: u32,
+        /// Ids run from 0 to this number, exclusive.
+        vocabulary: usize,
+    },
+    /// A setting outside its range.
+    #[error("{name} = {value} is invalid: {expected}")]
+    Setting {
+        /// The setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What is accepted.
+        expected: &'static str,
+    },
+    /// More memory would be needed than there is.
+    #[error(
+        "{needed} bytes are needed on the device ({weights} weights, {kv} KV cache for a context of {context}, \
+         {scratch} scratch), and the budget is {budget}; {advice}"
+    )]
+    Memory {
+        /// Bytes in all.
+        needed: u64,
+        /// Bytes of packed weights.
+        weights: u64,
+        /// Bytes of the KV cache.
+        kv: u64,
+        /// Bytes of activations, staging and parameters.
+        scratch: u64,
+        /// The context that was asked for, in tokens.
+        context: usize,
+        /// Bytes allowed.
+        budget: u64,
+        /// What would fit.
+        advice: String,
+    },
+    /// No adapter fits what was asked for.
+    #[error("no GPU: {0}")]
+    NoDevice(String),
+    /// The device went away or ran out of memory while it worked.
+    #[error("the device was lost: {0}")]
+    DeviceLost(String),
+    /// A kernel or a plan broke its own contract: a bug of this project.
+    #[error("internal error, please report it: {0}")]
+    Internal(String),
+}
+
+/// The result of everything that can fail here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

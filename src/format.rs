@@ -1,0 +1,210 @@
+//! Checkpoint files: bytes in, one [`Checkpoint`] out. Parsers do no input or output of their own.
+
+pub mod gguf;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::shape::Shape;
+
+/// How the elements of a tensor are stored.
+#[allow(non_camel_case_types, reason = "these are the names that every file and tool uses")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum WeightType {
+    /// IEEE single.
+    F32,
+    /// IEEE half.
+    F16,
+    /// Blocks of 32: a half scale and 32 nibbles.
+    Q4_0,
+    /// Blocks of 32: a half scale and 32 signed bytes.
+    Q8_0,
+    /// Blocks of 256: 6-bit quants, a signed byte scale per 16, a half scale per 256.
+    Q6_K,
+}
+
+impl WeightType {
+    /// Every type the engine runs.
+    pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::Q4_0, Self::Q8_0, Self::Q6_K];
+
+    /// The name GGUF gives it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Q4_0 => "Q4_0",
+            Self::Q8_0 => "Q8_0",
+            Self::Q6_K => "Q6_K",
+        }
+    }
+
+    /// Elements per block in the file.
+    pub const fn block_len(self) -> usize {
+        match self {
+            Self::F32 | Self::F16 => 1,
+            Self::Q4_0 | Self::Q8_0 => 32,
+            Self::Q6_K => 256,
+        }
+    }
+
+    /// Bytes per block in the file.
+    pub const fn block_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+            Self::Q4_0 => 18,
+            Self::Q8_0 => 34,
+            Self::Q6_K => 210,
+        }
+    }
+
+    /// Bytes of a row of `k` elements in the file; `k` is a multiple of [`Self::block_len`].
+    pub const fn row_bytes(self, k: usize) -> usize {
+        k / self.block_len() * self.block_bytes()
+    }
+}
+
+/// Where a tensor lies in its file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// Rows, `n`; 1 for a vector.
+    pub rows: usize,
+    /// Elements per row, `k`.
+    pub cols: usize,
+    /// Storage type.
+    pub kind: WeightType,
+    /// Bytes from the beginning of the file.
+    pub bytes: Range<u64>,
+}
+
+/// The tensors of one transformer block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerTensors {
+    /// `[1, dim]`
+    pub attn_norm: Tensor,
+    /// `[heads * head_dim, dim]`
+    pub attn_q: Tensor,
+    /// `[kv_heads * head_dim, dim]`
+    pub attn_k: Tensor,
+    /// `[kv_heads * head_dim, dim]`
+    pub attn_v: Tensor,
+    /// `[dim, heads * head_dim]`
+    pub attn_output: Tensor,
+    /// `[1, dim]`
+    pub ffn_norm: Tensor,
+    /// `[ffn, dim]`
+    pub ffn_gate: Tensor,
+    /// `[ffn, dim]`
+    pub ffn_up: Tensor,
+    /// `[dim, ffn]`
+    pub ffn_down: Tensor,
+}
+
+/// The tensors of a whole model, checked against its shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelTensors {
+    /// `[vocabulary, dim]`
+    pub token_embd: Tensor,
+    /// Transformer blocks in order.
+    pub layers: Vec<LayerTensors>,
+    /// `[1, dim]`
+    pub output_norm: Tensor,
+    /// `[vocabulary, dim]`; `None` where the embedding is the head too.
+    pub output: Option<Tensor>,
+}
+
+/// What a tokenizer is built from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vocabulary {
+    /// How text is cut and merged.
+    pub kind: VocabularyKind,
+    /// Text of each token, as the file has it.
+    pub tokens: Vec<String>,
+    /// Kind of each token.
+    pub token_types: Vec<TokenType>,
+    /// Put before every text when `add_bos`.
+    pub bos: Option<u32>,
+    /// The end-of-text token that the file names.
+    pub eos: Option<u32>,
+    /// Stands for what the vocabulary cannot spell.
+    pub unknown: Option<u32>,
+    /// All ids that end a generation: `eos`, and those known by their text.
+    pub end_of_generation: Vec<u32>,
+    /// Whether a text begins with `bos`.
+    pub add_bos: bool,
+    /// Whether a space is put before the text (sentencepiece).
+    pub add_space_prefix: bool,
+}
+
+/// The two tokenizer families of Llama models.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VocabularyKind {
+    /// Byte-level BPE with Llama 3's pre-tokenizer (`gpt2` / `llama-bpe`).
+    ByteLevelBpe {
+        /// Pairs in order of rank, each "left right".
+        merges: Vec<String>,
+    },
+    /// sentencepiece BPE with scores and byte fallback (`llama`).
+    SentencePiece {
+        /// One per token; the highest merges first.
+        scores: Vec<f32>,
+    },
+}
+
+/// llama.cpp's token kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenType {
+    /// Plain text.
+    Normal,
+    /// Stands for what cannot be spelled.
+    Unknown,
+    /// Never printed, never parsed from user text.
+    Control,
+    /// Added by a user: matched before anything else.
+    UserDefined,
+    /// A reserved id.
+    Unused,
+    /// One raw byte, `<0x41>`.
+    Byte,
+}
+
+/// Sampling settings that a file recommends.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SamplingDefaults {
+    /// Softmax temperature.
+    pub temperature: Option<f32>,
+    /// Keep this many of the likeliest tokens.
+    pub top_k: Option<u32>,
+    /// Keep the likeliest tokens up to this probability mass.
+    pub top_p: Option<f32>,
+}
+
+/// Everything a checkpoint says, with weights still in the file.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The model's own name, or the file's.
+    pub name: String,
+    /// File format with its version, e.g. `GGUF v3`.
+    pub format: String,
+    /// `None` for a file that holds a vocabulary alone.
+    pub model: Option<(Shape, ModelTensors)>,
+    /// `None` for a file without a tokenizer.
+    pub vocabulary: Option<Vocabulary>,
+    /// Jinja source of the chat template.
+    pub chat_template: Option<String>,
+    /// Recommended settings.
+    pub sampling: SamplingDefaults,
+    /// Every tensor of the file by name, also those the engine does not use.
+    pub tensors: BTreeMap<String, TensorSummary>,
+}
+
+/// A line of `inspect`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorSummary {
+    /// Dimensions, slowest first.
+    pub dims: Vec<u64>,
+    /// The file's own name for the storage type.
+    pub kind: String,
+    /// Bytes in the file.
+    pub bytes: u64,
+}

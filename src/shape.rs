@@ -1,0 +1,107 @@
+//! The numbers that fix a Llama: everything a plan needs, and nothing that needs weights.
+
+/// Which elements of a head form one rotated pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RopePairing {
+    /// Elements `2i` and `2i + 1`: Meta's checkpoints, and GGUF.
+    Interleaved,
+    /// Elements `i` and `i + d/2`: everything derived from Hugging Face.
+    HalfSplit,
+}
+
+/// The shape of a Llama-architecture model. Letters are those of ARCHITECTURE.md.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shape {
+    /// Width of the residual stream.
+    pub dim: usize,
+    /// Width of the feed-forward layer.
+    pub ffn: usize,
+    /// Transformer blocks.
+    pub layers: usize,
+    /// Query heads, `h`.
+    pub heads: usize,
+    /// Key and value heads; `heads` is a multiple of it (grouped-query attention).
+    pub kv_heads: usize,
+    /// Elements of a head, `d`.
+    pub head_dim: usize,
+    /// Token ids, `v`.
+    pub vocabulary: usize,
+    /// Longest context the model was trained for, in tokens.
+    pub context: usize,
+    /// Epsilon of the RMS norm.
+    pub norm_eps: f32,
+    /// Order of the rows of the query and key matrices in the file.
+    pub rope_pairing: RopePairing,
+    /// Rotation per position of each pair, in radians: `d/2` numbers, scaling applied.
+    pub rope_frequencies: Vec<f64>,
+}
+
+impl Shape {
+    /// Query heads that share one key/value head.
+    pub fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+
+    /// Width of all query heads together.
+    pub fn q_dim(&self) -> usize {
+        self.heads * self.head_dim
+    }
+
+    /// Width of all key heads together.
+    pub fn kv_dim(&self) -> usize {
+        self.kv_heads * self.head_dim
+    }
+}
+
+/// Llama 3's frequency scaling (`rope_type: llama3`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RopeScaling {
+    /// Divisor of the low frequencies: 8 for Llama 3.1, 32 for 3.2.
+    pub factor: f64,
+    /// Wavelengths above `original_context / low_freq_factor` are divided by `factor`.
+    pub low_freq_factor: f64,
+    /// Wavelengths below `original_context / high_freq_factor` stay.
+    pub high_freq_factor: f64,
+    /// Context before scaling, in tokens.
+    pub original_context: f64,
+}
+
+impl RopeScaling {
+    /// What every Llama 3.2 text model uses.
+    pub const LLAMA_3_2: Self =
+        Self { factor: 32.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 8192.0 };
+
+    /// What a frequency is divided by (`_compute_llama3_parameters` in transformers; GGUF stores these as `rope_freqs`).
+    pub fn divisor(&self, frequency: f64) -> f64 {
+        let wavelength = std::f64::consts::TAU / frequency;
+        if wavelength < self.original_context / self.high_freq_factor {
+            1.0
+        } else if wavelength > self.original_context / self.low_freq_factor {
+            self.factor
+        } else {
+            let smooth = (self.original_context / wavelength - self.low_freq_factor)
+                / (self.high_freq_factor - self.low_freq_factor);
+            1.0 / ((1.0 - smooth) / self.factor + smooth)
+        }
+    }
+}
+
+/// `base^(-2i/d)` for the `d/2` pairs of a head (RoFormer, arXiv 2104.09864).
+pub fn rope_frequencies(head_dim: usize, base: f64) -> Vec<f64> {
+    (0..head_dim / 2).map(|i| base.powf(-2.0 * i as f64 / head_dim as f64)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn llama_3_2_divisors() {
+        let divisors: Vec<f64> =
+            rope_frequencies(64, 500_000.0).into_iter().map(|f| RopeScaling::LLAMA_3_2.divisor(f)).collect();
+        assert!(divisors[..15].iter().all(|d| *d == 1.0));
+        for (i, golden) in [(15, 1.651329), (16, 3.292262), (17, 9.666729), (18, 32.0), (31, 32.0)] {
+            assert!((divisors[i] - golden).abs() < 1e-5, "pair {i}: {} is not {golden}", divisors[i]);
+        }
+    }
+}
