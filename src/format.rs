@@ -134,6 +134,8 @@ pub struct Vocabulary {
     pub add_bos: bool,
     /// Whether a space is put before the text (sentencepiece).
     pub add_space_prefix: bool,
+    /// Whether spaces around the text go and runs of them become one (sentencepiece).
+    pub remove_extra_whitespaces: bool,
 }
 
 /// The two tokenizer families of Llama models.

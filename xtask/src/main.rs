@@ -1,1 +1,115 @@
-fn main() {}
+//! `cargo xtask`: the one entry point for set-up, tests, the web build and CI.
+
+mod apt;
+mod ci;
+mod debian;
+mod shell;
+mod steps;
+mod test;
+mod toolchain;
+mod vulkan;
+mod web;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::{apt::Consent, steps::Steps, toolchain::Mode};
+
+/// Everything one does with this repository, by one command.
+///
+/// A new machine needs Rust and nothing else: `cargo xtask test` installs a software Vulkan driver where there is no
+/// driver, tests the workspace, checks every shader with a browser's compiler, and runs kernels in a headless browser.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = "Example: cargo xtask test --yes")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make sure that a Vulkan driver is there; on Debian and Ubuntu, offer to install Mesa's software driver.
+    Setup {
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Set up, then run all tests: cargo test, the Tint check of the shaders, kernels in a headless browser.
+    ///
+    /// A step whose tools cannot be had is skipped and the summary says why; where CI is set, a skip is a failure.
+    #[command(after_help = "Example: cargo xtask test -- --test oracle matvec")]
+    Test {
+        #[command(flatten)]
+        consent: Consent,
+        /// Arguments for cargo test; with any, only cargo test runs
+        #[arg(last = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
+    /// Check the library, without default features, for WebAssembly, Android and iOS.
+    Targets {
+        #[command(flatten)]
+        consent: Consent,
+        /// Where the standard libraries of other targets come from
+        #[arg(long, value_enum, default_value_t)]
+        toolchain: Mode,
+    },
+    /// Build the library for the web into target/web/pkg, and with --test run kernels in a headless browser.
+    Web {
+        #[command(flatten)]
+        consent: Consent,
+        #[command(flatten)]
+        options: web::Options,
+    },
+    /// Compile every shader that the tests wrote to target/wgsl with Tint, the compiler of Chromium, under WebGPU's default limits.
+    Tint {
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// All that CI checks: formatting, lints, docs, tests, targets.
+    Ci {
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Measure speed: the arguments go to `llamita bench`, built in release.
+    #[command(after_help = "Example: cargo xtask bench --prefill 128 --decode 32 --json", disable_help_flag = true)]
+    Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one command; false when a step of it failed.
+fn run(command: Command) -> Result<bool> {
+    let mut steps = Steps::new();
+    match command {
+        Command::Setup { consent } => {
+            println!("{}", vulkan::setup(consent)?);
+            return Ok(true);
+        }
+        Command::Bench { args } => {
+            let mut bench = shell::cargo(["run", "--release", "--package", "llamita", "--", "bench"]);
+            shell::run(bench.args(args))?;
+            return Ok(true);
+        }
+        Command::Test { consent, args } => {
+            test::all(&mut steps, consent, &args);
+        }
+        Command::Targets { consent, toolchain } => toolchain::check(&mut steps, toolchain, consent, false),
+        Command::Web { consent, options } => web::command(&mut steps, &options, consent),
+        Command::Tint { consent } => test::tint(&mut steps, consent),
+        Command::Ci { consent } => ci::all(&mut steps, consent),
+    }
+    Ok(steps.finish())
+}

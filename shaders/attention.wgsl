@@ -1,0 +1,140 @@
+// o = softmax(q k^T) v, causal, grouped queries, online softmax (arXiv 1805.02867), keys cut into splits.
+//
+// A workgroup serves one key/value head, QUERY_TOKENS tokens with their GROUP query heads (QUERIES in all), and one
+// split. Keys come in tiles of KEYS. Queries are already divided by sqrt(d).
+
+struct Params {
+    token_begin: u32,
+    token_end: u32,
+    kv_heads: u32,
+    heads: u32,
+    out_quads: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+// [rows][heads][d]
+@group(0) @binding(2) var<storage, read> queries: array<vec4<f32>>;
+// [rows][SPLITS][out_quads], normalised within the split
+@group(0) @binding(5) var<storage, read_write> out: array<vec4<f32>>;
+// [rows][SPLITS][heads] of (max score, sum of exponentials)
+@group(0) @binding(6) var<storage, read_write> score: array<vec2<f32>>;
+
+const MASKED: f32 = -1e30;
+const QUADS: u32 = HEAD_DIM / 4u;
+
+var<workgroup> weight: array<f32, SCORES>;
+var<workgroup> largest: array<f32, QUERIES>;
+var<workgroup> total: array<f32, QUERIES>;
+var<workgroup> rescale: array<f32, QUERIES>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let kv_head = group.x % params.kv_heads;
+    let split = group.x / params.kv_heads;
+    let token = params.token_begin + group.y * QUERY_TOKENS;
+    if (token >= slot.rows) {
+        return;
+    }
+    let tokens = min(QUERY_TOKENS, slot.rows - token);
+    var longest = 0u;
+    for (var t = 0u; t < tokens; t++) {
+        longest = max(longest, slot.row[token + t].y);
+    }
+    let count = split_count(longest);
+    if (split >= count) {
+        return;
+    }
+    let span = (longest + count - 1u) / count;
+    let begin = split * span;
+    let end = min(begin + span, longest);
+
+    for (var i = lane; i < QUERIES; i += LANES) {
+        largest[i] = MASKED;
+        total[i] = 0.0;
+    }
+    var acc: array<vec4<f32>, ITEMS>;
+    workgroupBarrier();
+
+    let key_base = kv_head * slot.capacity;
+    for (var base = begin; base < end; base += KEYS) {
+        // Scores: a lane takes one key, and QUERIES_PER_LANE queries that share its loads.
+        for (var i = lane; i < KEYS * QUERY_PARTS; i += LANES) {
+            let j = i % KEYS;
+            let first = (i / KEYS) * QUERIES_PER_LANE;
+            let position = base + j;
+            var sums: array<f32, QUERIES_PER_LANE>;
+            if (position < end) {
+                for (var c = 0u; c < QUADS; c++) {
+                    let key = kv_quad(keys[(key_base + position) * QUADS + c]);
+                    for (var u = 0u; u < QUERIES_PER_LANE; u++) {
+                        let query = min(first + u, QUERIES - 1u);
+                        let row = min(token + query / GROUP, slot.rows - 1u);
+                        let head = kv_head * GROUP + query % GROUP;
+                        sums[u] += dot(queries[(row * params.heads + head) * QUADS + c], key);
+                    }
+                }
+            }
+            for (var u = 0u; u < QUERIES_PER_LANE; u++) {
+                let query = first + u;
+                if (query < QUERIES) {
+                    let row = token + query / GROUP;
+                    let seen = position < end && row < slot.rows && position < slot.row[min(row, ROWS - 1u)].y;
+                    weight[query * KEYS + j] = select(MASKED, sums[u], seen);
+                }
+            }
+        }
+        workgroupBarrier();
+
+        // Online softmax: a lane takes one query.
+        for (var i = lane; i < QUERIES; i += LANES) {
+            var top = largest[i];
+            for (var j = 0u; j < KEYS; j++) {
+                top = max(top, weight[i * KEYS + j]);
+            }
+            var sum = 0.0;
+            for (var j = 0u; j < KEYS; j++) {
+                let s = weight[i * KEYS + j];
+                let p = select(exp(s - top), 0.0, s <= MASKED);
+                weight[i * KEYS + j] = p;
+                sum += p;
+            }
+            rescale[i] = exp(largest[i] - top);
+            total[i] = total[i] * rescale[i] + sum;
+            largest[i] = top;
+        }
+        workgroupBarrier();
+
+        // Values: a lane takes ITEMS (query, quad of the head) pairs.
+        let valid = min(KEYS, end - base);
+        for (var item = 0u; item < ITEMS; item++) {
+            let i = item * LANES + lane;
+            if (i < QUERIES * QUADS) {
+                let query = i / QUADS;
+                var sum = acc[item] * rescale[query];
+                for (var j = 0u; j < valid; j++) {
+                    sum += weight[query * KEYS + j] * kv_quad(values[(key_base + base + j) * QUADS + i % QUADS]);
+                }
+                acc[item] = sum;
+            }
+        }
+        workgroupBarrier();
+    }
+
+    for (var item = 0u; item < ITEMS; item++) {
+        let i = item * LANES + lane;
+        let query = i / QUADS;
+        let row = token + query / GROUP;
+        if (i < QUERIES * QUADS && row < slot.rows) {
+            let head = kv_head * GROUP + query % GROUP;
+            out[(row * SPLITS + split) * params.out_quads + head * QUADS + i % QUADS] =
+                acc[item] / max(total[query], 1e-20);
+        }
+    }
+    for (var query = lane; query < QUERIES; query += LANES) {
+        let row = token + query / GROUP;
+        if (row < slot.rows) {
+            let head = kv_head * GROUP + query % GROUP;
+            score[(row * SPLITS + split) * params.heads + head] = vec2<f32>(largest[query], total[query]);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+// x[t] = E[id[t]]: gathers one row of the embedding per token. The table may lie in up to four parts.
+
+struct Params {
+    vocabulary: u32,
+    part_rows: u32,
+    blocks: u32,
+    supers: u32,
+    part_first: u32,
+    planes_a_1: u32,
+    planes_a_2: u32,
+    planes_a_3: u32,
+    planes_b_1: u32,
+    planes_b_2: u32,
+    planes_b_3: u32,
+    planes_c_1: u32,
+    planes_c_2: u32,
+    planes_c_3: u32,
+    planes_d_1: u32,
+    planes_d_2: u32,
+    planes_d_3: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+// [capacity + 1], the id at each position
+@group(0) @binding(2) var<storage, read> ids: array<u32>;
+// [rows][dim], padded with zeros to a multiple of 32
+@group(0) @binding(3) var<storage, read_write> x: array<vec4<f32>>;
+// [part rows][dim], packed
+@group(0) @binding(4) var<storage, read> weights_a: array<vec4<u32>>;
+@group(0) @binding(5) var<storage, read> weights_b: array<vec4<u32>>;
+@group(0) @binding(6) var<storage, read> weights_c: array<vec4<u32>>;
+@group(0) @binding(7) var<storage, read> weights_d: array<vec4<u32>>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let t = group.y;
+    let quad = group.x * LANES + lane;
+    if (t >= slot.rows || quad >= params.blocks * 8u) {
+        return;
+    }
+    let id = min(ids[slot.row[t].x], params.vocabulary - 1u);
+    let part = id / params.part_rows - params.part_first;
+    let row = id % params.part_rows;
+    let g = quad / 8u;
+    let q = quad % 8u;
+    let j = g % 8u;
+    let block = ((row / TILE) * params.blocks + g) * TILE + row % TILE;
+    let super_block = ((row / TILE) * params.supers + g / 8u) * TILE + row % TILE;
+    var v: vec4<f32>;
+    var scale: vec2<f32>;
+    if (part == 0u) {
+        let raw = fetch_a(vec3<u32>(params.planes_a_1, params.planes_a_2, params.planes_a_3), block, super_block, j);
+        v = quad_a(raw, q);
+        scale = scale_a(raw);
+    } else if (part == 1u) {
+        let raw = fetch_b(vec3<u32>(params.planes_b_1, params.planes_b_2, params.planes_b_3), block, super_block, j);
+        v = quad_b(raw, q);
+        scale = scale_b(raw);
+    } else if (part == 2u) {
+        let raw = fetch_c(vec3<u32>(params.planes_c_1, params.planes_c_2, params.planes_c_3), block, super_block, j);
+        v = quad_c(raw, q);
+        scale = scale_c(raw);
+    } else if (part == 3u) {
+        let raw = fetch_d(vec3<u32>(params.planes_d_1, params.planes_d_2, params.planes_d_3), block, super_block, j);
+        v = quad_d(raw, q);
+        scale = scale_d(raw);
+    } else {
+        return;
+    }
+    x[t * params.blocks * 8u + quad] = v * select(scale.x, scale.y, q >= 4u);
+}

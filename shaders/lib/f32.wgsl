@@ -1,0 +1,17 @@
+// Reader of F32 blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+
+struct RawROLE { at: u32 }
+
+fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
+    return RawROLE(block * 8u);
+}
+
+// Quad q of the block: weights 4q .. 4q+4, unscaled.
+fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(weightsROLE[raw.at + q]);
+}
+
+// Scales of the two halves of the block.
+fn scaleROLE(raw: RawROLE) -> vec2<f32> {
+    return vec2<f32>(1.0);
+}

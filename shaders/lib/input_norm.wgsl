@@ -1,0 +1,18 @@
+// Input of a matvec: RMSNorm, x * gamma / sqrt(mean(x^2) + eps) (arXiv 1910.07467). The root is taken once, at the end.
+
+// [rows][k], padded with zeros to a multiple of 32
+@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
+// [k], padded with zeros
+@group(0) @binding(4) var<storage, read> gamma: array<vec4<f32>>;
+
+fn prepare_input(lane: u32) {}
+
+fn load_input(quad: u32, square: ptr<function, f32>) -> vec4<f32> {
+    let v = x[params.at_head * slot.head_first * params.quads + quad];
+    *square += dot(v, v);
+    return v * gamma[quad];
+}
+
+fn input_scale(square: f32) -> f32 {
+    return inverseSqrt(square / params.norm_dim + params.eps);
+}

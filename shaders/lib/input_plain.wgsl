@@ -1,0 +1,14 @@
+// Input of a matvec: x as it is.
+
+// [k], padded with zeros to a multiple of 32
+@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
+
+fn prepare_input(lane: u32) {}
+
+fn load_input(quad: u32, square: ptr<function, f32>) -> vec4<f32> {
+    return x[quad];
+}
+
+fn input_scale(square: f32) -> f32 {
+    return 1.0;
+}

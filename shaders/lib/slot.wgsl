@@ -1,0 +1,25 @@
+// The per-token slot: src/slot.rs. ROWS rows, ROPE = ROWS * d/4 vectors of two (cos, sin) pairs.
+
+struct Slot {
+    rows: u32,
+    capacity: u32,
+    head_first: u32,
+    head_rows: u32,
+    seed_lo: u32,
+    seed_hi: u32,
+    top_k: u32,
+    inv_temperature: f32,
+    top_p: f32,
+    biases: u32,
+    unused_0: u32,
+    unused_1: u32,
+    unused_2: u32,
+    unused_3: u32,
+    unused_4: u32,
+    unused_5: u32,
+    // position, attend, 0, 0
+    row: array<vec4<u32>, ROWS>,
+    rope: array<vec4<f32>, ROPE>,
+}
+
+@group(0) @binding(1) var<uniform> slot: Slot;

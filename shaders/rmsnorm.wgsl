@@ -1,0 +1,41 @@
+// y[t] = x[t] * gamma / sqrt(mean(x[t]^2) + eps) (arXiv 1910.07467). One workgroup per token.
+
+struct Params {
+    quads: u32,
+    at_head: u32,
+    norm_dim: f32,
+    eps: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+// [rows][k], padded with zeros to a multiple of 32
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+// [k], padded with zeros
+@group(0) @binding(3) var<storage, read> gamma: array<vec4<f32>>;
+// [rows][k]
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
+
+var<workgroup> squares: array<f32, LANES>;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let tokens = select(slot.rows, slot.head_rows, params.at_head == 1u);
+    if (group.x >= tokens) {
+        return;
+    }
+    let from_row = (params.at_head * slot.head_first + group.x) * params.quads;
+    var square = 0.0;
+    for (var q = lane; q < params.quads; q += LANES) {
+        square += dot(x[from_row + q], x[from_row + q]);
+    }
+    squares[lane] = square;
+    workgroupBarrier();
+    var sum = 0.0;
+    for (var i = 0u; i < LANES; i++) {
+        sum += squares[i];
+    }
+    let scale = inverseSqrt(sum / params.norm_dim + params.eps);
+    for (var q = lane; q < params.quads; q += LANES) {
+        y[group.x * params.quads + q] = scale * x[from_row + q] * gamma[q];
+    }
+}

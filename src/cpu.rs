@@ -1,0 +1,81 @@
+//! Runs a plan on the kernels' oracles: the test oracle, and the fallback where there is no adapter.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::kernel::{Active, Call, Words};
+use crate::plan::{Copy, Kind, Plan, Wanted};
+use crate::slot::Slot;
+
+/// Packed weights in host memory, by buffer name.
+pub type Weights = Rc<HashMap<String, Words>>;
+
+/// The state of a session in host memory, and the plans that run on it.
+pub struct Machine {
+    weights: Weights,
+    state: HashMap<String, Words>,
+    plans: Vec<Arc<Plan>>,
+}
+
+impl Machine {
+    /// Allocates what the plans need.
+    pub fn new(weights: Weights, plans: Vec<Arc<Plan>>) -> Self {
+        let mut state: HashMap<String, Words> = HashMap::new();
+        for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|b| b.kind != Kind::Weight) {
+            let words = state.entry(buffer.name.clone()).or_insert_with(|| RefCell::new(Vec::new()));
+            let longest = words.borrow().len().max(buffer.words);
+            words.borrow_mut().resize(longest, 0);
+        }
+        Self { weights, state, plans }
+    }
+
+    fn buffer(&self, name: &str) -> Result<&Words> {
+        self.state
+            .get(name)
+            .or_else(|| self.weights.get(name))
+            .ok_or_else(|| Error::Internal(format!("no buffer {name} on the CPU")))
+    }
+
+    /// Writes words into a buffer of the session.
+    ///
+    /// # Errors
+    /// Where there is no such buffer.
+    pub fn write(&self, name: &str, first: usize, words: &[u32]) -> Result<()> {
+        self.buffer(name)?.borrow_mut()[first..first + words.len()].copy_from_slice(words);
+        Ok(())
+    }
+
+    /// Words of a buffer.
+    ///
+    /// # Errors
+    /// Where there is no such buffer.
+    pub fn read(&self, copy: Copy) -> Result<Vec<u32>> {
+        Ok(self.buffer(copy.name)?.borrow()[copy.first..copy.first + copy.words].to_vec())
+    }
+
+    /// Runs the wanted steps of a range of a plan.
+    ///
+    /// # Errors
+    /// Where a weight is missing.
+    pub fn run(&self, plan: usize, steps: Range<usize>, wanted: Wanted, slot: &Slot) -> Result<()> {
+        let plan = &self.plans[plan];
+        let active = Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize };
+        for step in plan.steps[steps].iter().filter(|step| wanted.runs(step.stage)) {
+            let grid = step.kernel.grid(&step.params, active);
+            if grid.contains(&0) {
+                continue;
+            }
+            let buffers = step
+                .buffers
+                .iter()
+                .map(|id| self.buffer(&plan.buffers[id.0].name))
+                .collect::<Result<Vec<&Words>>>()?;
+            step.kernel.oracle(&Call { params: &step.params, slot, buffers, grid });
+        }
+        Ok(())
+    }
+}

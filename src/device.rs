@@ -1,0 +1,234 @@
+//! A GPU or the CPU behind one face: what the model and its sessions run on.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures::future::LocalBoxFuture;
+
+use crate::error::Result;
+use crate::gpu::{DeviceWeights, Gpu};
+use crate::kernels::Tier;
+use crate::pack::Layout;
+use crate::plan::{Copy, Plan, Wanted};
+use crate::slot::Slot;
+use crate::tuning::{DeviceClass, Tuning};
+use crate::{cpu, gpu};
+
+/// What a model is asked to run on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The best adapter, and the CPU where there is none.
+    #[default]
+    Auto,
+    /// The best adapter, and an error where there is none.
+    Gpu,
+    /// The CPU, without any adapter.
+    Cpu,
+    /// The adapter whose name contains this, in any case.
+    Named(String),
+}
+
+impl std::str::FromStr for DeviceChoice {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text {
+            "auto" => Self::Auto,
+            "gpu" => Self::Gpu,
+            "cpu" => Self::Cpu,
+            name => Self::Named(name.to_owned()),
+        })
+    }
+}
+
+/// What a model runs on.
+#[derive(Clone, Debug)]
+pub enum Device {
+    /// A device of wgpu's.
+    Gpu(Gpu),
+    /// The oracles.
+    Cpu,
+}
+
+impl Device {
+    /// Opens what was chosen, in the given tier or the best one. Where `Auto` finds no adapter, the answer is the CPU.
+    ///
+    /// # Errors
+    /// Where a GPU was asked for and there is none, or it lacks the tier.
+    pub async fn open(choice: &DeviceChoice, tier: Option<Tier>) -> Result<Self> {
+        let opened = match choice {
+            DeviceChoice::Cpu => return Ok(Self::Cpu),
+            DeviceChoice::Named(name) => Gpu::open(Some(name), tier).await,
+            DeviceChoice::Auto | DeviceChoice::Gpu => Gpu::open(None, tier).await,
+        };
+        match (opened, choice) {
+            (Ok(gpu), _) => Ok(Self::Gpu(gpu)),
+            (Err(error), DeviceChoice::Auto) if tier.is_none() => {
+                log::warn!("{error}; running on the CPU, slowly");
+                Ok(Self::Cpu)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// The adapter's name, or `CPU`.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Gpu(gpu) => gpu.name(),
+            Self::Cpu => "CPU",
+        }
+    }
+
+    /// The tier in use; the CPU has the plainest.
+    pub fn tier(&self) -> Tier {
+        match self {
+            Self::Gpu(gpu) => gpu.tier(),
+            Self::Cpu => Tier::Base,
+        }
+    }
+
+    /// The tuning in use.
+    pub fn tuning(&self) -> Tuning {
+        match self {
+            Self::Gpu(gpu) => gpu.tuning(),
+            Self::Cpu => Tuning::of(DeviceClass::CpuDriver, Tier::Base),
+        }
+    }
+}
+
+/// Packed weights, shared by the sessions of a model.
+#[derive(Clone)]
+pub enum Weights {
+    /// On a device.
+    Gpu(Gpu, Rc<DeviceWeights>),
+    /// In host memory.
+    Cpu(cpu::Weights),
+}
+
+/// Packed weights while they are loaded.
+pub(crate) enum Upload {
+    Gpu(Gpu, DeviceWeights),
+    Cpu(HashMap<String, RefCell<Vec<u32>>>),
+}
+
+impl Upload {
+    pub(crate) fn new(device: &Device) -> Self {
+        match device {
+            Device::Gpu(gpu) => Self::Gpu(gpu.clone(), DeviceWeights::default()),
+            Device::Cpu => Self::Cpu(HashMap::new()),
+        }
+    }
+
+    /// Makes room for a buffer.
+    pub(crate) fn reserve(&mut self, name: &str, words: usize) {
+        match self {
+            Self::Gpu(gpu, weights) => weights.reserve(gpu, name, words),
+            Self::Cpu(weights) => {
+                weights.insert(name.to_owned(), RefCell::new(vec![0; words]));
+            }
+        }
+    }
+
+    /// Writes words.
+    pub(crate) fn write(&self, name: &str, first: usize, words: &[u32]) {
+        match self {
+            Self::Gpu(gpu, weights) => weights.write(gpu, name, first, words),
+            Self::Cpu(weights) => weights[name].borrow_mut()[first..first + words.len()].copy_from_slice(words),
+        }
+    }
+
+    /// Writes packed rows.
+    pub(crate) fn write_rows(&self, name: &str, layout: &Layout, first_row: usize, planes: &[Vec<u32>; 4]) {
+        for (plane, words) in planes.iter().enumerate().filter(|(_, words)| !words.is_empty()) {
+            self.write(name, layout.slab_start(plane, first_row), words);
+        }
+    }
+
+    /// Waits until the device has taken what was written, so that staging memory does not pile up.
+    pub(crate) async fn flush(&self) -> Result<()> {
+        match self {
+            Self::Gpu(gpu, _) => gpu.flush().await,
+            Self::Cpu(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Weights {
+        match self {
+            Self::Gpu(gpu, weights) => Weights::Gpu(gpu, Rc::new(weights)),
+            Self::Cpu(weights) => Weights::Cpu(Rc::new(weights)),
+        }
+    }
+}
+
+/// The state of a session, and the plans that run on it.
+pub enum Machine {
+    /// On a device.
+    Gpu(gpu::Machine),
+    /// In host memory.
+    Cpu(cpu::Machine),
+}
+
+impl Machine {
+    /// Allocates what the plans need.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory.
+    pub fn new(weights: &Weights, plans: Vec<Arc<Plan>>) -> Result<Self> {
+        match weights {
+            Weights::Gpu(gpu, weights) => gpu::Machine::new(gpu, weights.clone(), plans).map(Self::Gpu),
+            Weights::Cpu(weights) => Ok(Self::Cpu(cpu::Machine::new(weights.clone(), plans))),
+        }
+    }
+
+    /// Writes words into a buffer of the session, before the next run.
+    ///
+    /// # Errors
+    /// Where there is no such buffer.
+    pub fn write(&self, name: &str, first: usize, words: &[u32]) -> Result<()> {
+        match self {
+            Self::Gpu(machine) => machine.write(name, first, words),
+            Self::Cpu(machine) => machine.write(name, first, words),
+        }
+    }
+
+    /// Runs the wanted steps of a range of a plan. The future is ready when they are done, with the words of `copy`.
+    ///
+    /// # Errors
+    /// Where the device is lost.
+    pub fn run(
+        &self,
+        plan: usize,
+        steps: Range<usize>,
+        wanted: Wanted,
+        slot: &Slot,
+        copy: Option<Copy>,
+    ) -> Result<LocalBoxFuture<'static, Result<Vec<u32>>>> {
+        match self {
+            Self::Gpu(machine) => Ok(Box::pin(machine.run(plan, steps, wanted, slot, copy)?)),
+            Self::Cpu(machine) => {
+                machine.run(plan, steps, wanted, slot)?;
+                let words = copy.map_or(Ok(Vec::new()), |copy| machine.read(copy));
+                Ok(Box::pin(std::future::ready(words)))
+            }
+        }
+    }
+
+    /// Words of a buffer, after everything that was run.
+    ///
+    /// # Errors
+    /// Where there is no such buffer, or the device is lost.
+    pub async fn read(&self, copy: Copy<'_>) -> Result<Vec<u32>> {
+        match self {
+            Self::Gpu(machine) => machine.read(copy)?.await,
+            Self::Cpu(machine) => machine.read(copy),
+        }
+    }
+
+    /// Runs that may be under way at once: the CPU works while it is asked.
+    pub(crate) fn overlaps(&self) -> bool {
+        matches!(self, Self::Gpu(_))
+    }
+}

@@ -1,0 +1,386 @@
+//! Bytes to typed metadata: bounds, lengths, text. Nothing here knows what a model is.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+
+use super::FORMAT;
+
+/// Arrays inside arrays; ggml itself writes none.
+const MAX_ARRAY_DEPTH: u32 = 4;
+
+/// Longest key in bytes (`docs/gguf.md`).
+const MAX_KEY_BYTES: usize = 65_535;
+
+/// Why a header could not be read to its end.
+pub(super) enum Stop {
+    /// The prefix must reach this many bytes from the beginning of the file; the file has them.
+    Need(u64),
+    /// It never will be.
+    Failed(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A position in the first bytes of a file.
+pub(super) struct Cursor<'a> {
+    name: &'a str,
+    prefix: &'a [u8],
+    file_len: u64,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) fn new(name: &'a str, prefix: &'a [u8], file_len: u64) -> Self {
+        Self { name, prefix, file_len, at: 0 }
+    }
+
+    /// Bytes from the beginning of the file to the next one to be read.
+    pub(super) fn position(&self) -> u64 {
+        self.at as u64
+    }
+
+    pub(super) fn file_len(&self) -> u64 {
+        self.file_len
+    }
+
+    pub(super) fn malformed(&self, reason: String) -> Stop {
+        Stop::Failed(malformed(self.name, reason))
+    }
+
+    pub(super) fn unsupported(&self, reason: String) -> Stop {
+        Stop::Failed(unsupported(self.name, reason))
+    }
+
+    /// Fails unless `count` things of at least `each` bytes fit into what is left of the file.
+    fn check_room(&self, count: u64, each: u64, what: &str) -> Result<(), Stop> {
+        let left = self.file_len - self.position();
+        if count.checked_mul(each).is_some_and(|needed| needed <= left) {
+            return Ok(());
+        }
+        let needed = if each == 1 { format!("{count} bytes") } else { format!("{count} times at least {each} bytes") };
+        Err(self
+            .malformed(format!("at byte {}, {what} needs {needed}, and {left} are left of {}", self.at, self.file_len)))
+    }
+
+    pub(super) fn take(&mut self, len: u64, what: &str) -> Result<&'a [u8], Stop> {
+        self.check_room(len, 1, what)?;
+        let end = self.position() + len;
+        let Some(bytes) = usize::try_from(end).ok().and_then(|end| self.prefix.get(self.at..end)) else {
+            return Err(Stop::Need(end));
+        };
+        self.at += bytes.len();
+        Ok(bytes)
+    }
+
+    fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N], Stop> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N as u64, what)?);
+        Ok(array)
+    }
+
+    pub(super) fn u32(&mut self, what: &str) -> Result<u32, Stop> {
+        Ok(u32::from_le_bytes(self.array(what)?))
+    }
+
+    pub(super) fn u64(&mut self, what: &str) -> Result<u64, Stop> {
+        Ok(u64::from_le_bytes(self.array(what)?))
+    }
+
+    /// A length in 8 bytes, then that many bytes of UTF-8.
+    pub(super) fn string(&mut self, what: &str) -> Result<&'a str, Stop> {
+        let len = self.u64(what)?;
+        let start = self.at;
+        let bytes = self.take(len, what)?;
+        std::str::from_utf8(bytes)
+            .map_err(|error| self.malformed(format!("{what} is not UTF-8 at byte {}", start + error.valid_up_to())))
+    }
+
+    fn value(&mut self, key: &str, kind: u32, depth: u32) -> Result<Value<'a>, Stop> {
+        Ok(match kind {
+            0 => Value::Integer(self.array::<1>(key)?[0].into()),
+            1 => Value::Integer(i8::from_le_bytes(self.array(key)?).into()),
+            2 => Value::Integer(u16::from_le_bytes(self.array(key)?).into()),
+            3 => Value::Integer(i16::from_le_bytes(self.array(key)?).into()),
+            4 => Value::Integer(self.u32(key)?.into()),
+            5 => Value::Integer(i32::from_le_bytes(self.array(key)?).into()),
+            6 => Value::Float(f32::from_le_bytes(self.array(key)?).into()),
+            7 => match self.array::<1>(key)?[0] {
+                0 => Value::Bool(false),
+                1 => Value::Bool(true),
+                other => return Err(self.malformed(format!("{key} is a boolean with value {other}; expected 0 or 1"))),
+            },
+            8 => Value::String(self.string(key)?),
+            9 => Value::Array(self.array_value(key, depth)?),
+            10 => Value::Integer(self.u64(key)?.into()),
+            11 => Value::Integer(i64::from_le_bytes(self.array(key)?).into()),
+            12 => Value::Float(f64::from_le_bytes(self.array(key)?)),
+            other => {
+                return Err(self.malformed(format!("{key} has value type {other}; types 0 to 12 are known")));
+            }
+        })
+    }
+
+    /// Walks over an array once, so that whatever is wrong inside is found here; keeps only where it lies.
+    fn array_value(&mut self, key: &str, depth: u32) -> Result<Array<'a>, Stop> {
+        if depth >= MAX_ARRAY_DEPTH {
+            return Err(self.malformed(format!("{key} nests arrays more than {MAX_ARRAY_DEPTH} deep")));
+        }
+        let element = self.u32(key)?;
+        let count = self.u64(key)?;
+        let each = match element {
+            0 | 1 | 7 => 1,
+            2 | 3 => 2,
+            4..=6 => 4,
+            8 | 10..=12 => 8,
+            9 => 12,
+            other => {
+                return Err(self.malformed(format!("{key} is an array of type {other}; types 0 to 12 are known")));
+            }
+        };
+        self.check_room(count, each, key)?;
+        let start = self.at;
+        match element {
+            8 => {
+                for _ in 0..count {
+                    self.string(key)?;
+                }
+            }
+            7 | 9 => {
+                for _ in 0..count {
+                    self.value(key, element, depth + 1)?;
+                }
+            }
+            _ => {
+                self.take(count * each, key)?;
+            }
+        }
+        Ok(Array { element, count: count as usize, bytes: &self.prefix[start..self.at] })
+    }
+}
+
+/// One metadata value, borrowed from the prefix.
+pub(super) enum Value<'a> {
+    /// Any of the eight integer types: what matters is the number, and writers differ in its width.
+    Integer(i128),
+    Float(f64),
+    Bool(bool),
+    String(&'a str),
+    Array(Array<'a>),
+}
+
+impl Value<'_> {
+    fn describe(&self) -> String {
+        match self {
+            Self::Integer(value) => format!("the integer {value}"),
+            // Most are f32 in the file, and f32 prints what its writer typed.
+            Self::Float(value) => format!("the number {}", *value as f32),
+            Self::Bool(value) => format!("the boolean {value}"),
+            Self::String(text) => format!("the string \"{}\"", text.chars().take(40).collect::<String>()),
+            Self::Array(array) => format!("an array of {} elements", array.count),
+        }
+    }
+}
+
+/// An array that was walked over once, still in its bytes: 280 147 merges cost nothing until they are wanted.
+pub(super) struct Array<'a> {
+    element: u32,
+    pub(super) count: usize,
+    bytes: &'a [u8],
+}
+
+impl<'a> Array<'a> {
+    /// Every element in turn. The walk has found them all whole, so a failure ends the iteration.
+    fn values(&self) -> impl Iterator<Item = Value<'a>> {
+        let element = self.element;
+        let mut cursor = Cursor::new("", self.bytes, self.bytes.len() as u64);
+        (0..self.count).map_while(move |_| cursor.value("an element", element, 0).ok())
+    }
+}
+
+/// The metadata of a file by key.
+pub(super) struct Metadata<'a> {
+    name: &'a str,
+    values: BTreeMap<&'a str, Value<'a>>,
+}
+
+impl<'a> Metadata<'a> {
+    pub(super) fn read(cursor: &mut Cursor<'a>, count: u64) -> Result<Self, Stop> {
+        let mut values = BTreeMap::new();
+        for index in 0..count {
+            let key = cursor.string(&format!("the key of metadata entry {index}"))?;
+            if key.is_empty() || key.len() > MAX_KEY_BYTES {
+                return Err(cursor.malformed(format!(
+                    "the key of metadata entry {index} has {} bytes; expected 1 to {MAX_KEY_BYTES}",
+                    key.len()
+                )));
+            }
+            let kind = cursor.u32(key)?;
+            let value = cursor.value(key, kind, 0)?;
+            if values.insert(key, value).is_some() {
+                return Err(cursor.malformed(format!("the key {key} appears twice")));
+            }
+        }
+        Ok(Self { name: cursor.name, values })
+    }
+
+    pub(super) fn malformed(&self, reason: String) -> Error {
+        malformed(self.name, reason)
+    }
+
+    pub(super) fn unsupported(&self, reason: String) -> Error {
+        unsupported(self.name, reason)
+    }
+
+    fn missing(&self, key: &str) -> Error {
+        self.malformed(format!("the key {key} is missing"))
+    }
+
+    fn wrong(&self, key: &str, value: &Value<'_>, expected: &str) -> Error {
+        self.malformed(format!("{key} is {}; expected {expected}", value.describe()))
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    pub(super) fn string(&self, key: &str) -> Result<Option<&'a str>> {
+        match self.values.get(key) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(other) => Err(self.wrong(key, other, "a string")),
+        }
+    }
+
+    pub(super) fn require_string(&self, key: &str) -> Result<&'a str> {
+        self.string(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    pub(super) fn integer(&self, key: &str) -> Result<Option<i128>> {
+        match self.values.get(key) {
+            None => Ok(None),
+            Some(Value::Integer(value)) => Ok(Some(*value)),
+            Some(other) => Err(self.wrong(key, other, "one integer")),
+        }
+    }
+
+    /// A number in single precision, which is what these are computed with; too large a one is infinite.
+    pub(super) fn float(&self, key: &str) -> Result<Option<f32>> {
+        match self.values.get(key) {
+            None => Ok(None),
+            Some(Value::Float(value)) => Ok(Some(*value as f32)),
+            Some(other) => Err(self.wrong(key, other, "a floating-point number")),
+        }
+    }
+
+    pub(super) fn require_float(&self, key: &str) -> Result<f32> {
+        self.float(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>> {
+        match self.values.get(key) {
+            None => Ok(None),
+            Some(Value::Bool(value)) => Ok(Some(*value)),
+            Some(other) => Err(self.wrong(key, other, "a boolean")),
+        }
+    }
+
+    /// A size between 1 and `max`.
+    pub(super) fn size(&self, key: &str, max: usize) -> Result<Option<usize>> {
+        let Some(value) = self.integer(key)? else { return Ok(None) };
+        match usize::try_from(value) {
+            Ok(size) if size >= 1 && size <= max => Ok(Some(size)),
+            _ => Err(self.malformed(format!("{key} is {value}; expected 1 to {max}"))),
+        }
+    }
+
+    pub(super) fn require_size(&self, key: &str, max: usize) -> Result<usize> {
+        self.size(key, max)?.ok_or_else(|| self.missing(key))
+    }
+
+    fn array(&self, key: &str) -> Result<Option<&Array<'a>>> {
+        match self.values.get(key) {
+            None => Ok(None),
+            Some(Value::Array(array)) => Ok(Some(array)),
+            Some(other) => Err(self.wrong(key, other, "an array")),
+        }
+    }
+
+    /// The elements of an array, each through `convert`, which knows the one kind that is expected.
+    fn elements<T>(
+        &self,
+        key: &str,
+        expected: &str,
+        convert: impl Fn(&Value<'a>) -> Option<T>,
+    ) -> Result<Option<Vec<T>>> {
+        let Some(array) = self.array(key)? else { return Ok(None) };
+        // Strings take at least 8 bytes in the file; what is smaller there may not cost more here before it is looked at.
+        let mut elements = Vec::with_capacity(array.count.min(array.bytes.len() / 8));
+        for (index, value) in array.values().enumerate() {
+            let Some(element) = convert(&value) else {
+                return Err(
+                    self.malformed(format!("element {index} of {key} is {}; expected {expected}", value.describe()))
+                );
+            };
+            elements.push(element);
+        }
+        Ok(Some(elements))
+    }
+
+    pub(super) fn strings(&self, key: &str) -> Result<Option<Vec<String>>> {
+        self.elements(key, "a string", |value| match value {
+            Value::String(text) => Some((*text).to_owned()),
+            _ => None,
+        })
+    }
+
+    pub(super) fn require_strings(&self, key: &str) -> Result<Vec<String>> {
+        self.strings(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    pub(super) fn floats(&self, key: &str) -> Result<Option<Vec<f32>>> {
+        self.elements(key, "a floating-point number", |value| match value {
+            Value::Float(number) => Some(*number as f32),
+            _ => None,
+        })
+    }
+
+    pub(super) fn require_floats(&self, key: &str) -> Result<Vec<f32>> {
+        self.floats(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    pub(super) fn integers(&self, key: &str) -> Result<Option<Vec<i64>>> {
+        self.elements(key, "a 64-bit integer", |value| match value {
+            Value::Integer(number) => i64::try_from(*number).ok(),
+            _ => None,
+        })
+    }
+
+    /// Elements of an array, or `None` where the key is absent.
+    pub(super) fn count(&self, key: &str) -> Result<Option<usize>> {
+        Ok(self.array(key)?.map(|array| array.count))
+    }
+
+    /// Bytes that tensor data is aligned to: 32, or `general.alignment`.
+    pub(super) fn alignment(&self) -> Result<u64> {
+        let Some(value) = self.integer("general.alignment")? else { return Ok(32) };
+        // docs/gguf.md asks for a multiple of 8, llama.cpp for a power of two; every writer does both.
+        u32::try_from(value)
+            .ok()
+            .filter(|value| value.is_power_of_two() && value.is_multiple_of(8))
+            .map(u64::from)
+            .ok_or_else(|| self.malformed(format!("general.alignment is {value}; expected a power of two from 8")))
+    }
+}
+
+fn malformed(name: &str, reason: String) -> Error {
+    Error::Malformed { name: name.to_owned(), format: FORMAT, reason }
+}
+
+fn unsupported(name: &str, reason: String) -> Error {
+    Error::Unsupported { name: name.to_owned(), reason }
+}

@@ -1,0 +1,222 @@
+//! The `tokenizer.*` keys.
+
+use std::collections::BTreeSet;
+
+use crate::error::Result;
+use crate::format::{TokenType, Vocabulary, VocabularyKind};
+
+use super::reader::Metadata;
+
+/// Most tokens; the largest vocabulary in use has 262 144.
+const MAX_TOKENS: usize = 1 << 20;
+
+/// Most merges; Llama 3 has 280 147.
+const MAX_MERGES: usize = 1 << 22;
+
+/// Names of Llama 3's pre-tokenizer (`llama-vocab.cpp`).
+const LLAMA_3_PRE: [&str; 3] = ["llama-bpe", "llama3", "llama-v3"];
+
+/// Tokens that end a generation, whatever the file says about them: llama.cpp's `special_eog_ids`
+/// (`llama_vocab::impl::load` in `llama-vocab.cpp`), which collects them by text because many files name only one.
+const END_OF_GENERATION: [&str; 15] = [
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end_of_text|>",
+    "<|endoftext|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<end_of_turn>",
+    "<end_of_utterance>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+    "<｜end▁of▁sentence｜>",
+];
+
+/// The vocabulary of a file, or `None` where it has no tokenizer.
+pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> {
+    let family = match metadata.string("tokenizer.ggml.model")? {
+        None | Some("none" | "no_vocab") => return Ok(None),
+        Some(family @ ("gpt2" | "llama")) => family,
+        Some(other) => {
+            return Err(metadata.unsupported(format!(
+                "tokenizer.ggml.model is \"{other}\"; supported are \"gpt2\" (with Llama 3's splitting) and \"llama\""
+            )));
+        }
+    };
+    let count = metadata.count("tokenizer.ggml.tokens")?.unwrap_or(0);
+    if count > MAX_TOKENS {
+        return Err(metadata.malformed(format!("it has {count} tokens; at most {MAX_TOKENS} are read")));
+    }
+    let tokens = metadata.require_strings("tokenizer.ggml.tokens")?;
+    if tokens.is_empty() {
+        return Err(metadata.malformed("tokenizer.ggml.tokens is empty".to_owned()));
+    }
+    let kind = if family == "gpt2" { byte_level(metadata)? } else { sentence_piece(metadata, tokens.len())? };
+    let sentence_piece = matches!(kind, VocabularyKind::SentencePiece { .. });
+
+    let id = |key: &str| token_id(metadata, key, tokens.len());
+    let mut special = SpecialIds {
+        bos: id("tokenizer.ggml.bos_token_id")?,
+        eos: id("tokenizer.ggml.eos_token_id")?,
+        eot: id("tokenizer.ggml.eot_token_id")?,
+        eom: id("tokenizer.ggml.eom_token_id")?,
+        unknown: id("tokenizer.ggml.unknown_token_id")?,
+    };
+    if sentence_piece {
+        special.fill_sentence_piece_defaults(metadata, &tokens);
+    }
+    check_one_per_token(metadata, "tokenizer.ggml.token_type", tokens.len())?;
+    let mut token_types = match metadata.integers("tokenizer.ggml.token_type")? {
+        Some(numbers) => token_types(metadata, &numbers)?,
+        None => guessed_types(&tokens, &special, sentence_piece),
+    };
+    let end_of_generation = end_of_generation(&tokens, &special, &mut token_types);
+    Ok(Some(Vocabulary {
+        kind,
+        tokens,
+        token_types,
+        bos: special.bos,
+        eos: special.eos,
+        unknown: special.unknown,
+        end_of_generation,
+        // Both families begin with BOS unless the file says otherwise (`add_bos` in llama-vocab.cpp).
+        add_bos: metadata.boolean("tokenizer.ggml.add_bos_token")?.unwrap_or(true),
+        add_space_prefix: metadata.boolean("tokenizer.ggml.add_space_prefix")?.unwrap_or(sentence_piece),
+        remove_extra_whitespaces: metadata.boolean("tokenizer.ggml.remove_extra_whitespaces")?.unwrap_or(false),
+    }))
+}
+
+fn byte_level(metadata: &Metadata<'_>) -> Result<VocabularyKind> {
+    match metadata.string("tokenizer.ggml.pre")? {
+        Some(pre) if LLAMA_3_PRE.contains(&pre) => {}
+        found => {
+            let found = found.map_or("missing".to_owned(), |pre| format!("\"{pre}\""));
+            return Err(metadata.unsupported(format!(
+                "tokenizer.ggml.pre is {found}; how to split text for a \"gpt2\" tokenizer is known for {}",
+                LLAMA_3_PRE.join(", ")
+            )));
+        }
+    }
+    if let Some(count) = metadata.count("tokenizer.ggml.merges")?.filter(|count| *count > MAX_MERGES) {
+        return Err(metadata.malformed(format!("it has {count} merges; at most {MAX_MERGES} are read")));
+    }
+    let merges = metadata.require_strings("tokenizer.ggml.merges")?;
+    for (index, merge) in merges.iter().enumerate() {
+        let mut halves = merge.split(' ');
+        if !matches!((halves.next(), halves.next(), halves.next()), (Some(a), Some(b), None) if !a.is_empty() && !b.is_empty())
+        {
+            return Err(metadata.malformed(format!(
+                "element {index} of tokenizer.ggml.merges is \"{merge}\"; expected two tokens with one space between"
+            )));
+        }
+    }
+    Ok(VocabularyKind::ByteLevelBpe { merges })
+}
+
+fn sentence_piece(metadata: &Metadata<'_>, tokens: usize) -> Result<VocabularyKind> {
+    check_one_per_token(metadata, "tokenizer.ggml.scores", tokens)?;
+    let scores = metadata.require_floats("tokenizer.ggml.scores")?;
+    if let Some(index) = scores.iter().position(|score| score.is_nan()) {
+        return Err(metadata.malformed(format!("element {index} of tokenizer.ggml.scores is not a number")));
+    }
+    Ok(VocabularyKind::SentencePiece { scores })
+}
+
+/// The ids that a file names.
+struct SpecialIds {
+    bos: Option<u32>,
+    eos: Option<u32>,
+    eot: Option<u32>,
+    eom: Option<u32>,
+    unknown: Option<u32>,
+}
+
+impl SpecialIds {
+    /// sentencepiece writes these three first unless told otherwise; old files rely on it (llama-vocab.cpp).
+    fn fill_sentence_piece_defaults(&mut self, metadata: &Metadata<'_>, tokens: &[String]) {
+        let default = |slot: &mut Option<u32>, key: &str, id: u32, text: &str| {
+            if !metadata.has(key) && tokens.get(id as usize).is_some_and(|token| token == text) {
+                *slot = Some(id);
+            }
+        };
+        default(&mut self.unknown, "tokenizer.ggml.unknown_token_id", 0, "<unk>");
+        default(&mut self.bos, "tokenizer.ggml.bos_token_id", 1, "<s>");
+        default(&mut self.eos, "tokenizer.ggml.eos_token_id", 2, "</s>");
+    }
+}
+
+fn token_id(metadata: &Metadata<'_>, key: &str, tokens: usize) -> Result<Option<u32>> {
+    let Some(value) = metadata.integer(key)? else { return Ok(None) };
+    match u32::try_from(value) {
+        Ok(id) if (id as usize) < tokens => Ok(Some(id)),
+        _ => Err(metadata.malformed(format!("{key} is {value}; the vocabulary has {tokens} tokens"))),
+    }
+}
+
+/// Before an array is read, so that a long one costs nothing.
+fn check_one_per_token(metadata: &Metadata<'_>, key: &str, tokens: usize) -> Result<()> {
+    match metadata.count(key)? {
+        Some(count) if count != tokens => {
+            Err(metadata.malformed(format!("{key} has {count} elements for {tokens} tokens")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn token_types(metadata: &Metadata<'_>, numbers: &[i64]) -> Result<Vec<TokenType>> {
+    let convert = |(index, number): (usize, &i64)| match number {
+        1 => Ok(TokenType::Normal),
+        2 => Ok(TokenType::Unknown),
+        3 => Ok(TokenType::Control),
+        4 => Ok(TokenType::UserDefined),
+        5 => Ok(TokenType::Unused),
+        6 => Ok(TokenType::Byte),
+        other => Err(metadata.malformed(format!("token {index} has type {other}; expected 1 to 6"))),
+    };
+    numbers.iter().enumerate().map(convert).collect()
+}
+
+/// What the types must be where a file does not list them.
+fn guessed_types(tokens: &[String], special: &SpecialIds, sentence_piece: bool) -> Vec<TokenType> {
+    let mut types: Vec<_> = tokens
+        .iter()
+        .map(|token| match byte_of(token) {
+            Some(_) if sentence_piece => TokenType::Byte,
+            _ => TokenType::Normal,
+        })
+        .collect();
+    for id in [special.bos, special.eos, special.eot, special.eom].into_iter().flatten() {
+        types[id as usize] = TokenType::Control;
+    }
+    if let Some(id) = special.unknown {
+        types[id as usize] = TokenType::Unknown;
+    }
+    types
+}
+
+/// The byte that a token `<0x41>` stands for.
+pub(crate) fn byte_of(token: &str) -> Option<u8> {
+    let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
+    (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// All ids that end a generation, `eos` first; those found by text become control tokens, as in llama.cpp.
+///
+/// BOS is among them: a model that writes it has begun another text, and so models trained on concatenated texts
+/// (llama2.c's, which this format carries with `eos` = 2) say that they are done.
+fn end_of_generation(tokens: &[String], special: &SpecialIds, types: &mut [TokenType]) -> Vec<u32> {
+    let mut ids: Vec<u32> = [special.eos, special.eot, special.eom, special.bos].into_iter().flatten().collect();
+    for (id, token) in tokens.iter().enumerate() {
+        if END_OF_GENERATION.contains(&token.as_str()) {
+            types[id] = TokenType::Control;
+            ids.push(id as u32);
+        }
+    }
+    let mut seen = BTreeSet::new();
+    ids.retain(|id| seen.insert(*id));
+    ids
+}

@@ -1,0 +1,267 @@
+//! The only code that names wgpu: adapters, devices, pipelines, uploads, replay and readback.
+
+mod adapter;
+mod machine;
+mod poll;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub use adapter::{AdapterReport, adapters};
+pub use machine::{DeviceWeights, Machine, Readback};
+
+use crate::error::{Error, Result};
+use crate::kernel::{Access, Kernel};
+use crate::kernels::Tier;
+use crate::tuning::{DeviceClass, Tuning};
+
+/// A compiled kernel.
+#[derive(Clone, Debug)]
+struct Pipeline {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// Counters of what was asked of the device.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Command buffers submitted.
+    pub submits: AtomicU64,
+    /// Dispatches recorded.
+    pub dispatches: AtomicU64,
+    /// Bytes allocated and not yet freed.
+    pub allocated: AtomicU64,
+    /// Most bytes allocated at any time.
+    pub peak: AtomicU64,
+}
+
+/// A device that was opened. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    tier: Tier,
+    poller: poll::Poller,
+    pipelines: Mutex<HashMap<String, Pipeline>>,
+    failure: Arc<Mutex<Option<String>>>,
+    counters: Arc<Counters>,
+}
+
+/// A buffer that counts itself.
+#[derive(Debug)]
+pub(crate) struct Allocation {
+    buffer: wgpu::Buffer,
+    counters: Arc<Counters>,
+}
+
+impl std::ops::Deref for Allocation {
+    type Target = wgpu::Buffer;
+
+    fn deref(&self) -> &wgpu::Buffer {
+        &self.buffer
+    }
+}
+
+impl Drop for Allocation {
+    fn drop(&mut self) {
+        self.counters.allocated.fetch_sub(self.buffer.size(), Ordering::Relaxed);
+    }
+}
+
+impl Gpu {
+    /// Opens a device: the adapter whose name contains `name` (any case), or the best one; in the given tier, or the best
+    /// one the adapter has. Only the default WebGPU limits are asked for.
+    ///
+    /// # Errors
+    /// Where no adapter fits, it lacks the tier or the default limits, or the device cannot be made.
+    pub async fn open(name: Option<&str>, tier: Option<Tier>) -> Result<Self> {
+        let adapter = adapter::choose(name).await?;
+        let info = adapter.get_info();
+        let best = adapter::best_tier(&adapter);
+        let tier = tier.unwrap_or(best);
+        if tier > best {
+            return Err(Error::NoDevice(format!("{} has no shader-f16, which the tier {tier} needs", info.name)));
+        }
+        let features = match tier {
+            Tier::Base => wgpu::Features::empty(),
+            Tier::F16 => wgpu::Features::SHADER_F16,
+        };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("llamita"),
+            required_features: features,
+            required_limits: wgpu::Limits::default(),
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) =
+            adapter.request_device(&descriptor).await.map_err(|e| Error::NoDevice(format!("{}: {e}", info.name)))?;
+        let failure: Arc<Mutex<Option<String>>> = Arc::default();
+        let note = |slot: &Arc<Mutex<Option<String>>>, text: String| {
+            slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
+        };
+        let lost = failure.clone();
+        device.set_device_lost_callback(move |reason, text| note(&lost, format!("{reason:?}: {text}")));
+        let uncaptured = failure.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaptured, error.to_string())));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                poller: poll::Poller::new(device.clone()),
+                device,
+                queue,
+                info,
+                tier,
+                pipelines: Mutex::default(),
+                failure,
+                counters: Arc::default(),
+            }),
+        })
+    }
+
+    /// The adapter's name.
+    pub fn name(&self) -> &str {
+        &self.inner.info.name
+    }
+
+    /// Driver name and version, as far as the platform tells.
+    pub fn driver(&self) -> String {
+        format!("{} {}", self.inner.info.driver, self.inner.info.driver_info).trim().to_owned()
+    }
+
+    /// The graphics interface: vulkan, metal …
+    pub fn backend(&self) -> String {
+        self.inner.info.backend.to_string()
+    }
+
+    /// The tier in use.
+    pub fn tier(&self) -> Tier {
+        self.inner.tier
+    }
+
+    /// What this device was asked for so far.
+    pub fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
+    /// The class that tuning goes by.
+    pub fn class(&self) -> DeviceClass {
+        adapter::class(&self.inner.info)
+    }
+
+    /// The tuning of this device.
+    pub fn tuning(&self) -> Tuning {
+        Tuning::of(self.class(), self.tier())
+    }
+
+    /// Whether the device shares the system's memory.
+    pub fn shares_memory(&self) -> bool {
+        self.inner.info.device_type != wgpu::DeviceType::DiscreteGpu
+    }
+
+    /// Drops the device, as a driver that fails would. What runs on it ends with [`Error::DeviceLost`].
+    pub fn destroy(&self) {
+        self.inner.device.destroy();
+    }
+
+    /// Waits until everything that was written has reached the device.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory.
+    pub async fn flush(&self) -> Result<()> {
+        let submission = self.inner.queue.submit([]);
+        machine::Readback::of_submission(self, submission).await.map(|_| ())
+    }
+
+    /// The first thing that went wrong on the device.
+    fn check(&self) -> Result<()> {
+        match &*self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(text) => Err(Error::DeviceLost(text.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn allocate(&self, label: &str, words: usize, usage: wgpu::BufferUsages) -> Allocation {
+        // A binding must not be empty.
+        let size = (words.max(4) * 4) as u64;
+        let buffer = self.inner.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage,
+            mapped_at_creation: false,
+        });
+        let counters = self.inner.counters.clone();
+        let now = counters.allocated.fetch_add(size, Ordering::Relaxed) + size;
+        counters.peak.fetch_max(now, Ordering::Relaxed);
+        Allocation { buffer, counters }
+    }
+
+    /// The compiled kernel, compiled on first use.
+    fn pipeline(&self, kernel: &dyn Kernel, params: &[u32]) -> Pipeline {
+        let text = kernel.source().compose();
+        if let Some(pipeline) = self.inner.pipelines.lock().unwrap_or_else(PoisonError::into_inner).get(&text) {
+            return pipeline.clone();
+        }
+        let device = &self.inner.device;
+        let label = kernel.label();
+        let uniform = |binding, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: wgpu::BufferBindingType::Uniform,
+                has_dynamic_offset,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let mut entries = vec![uniform(0, false), uniform(1, true)];
+        entries.extend(kernel.args(params).iter().map(|arg| wgpu::BindGroupLayoutEntry {
+            binding: arg.binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty: wgpu::BufferBindingType::Storage { read_only: arg.access == Access::Read },
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
+            count: None,
+        }));
+        let layout = device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(&label), entries: &entries });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(&label),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(&label),
+            source: wgpu::ShaderSource::Wgsl(text.as_str().into()),
+        };
+        let checks = wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
+        // SAFETY: every loop of every kernel counts towards a bound, which is all that the omitted check is about.
+        // Bounds checks stay on.
+        let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&label),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        let pipeline = Pipeline { pipeline, layout };
+        self.inner
+            .pipelines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(text, pipeline.clone());
+        pipeline
+    }
+}

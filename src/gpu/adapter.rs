@@ -1,0 +1,125 @@
+//! Adapters: which there are, which one is best, and what it can do.
+
+use crate::error::{Error, Result};
+use crate::kernels::Tier;
+use crate::tuning::DeviceClass;
+
+fn instance() -> wgpu::Instance {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    // In release builds the default flag only adds a validation dispatch before indirect ones, of which there are none.
+    descriptor.flags = wgpu::InstanceFlags::empty().with_env();
+    wgpu::Instance::new(descriptor)
+}
+
+/// One adapter, for `llamita devices` and reports.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct AdapterReport {
+    /// The adapter's own name.
+    pub name: String,
+    /// vulkan, metal …
+    pub backend: String,
+    /// Discrete GPU, integrated GPU, CPU …
+    pub kind: String,
+    /// Driver name and version.
+    pub driver: String,
+    /// The best tier it can run.
+    pub tier: &'static str,
+    /// Whether it is what `auto` takes.
+    pub chosen: bool,
+    /// Native halves in shaders.
+    pub shader_f16: bool,
+    /// Subgroup operations.
+    pub subgroups: bool,
+    /// Smallest and largest subgroup.
+    pub subgroup_sizes: [u32; 2],
+    /// Timestamps.
+    pub timestamps: bool,
+    /// Most bytes of one binding.
+    pub max_binding_bytes: u64,
+    /// Most bytes of one buffer.
+    pub max_buffer_bytes: u64,
+    /// Bytes of workgroup memory.
+    pub workgroup_bytes: u32,
+    /// Lanes of a workgroup.
+    pub workgroup_lanes: u32,
+    /// Storage buffers of a kernel.
+    pub storage_buffers: u32,
+}
+
+async fn list() -> Vec<wgpu::Adapter> {
+    let mut adapters = instance().enumerate_adapters(wgpu::Backends::PRIMARY).await;
+    adapters.sort_by_key(rank);
+    adapters
+}
+
+/// Real GPUs first, drivers that run on the CPU last.
+fn rank(adapter: &wgpu::Adapter) -> u32 {
+    match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    }
+}
+
+/// The adapters of this machine, the best first.
+pub async fn adapters() -> Vec<AdapterReport> {
+    let report = |(i, adapter): (usize, &wgpu::Adapter)| {
+        let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+        AdapterReport {
+            backend: info.backend.to_string(),
+            kind: format!("{:?}", info.device_type),
+            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            tier: best_tier(adapter).name(),
+            chosen: i == 0,
+            shader_f16: features.contains(wgpu::Features::SHADER_F16),
+            subgroups: features.contains(wgpu::Features::SUBGROUP),
+            subgroup_sizes: [info.subgroup_min_size, info.subgroup_max_size],
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_buffer_bytes: limits.max_buffer_size,
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            workgroup_lanes: limits.max_compute_invocations_per_workgroup,
+            storage_buffers: limits.max_storage_buffers_per_shader_stage,
+            name: info.name,
+        }
+    };
+    list().await.iter().enumerate().map(report).collect()
+}
+
+/// The adapter that a name or nothing asks for.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) async fn choose(name: Option<&str>) -> Result<wgpu::Adapter> {
+    let all = list().await;
+    let names: Vec<String> = all.iter().map(|a| a.get_info().name).collect();
+    let wanted = name.unwrap_or_default().to_lowercase();
+    match all.into_iter().find(|a| a.get_info().name.to_lowercase().contains(&wanted)) {
+        Some(adapter) => Ok(adapter),
+        None if names.is_empty() => Err(Error::NoDevice("no Vulkan, Metal or Direct3D 12 adapter was found".to_owned())),
+        None => Err(Error::NoDevice(format!("no adapter is called {wanted:?}; there is {}", names.join(", ")))),
+    }
+}
+
+/// The browser's adapter: it shows one.
+#[cfg(target_arch = "wasm32")]
+pub(super) async fn choose(_name: Option<&str>) -> Result<wgpu::Adapter> {
+    let options = wgpu::RequestAdapterOptions {
+        power_preference: wgpu::PowerPreference::HighPerformance,
+        ..Default::default()
+    };
+    instance().request_adapter(&options).await.map_err(|e| Error::NoDevice(format!("WebGPU: {e}")))
+}
+
+/// The best tier of an adapter.
+pub(super) fn best_tier(adapter: &wgpu::Adapter) -> Tier {
+    if adapter.features().contains(wgpu::Features::SHADER_F16) { Tier::F16 } else { Tier::Base }
+}
+
+/// The class that tuning goes by.
+pub(super) fn class(info: &wgpu::AdapterInfo) -> DeviceClass {
+    // Browsers hide the type; SwiftShader is what they fall back to.
+    let software = info.device_type == wgpu::DeviceType::Cpu || info.name.to_lowercase().contains("swiftshader");
+    if software { DeviceClass::CpuDriver } else { DeviceClass::Gpu }
+}

@@ -1,0 +1,279 @@
+//! The state of a session on the device, and the plans that are replayed on it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use futures::channel::oneshot;
+
+use super::{Allocation, Gpu};
+use crate::error::{Error, Result};
+use crate::kernel::{Active, round_up};
+use crate::plan::{Copy, Kind, Plan, Step, Wanted};
+use crate::slot::Slot;
+
+/// Offsets of uniform bindings are multiples of this on every device.
+const UNIFORM_ALIGN: usize = 256;
+/// Slots of the ring: more than submits that are ever in flight.
+const SLOTS: usize = 8;
+
+/// Packed weights on the device, by buffer name.
+#[derive(Debug, Default)]
+pub struct DeviceWeights {
+    buffers: HashMap<String, Allocation>,
+}
+
+impl DeviceWeights {
+    /// Makes room for a buffer.
+    pub fn reserve(&mut self, gpu: &Gpu, name: &str, words: usize) {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+        self.buffers.insert(name.to_owned(), gpu.allocate(name, words, usage));
+    }
+
+    /// Writes words.
+    pub fn write(&self, gpu: &Gpu, name: &str, first: usize, words: &[u32]) {
+        gpu.inner.queue.write_buffer(&self.buffers[name], first as u64 * 4, bytemuck::cast_slice(words));
+    }
+}
+
+/// A plan on the device.
+struct Prepared {
+    plan: Arc<Plan>,
+    steps: Vec<(wgpu::ComputePipeline, wgpu::BindGroup)>,
+    slots: Allocation,
+    slot_stride: usize,
+    next_slot: Cell<usize>,
+    /// Keeps the uniform buffer of the params alive.
+    _params: Allocation,
+}
+
+/// The state of a session on the device, and the plans that are replayed on it.
+pub struct Machine {
+    gpu: Gpu,
+    weights: Rc<DeviceWeights>,
+    state: HashMap<String, Allocation>,
+    plans: Vec<Prepared>,
+    staging: Rc<RefCell<Vec<Allocation>>>,
+}
+
+impl Machine {
+    /// Allocates what the plans need, and compiles their kernels.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory, or refuses a kernel.
+    pub fn new(gpu: &Gpu, weights: Rc<DeviceWeights>, plans: Vec<Arc<Plan>>) -> Result<Self> {
+        let mut sizes: HashMap<&str, usize> = HashMap::new();
+        for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|b| b.kind != Kind::Weight) {
+            let words = sizes.entry(&buffer.name).or_default();
+            *words = (*words).max(buffer.words);
+        }
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
+        let state = sizes.iter().map(|(name, words)| ((*name).to_owned(), gpu.allocate(name, *words, usage))).collect();
+        let mut machine =
+            Self { gpu: gpu.clone(), weights, state, plans: Vec::new(), staging: Rc::default() };
+        for plan in plans {
+            let prepared = machine.prepare(plan)?;
+            machine.plans.push(prepared);
+        }
+        gpu.check()?;
+        Ok(machine)
+    }
+
+    fn buffer(&self, name: &str) -> Result<&Allocation> {
+        self.state
+            .get(name)
+            .or_else(|| self.weights.buffers.get(name))
+            .ok_or_else(|| Error::Internal(format!("no buffer {name} on the device")))
+    }
+
+    fn prepare(&self, plan: Arc<Plan>) -> Result<Prepared> {
+        let gpu = &self.gpu;
+        let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let slot_stride = round_up(Slot::words(plan.rows, plan.pairs) * 4, UNIFORM_ALIGN);
+        let slots = gpu.allocate("slots", slot_stride / 4 * SLOTS, uniform);
+        let params = gpu.allocate("params", plan.steps.len().max(1) * UNIFORM_ALIGN / 4, uniform);
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        for (i, step) in plan.steps.iter().enumerate() {
+            let offset = (i * UNIFORM_ALIGN) as u64;
+            gpu.inner.queue.write_buffer(&params, offset, bytemuck::cast_slice(&step.params));
+            let compiled = gpu.pipeline(step.kernel.as_ref(), &step.params);
+            let bytes = |words: usize| wgpu::BufferSize::new(words as u64 * 4);
+            let binding = |buffer, offset, size| {
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
+            };
+            let slot_size = bytes(Slot::words(plan.rows, plan.pairs));
+            let mut entries = vec![
+                wgpu::BindGroupEntry { binding: 0, resource: binding(&params, offset, bytes(step.params.len())) },
+                wgpu::BindGroupEntry { binding: 1, resource: binding(&slots, 0, slot_size) },
+            ];
+            for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
+                let buffer = self.buffer(&plan.buffers[id.0].name)?;
+                entries.push(wgpu::BindGroupEntry { binding: arg.binding, resource: buffer.as_entire_binding() });
+            }
+            let group = gpu.inner.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&step.label),
+                layout: &compiled.layout,
+                entries: &entries,
+            });
+            steps.push((compiled.pipeline, group));
+        }
+        Ok(Prepared { plan, steps, slots, slot_stride, next_slot: Cell::new(0), _params: params })
+    }
+
+    /// Writes words into a buffer of the session, before the next run.
+    ///
+    /// # Errors
+    /// Where there is no such buffer.
+    pub fn write(&self, name: &str, first: usize, words: &[u32]) -> Result<()> {
+        let buffer = self.buffer(name)?;
+        self.gpu.inner.queue.write_buffer(buffer, first as u64 * 4, bytemuck::cast_slice(words));
+        Ok(())
+    }
+
+    /// Records and submits the wanted steps of a range of a plan, in one pass, and after it a copy to the host, if one is
+    /// asked for. Nothing waits: the future does.
+    ///
+    /// # Errors
+    /// Where the device is lost.
+    pub fn run(
+        &self,
+        plan: usize,
+        steps: Range<usize>,
+        wanted: Wanted,
+        slot: &Slot,
+        copy: Option<Copy>,
+    ) -> Result<Readback> {
+        self.gpu.check()?;
+        let gpu = &self.gpu.inner;
+        let prepared = &self.plans[plan];
+        let index = prepared.next_slot.get();
+        prepared.next_slot.set((index + 1) % SLOTS);
+        let slot_offset = index * prepared.slot_stride;
+        gpu.queue.write_buffer(&prepared.slots, slot_offset as u64, bytemuck::cast_slice(&slot.to_words()));
+        let active = Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize };
+
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes: None });
+        let mut dispatches = 0;
+        for (step, (pipeline, group)) in prepared.plan.steps[steps.clone()].iter().zip(&prepared.steps[steps]) {
+            let Step { kernel, params, stage, .. } = step;
+            let [x, y] = kernel.grid(params, active);
+            if wanted.runs(*stage) && x > 0 && y > 0 {
+                pass.set_pipeline(pipeline);
+                pass.set_bind_group(0, group, &[slot_offset as u32]);
+                pass.dispatch_workgroups(x, y, 1);
+                dispatches += 1;
+            }
+        }
+        drop(pass);
+        let copied = copy.map(|copy| self.copy(&mut encoder, copy)).transpose()?;
+        let submission = gpu.queue.submit([encoder.finish()]);
+        gpu.counters.submits.fetch_add(1, Ordering::Relaxed);
+        gpu.counters.dispatches.fetch_add(dispatches, Ordering::Relaxed);
+        Ok(self.readback(copied, submission))
+    }
+
+    fn copy(&self, encoder: &mut wgpu::CommandEncoder, copy: Copy) -> Result<Allocation> {
+        let source = self.buffer(copy.name)?;
+        let bytes = copy.words as u64 * 4;
+        let mut free = self.staging.borrow_mut();
+        let found = free.iter().position(|b| b.size() >= bytes && b.size() <= 4 * bytes.max(1024));
+        let staging = match found {
+            Some(i) => free.swap_remove(i),
+            None => {
+                let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+                self.gpu.allocate("staging", copy.words, usage)
+            }
+        };
+        encoder.copy_buffer_to_buffer(source, copy.first as u64 * 4, &staging, 0, bytes);
+        Ok(staging)
+    }
+
+    fn readback(&self, staging: Option<Allocation>, submission: wgpu::SubmissionIndex) -> Readback {
+        Readback::new(&self.gpu, staging, self.staging.clone(), submission)
+    }
+
+    /// Words of a buffer, after everything that was submitted.
+    ///
+    /// # Errors
+    /// Where there is no such buffer, or the device is lost.
+    pub fn read(&self, copy: Copy) -> Result<Readback> {
+        let mut encoder = self.gpu.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        let staging = self.copy(&mut encoder, copy)?;
+        let submission = self.gpu.inner.queue.submit([encoder.finish()]);
+        Ok(self.readback(Some(staging), submission))
+    }
+}
+
+/// What a run copies to the host, when it is done; empty without a copy.
+pub struct Readback {
+    gpu: Gpu,
+    staging: Option<Allocation>,
+    free: Rc<RefCell<Vec<Allocation>>>,
+    done: oneshot::Receiver<Result<(), String>>,
+}
+
+impl Readback {
+    fn new(
+        gpu: &Gpu,
+        staging: Option<Allocation>,
+        free: Rc<RefCell<Vec<Allocation>>>,
+        submission: wgpu::SubmissionIndex,
+    ) -> Self {
+        let (sender, done) = oneshot::channel();
+        match &staging {
+            Some(staging) => staging.map_async(wgpu::MapMode::Read, .., |result| {
+                // A receiver that is gone does not want to know.
+                sender.send(result.map_err(|e| e.to_string())).ok();
+            }),
+            None => gpu.inner.queue.on_submitted_work_done(|| {
+                sender.send(Ok(())).ok();
+            }),
+        }
+        gpu.inner.poller.watch(submission);
+        Self { gpu: gpu.clone(), staging, free, done }
+    }
+
+    /// Done when a submission is.
+    pub(super) fn of_submission(gpu: &Gpu, submission: wgpu::SubmissionIndex) -> Self {
+        Self::new(gpu, None, Rc::default(), submission)
+    }
+}
+
+impl Future for Readback {
+    type Output = Result<Vec<u32>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<Self::Output> {
+        let result = match Pin::new(&mut self.done).poll(context) {
+            Poll::Ready(result) => result,
+            Poll::Pending => {
+                self.gpu.inner.poller.nudge(context);
+                return Poll::Pending;
+            }
+        };
+        if let Err(error) = self.gpu.check() {
+            return Poll::Ready(Err(error));
+        }
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(text)) => return Poll::Ready(Err(Error::DeviceLost(text))),
+            Err(oneshot::Canceled) => {
+                return Poll::Ready(Err(Error::DeviceLost("it dropped a submission".to_owned())));
+            }
+        }
+        let Some(staging) = self.staging.take() else { return Poll::Ready(Ok(Vec::new())) };
+        let words = match staging.get_mapped_range(..) {
+            Ok(view) => bytemuck::pod_collect_to_vec(&view),
+            Err(error) => return Poll::Ready(Err(Error::DeviceLost(error.to_string()))),
+        };
+        staging.unmap();
+        self.free.borrow_mut().push(staging);
+        Poll::Ready(Ok(words))
+    }
+}

@@ -1,0 +1,159 @@
+//! `x[t] = E[id[t]]`: gathers one row of the embedding per token.
+
+use super::SlotShape;
+use crate::format::WeightType;
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
+use crate::pack::{BLOCK, Layout};
+
+/// Parts of the table that one dispatch binds.
+pub const PARTS: usize = 4;
+
+uniform! {
+    /// Params of the gather. Parts `a` to `d` each have the first `vec4` of their planes 1 to 3.
+    pub struct EmbedParams {
+        /// Rows of the whole table.
+        vocabulary: u32,
+        /// Rows of every part but the last.
+        part_rows: u32,
+        /// Blocks per row.
+        blocks: u32,
+        /// Superblocks per row.
+        supers: u32,
+        /// Index of part `a`.
+        part_first: u32,
+        /// Plane of part a.
+        planes_a_1: u32,
+        /// Plane of part a.
+        planes_a_2: u32,
+        /// Plane of part a.
+        planes_a_3: u32,
+        /// Plane of part b.
+        planes_b_1: u32,
+        /// Plane of part b.
+        planes_b_2: u32,
+        /// Plane of part b.
+        planes_b_3: u32,
+        /// Plane of part c.
+        planes_c_1: u32,
+        /// Plane of part c.
+        planes_c_2: u32,
+        /// Plane of part c.
+        planes_c_3: u32,
+        /// Plane of part d.
+        planes_d_1: u32,
+        /// Plane of part d.
+        planes_d_2: u32,
+        /// Plane of part d.
+        planes_d_3: u32,
+    }
+}
+
+impl EmbedParams {
+    /// Sets the planes of the bound parts; unused ones repeat the first.
+    pub fn with_planes(mut self, planes: [[u32; 3]; PARTS]) -> Self {
+        [self.planes_a_1, self.planes_a_2, self.planes_a_3] = planes[0];
+        [self.planes_b_1, self.planes_b_2, self.planes_b_3] = planes[1];
+        [self.planes_c_1, self.planes_c_2, self.planes_c_3] = planes[2];
+        [self.planes_d_1, self.planes_d_2, self.planes_d_3] = planes[3];
+        self
+    }
+}
+
+/// A variant of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Embed {
+    /// Storage type of the table.
+    pub weights: WeightType,
+    /// Rows of a tile of the packed layout.
+    pub tile: usize,
+    /// Lanes of a workgroup.
+    pub lanes: usize,
+    /// The slot.
+    pub slot: SlotShape,
+}
+
+impl Embed {
+    /// Rows of each bound part.
+    fn part_rows(params: &EmbedParams) -> [usize; PARTS] {
+        std::array::from_fn(|i| {
+            let first = (params.part_first as usize + i) * params.part_rows as usize;
+            (params.vocabulary as usize).saturating_sub(first).min(params.part_rows as usize)
+        })
+    }
+}
+
+impl Kernel for Embed {
+    fn name(&self) -> &'static str {
+        "embed"
+    }
+
+    fn label(&self) -> String {
+        format!("embed/{}/tile{}-{}-rows{}", self.weights.name(), self.tile, self.lanes, self.slot.rows)
+    }
+
+    fn source(&self) -> Source {
+        let source = self
+            .slot
+            .add_to(Source::new(include_str!("../../shaders/embed.wgsl")))
+            .size("TILE", self.tile)
+            .size("LANES", self.lanes);
+        ["_a", "_b", "_c", "_d"].into_iter().fold(source, |s, role| s.reader(super::reader(self.weights), role))
+    }
+
+    fn lanes(&self) -> u32 {
+        self.lanes as u32
+    }
+
+    fn fields(&self) -> &'static [(&'static str, Scalar)] {
+        EmbedParams::FIELDS
+    }
+
+    fn args(&self, params: &[u32]) -> Vec<Arg> {
+        let params: EmbedParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let k = params.blocks as usize * BLOCK;
+        let mut args =
+            vec![Arg::read("ids", 2, Element::U32, 2), Arg::write("x", 3, Element::Vec4F32, self.slot.rows * k)];
+        let names = ["weights_a", "weights_b", "weights_c", "weights_d"];
+        for (i, (name, rows)) in names.into_iter().zip(Self::part_rows(&params)).enumerate() {
+            // A part that the table does not have repeats the first one.
+            let rows = if rows == 0 { 1 } else { rows };
+            let words = Layout::new(self.weights, rows, k, self.tile).words();
+            args.push(Arg::read(name, 4 + i as u32, Element::Vec4U32, words));
+        }
+        args
+    }
+
+    fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
+        let params: EmbedParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        [(params.blocks * 8).div_ceil(self.lanes as u32), active.rows as u32]
+    }
+
+    fn work(&self, params: &[u32], active: Active) -> u64 {
+        let params: EmbedParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        active.rows as u64 * u64::from(params.blocks) * 32
+    }
+
+    /// One multiplication in f32, two for Q6_K.
+    fn tolerance(&self) -> f64 {
+        1e-13
+    }
+
+    fn oracle(&self, call: &Call) {
+        let params: EmbedParams = call.params();
+        let k = params.blocks as usize * BLOCK;
+        let rows = Self::part_rows(&params);
+        let (ids, mut x) = (call.words(0), call.floats_mut(1));
+        for t in 0..call.slot.head.rows as usize {
+            let id = ids[call.slot.rows[t].position as usize].min(params.vocabulary - 1) as usize;
+            let part = (id / params.part_rows as usize).wrapping_sub(params.part_first as usize);
+            if part >= PARTS {
+                continue;
+            }
+            let layout = Layout::new(self.weights, rows[part], k, self.tile);
+            let words = call.words(2 + part);
+            for g in 0..layout.blocks() {
+                x[t * k + g * BLOCK..][..BLOCK].copy_from_slice(&layout.block(&words, id % params.part_rows as usize, g));
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What [`Matvec`](super::Matvec) and [`Matmul`](super::Matmul) share: params, the weight matrix, and what becomes of the
+//! result.
+
+use half::f16;
+
+use super::SlotShape;
+use crate::format::WeightType;
+use crate::kernel::{Active, Arg, Call, Element, Source, round_up, uniform};
+use crate::pack::{BLOCK, Layout};
+use crate::slot::Slot;
+
+uniform! {
+    /// Params of a matrix product over one part of a matrix.
+    pub struct LinearParams {
+        /// First row of the part within its matrix.
+        row_begin: u32,
+        /// Rows of the part, without padding.
+        rows: u32,
+        /// Blocks per row, `G`.
+        blocks: u32,
+        /// Superblocks per row.
+        supers: u32,
+        /// First `vec4` of plane 1.
+        plane_1: u32,
+        /// First `vec4` of plane 2.
+        plane_2: u32,
+        /// First `vec4` of plane 3.
+        plane_3: u32,
+        /// Quads between rows of the input.
+        quads: u32,
+        /// 1 where the rows are those whose logits are wanted.
+        at_head: u32,
+        /// Width of all query heads.
+        q_dim: u32,
+        /// Width of all key heads.
+        kv_dim: u32,
+        /// Elements of a head.
+        head_dim: u32,
+        /// Elements that the norm averages.
+        norm_dim: f32,
+        /// Epsilon of the norm.
+        eps: f32,
+        /// 1 / sqrt(d), which queries are stored with.
+        q_scale: f32,
+        /// First token of the dispatch.
+        token_begin: u32,
+        /// Token after the last of the dispatch.
+        token_end: u32,
+        /// Elements between rows of the output.
+        stride: u32,
+    }
+}
+
+impl LinearParams {
+    /// Tokens of a dispatch over `active` rows.
+    pub fn tokens(&self, active: Active) -> usize {
+        active.of(self.at_head).min(self.token_end as usize).saturating_sub(self.token_begin as usize)
+    }
+
+    /// The part's layout, for oracles.
+    pub fn layout(&self, kind: WeightType, tile: usize) -> Layout {
+        Layout::new(kind, self.rows as usize, self.blocks as usize * BLOCK, tile)
+    }
+
+    /// Sets what describes the part's place in its buffer.
+    pub fn with_layout(self, layout: &Layout) -> Self {
+        let [plane_1, plane_2, plane_3] = layout.planes();
+        Self {
+            rows: layout.rows as u32,
+            blocks: layout.blocks() as u32,
+            supers: layout.supers() as u32,
+            plane_1,
+            plane_2,
+            plane_3,
+            ..self
+        }
+    }
+}
+
+/// What becomes of the rows of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Output {
+    /// Rotated queries, and rotated keys and values appended to the KV cache.
+    Qkv,
+    /// Added to the residual stream.
+    Residual,
+    /// `silu(gate) * up` of alternating rows.
+    Swiglu,
+    /// Logits.
+    Logits,
+}
+
+impl Output {
+    /// Every output.
+    pub const ALL: [Self; 4] = [Self::Qkv, Self::Residual, Self::Swiglu, Self::Logits];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Qkv => "qkv",
+            Self::Residual => "residual",
+            Self::Swiglu => "swiglu",
+            Self::Logits => "logits",
+        }
+    }
+
+    pub(super) fn add_to(self, source: Source) -> Source {
+        source.with(match self {
+            Self::Qkv => include_str!("../../shaders/lib/output_qkv.wgsl"),
+            Self::Residual => include_str!("../../shaders/lib/output_residual.wgsl"),
+            Self::Swiglu => include_str!("../../shaders/lib/output_swiglu.wgsl"),
+            Self::Logits => include_str!("../../shaders/lib/output_logits.wgsl"),
+        })
+    }
+
+    /// Bindings of the output for `rows` tokens. Of the KV cache one position is asked for: its capacity belongs to the
+    /// session, which allocates it.
+    pub(super) fn args(self, params: &LinearParams, rows: usize) -> Vec<Arg> {
+        let stride = params.stride as usize;
+        match self {
+            Self::Qkv => {
+                let kv_words = params.kv_dim as usize / 2;
+                vec![
+                    Arg::write("queries", 5, Element::Vec2F32, rows * params.q_dim as usize),
+                    Arg::write("keys", 6, Element::U32, kv_words),
+                    Arg::write("values", 7, Element::U32, kv_words),
+                ]
+            }
+            Self::Residual => vec![Arg::write("residual", 5, Element::F32, rows * stride)],
+            Self::Swiglu => vec![Arg::write("activation", 5, Element::F32, rows * stride)],
+            Self::Logits => vec![Arg::write("logits", 5, Element::F32, rows * stride)],
+        }
+    }
+
+    /// Stores rows `row` and `row + 1` of the part at token `t`; `first` is the output's first buffer.
+    fn store(self, call: &Call, first: usize, t: usize, row: usize, a: f64, b: Option<f64>) {
+        let params: LinearParams = call.params();
+        let part_row = params.row_begin as usize + row;
+        let at = t * params.stride as usize + part_row;
+        let pair = || b.expect("rows come in pairs");
+        match self {
+            Self::Residual => {
+                let mut out = call.floats_mut(first);
+                out[at] = (f64::from(out[at]) + a) as f32;
+                out[at + 1] = (f64::from(out[at + 1]) + pair()) as f32;
+            }
+            Self::Swiglu => {
+                let at = t * params.stride as usize + part_row / 2;
+                call.floats_mut(first)[at] = (a / (1.0 + (-a).exp()) * pair()) as f32;
+            }
+            Self::Logits => {
+                let mut out = call.floats_mut(first);
+                out[at] = a as f32;
+                if let Some(b) = b {
+                    out[at + 1] = b as f32;
+                }
+            }
+            Self::Qkv => store_qkv(call, &params, first, t, part_row, [a, pair()]),
+        }
+    }
+}
+
+fn store_qkv(call: &Call, params: &LinearParams, first: usize, t: usize, row: usize, v: [f64; 2]) {
+    let (q_dim, kv_dim, d) = (params.q_dim as usize, params.kv_dim as usize, params.head_dim as usize);
+    let Slot { head, rows, rope } = call.slot;
+    let pair = row % d / 2;
+    let [cos, sin] = rope[t * (d / 2) + pair].map(f64::from);
+    let rotated = [v[0] * cos - v[1] * sin, v[0] * sin + v[1] * cos];
+    if row < q_dim {
+        let mut queries = call.floats_mut(first);
+        for (i, value) in rotated.into_iter().enumerate() {
+            queries[t * q_dim + row + i] = (f64::from(params.q_scale) * value) as f32;
+        }
+        return;
+    }
+    let (buffer, kv_row, pair_values) =
+        if row < q_dim + kv_dim { (first + 1, row - q_dim, rotated) } else { (first + 2, row - q_dim - kv_dim, v) };
+    let at = (kv_row / d * head.capacity as usize + rows[t].position as usize) * (d / 2) + pair;
+    let [low, high] = pair_values.map(|v| u32::from(f16::from_f64(v.clamp(-65504.0, 65504.0)).to_bits()));
+    call.words_mut(buffer)[at] = low | high << 16;
+}
+
+/// The product in f64: `input(t)` gives the prepared row of token `t`, `scale` what every sum is multiplied by.
+pub(super) fn oracle(
+    call: &Call,
+    (kind, tile, weights, output, output_first): (WeightType, usize, usize, Output, usize),
+    inputs: &[(usize, Vec<f64>, f64)],
+) {
+    let params: LinearParams = call.params();
+    let layout = params.layout(kind, tile);
+    let words = call.words(weights);
+    let dots = |row: usize| -> Vec<f64> {
+        let mut sums = vec![0.0; inputs.len()];
+        for g in 0..layout.blocks() {
+            let block = layout.block(&words, row, g);
+            for (sum, (_, x, _)) in sums.iter_mut().zip(inputs) {
+                let x = &x[g * BLOCK..][..BLOCK];
+                *sum += block.iter().zip(x).map(|(w, x)| f64::from(*w) * x).sum::<f64>();
+            }
+        }
+        sums
+    };
+    for row in (0..layout.rows).step_by(2) {
+        let a = dots(row);
+        let b = (row + 1 < layout.rows).then(|| dots(row + 1));
+        for (i, (t, _, scale)) in inputs.iter().enumerate() {
+            output.store(call, output_first, *t, row, a[i] * scale, b.as_ref().map(|b| b[i] * scale));
+        }
+    }
+}
+
+/// The part's weights as a binding.
+pub(super) fn weights_arg(params: &LinearParams, kind: WeightType, tile: usize) -> Arg {
+    Arg::read("weights_w", 2, Element::Vec4U32, params.layout(kind, tile).words())
+}
+
+/// Elements of an input row, padded.
+pub(super) fn padded(params: &LinearParams) -> usize {
+    round_up(params.blocks as usize * BLOCK, BLOCK)
+}
+
+/// The start of every linear kernel's source: constants, slot, reader.
+pub(super) fn source(main: &'static str, kind: WeightType, tile: usize, slot: SlotShape) -> Source {
+    slot.add_to(Source::new(main)).size("TILE", tile).reader(super::reader(kind), "_w")
+}

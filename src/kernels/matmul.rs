@@ -1,0 +1,105 @@
+//! `y[t,r] = sum_k W[r,k] x[t,k]`: many tokens; a weight is decoded once for a tile of them.
+
+use super::SlotShape;
+use super::linear::{self, LinearParams, Output};
+use crate::format::WeightType;
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
+use crate::pack::ROW_ALIGN;
+
+/// A variant of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Matmul {
+    /// Storage type of the weights.
+    pub weights: WeightType,
+    /// Rows of a tile of the packed layout.
+    pub tile: usize,
+    /// What becomes of y.
+    pub output: Output,
+    /// Lanes of a workgroup.
+    pub lanes: usize,
+    /// Rows of a lane, even.
+    pub rows_per_lane: usize,
+    /// Tokens of a lane; the plan's rows are a multiple of it.
+    pub tokens_per_lane: usize,
+    /// The slot.
+    pub slot: SlotShape,
+}
+
+impl Kernel for Matmul {
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+
+    fn label(&self) -> String {
+        format!(
+            "matmul/{}/{}/tile{}-{}x{}x{}-rows{}",
+            self.weights.name(),
+            self.output.name(),
+            self.tile,
+            self.lanes,
+            self.rows_per_lane,
+            self.tokens_per_lane,
+            self.slot.rows,
+        )
+    }
+
+    fn source(&self) -> Source {
+        let main = include_str!("../../shaders/matmul.wgsl");
+        let source = linear::source(main, self.weights, self.tile, self.slot)
+            .size("LANES", self.lanes)
+            .size("ROWS_PER_LANE", self.rows_per_lane)
+            .size("TOKENS_PER_LANE", self.tokens_per_lane)
+            .size("TILE_SUMS", self.rows_per_lane * self.tokens_per_lane);
+        self.output.add_to(source)
+    }
+
+    fn lanes(&self) -> u32 {
+        self.lanes as u32
+    }
+
+    fn fields(&self) -> &'static [(&'static str, Scalar)] {
+        LinearParams::FIELDS
+    }
+
+    fn args(&self, params: &[u32]) -> Vec<Arg> {
+        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let mut args = vec![
+            linear::weights_arg(&params, self.weights, self.tile),
+            Arg::read("x", 3, Element::Vec4F32, self.slot.rows * params.quads as usize * 4),
+        ];
+        args.extend(self.output.args(&params, self.slot.rows));
+        args
+    }
+
+    fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
+        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let rows = self.lanes * self.rows_per_lane;
+        assert!(ROW_ALIGN.is_multiple_of(rows) && self.rows_per_lane.is_multiple_of(2), "{}", self.label());
+        [params.rows.div_ceil(rows as u32), params.tokens(active).div_ceil(self.tokens_per_lane) as u32]
+    }
+
+    fn work(&self, params: &[u32], active: Active) -> u64 {
+        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        u64::from(params.rows) * u64::from(params.blocks) * 32 * params.tokens(active) as u64
+    }
+
+    /// As [`Matvec`](super::Matvec)'s.
+    fn tolerance(&self) -> f64 {
+        if self.output == Output::Qkv { 2e-7 } else { 1e-12 }
+    }
+
+    fn oracle(&self, call: &Call) {
+        let params: LinearParams = call.params();
+        let head = call.slot.head;
+        let tokens = if params.at_head == 1 { head.head_rows } else { head.rows } as usize;
+        let first = params.token_begin as usize;
+        let span = call.grid[1] as usize * self.tokens_per_lane;
+        let stride = params.quads as usize * 4;
+        let x = call.floats(1);
+        let inputs: Vec<_> = (first..tokens.min(first + span))
+            .map(|t| (t, x[t * stride..][..linear::padded(&params)].iter().map(|v| f64::from(*v)).collect(), 1.0))
+            .collect();
+        drop(x);
+        linear::oracle(call, (self.weights, self.tile, 0, self.output, 2), &inputs);
+    }
+}

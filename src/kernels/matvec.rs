@@ -1,0 +1,182 @@
+//! `y[r] = sum_k W[r,k] x[k]`: one token, weights decoded in registers, input prepared and output used in the same dispatch.
+
+use super::linear::{self, LinearParams, Output};
+use super::{SPLITS, SlotShape, split_count};
+use crate::format::WeightType;
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
+use crate::pack::ROW_ALIGN;
+
+/// Where the input vector comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Input {
+    /// A vector as it is.
+    Plain,
+    /// RMSNorm of the residual stream.
+    Norm,
+    /// The splits of attention, combined.
+    Combine {
+        /// Query heads.
+        heads: usize,
+        /// Elements of a head.
+        head_dim: usize,
+        /// Most splits.
+        splits: usize,
+    },
+}
+
+/// How the lanes of a workgroup share rows and columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Shares {
+    /// Lanes side by side over rows.
+    pub row_lanes: usize,
+    /// Rows of a lane, even.
+    pub rows_per_lane: usize,
+    /// Lanes that share the superblocks of a row.
+    pub ksplit: usize,
+}
+
+/// A variant of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Matvec {
+    /// Storage type of the weights.
+    pub weights: WeightType,
+    /// Rows of a tile of the packed layout.
+    pub tile: usize,
+    /// Where x comes from.
+    pub input: Input,
+    /// What becomes of y.
+    pub output: Output,
+    /// Lanes.
+    pub shares: Shares,
+    /// The slot.
+    pub slot: SlotShape,
+}
+
+impl Kernel for Matvec {
+    fn name(&self) -> &'static str {
+        "matvec"
+    }
+
+    fn label(&self) -> String {
+        let input = match self.input {
+            Input::Plain => "plain",
+            Input::Norm => "norm",
+            Input::Combine { .. } => "combine",
+        };
+        let Shares { row_lanes, rows_per_lane, ksplit } = self.shares;
+        format!(
+            "matvec/{}/{input}/{}/tile{}-{row_lanes}x{rows_per_lane}x{ksplit}",
+            self.weights.name(),
+            self.output.name(),
+            self.tile
+        )
+    }
+
+    fn source(&self) -> Source {
+        let Shares { row_lanes, rows_per_lane, ksplit } = self.shares;
+        let main = include_str!("../../shaders/matvec.wgsl");
+        let source = linear::source(main, self.weights, self.tile, self.slot)
+            .size("LANES", row_lanes * ksplit)
+            .size("ROW_LANES", row_lanes)
+            .size("ROWS_PER_LANE", rows_per_lane)
+            .size("KSPLIT", ksplit)
+            .size("SPLIT_SUMS", if ksplit > 1 { row_lanes * rows_per_lane * ksplit } else { 1 });
+        let source = match self.input {
+            Input::Plain => source.with(include_str!("../../shaders/lib/input_plain.wgsl")),
+            Input::Norm => source.with(include_str!("../../shaders/lib/input_norm.wgsl")),
+            Input::Combine { heads, head_dim, splits } => source
+                .size("HEADS", heads)
+                .size("HEAD_DIM", head_dim)
+                .size("SPLITS", splits)
+                .size("SPLIT_WEIGHTS", heads * splits)
+                .with(SPLITS)
+                .with(include_str!("../../shaders/lib/input_combine.wgsl")),
+        };
+        self.output.add_to(source)
+    }
+
+    fn lanes(&self) -> u32 {
+        (self.shares.row_lanes * self.shares.ksplit) as u32
+    }
+
+    fn fields(&self) -> &'static [(&'static str, Scalar)] {
+        LinearParams::FIELDS
+    }
+
+    fn args(&self, params: &[u32]) -> Vec<Arg> {
+        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let k = linear::padded(&params);
+        let x_rows = if params.at_head == 1 { self.slot.rows } else { 1 };
+        let mut args = vec![linear::weights_arg(&params, self.weights, self.tile)];
+        match self.input {
+            Input::Plain => args.push(Arg::read("x", 3, Element::Vec4F32, k)),
+            Input::Norm => args.extend([
+                Arg::read("x", 3, Element::Vec4F32, x_rows * k),
+                Arg::read("gamma", 4, Element::Vec4F32, k),
+            ]),
+            Input::Combine { heads, splits, .. } => args.extend([
+                Arg::read("x", 3, Element::Vec4F32, splits * k),
+                Arg::read("score", 4, Element::Vec2F32, splits * heads * 2),
+            ]),
+        }
+        args.extend(self.output.args(&params, 1));
+        args
+    }
+
+    fn grid(&self, params: &[u32], _active: Active) -> [u32; 2] {
+        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let rows = self.shares.row_lanes * self.shares.rows_per_lane;
+        assert!(ROW_ALIGN.is_multiple_of(rows) && self.shares.rows_per_lane.is_multiple_of(2), "{}", self.label());
+        [params.rows.div_ceil(rows as u32), 1]
+    }
+
+    fn work(&self, params: &[u32], _active: Active) -> u64 {
+        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        u64::from(params.rows) * u64::from(params.blocks) * 32
+    }
+
+    /// The worst on lavapipe 22.3 is 2.6e-14 (f32 rounding of the sums), and 1.4e-8 where keys and values become halves,
+    /// whose rounding WGSL leaves open.
+    fn tolerance(&self) -> f64 {
+        if self.output == Output::Qkv { 2e-7 } else { 1e-12 }
+    }
+
+    fn oracle(&self, call: &Call) {
+        let params: LinearParams = call.params();
+        let k = linear::padded(&params);
+        let x = call.floats(1);
+        let (input, scale, output_first) = match self.input {
+            Input::Plain => (x[..k].iter().map(|v| f64::from(*v)).collect(), 1.0, 2),
+            Input::Norm => {
+                let first = (params.at_head * call.slot.head.head_first * params.quads * 4) as usize;
+                let row: Vec<f64> = x[first..first + k].iter().map(|v| f64::from(*v)).collect();
+                let square: f64 = row.iter().map(|v| v * v).sum();
+                let gamma = call.floats(2);
+                let input = row.iter().zip(gamma.iter()).map(|(v, g)| v * f64::from(*g)).collect();
+                (input, (square / f64::from(params.norm_dim) + f64::from(params.eps)).sqrt().recip(), 3)
+            }
+            Input::Combine { heads, head_dim, splits } => {
+                let score = call.floats(2);
+                let count = split_count(call.slot.rows[0].attend as usize, splits);
+                let at = |s: usize, head: usize| {
+                    let i = (s * heads + head) * 2;
+                    (f64::from(score[i]), f64::from(score[i + 1]))
+                };
+                let mut input = vec![0.0; k];
+                for head in 0..heads {
+                    let largest = (0..count).map(|s| at(s, head).0).fold(f64::NEG_INFINITY, f64::max);
+                    let weights: Vec<f64> = (0..count).map(|s| at(s, head).1 * (at(s, head).0 - largest).exp()).collect();
+                    let total: f64 = weights.iter().sum();
+                    for i in head * head_dim..(head + 1) * head_dim {
+                        input[i] = (0..count)
+                            .map(|s| weights[s] / total * f64::from(x[s * params.quads as usize * 4 + i]))
+                            .sum();
+                    }
+                }
+                (input, 1.0, 3)
+            }
+        };
+        drop(x);
+        linear::oracle(call, (self.weights, self.tile, 0, self.output, output_first), &[(0, input, scale)]);
+    }
+}

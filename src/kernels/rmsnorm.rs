@@ -1,0 +1,91 @@
+//! `y[t] = x[t] * gamma / sqrt(mean(x[t]^2) + eps)`.
+
+use super::SlotShape;
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
+
+uniform! {
+    /// Params of the norm.
+    pub struct RmsnormParams {
+        /// Quads of a row, padded.
+        quads: u32,
+        /// 1 where the rows are those whose logits are wanted.
+        at_head: u32,
+        /// Elements that are averaged.
+        norm_dim: f32,
+        /// Epsilon.
+        eps: f32,
+    }
+}
+
+/// The kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Rmsnorm {
+    /// Lanes of a workgroup.
+    pub lanes: usize,
+    /// The slot.
+    pub slot: SlotShape,
+}
+
+impl Kernel for Rmsnorm {
+    fn name(&self) -> &'static str {
+        "rmsnorm"
+    }
+
+    fn label(&self) -> String {
+        format!("rmsnorm/{}-rows{}", self.lanes, self.slot.rows)
+    }
+
+    fn source(&self) -> Source {
+        self.slot.add_to(Source::new(include_str!("../../shaders/rmsnorm.wgsl"))).size("LANES", self.lanes)
+    }
+
+    fn lanes(&self) -> u32 {
+        self.lanes as u32
+    }
+
+    fn fields(&self) -> &'static [(&'static str, Scalar)] {
+        RmsnormParams::FIELDS
+    }
+
+    fn args(&self, params: &[u32]) -> Vec<Arg> {
+        let params: RmsnormParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let k = params.quads as usize * 4;
+        vec![
+            Arg::read("x", 2, Element::Vec4F32, self.slot.rows * k),
+            Arg::read("gamma", 3, Element::Vec4F32, k),
+            Arg::write("y", 4, Element::Vec4F32, self.slot.rows * k),
+        ]
+    }
+
+    fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
+        let params: RmsnormParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        [active.of(params.at_head) as u32, 1]
+    }
+
+    fn work(&self, params: &[u32], active: Active) -> u64 {
+        let params: RmsnormParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        2 * active.of(params.at_head) as u64 * u64::from(params.quads) * 4
+    }
+
+    /// The worst on lavapipe 22.3 is 1e-14: f32 rounding.
+    fn tolerance(&self) -> f64 {
+        1e-13
+    }
+
+    fn oracle(&self, call: &Call) {
+        let params: RmsnormParams = call.params();
+        let head = call.slot.head;
+        let (tokens, first) =
+            if params.at_head == 1 { (head.head_rows, head.head_first as usize) } else { (head.rows, 0) };
+        let k = params.quads as usize * 4;
+        let (x, gamma, mut y) = (call.floats(0), call.floats(1), call.floats_mut(2));
+        for t in 0..tokens as usize {
+            let row = &x[(first + t) * k..][..k];
+            let square: f64 = row.iter().map(|v| f64::from(*v).powi(2)).sum();
+            let scale = (square / f64::from(params.norm_dim) + f64::from(params.eps)).sqrt().recip();
+            for (i, v) in row.iter().enumerate() {
+                y[t * k + i] = (scale * f64::from(*v) * f64::from(gamma[i])) as f32;
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `id ~ softmax((logits + bias) / T)` over the allowed ids, cut to the top k and then to mass p.
+
+use super::argmax::{SamplerParams, biased_keys, put_id, sampler_args};
+use super::{ORDER_KEY, SlotShape};
+use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
+
+/// The kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Sample {
+    /// Lanes of a workgroup.
+    pub lanes: usize,
+    /// Rows whose logits the plan keeps.
+    pub head_rows: usize,
+    /// The slot.
+    pub slot: SlotShape,
+}
+
+/// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
+pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    for _ in 0..10 {
+        let a = u64::from(counter[0]) * 0xd251_1f53;
+        let b = u64::from(counter[2]) * 0xcd9e_8d57;
+        counter = [(b >> 32) as u32 ^ counter[1] ^ key[0], b as u32, (a >> 32) as u32 ^ counter[3] ^ key[1], a as u32];
+        key = [key[0].wrapping_add(0x9e37_79b9), key[1].wrapping_add(0xbb67_ae85)];
+    }
+    counter
+}
+
+impl Kernel for Sample {
+    fn name(&self) -> &'static str {
+        "sample"
+    }
+
+    fn label(&self) -> String {
+        format!("sample/{}-rows{}", self.lanes, self.slot.rows)
+    }
+
+    fn source(&self) -> Source {
+        self.slot
+            .add_to(Source::new(include_str!("../../shaders/sample.wgsl")))
+            .size("LANES", self.lanes)
+            .with(ORDER_KEY)
+    }
+
+    fn lanes(&self) -> u32 {
+        self.lanes as u32
+    }
+
+    fn fields(&self) -> &'static [(&'static str, Scalar)] {
+        SamplerParams::FIELDS
+    }
+
+    fn args(&self, params: &[u32]) -> Vec<Arg> {
+        sampler_args(params, self.head_rows)
+    }
+
+    fn grid(&self, _params: &[u32], active: Active) -> [u32; 2] {
+        [active.head_rows as u32, 1]
+    }
+
+    /// A dozen passes over the logits.
+    fn work(&self, params: &[u32], active: Active) -> u64 {
+        12 * u64::from(params[0]) * active.head_rows as u64
+    }
+
+    /// Ids are exact unless a draw falls within rounding of a boundary, which the cases avoid.
+    fn tolerance(&self) -> f64 {
+        0.0
+    }
+
+    fn oracle(&self, call: &Call) {
+        let head = call.slot.head;
+        for row in 0..head.head_rows as usize {
+            let keys = biased_keys(call, row);
+            let position = call.slot.rows[head.head_first as usize + row].position;
+            let draw = philox4x32([position, 0, 0, 0], [head.seed_lo, head.seed_hi])[0] >> 8;
+            let logits = call.floats(0);
+            let logits = &logits[row * keys.len()..][..keys.len()];
+            put_id(call, row, choose(&keys, logits, &head, f64::from(draw) / 16_777_216.0));
+        }
+    }
+}
+
+/// The id that a draw in [0, 1) falls on.
+fn choose(keys: &[u32], logits: &[f32], head: &crate::slot::SlotHead, draw: f64) -> usize {
+    let mut order: Vec<usize> = (0..keys.len()).filter(|i| keys[*i] > 0).collect();
+    order.sort_by_key(|i| (std::cmp::Reverse(keys[*i]), *i));
+    if head.top_k > 0 {
+        order.truncate(head.top_k as usize);
+    }
+    let Some(top) = order.first().map(|i| f64::from(logits[*i])) else { return 0 };
+    let weight = |i: usize| ((f64::from(logits[i]) - top) * f64::from(head.inv_temperature)).exp();
+    if head.top_p < 1.0 {
+        let goal = f64::from(head.top_p) * order.iter().map(|i| weight(*i)).sum::<f64>();
+        let (mut mass, mut kept) = (0.0, 0);
+        while kept == 0 || (mass < goal && kept < order.len()) {
+            mass += weight(order[kept]);
+            kept += 1;
+        }
+        order.truncate(kept);
+    }
+    order.sort_unstable();
+    let mut goal = draw * order.iter().map(|i| weight(*i)).sum::<f64>();
+    for i in &order {
+        goal -= weight(*i);
+        if goal < 0.0 {
+            return *i;
+        }
+    }
+    order.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::philox4x32;
+
+    /// Known answers of Random123's `kat_vectors`.
+    #[test]
+    fn philox_known_answers() {
+        assert_eq!(philox4x32([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+        assert_eq!(philox4x32([u32::MAX; 4], [u32::MAX; 2]), [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]);
+    }
+}

@@ -1,0 +1,330 @@
+//! The forward pass of a Llama, once, as lines of a plan.
+
+use crate::kernel::round_up;
+use crate::kernels::attention::AttentionParams;
+use crate::kernels::argmax::SamplerParams;
+use crate::kernels::embed::{EmbedParams, PARTS};
+use crate::kernels::linear::{LinearParams, Output};
+use crate::kernels::matvec::Input;
+use crate::kernels::rmsnorm::RmsnormParams;
+use crate::kernels::{Argmax, Attention, Embed, Matmul, Matvec, Rmsnorm, Sample, SlotShape};
+use crate::pack::BLOCK;
+use crate::plan::{BufferId, Kind, Plan, Stage};
+use crate::shape::Shape;
+use crate::tuning::Tuning;
+use crate::weights::{Matrices, Matrix};
+
+/// Names of buffers that the session reads and writes.
+pub mod names {
+    /// The id at each position: `[capacity + 1]`.
+    pub const IDS: &str = "ids";
+    /// One bit per id that may be sampled: `[ceil(v / 32)]`.
+    pub const ALLOWED: &str = "allowed";
+    /// Pairs of id and bias: `[MAX_BIASES][2]`.
+    pub const BIAS: &str = "bias";
+    /// Logits of the head rows: `[head rows][v]`.
+    pub const LOGITS: &str = "logits";
+
+    /// The key cache of a layer: `[kv_heads][capacity][d]` halves.
+    pub fn keys(layer: usize) -> String {
+        format!("blk.{layer}.keys")
+    }
+
+    /// The value cache of a layer: `[kv_heads][capacity][d]` halves.
+    pub fn values(layer: usize) -> String {
+        format!("blk.{layer}.values")
+    }
+}
+
+/// Entries that the sparse bias holds.
+pub const MAX_BIASES: usize = 1024;
+
+/// What a plan is built for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// Tokens of a run: 1 is decode.
+    pub rows: usize,
+    /// Rows whose logits may be wanted.
+    pub head_rows: usize,
+    /// Positions of the KV cache.
+    pub capacity: usize,
+}
+
+struct Builder<'a> {
+    plan: Plan,
+    shape: &'a Shape,
+    tuning: &'a Tuning,
+    rows: Rows,
+    slot: SlotShape,
+}
+
+/// The plan of a run: embedding, blocks, head and samplers.
+///
+/// Decode takes five dispatches per layer. Prefill takes seven, since the norm is not repeated by every token's rows.
+pub fn forward(shape: &Shape, matrices: &Matrices, tuning: &Tuning, rows: Rows) -> Plan {
+    let slot = SlotShape { rows: rows.rows, pairs: shape.head_dim / 2 };
+    let plan = Plan::new(rows.rows, rows.head_rows, slot.pairs);
+    let mut b = Builder { plan, shape, tuning, rows, slot };
+    let x = b.scratch("residual", rows.rows * round_up(shape.dim, BLOCK));
+    b.embed(&matrices.embedding, x);
+    for (i, layer) in matrices.layers.iter().enumerate() {
+        let queries = b.qkv(i, &layer.qkv, x);
+        let attended = b.attention(i, queries);
+        b.attn_output(i, &layer.attn_output, attended, x);
+        let activation = b.gate_up(i, &layer.gate_up, x);
+        b.down(i, &layer.down, activation, x);
+    }
+    if rows.head_rows > 0 {
+        let logits = b.head(matrices.head(), x);
+        b.samplers(logits);
+    }
+    b.plan
+}
+
+impl Builder<'_> {
+    fn decode(&self) -> bool {
+        self.rows.rows == 1
+    }
+
+    fn splits(&self) -> usize {
+        if self.decode() { self.tuning.splits } else { 1 }
+    }
+
+    fn scratch(&mut self, name: &str, words: usize) -> BufferId {
+        self.plan.buffer(Kind::Scratch, name, words)
+    }
+
+    fn state(&mut self, name: impl Into<String>, words: usize) -> BufferId {
+        self.plan.buffer(Kind::State, name, words)
+    }
+
+    fn weight(&mut self, name: impl Into<String>, words: usize) -> BufferId {
+        self.plan.buffer(Kind::Weight, name, words)
+    }
+
+    fn norm_weight(&mut self, name: String) -> BufferId {
+        let words = round_up(self.shape.dim, BLOCK);
+        self.weight(name, words)
+    }
+
+    fn ids(&mut self) -> BufferId {
+        let words = self.rows.capacity + 1;
+        self.state(names::IDS, words)
+    }
+
+    fn cache(&mut self, layer: usize) -> [BufferId; 2] {
+        let words = self.rows.capacity * self.shape.kv_dim() / 2;
+        [self.state(names::keys(layer), words), self.state(names::values(layer), words)]
+    }
+
+    fn linear_params(&self, cols: usize) -> LinearParams {
+        LinearParams {
+            quads: (round_up(cols, BLOCK) / 4) as u32,
+            q_dim: self.shape.q_dim() as u32,
+            kv_dim: self.shape.kv_dim() as u32,
+            head_dim: self.shape.head_dim as u32,
+            norm_dim: self.shape.dim as f32,
+            eps: self.shape.norm_eps,
+            q_scale: (self.shape.head_dim as f64).sqrt().recip() as f32,
+            ..LinearParams::default()
+        }
+    }
+
+    /// Pushes a product: one dispatch per part in decode, and per part and run of tokens in prefill.
+    ///
+    /// `input` are the buffers of the input file; the norm of a prefill is its own dispatch.
+    fn linear(&mut self, label: &str, matrix: &Matrix, input: (Input, &[BufferId]), output: (Output, &[BufferId]), params: LinearParams) {
+        let stage = if output.0 == Output::Logits { Stage::Head } else { Stage::Body };
+        let single = self.decode() || (output.0 == Output::Logits && self.rows.head_rows == 1);
+        for part in &matrix.parts {
+            let weights = self.weight(&part.name, part.layout.words());
+            let params = LinearParams { row_begin: part.row_begin as u32, ..params.with_layout(&part.layout) };
+            let name = if matrix.parts.len() == 1 { label.to_owned() } else { format!("{label}@{}", part.row_begin) };
+            let buffers = [&[weights], input.1, output.1].concat();
+            let (kind, tile) = (part.layout.kind, part.layout.tile);
+            if single {
+                let kernel = Matvec {
+                    weights: kind,
+                    tile,
+                    input: input.0,
+                    output: output.0,
+                    shares: self.tuning.matvec,
+                    slot: self.slot,
+                };
+                self.plan.push(stage, name, kernel, &params, &buffers);
+                continue;
+            }
+            assert_eq!(input.0, Input::Plain, "{label}: prefill prepares its input in a dispatch of its own");
+            let tokens = if output.0 == Output::Logits { self.rows.head_rows } else { self.rows.rows };
+            let per_token = (part.layout.rows * part.layout.cols) as u64;
+            let step = self.tuning.matmul_tokens;
+            let span = ((self.tuning.max_work / per_token) as usize / step * step).clamp(step, tokens.next_multiple_of(step));
+            for token in (0..tokens).step_by(span) {
+                let kernel = Matmul {
+                    weights: kind,
+                    tile,
+                    output: output.0,
+                    lanes: self.tuning.matmul_lanes,
+                    rows_per_lane: self.tuning.matmul_rows,
+                    tokens_per_lane: step,
+                    slot: self.slot,
+                };
+                let name = if span < tokens { format!("{name}+{token}") } else { name.clone() };
+                self.plan.push(stage, name, kernel, &LinearParams { token_begin: token as u32, token_end: (token + span) as u32, ..params }, &buffers);
+            }
+        }
+    }
+
+    /// The norm in front of a product: folded into it in decode, its own dispatch in prefill.
+    fn norm(&mut self, label: &str, x: BufferId, gamma: BufferId) -> (Input, Vec<BufferId>) {
+        if self.decode() {
+            return (Input::Norm, vec![x, gamma]);
+        }
+        let k = round_up(self.shape.dim, BLOCK);
+        let y = self.scratch("normed", self.rows.rows * k);
+        self.push_norm(Stage::Body, label, x, gamma, y);
+        (Input::Plain, vec![y])
+    }
+
+    fn push_norm(&mut self, stage: Stage, label: &str, x: BufferId, gamma: BufferId, y: BufferId) {
+        let params = RmsnormParams {
+            quads: (round_up(self.shape.dim, BLOCK) / 4) as u32,
+            at_head: u32::from(stage == Stage::Head),
+            norm_dim: self.shape.dim as f32,
+            eps: self.shape.norm_eps,
+        };
+        let kernel = Rmsnorm { lanes: self.tuning.small_lanes, slot: self.slot };
+        self.plan.push(stage, label, kernel, &params, &[x, gamma, y]);
+    }
+
+    /// x[t] = E[id[t]]
+    fn embed(&mut self, table: &Matrix, x: BufferId) {
+        let ids = self.ids();
+        let parts: Vec<BufferId> = table.parts.iter().map(|p| self.weight(&p.name, p.layout.words())).collect();
+        let first = table.parts[0].layout;
+        for (i, (bound, layouts)) in parts.chunks(PARTS).zip(table.parts.chunks(PARTS)).enumerate() {
+            let at = |p: usize| if p < bound.len() { p } else { 0 };
+            let params = EmbedParams {
+                vocabulary: self.shape.vocabulary as u32,
+                part_rows: first.rows as u32,
+                blocks: first.blocks() as u32,
+                supers: first.supers() as u32,
+                part_first: (i * PARTS) as u32,
+                ..EmbedParams::default()
+            }
+            .with_planes(std::array::from_fn(|p| layouts[at(p)].layout.planes()));
+            let kernel =
+                Embed { weights: first.kind, tile: first.tile, lanes: self.tuning.small_lanes, slot: self.slot };
+            let mut buffers = vec![ids, x];
+            buffers.extend((0..PARTS).map(|p| bound[at(p)]));
+            self.plan.push(Stage::Body, "embed", kernel, &params, &buffers);
+        }
+    }
+
+    /// q, k, v = norm(x) Wqkv^T; rotated; k and v appended to the cache.
+    fn qkv(&mut self, layer: usize, matrix: &Matrix, x: BufferId) -> BufferId {
+        let gamma = self.norm_weight(format!("blk.{layer}.attn_norm"));
+        let queries = self.scratch("queries", self.rows.rows * self.shape.q_dim());
+        let [keys, values] = self.cache(layer);
+        let (input, buffers) = self.norm(&format!("blk.{layer}.attn_norm"), x, gamma);
+        let params = self.linear_params(matrix.cols);
+        let label = format!("blk.{layer}.attn_qkv");
+        self.linear(&label, matrix, (input, &buffers), (Output::Qkv, &[queries, keys, values]), params);
+        queries
+    }
+
+    /// o = softmax(q k^T / sqrt(d)) v, as splits in decode.
+    fn attention(&mut self, layer: usize, queries: BufferId) -> [BufferId; 2] {
+        let shape = self.shape;
+        let (rows, splits) = (self.rows.rows, self.splits());
+        let out_words = round_up(shape.q_dim(), BLOCK);
+        let out = self.scratch("attended", rows * splits * out_words);
+        let score = self.scratch("scores", rows * splits * shape.heads * 2);
+        let [keys, values] = self.cache(layer);
+        let query_tokens = (self.tuning.attention_queries / shape.group()).clamp(1, rows);
+        // Queries of a workgroup, its tile of weights and its running sums stay within 16 KiB.
+        let most_keys = (3584 / (query_tokens * shape.group())).max(1);
+        let params = AttentionParams {
+            token_begin: 0,
+            token_end: rows as u32,
+            kv_heads: shape.kv_heads as u32,
+            heads: shape.heads as u32,
+            out_quads: (out_words / 4) as u32,
+        };
+        let kernel = Attention {
+            tier: self.tuning.tier,
+            lanes: self.tuning.attention_lanes,
+            head_dim: shape.head_dim,
+            group: shape.group(),
+            query_tokens,
+            keys: self.tuning.attention_keys.min(most_keys),
+            splits,
+            slot: self.slot,
+        };
+        let label = format!("blk.{layer}.attention");
+        self.plan.push(Stage::Body, label, kernel, &params, &[queries, keys, values, out, score]);
+        [out, score]
+    }
+
+    /// x += o Wo^T
+    fn attn_output(&mut self, layer: usize, matrix: &Matrix, [out, score]: [BufferId; 2], x: BufferId) {
+        let params = LinearParams { stride: round_up(self.shape.dim, BLOCK) as u32, ..self.linear_params(matrix.cols) };
+        let label = format!("blk.{layer}.attn_output");
+        if self.decode() {
+            let input = Input::Combine { heads: self.shape.heads, head_dim: self.shape.head_dim, splits: self.splits() };
+            self.linear(&label, matrix, (input, &[out, score]), (Output::Residual, &[x]), params);
+        } else {
+            self.linear(&label, matrix, (Input::Plain, &[out]), (Output::Residual, &[x]), params);
+        }
+    }
+
+    /// a = silu(norm(x) Wgate^T) * (norm(x) Wup^T)
+    fn gate_up(&mut self, layer: usize, matrix: &Matrix, x: BufferId) -> BufferId {
+        let gamma = self.norm_weight(format!("blk.{layer}.ffn_norm"));
+        let width = round_up(self.shape.ffn, BLOCK);
+        let activation = self.scratch("activation", self.rows.rows * width);
+        let (input, buffers) = self.norm(&format!("blk.{layer}.ffn_norm"), x, gamma);
+        let params = LinearParams { stride: width as u32, ..self.linear_params(matrix.cols) };
+        let label = format!("blk.{layer}.ffn_gate_up");
+        self.linear(&label, matrix, (input, &buffers), (Output::Swiglu, &[activation]), params);
+        activation
+    }
+
+    /// x += a Wdown^T
+    fn down(&mut self, layer: usize, matrix: &Matrix, activation: BufferId, x: BufferId) {
+        let params = LinearParams { stride: round_up(self.shape.dim, BLOCK) as u32, ..self.linear_params(matrix.cols) };
+        let label = format!("blk.{layer}.ffn_down");
+        self.linear(&label, matrix, (Input::Plain, &[activation]), (Output::Residual, &[x]), params);
+    }
+
+    /// logits = norm(x) E^T for the head rows
+    fn head(&mut self, matrix: &Matrix, x: BufferId) -> BufferId {
+        let gamma = self.norm_weight("output_norm".to_owned());
+        let logits = self.scratch(names::LOGITS, self.rows.head_rows * self.shape.vocabulary);
+        let params = LinearParams {
+            at_head: 1,
+            stride: self.shape.vocabulary as u32,
+            ..self.linear_params(matrix.cols)
+        };
+        if self.rows.head_rows == 1 {
+            self.linear("output", matrix, (Input::Norm, &[x, gamma]), (Output::Logits, &[logits]), params);
+        } else {
+            let y = self.scratch("normed", self.rows.rows * round_up(self.shape.dim, BLOCK));
+            self.push_norm(Stage::Head, "output_norm", x, gamma, y);
+            self.linear("output", matrix, (Input::Plain, &[y]), (Output::Logits, &[logits]), params);
+        }
+        logits
+    }
+
+    /// The next id, greedy or drawn.
+    fn samplers(&mut self, logits: BufferId) {
+        let params = SamplerParams { vocabulary: self.shape.vocabulary as u32 };
+        let allowed = self.state(names::ALLOWED, self.shape.vocabulary.div_ceil(32));
+        let bias = self.state(names::BIAS, MAX_BIASES * 2);
+        let ids = self.ids();
+        let (lanes, head_rows, slot) = (self.tuning.sampler_lanes, self.rows.head_rows, self.slot);
+        let buffers = [logits, allowed, bias, ids];
+        self.plan.push(Stage::Greedy, "argmax", Argmax { lanes, head_rows, slot }, &params, &buffers);
+        self.plan.push(Stage::Draw, "sample", Sample { lanes, head_rows, slot }, &params, &buffers);
+    }
+}

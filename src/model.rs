@@ -1,0 +1,418 @@
+//! A model: a checkpoint, checked, packed and brought to its device.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use half::f16;
+
+use crate::device::{Device, DeviceChoice, Machine, Upload, Weights};
+use crate::error::{Error, Result};
+use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, WeightType, gguf};
+use crate::kernel::round_up;
+use crate::kernels::Tier;
+use crate::llama::{self, Rows};
+use crate::pack::{BLOCK, ROW_ALIGN, decode_row};
+use crate::plan::{Kind, Plan};
+use crate::sampling::Sampling;
+use crate::scorer::{SCORER_ROWS, Scorer};
+use crate::session::{PREFILL_ROWS, Session};
+use crate::shape::Shape;
+use crate::source::Source;
+use crate::tokenizer::Tokenizer;
+use crate::tuning::Tuning;
+use crate::weights::{Matrices, Matrix, Part, TensorId, WeightTypes};
+
+/// Bytes of file that are packed at a time.
+const SLICE_BYTES: usize = 8 << 20;
+/// Most bytes of any one buffer of the KV cache: what every device binds.
+const MAX_CACHE_BYTES: usize = 120 << 20;
+/// The context of a session where nobody asks for one, in tokens.
+const DEFAULT_CONTEXT: usize = 4096;
+/// The samplers sum masses of so many tokens without overflow.
+const MAX_VOCABULARY: usize = (1 << 18) - 1;
+
+/// How a model is loaded.
+#[derive(Default)]
+pub struct LoadOptions<'a> {
+    /// What to run on.
+    pub device: DeviceChoice,
+    /// The tier, where it is not the device's best.
+    pub tier: Option<Tier>,
+    /// Tokens that a session holds; `None` is the model's own context, up to 4096.
+    pub context: Option<usize>,
+    /// Most bytes to use on the device; `None` does not check.
+    pub memory: Option<u64>,
+    /// Told the bytes that are loaded, and all bytes.
+    pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
+}
+
+/// Bytes that a model and one session take on the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Budget {
+    /// Packed weights, shared by sessions.
+    pub weights: u64,
+    /// KV cache, ids and masks of a session.
+    pub kv: u64,
+    /// Activations and logits of a session.
+    pub scratch: u64,
+}
+
+impl Budget {
+    /// Everything.
+    pub fn total(&self) -> u64 {
+        self.weights + self.kv + self.scratch
+    }
+}
+
+/// A loaded model. Clones share it.
+#[derive(Clone)]
+pub struct Model {
+    inner: Rc<Inner>,
+}
+
+struct Inner {
+    name: String,
+    shape: Shape,
+    matrices: Matrices,
+    tuning: Tuning,
+    device: Device,
+    weights: Weights,
+    tokenizer: Tokenizer,
+    sampling: SamplingDefaults,
+    context: usize,
+    budget: Budget,
+}
+
+/// The plans of a session: decode, and prefill where the uniform slot of its rows fits.
+pub fn session_plans(shape: &Shape, matrices: &Matrices, tuning: &Tuning, capacity: usize) -> [Plan; 2] {
+    let rows = prefill_rows(shape);
+    let plan = |rows| llama::forward(shape, matrices, tuning, Rows { rows, head_rows: 1, capacity });
+    [plan(1), plan(rows)]
+}
+
+/// Rows of a prefill plan: 128, or fewer where their rotations would not fit a uniform buffer of 64 KiB.
+fn prefill_rows(shape: &Shape) -> usize {
+    let most = (65_536 - 64) / (16 + 4 * shape.head_dim);
+    PREFILL_ROWS.min(1 << most.ilog2())
+}
+
+/// The bytes of a model and a session of this context, without opening a device.
+pub fn budget(shape: &Shape, types: &WeightTypes, tuning: &Tuning, context: usize) -> Budget {
+    let matrices = Matrices::new(shape, types, tuning.tile);
+    let norms = (2 * shape.layers + 1) * round_up(shape.dim, BLOCK) * 4;
+    let weights = matrices.iter().map(Matrix::bytes).sum::<u64>() + norms as u64;
+    let plans = session_plans(shape, &matrices, tuning, context);
+    let mut sizes: HashMap<&str, (Kind, usize)> = HashMap::new();
+    for buffer in plans.iter().flat_map(|p| &p.buffers) {
+        let size = sizes.entry(&buffer.name).or_insert((buffer.kind, 0));
+        size.1 = size.1.max(buffer.words * 4);
+    }
+    let of = |kind| sizes.values().filter(|(k, _)| *k == kind).map(|(_, bytes)| *bytes as u64).sum();
+    Budget { weights, kv: of(Kind::State), scratch: of(Kind::Scratch) }
+}
+
+impl Model {
+    /// Reads a checkpoint, opens a device and brings the weights there, in slices of whole rows.
+    ///
+    /// # Errors
+    /// Where the source cannot be read or is malformed, asks for something unsupported, has no weights or no tokenizer,
+    /// does not fit the memory, or the device fails.
+    pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
+        let checkpoint = gguf::read(source).await?;
+        let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
+        let Checkpoint { name, model, vocabulary, sampling, .. } = checkpoint;
+        let (shape, tensors) = model.ok_or_else(|| unsupported("it holds a vocabulary and no weights".to_owned()))?;
+        let vocabulary = vocabulary.ok_or_else(|| unsupported("it holds no tokenizer".to_owned()))?;
+        if shape.vocabulary > MAX_VOCABULARY {
+            return Err(unsupported(format!("a vocabulary of {} (at most {MAX_VOCABULARY})", shape.vocabulary)));
+        }
+        let context = session_context(&shape, options.context)?;
+        let device = Device::open(&options.device, options.tier).await?;
+        let tuning = device.tuning();
+        let types = WeightTypes::of(&tensors);
+        let budget = check_memory(&shape, &types, &tuning, context, options.memory)?;
+        let matrices = Matrices::new(&shape, &types, tuning.tile);
+        let tokenizer = Tokenizer::from_vocabulary(&vocabulary)?;
+        drop(vocabulary);
+        let mut loader = Loader {
+            source,
+            tensors: &tensors,
+            upload: Upload::new(&device),
+            loaded: 0,
+            total: all_bytes(&tensors),
+            unflushed: 0,
+            progress: options.progress.take(),
+        };
+        for matrix in matrices.iter() {
+            loader.matrix(matrix).await?;
+        }
+        loader.norms().await?;
+        let weights = loader.upload.finish();
+        let inner = Inner { name, shape, matrices, tuning, device, weights, tokenizer, sampling, context, budget };
+        Ok(Self { inner: Rc::new(inner) })
+    }
+
+    /// The model's own name, or the file's.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The numbers that fix it.
+    pub fn shape(&self) -> &Shape {
+        &self.inner.shape
+    }
+
+    /// What it runs on.
+    pub fn device(&self) -> &Device {
+        &self.inner.device
+    }
+
+    /// The sizes in use.
+    pub fn tuning(&self) -> &Tuning {
+        &self.inner.tuning
+    }
+
+    /// Text to ids and back.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.inner.tokenizer
+    }
+
+    /// Tokens that a session holds.
+    pub fn context(&self) -> usize {
+        self.inner.context
+    }
+
+    /// Bytes that the model and a session take.
+    pub fn budget(&self) -> Budget {
+        self.inner.budget
+    }
+
+    /// The file's recommended settings, or Llama's.
+    pub fn sampling(&self) -> Sampling {
+        let (file, llama) = (self.inner.sampling, Sampling::default());
+        Sampling {
+            temperature: file.temperature.unwrap_or(llama.temperature),
+            top_k: file.top_k.unwrap_or(llama.top_k),
+            top_p: file.top_p.unwrap_or(llama.top_p),
+            ..llama
+        }
+    }
+
+    /// A conversation of its own: KV cache, ids and position. Sessions of one model may live at once.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory.
+    pub fn session(&self) -> Result<Session> {
+        let [decode, prefill] = session_plans(self.shape(), &self.inner.matrices, self.tuning(), self.context());
+        Session::new(self.clone(), decode, prefill)
+    }
+
+    /// Gives logits of every position of given ids, up to `positions` of them.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory.
+    pub fn scorer(&self, positions: usize) -> Result<Scorer> {
+        let rows = SCORER_ROWS.min(prefill_rows(self.shape()));
+        let rows = Rows { rows, head_rows: rows, capacity: positions.max(1) };
+        let plan = llama::forward(self.shape(), &self.inner.matrices, self.tuning(), rows);
+        Scorer::new(self.clone(), plan)
+    }
+
+    /// A machine for plans over this model's weights.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory.
+    pub fn machine(&self, plans: Vec<Arc<Plan>>) -> Result<Machine> {
+        Machine::new(&self.inner.weights, plans)
+    }
+
+    /// The matrices as they are packed.
+    pub fn matrices(&self) -> &Matrices {
+        &self.inner.matrices
+    }
+}
+
+fn session_context(shape: &Shape, asked: Option<usize>) -> Result<usize> {
+    let most = MAX_CACHE_BYTES / (shape.kv_dim() * 2);
+    let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
+    let wrong = |expected| Err(Error::Setting { name: "context", value: context.to_string(), expected });
+    if context == 0 {
+        return wrong("at least 1 token");
+    }
+    if context > shape.context {
+        return Err(Error::Setting {
+            name: "context",
+            value: format!("{context} (the model was trained for {})", shape.context),
+            expected: "no more than the model's own context",
+        });
+    }
+    if context > most {
+        return wrong("a KV cache of at most 120 MiB per layer and side");
+    }
+    Ok(context)
+}
+
+fn check_memory(
+    shape: &Shape,
+    types: &WeightTypes,
+    tuning: &Tuning,
+    context: usize,
+    memory: Option<u64>,
+) -> Result<Budget> {
+    let needed = budget(shape, types, tuning, context);
+    let Some(allowed) = memory.filter(|allowed| needed.total() > *allowed) else { return Ok(needed) };
+    let per_token = (needed.kv / context as u64).max(1);
+    let smallest = budget(shape, types, tuning, 1);
+    let fits = allowed.saturating_sub(smallest.total()) / per_token;
+    let advice = if allowed < smallest.total() || fits == 0 {
+        "no context fits: take a smaller model".to_owned()
+    } else {
+        format!("a context of {fits} would fit (--context {fits})")
+    };
+    Err(Error::Memory {
+        needed: needed.total(),
+        weights: needed.weights,
+        kv: needed.kv,
+        scratch: needed.scratch,
+        context,
+        budget: allowed,
+        advice,
+    })
+}
+
+fn all_bytes(tensors: &ModelTensors) -> u64 {
+    let len = |t: &Tensor| t.bytes.end - t.bytes.start;
+    let layers = tensors.layers.iter().flat_map(|l| {
+        [
+            &l.attn_norm,
+            &l.attn_q,
+            &l.attn_k,
+            &l.attn_v,
+            &l.attn_output,
+            &l.ffn_norm,
+            &l.ffn_gate,
+            &l.ffn_up,
+            &l.ffn_down,
+        ]
+    });
+    len(&tensors.token_embd)
+        + len(&tensors.output_norm)
+        + tensors.output.as_ref().map_or(0, len)
+        + layers.map(len).sum::<u64>()
+}
+
+/// Reads, packs and uploads.
+struct Loader<'a, 'p> {
+    source: &'a dyn Source,
+    tensors: &'a ModelTensors,
+    upload: Upload,
+    loaded: u64,
+    total: u64,
+    unflushed: usize,
+    progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
+}
+
+impl Loader<'_, '_> {
+    fn advance(&mut self, bytes: u64) {
+        self.loaded += bytes;
+        if let Some(progress) = &mut self.progress {
+            progress(self.loaded, self.total);
+        }
+    }
+
+    async fn matrix(&mut self, matrix: &Matrix) -> Result<()> {
+        for part in &matrix.parts {
+            self.upload.reserve(&part.name, part.layout.words());
+            let (first_id, _) = matrix.source(part.row_begin);
+            let tensor = first_id.find(self.tensors);
+            let row_bytes = tensor.kind.row_bytes(tensor.cols).max(part.layout.kind.row_bytes(part.layout.cols));
+            let rows = (SLICE_BYTES / row_bytes / ROW_ALIGN).max(1) * ROW_ALIGN;
+            for first in (0..part.layout.rows).step_by(rows) {
+                let count = rows.min(part.layout.rows - first);
+                let bytes = self.slice(matrix, part, first, count).await?;
+                self.advance(bytes);
+                self.unflushed += count * row_bytes;
+                if self.unflushed >= 4 * SLICE_BYTES {
+                    self.unflushed = 0;
+                    self.upload.flush().await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Packs and uploads rows `first .. first + count` of a part; the answer is the bytes read.
+    async fn slice(&self, matrix: &Matrix, part: &Part, first: usize, count: usize) -> Result<u64> {
+        let rows: Vec<(TensorId, usize)> =
+            (first..first + count).map(|row| matrix.source(part.row_begin + row)).collect();
+        // One contiguous range per tensor: rows are stacked, alternate, or move within their head.
+        let mut ranges: Vec<(TensorId, usize, usize)> = Vec::new();
+        for (id, row) in &rows {
+            match ranges.iter_mut().find(|range| range.0 == *id) {
+                Some(range) => *range = (*id, range.1.min(*row), range.2.max(*row)),
+                None => ranges.push((*id, *row, *row)),
+            }
+        }
+        let mut bytes = Vec::with_capacity(ranges.len());
+        let mut read = 0;
+        for (id, low, high) in &ranges {
+            let tensor = id.find(self.tensors);
+            let row_bytes = tensor.kind.row_bytes(tensor.cols);
+            let len = (high - low + 1) * row_bytes;
+            let offset = tensor.bytes.start + (low * row_bytes) as u64;
+            bytes.push((self.source.read_at(offset, len).await?, row_bytes));
+            read += len as u64;
+        }
+        let at = |id: &TensorId, row: usize| {
+            let i = ranges.iter().position(|range| range.0 == *id).expect("every row is in a range");
+            let (slice, row_bytes) = &bytes[i];
+            &slice[(row - ranges[i].1) * row_bytes..][..*row_bytes]
+        };
+        let planes = if matrix.decoded {
+            let decoded: Vec<Vec<u8>> = rows
+                .iter()
+                .map(|(id, row)| {
+                    let numbers = decode_row(id.find(self.tensors).kind, at(id, *row), matrix.cols);
+                    numbers.into_iter().flat_map(f32::to_le_bytes).collect()
+                })
+                .collect();
+            part.layout.pack(&decoded.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        } else {
+            part.layout.pack(&rows.iter().map(|(id, row)| at(id, *row)).collect::<Vec<_>>())
+        };
+        self.upload.write_rows(&part.name, &part.layout, first, &planes);
+        drop(bytes);
+        for (id, low, high) in &ranges {
+            let tensor = id.find(self.tensors);
+            let row_bytes = tensor.kind.row_bytes(tensor.cols);
+            self.source.release(tensor.bytes.start + (low * row_bytes) as u64, ((high - low + 1) * row_bytes) as u64);
+        }
+        Ok(read)
+    }
+
+    async fn norms(&mut self) -> Result<()> {
+        let tensors = self.tensors;
+        let layers = tensors.layers.iter().enumerate().flat_map(|(i, l)| {
+            [(format!("blk.{i}.attn_norm"), &l.attn_norm), (format!("blk.{i}.ffn_norm"), &l.ffn_norm)]
+        });
+        let norms: Vec<_> = layers.chain([("output_norm".to_owned(), &tensors.output_norm)]).collect();
+        for (name, tensor) in norms {
+            let len = tensor.bytes.end - tensor.bytes.start;
+            let bytes = self.source.read_at(tensor.bytes.start, len as usize).await?;
+            let numbers: Vec<f32> = match tensor.kind {
+                WeightType::F16 => {
+                    bytes.chunks_exact(2).map(|v| f16::from_le_bytes([v[0], v[1]]).to_f32()).collect()
+                }
+                kind => decode_row(kind, &bytes, tensor.cols),
+            };
+            let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
+            words.resize(round_up(words.len(), BLOCK), 0);
+            self.upload.reserve(&name, words.len());
+            self.upload.write(&name, 0, &words);
+            drop(bytes);
+            self.advance(len);
+        }
+        self.upload.flush().await
+    }
+}

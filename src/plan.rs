@@ -1,0 +1,183 @@
+//! A plan is data: symbolic buffers, and steps over them. It is made once and replayed per token.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::kernel::{Access, Active, Kernel, Uniform};
+
+/// Who owns a buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Packed weights and norms: the model, shared by its sessions.
+    Weight,
+    /// KV cache, ids, sampler masks: the session.
+    State,
+    /// Activations: meaningless between runs.
+    Scratch,
+}
+
+/// A symbolic buffer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buffer {
+    /// Unique name; also its label on the device.
+    pub name: String,
+    /// Owner.
+    pub kind: Kind,
+    /// 32-bit words.
+    pub words: usize,
+}
+
+/// An index into [`Plan::buffers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BufferId(pub usize);
+
+/// When a step is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stage {
+    /// Embedding and transformer blocks: always.
+    Body,
+    /// Final norm and head: where logits are wanted.
+    Head,
+    /// The greedy sampler.
+    Greedy,
+    /// The drawing sampler.
+    Draw,
+}
+
+/// One dispatch.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// `blk.3.attention` …
+    pub label: String,
+    /// When it runs.
+    pub stage: Stage,
+    /// The kernel.
+    pub kernel: Arc<dyn Kernel>,
+    /// Its params as words.
+    pub params: Vec<u32>,
+    /// Its buffers, in the order of the kernel's binding table.
+    pub buffers: Vec<BufferId>,
+}
+
+/// Buffers and the steps over them.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Rows (tokens) of a run.
+    pub rows: usize,
+    /// Rows whose logits a run can give.
+    pub head_rows: usize,
+    /// Rotated pairs of a head.
+    pub pairs: usize,
+    /// Every buffer.
+    pub buffers: Vec<Buffer>,
+    /// Every dispatch, in order.
+    pub steps: Vec<Step>,
+    by_name: BTreeMap<String, BufferId>,
+}
+
+/// Which stages of a plan a run wants beside the body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// Nothing: more of the prompt follows.
+    #[default]
+    Body,
+    /// Logits.
+    Logits,
+    /// The likeliest next id.
+    Greedy,
+    /// A drawn next id.
+    Draw,
+}
+
+impl Wanted {
+    /// Whether steps of that stage run.
+    pub const fn runs(self, stage: Stage) -> bool {
+        match stage {
+            Stage::Body => true,
+            Stage::Head => !matches!(self, Self::Body),
+            Stage::Greedy => matches!(self, Self::Greedy),
+            Stage::Draw => matches!(self, Self::Draw),
+        }
+    }
+}
+
+/// A range of a buffer that a run copies out when it is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copy<'a> {
+    /// The buffer's name.
+    pub name: &'a str,
+    /// First word.
+    pub first: usize,
+    /// Words.
+    pub words: usize,
+}
+
+impl Plan {
+    /// An empty plan.
+    pub fn new(rows: usize, head_rows: usize, pairs: usize) -> Self {
+        Self { rows, head_rows, pairs, ..Self::default() }
+    }
+
+    /// The buffer of that name, made on first use; a later use may ask for more words.
+    pub fn buffer(&mut self, kind: Kind, name: impl Into<String>, words: usize) -> BufferId {
+        let name = name.into();
+        if let Some(id) = self.by_name.get(&name) {
+            let buffer = &mut self.buffers[id.0];
+            assert_eq!(buffer.kind, kind, "buffer {name} has two owners");
+            buffer.words = buffer.words.max(words);
+            return *id;
+        }
+        let id = BufferId(self.buffers.len());
+        self.buffers.push(Buffer { name: name.clone(), kind, words });
+        self.by_name.insert(name, id);
+        id
+    }
+
+    /// Appends a dispatch, checking every buffer against the kernel's table.
+    ///
+    /// # Panics
+    /// Where a buffer is too short, is missing, or is written and bound twice: a bug of the caller.
+    pub fn push<P: Uniform>(
+        &mut self,
+        stage: Stage,
+        label: impl Into<String>,
+        kernel: impl Kernel + 'static,
+        params: &P,
+        buffers: &[BufferId],
+    ) {
+        let label = label.into();
+        let params: Vec<u32> = bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec();
+        let args = kernel.args(&params);
+        assert_eq!(args.len(), buffers.len(), "{label}: {} takes {} buffers", kernel.label(), args.len());
+        for (arg, id) in args.iter().zip(buffers) {
+            let buffer = &self.buffers[id.0];
+            assert!(
+                buffer.words >= arg.words,
+                "{label}: {} is bound to {} of {} words and needs {}",
+                arg.name,
+                buffer.name,
+                buffer.words,
+                arg.words
+            );
+            let uses = buffers.iter().filter(|other| *other == id).count();
+            assert!(
+                arg.access == Access::Read || uses == 1,
+                "{label}: {} is written and bound {uses} times",
+                buffer.name
+            );
+        }
+        let grid = kernel.grid(&params, Active { rows: self.rows, head_rows: self.head_rows });
+        assert!(grid.iter().all(|n| (1..=65_535).contains(n)), "{label}: a grid of {grid:?} workgroups");
+        self.steps.push(Step { label, stage, kernel: Arc::new(kernel), params, buffers: buffers.to_vec() });
+    }
+
+    /// Dispatches of one run.
+    pub fn dispatches(&self, wanted: Wanted) -> usize {
+        self.steps.iter().filter(|step| wanted.runs(step.stage)).count()
+    }
+
+    /// Bytes of all buffers of a kind.
+    pub fn bytes(&self, kind: Kind) -> u64 {
+        self.buffers.iter().filter(|b| b.kind == kind).map(|b| b.words as u64 * 4).sum()
+    }
+}

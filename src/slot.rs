@@ -1,0 +1,96 @@
+//! The one uniform slot that the CPU writes per token or chunk.
+
+use crate::kernel::uniform;
+
+uniform! {
+    /// The fixed head of a slot: what changes from token to token.
+    pub struct SlotHead {
+        /// Rows (tokens) that are active in this run.
+        rows: u32,
+        /// Positions that the KV cache holds.
+        capacity: u32,
+        /// First row whose logits are wanted.
+        head_first: u32,
+        /// Rows whose logits are wanted.
+        head_rows: u32,
+        /// Low word of the sampler's seed.
+        seed_lo: u32,
+        /// High word of the sampler's seed.
+        seed_hi: u32,
+        /// Keep this many of the likeliest tokens; 0 keeps all.
+        top_k: u32,
+        /// One over the softmax temperature.
+        inv_temperature: f32,
+        /// Keep the likeliest tokens up to this mass; 1 keeps all.
+        top_p: f32,
+        /// Entries of the sparse bias.
+        biases: u32,
+        /// Fills the head to 64 bytes.
+        unused_0: u32,
+        /// Fills the head to 64 bytes.
+        unused_1: u32,
+        /// Fills the head to 64 bytes.
+        unused_2: u32,
+        /// Fills the head to 64 bytes.
+        unused_3: u32,
+        /// Fills the head to 64 bytes.
+        unused_4: u32,
+        /// Fills the head to 64 bytes.
+        unused_5: u32,
+    }
+}
+
+/// What one row (token) of a run needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// Position in the context: where its key and value are stored, and the sampler's counter.
+    pub position: u32,
+    /// It attends to positions below this one.
+    pub attend: u32,
+}
+
+/// Head, rows and rotations of one run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slot {
+    /// The fixed head.
+    pub head: SlotHead,
+    /// One per row the plan was built for; rows past `head.rows` are ignored.
+    pub rows: Vec<Row>,
+    /// `(cos, sin)` of each pair of each row: `[rows][d/2]`.
+    pub rope: Vec<[f32; 2]>,
+}
+
+impl Slot {
+    /// The slot of rows at these positions, each attending to everything up to itself.
+    ///
+    /// `rows` is what the plan was built for; the angles are computed in f64 (`position * frequency`).
+    pub fn new(rows: usize, frequencies: &[f64], positions: impl IntoIterator<Item = usize>) -> Self {
+        let mut slot = Self {
+            head: SlotHead { inv_temperature: 1.0, top_p: 1.0, ..SlotHead::default() },
+            rows: vec![Row::default(); rows],
+            rope: vec![[1.0, 0.0]; rows * frequencies.len()],
+        };
+        for (index, position) in positions.into_iter().enumerate() {
+            slot.rows[index] = Row { position: position as u32, attend: position as u32 + 1 };
+            for (pair, frequency) in frequencies.iter().enumerate() {
+                let (sin, cos) = (position as f64 * frequency).sin_cos();
+                slot.rope[index * frequencies.len() + pair] = [cos as f32, sin as f32];
+            }
+            slot.head.rows += 1;
+        }
+        slot
+    }
+
+    /// 32-bit words of a slot for `rows` rows of `pairs` rotated pairs.
+    pub const fn words(rows: usize, pairs: usize) -> usize {
+        16 + rows * 4 + rows * pairs * 2
+    }
+
+    /// The slot as the uniform buffer holds it.
+    pub fn to_words(&self) -> Vec<u32> {
+        let mut words: Vec<u32> = bytemuck::cast_slice(bytemuck::bytes_of(&self.head)).to_vec();
+        words.extend(self.rows.iter().flat_map(|row| [row.position, row.attend, 0, 0]));
+        words.extend(self.rope.iter().flatten().map(|v| v.to_bits()));
+        words
+    }
+}

@@ -1,0 +1,214 @@
+//! Text to token ids and back, for both tokenizer families of Llama models.
+
+mod byte_level;
+mod decoder;
+mod pieces;
+mod sentence_piece;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::format::{TokenType, Vocabulary, VocabularyKind};
+
+use byte_level::ByteLevel;
+pub use decoder::Decoder;
+use pieces::Pieces;
+use sentence_piece::SentencePiece;
+
+/// How a text is encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encode {
+    /// Whether the beginning-of-text token is put first, where the vocabulary asks for one.
+    pub bos: bool,
+    /// Whether control tokens written in the text (`<|eot_id|>`) become those tokens. Text that a user typed is encoded
+    /// without, so that it cannot pretend to be structure.
+    pub special: bool,
+}
+
+/// A tokenizer of either family.
+#[derive(Debug)]
+pub struct Tokenizer {
+    family: Family,
+    pieces: Arc<Pieces>,
+    tokens: Vec<String>,
+    special: SpecialTexts,
+    bos: Option<u32>,
+    add_bos: bool,
+    end_of_generation: Vec<u32>,
+}
+
+#[derive(Debug)]
+enum Family {
+    ByteLevel(Box<ByteLevel>),
+    SentencePiece(Box<SentencePiece>),
+}
+
+impl Tokenizer {
+    /// Builds the tokenizer of a checkpoint's vocabulary; Llama 3's 128 256 tokens take a fraction of a second.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] where lengths or ids of the vocabulary contradict each other, a merge names a token that
+    /// does not exist, or a byte cannot be spelled.
+    pub fn from_vocabulary(vocabulary: &Vocabulary) -> Result<Self> {
+        let count = vocabulary.tokens.len();
+        if vocabulary.token_types.len() != count {
+            return Err(Error::Tokenizer(format!("{} token types for {count} tokens", vocabulary.token_types.len())));
+        }
+        let ids = [vocabulary.bos, vocabulary.eos, vocabulary.unknown].into_iter().flatten();
+        if let Some(id) = ids.chain(vocabulary.end_of_generation.iter().copied()).find(|id| *id as usize >= count) {
+            return Err(Error::TokenId { id, vocabulary: count });
+        }
+        let family = match &vocabulary.kind {
+            VocabularyKind::ByteLevelBpe { merges } => {
+                Family::ByteLevel(Box::new(ByteLevel::new(&vocabulary.tokens, &vocabulary.token_types, merges)?))
+            }
+            VocabularyKind::SentencePiece { scores } => {
+                Family::SentencePiece(Box::new(SentencePiece::new(vocabulary, scores)?))
+            }
+        };
+        Ok(Self {
+            family,
+            pieces: Arc::new(Pieces::new(vocabulary)),
+            tokens: vocabulary.tokens.clone(),
+            special: SpecialTexts::new(&vocabulary.tokens, &vocabulary.token_types),
+            bos: vocabulary.bos,
+            add_bos: vocabulary.add_bos,
+            end_of_generation: vocabulary.end_of_generation.clone(),
+        })
+    }
+
+    /// The ids of a text. With `bos` it begins with exactly one beginning-of-text token where the vocabulary asks for
+    /// one, also when the text spells that token itself and `special` is on.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] where the vocabulary can neither spell a character nor has a token for the unknown.
+    pub fn encode(&self, text: &str, options: Encode) -> Result<Vec<u32>> {
+        let mut ids = Vec::new();
+        if options.bos && self.add_bos {
+            ids.extend(self.bos);
+        }
+        for (index, fragment) in self.special.split(text, options.special).into_iter().enumerate() {
+            match (fragment, &self.family) {
+                (Fragment::Token(id), _) if index == 0 && ids.first() == Some(&id) => {}
+                (Fragment::Token(id), _) => ids.push(id),
+                (Fragment::Text(text), Family::ByteLevel(family)) => family.encode(text, &mut ids)?,
+                (Fragment::Text(text), Family::SentencePiece(family)) => family.encode(text, &mut ids)?,
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The text of ids; control tokens print nothing, and invalid UTF-8 becomes U+FFFD as in
+    /// [`String::from_utf8_lossy`]. The space that a sentencepiece vocabulary puts before a text is taken away.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        let mut decoder = self.decoder_at_start();
+        let mut text: String = ids.iter().map(|id| decoder.push(*id)).collect();
+        text.push_str(&decoder.finish());
+        text
+    }
+
+    /// A decoder for what continues a text: the first token `▁was` gives ` was`.
+    pub fn decoder(&self) -> Decoder {
+        Decoder::new(Arc::clone(&self.pieces), false)
+    }
+
+    /// A decoder for a text from its beginning: the first token `▁Once` gives `Once`, where the vocabulary puts that
+    /// space there.
+    pub fn decoder_at_start(&self) -> Decoder {
+        Decoder::new(Arc::clone(&self.pieces), self.pieces.begins_with_space())
+    }
+
+    /// Ids run from 0 to this number, exclusive.
+    pub fn vocabulary_size(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// The beginning-of-text token, also where it is not added.
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// Whether a generation is over with this token.
+    pub fn is_end_of_generation(&self, id: u32) -> bool {
+        self.end_of_generation.contains(&id)
+    }
+
+    /// All tokens that end a generation.
+    pub fn end_of_generation(&self) -> &[u32] {
+        &self.end_of_generation
+    }
+
+    /// A token for display: control tokens by name (`<|eot_id|>`), everything else as the text it prints, with U+FFFD
+    /// for bytes that are no whole character. `None` outside the vocabulary.
+    pub fn token_text(&self, id: u32) -> Option<String> {
+        let token = self.tokens.get(id as usize)?;
+        let bytes = self.pieces.get(id);
+        Some(if bytes.is_empty() { token.clone() } else { String::from_utf8_lossy(bytes).into_owned() })
+    }
+
+    /// The bytes that a token prints: none for control tokens, or outside the vocabulary.
+    pub fn token_bytes(&self, id: u32) -> Vec<u8> {
+        self.pieces.get(id).to_vec()
+    }
+}
+
+/// A stretch of text between tokens that are matched as they are written.
+enum Fragment<'a> {
+    Text(&'a str),
+    Token(u32),
+}
+
+/// Tokens that are found in a text by their own text, before anything is split or merged.
+#[derive(Debug)]
+struct SpecialTexts {
+    /// By first byte, longest first: text, id, and whether it is a user's own token, which always counts.
+    by_first_byte: HashMap<u8, Vec<(String, u32, bool)>>,
+}
+
+impl SpecialTexts {
+    fn new(tokens: &[String], types: &[TokenType]) -> Self {
+        let mut by_first_byte: HashMap<u8, Vec<_>> = HashMap::new();
+        for (id, (token, kind)) in tokens.iter().zip(types).enumerate() {
+            let always = *kind == TokenType::UserDefined;
+            if !(always || *kind == TokenType::Control) {
+                continue;
+            }
+            if let Some(first) = token.bytes().next() {
+                by_first_byte.entry(first).or_default().push((token.clone(), id as u32, always));
+            }
+        }
+        for candidates in by_first_byte.values_mut() {
+            candidates.sort_by_key(|(token, ..)| std::cmp::Reverse(token.len()));
+        }
+        Self { by_first_byte }
+    }
+
+    /// Cuts a text at the leftmost, longest tokens.
+    fn split<'a>(&self, text: &'a str, control: bool) -> Vec<Fragment<'a>> {
+        let mut fragments = Vec::new();
+        let mut start = 0;
+        let mut at = 0;
+        while at < text.len() {
+            let rest = &text.as_bytes()[at..];
+            let found = self.by_first_byte.get(&rest[0]).and_then(|candidates| {
+                candidates.iter().find(|(token, _, always)| (control || *always) && rest.starts_with(token.as_bytes()))
+            });
+            // A token is whole UTF-8, so where one begins in UTF-8 there is a boundary, and where it ends too.
+            if let Some((token, id, _)) = found {
+                if start < at {
+                    fragments.push(Fragment::Text(&text[start..at]));
+                }
+                fragments.push(Fragment::Token(*id));
+                at += token.len();
+                start = at;
+            } else {
+                at += 1;
+            }
+        }
+        if start < at {
+            fragments.push(Fragment::Text(&text[start..at]));
+        }
+        fragments
+    }
+}

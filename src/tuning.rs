@@ -1,0 +1,90 @@
+//! Sizes that depend on the class of the device: chosen once, from its capabilities.
+
+use crate::kernels::Tier;
+use crate::kernels::matvec::Shares;
+
+/// The class of a device, as far as tuning tells them apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeviceClass {
+    /// A GPU: adjacent lanes should read adjacent memory, barriers are cheap, and lanes are many.
+    Gpu,
+    /// A driver that runs shaders on the CPU: every lane streams its own rows, barriers are dear, and lanes are few.
+    CpuDriver,
+}
+
+/// Everything that a plan takes from the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tuning {
+    /// The class it is for.
+    pub class: DeviceClass,
+    /// Features that shaders may use.
+    pub tier: Tier,
+    /// Rows of a tile of the packed weights.
+    pub tile: usize,
+    /// How a matvec shares its rows.
+    pub matvec: Shares,
+    /// Lanes of a matmul workgroup.
+    pub matmul_lanes: usize,
+    /// Rows of a matmul lane.
+    pub matmul_rows: usize,
+    /// Tokens of a matmul lane.
+    pub matmul_tokens: usize,
+    /// Lanes of the attention workgroup.
+    pub attention_lanes: usize,
+    /// Keys of an attention tile.
+    pub attention_keys: usize,
+    /// Most queries (tokens times grouped heads) of an attention workgroup in prefill.
+    pub attention_queries: usize,
+    /// Most splits of the keys in decode.
+    pub splits: usize,
+    /// Lanes of small kernels: norm and embedding.
+    pub small_lanes: usize,
+    /// Lanes of the samplers.
+    pub sampler_lanes: usize,
+    /// Multiply-accumulates that one dispatch may do: prefill dispatches above it are split by tokens.
+    pub max_work: u64,
+}
+
+impl Tuning {
+    /// The tuning of a class of devices.
+    ///
+    /// The GPU column follows the published shapes for phones (lane = row pair, columns split within the workgroup); the
+    /// CPU column is measured on lavapipe: PERF.md.
+    pub const fn of(class: DeviceClass, tier: Tier) -> Self {
+        match class {
+            DeviceClass::Gpu => Self {
+                class,
+                tier,
+                tile: 64,
+                matvec: Shares { row_lanes: 16, rows_per_lane: 2, ksplit: 8 },
+                matmul_lanes: 32,
+                matmul_rows: 2,
+                matmul_tokens: 8,
+                attention_lanes: 64,
+                attention_keys: 32,
+                attention_queries: 32,
+                splits: 4,
+                small_lanes: 64,
+                sampler_lanes: 256,
+                // 10 ms at 0.3 Tera multiply-accumulates per second.
+                max_work: 3 << 30,
+            },
+            DeviceClass::CpuDriver => Self {
+                class,
+                tier,
+                tile: 8,
+                matvec: Shares { row_lanes: 8, rows_per_lane: 8, ksplit: 1 },
+                matmul_lanes: 8,
+                matmul_rows: 4,
+                matmul_tokens: 8,
+                attention_lanes: 16,
+                attention_keys: 32,
+                attention_queries: 32,
+                splits: 4,
+                small_lanes: 16,
+                sampler_lanes: 64,
+                max_work: 1 << 30,
+            },
+        }
+    }
+}

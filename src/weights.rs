@@ -1,0 +1,288 @@
+//! Which tensors of a checkpoint become which packed matrices, and how those are cut to fit a binding.
+
+use crate::format::{ModelTensors, Tensor, WeightType};
+use crate::pack::{Layout, ROW_ALIGN};
+use crate::shape::{RopePairing, Shape};
+
+/// No part of a matrix is larger: below the 128 MiB that every device binds.
+pub const MAX_PART_BYTES: usize = 120 << 20;
+
+/// The storage type of every matrix of a model: all that a plan needs to know of its weights.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightTypes {
+    /// The embedding.
+    pub token_embd: WeightType,
+    /// The head, where it is not the embedding.
+    pub output: Option<WeightType>,
+    /// Per layer.
+    pub layers: Vec<LayerTypes>,
+}
+
+/// The storage types of a transformer block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the tensors")]
+pub struct LayerTypes {
+    pub q: WeightType,
+    pub k: WeightType,
+    pub v: WeightType,
+    pub attn_output: WeightType,
+    pub gate: WeightType,
+    pub up: WeightType,
+    pub down: WeightType,
+}
+
+impl WeightTypes {
+    /// Every block matrix of one type, and a tied head.
+    pub fn uniform(layers: usize, blocks: WeightType, token_embd: WeightType) -> Self {
+        let layer = LayerTypes {
+            q: blocks,
+            k: blocks,
+            v: blocks,
+            attn_output: blocks,
+            gate: blocks,
+            up: blocks,
+            down: blocks,
+        };
+        Self { token_embd, output: None, layers: vec![layer; layers] }
+    }
+
+    /// The types that a file has.
+    pub fn of(tensors: &ModelTensors) -> Self {
+        let layers = tensors.layers.iter().map(|l| LayerTypes {
+            q: l.attn_q.kind,
+            k: l.attn_k.kind,
+            v: l.attn_v.kind,
+            attn_output: l.attn_output.kind,
+            gate: l.ffn_gate.kind,
+            up: l.ffn_up.kind,
+            down: l.ffn_down.kind,
+        });
+        Self {
+            token_embd: tensors.token_embd.kind,
+            output: tensors.output.as_ref().map(|t| t.kind),
+            layers: layers.collect(),
+        }
+    }
+}
+
+/// A tensor of a checkpoint, by its place in the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the tensors")]
+pub enum TensorId {
+    TokenEmbd,
+    Output,
+    Q(usize),
+    K(usize),
+    V(usize),
+    AttnOutput(usize),
+    Gate(usize),
+    Up(usize),
+    Down(usize),
+}
+
+impl TensorId {
+    /// The tensor in its file.
+    pub fn find(self, tensors: &ModelTensors) -> &Tensor {
+        match self {
+            Self::TokenEmbd => &tensors.token_embd,
+            Self::Output => tensors.output.as_ref().unwrap_or(&tensors.token_embd),
+            Self::Q(i) => &tensors.layers[i].attn_q,
+            Self::K(i) => &tensors.layers[i].attn_k,
+            Self::V(i) => &tensors.layers[i].attn_v,
+            Self::AttnOutput(i) => &tensors.layers[i].attn_output,
+            Self::Gate(i) => &tensors.layers[i].ffn_gate,
+            Self::Up(i) => &tensors.layers[i].ffn_up,
+            Self::Down(i) => &tensors.layers[i].ffn_down,
+        }
+    }
+}
+
+/// Where the rows of a matrix come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowOrder {
+    /// Row `r` of the tensor.
+    Same,
+    /// Half-split heads of `d` rows, brought into interleaved order: row `2i + p` is row `i + p * d/2` of its head.
+    HalfSplit(usize),
+}
+
+impl RowOrder {
+    fn source(self, row: usize) -> usize {
+        match self {
+            Self::Same => row,
+            Self::HalfSplit(d) => row / d * d + row % d / 2 + row % 2 * (d / 2),
+        }
+    }
+}
+
+/// A run of rows of a matrix that share one storage type and one buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// Name of the buffer.
+    pub name: String,
+    /// First row within the matrix.
+    pub row_begin: usize,
+    /// How it is packed.
+    pub layout: Layout,
+}
+
+/// How a matrix is put together from tensors.
+#[derive(Clone, Debug, PartialEq)]
+enum Rows {
+    /// Tensors below each other: (tensor, rows, order, type).
+    Stacked(Vec<(TensorId, usize, RowOrder, WeightType)>),
+    /// Two tensors whose rows alternate.
+    Alternating([TensorId; 2]),
+}
+
+/// A matrix as kernels see it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix {
+    rows: Rows,
+    /// In order of their rows.
+    pub parts: Vec<Part>,
+    /// Columns.
+    pub cols: usize,
+    /// Storage type that mixed tensors are decoded to, because their rows alternate.
+    pub decoded: bool,
+}
+
+/// Every matrix of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrices {
+    /// `[vocabulary, dim]`; also the head, where `head` is `None`.
+    pub embedding: Matrix,
+    /// `[vocabulary, dim]`
+    pub head: Option<Matrix>,
+    /// Transformer blocks.
+    pub layers: Vec<LayerMatrices>,
+}
+
+/// The matrices of a transformer block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerMatrices {
+    /// `[q; k; v]`: `[q_dim + 2 * kv_dim, dim]`
+    pub qkv: Matrix,
+    /// `[dim, q_dim]`
+    pub attn_output: Matrix,
+    /// `[gate, up]` with alternating rows: `[2 * ffn, dim]`
+    pub gate_up: Matrix,
+    /// `[dim, ffn]`
+    pub down: Matrix,
+}
+
+impl Matrix {
+    fn stacked(name: &str, tensors: Vec<(TensorId, usize, RowOrder, WeightType)>, cols: usize, tile: usize) -> Self {
+        let mut parts = Vec::new();
+        let mut begin = 0;
+        let mut i = 0;
+        while i < tensors.len() {
+            // Adjacent tensors of one type share a buffer.
+            let kind = tensors[i].3;
+            let run = tensors[i..].iter().take_while(|t| t.3 == kind).count();
+            let rows: usize = tensors[i..i + run].iter().map(|t| t.1).sum();
+            add_parts(&mut parts, name, begin, Layout::new(kind, rows, cols, tile));
+            begin += rows;
+            i += run;
+        }
+        Self { rows: Rows::Stacked(tensors), parts, cols, decoded: false }
+    }
+
+    fn alternating(name: &str, tensors: [TensorId; 2], kinds: [WeightType; 2], rows: usize, cols: usize, tile: usize) -> Self {
+        let decoded = kinds[0] != kinds[1];
+        let kind = if decoded { WeightType::F32 } else { kinds[0] };
+        let mut parts = Vec::new();
+        add_parts(&mut parts, name, 0, Layout::new(kind, 2 * rows, cols, tile));
+        Self { rows: Rows::Alternating(tensors), parts, cols, decoded }
+    }
+
+    /// The tensor and its row that row `row` of the matrix is.
+    pub fn source(&self, row: usize) -> (TensorId, usize) {
+        match &self.rows {
+            Rows::Alternating(tensors) => (tensors[row % 2], row / 2),
+            Rows::Stacked(tensors) => {
+                let mut row = row;
+                for (id, rows, order, _) in tensors {
+                    if row < *rows {
+                        return (*id, order.source(row));
+                    }
+                    row -= rows;
+                }
+                unreachable!("row {row} is past the end of the matrix")
+            }
+        }
+    }
+
+    /// Bytes on the device.
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|p| p.layout.words() as u64 * 4).sum()
+    }
+}
+
+/// Cuts a run of rows into parts that each fit a binding.
+fn add_parts(parts: &mut Vec<Part>, name: &str, begin: usize, whole: Layout) {
+    let bytes_per_tile = Layout { rows: ROW_ALIGN, ..whole }.words() * 4;
+    let most = (MAX_PART_BYTES / bytes_per_tile).max(1) * ROW_ALIGN;
+    // Equal parts, so that no dispatch is much shorter than another.
+    let count = whole.rows.div_ceil(most);
+    let rows_per_part = whole.rows.div_ceil(count).next_multiple_of(ROW_ALIGN);
+    for first in (0..whole.rows).step_by(rows_per_part) {
+        let rows = rows_per_part.min(whole.rows - first);
+        let row_begin = begin + first;
+        parts.push(Part { name: format!("{name}@{row_begin}"), row_begin, layout: Layout { rows, ..whole } });
+    }
+}
+
+impl Matrices {
+    /// The matrices of a model of this shape and these types, in tiles of `tile` rows.
+    pub fn new(shape: &Shape, types: &WeightTypes, tile: usize) -> Self {
+        let order = match shape.rope_pairing {
+            RopePairing::Interleaved => RowOrder::Same,
+            RopePairing::HalfSplit => RowOrder::HalfSplit(shape.head_dim),
+        };
+        let table = |name: &str, id, kind| {
+            Matrix::stacked(name, vec![(id, shape.vocabulary, RowOrder::Same, kind)], shape.dim, tile)
+        };
+        let layers = types.layers.iter().enumerate().map(|(i, t)| {
+            let (q_dim, kv_dim) = (shape.q_dim(), shape.kv_dim());
+            let qkv = vec![
+                (TensorId::Q(i), q_dim, order, t.q),
+                (TensorId::K(i), kv_dim, order, t.k),
+                (TensorId::V(i), kv_dim, RowOrder::Same, t.v),
+            ];
+            let one = |name: &str, id, rows, cols, kind| {
+                Matrix::stacked(&format!("blk.{i}.{name}"), vec![(id, rows, RowOrder::Same, kind)], cols, tile)
+            };
+            LayerMatrices {
+                qkv: Matrix::stacked(&format!("blk.{i}.attn_qkv"), qkv, shape.dim, tile),
+                attn_output: one("attn_output", TensorId::AttnOutput(i), shape.dim, q_dim, t.attn_output),
+                gate_up: Matrix::alternating(
+                    &format!("blk.{i}.ffn_gate_up"),
+                    [TensorId::Gate(i), TensorId::Up(i)],
+                    [t.gate, t.up],
+                    shape.ffn,
+                    shape.dim,
+                    tile,
+                ),
+                down: one("ffn_down", TensorId::Down(i), shape.dim, shape.ffn, t.down),
+            }
+        });
+        Self {
+            embedding: table("token_embd", TensorId::TokenEmbd, types.token_embd),
+            head: types.output.map(|kind| table("output", TensorId::Output, kind)),
+            layers: layers.collect(),
+        }
+    }
+
+    /// Every matrix, in the order of use.
+    pub fn iter(&self) -> impl Iterator<Item = &Matrix> {
+        std::iter::once(&self.embedding)
+            .chain(self.layers.iter().flat_map(|l| [&l.qkv, &l.attn_output, &l.gate_up, &l.down]))
+            .chain(&self.head)
+    }
+
+    /// The matrix that gives logits.
+    pub fn head(&self) -> &Matrix {
+        self.head.as_ref().unwrap_or(&self.embedding)
+    }
+}

@@ -1,0 +1,80 @@
+//! The tests: cargo's, the Tint check, and kernels in a browser.
+
+use std::{env, fs, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    apt::Consent,
+    shell,
+    steps::{Outcome, Steps},
+    vulkan, web,
+};
+
+/// Runs all tests, or with arguments only cargo test. True when the library was built for the web.
+pub fn all(steps: &mut Steps, consent: Consent, args: &[String]) -> bool {
+    if !steps.step("setup", || vulkan::setup(consent).map(Outcome::Passed)) {
+        return false;
+    }
+    if args.is_empty() {
+        // Written again by the tests; a shader of an earlier day must not be checked.
+        let _ = fs::remove_dir_all(shaders());
+    }
+    steps.step("cargo test", || cargo_test(args));
+    if !args.is_empty() {
+        return false;
+    }
+    tint(steps, consent);
+    let built = steps.step("web build", || web::build(&web::Options::for_tests(), consent));
+    steps.step("web test", || match built {
+        true => web::test(&web::Options::for_tests(), consent),
+        false => bail!("there is no web build to test"),
+    });
+    built
+}
+
+/// Where the contract test writes every composed shader.
+fn shaders() -> PathBuf {
+    shell::root().join("target/wgsl")
+}
+
+fn cargo_test(args: &[String]) -> Result<Outcome> {
+    let mut test = shell::cargo(["test", "--workspace"]);
+    // Lavapipe compiles a shader at its first dispatch, which takes longer than all the rest of a test.
+    let cache = shell::target_dir().join("mesa-shader-cache");
+    fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
+    if env::var_os("MESA_SHADER_CACHE_DIR").is_none() {
+        test.env("MESA_SHADER_CACHE_DIR", cache);
+    }
+    let shared = shell::root().join("../shared");
+    let note = match env::var_os("LLAMITA_SHARED") {
+        Some(given) => format!("LLAMITA_SHARED={}", given.display()),
+        None => match fs::canonicalize(&shared) {
+            Ok(shared) => {
+                test.env("LLAMITA_SHARED", &shared);
+                format!("LLAMITA_SHARED={}", shared.display())
+            }
+            Err(_) => "without LLAMITA_SHARED".into(),
+        },
+    };
+    shell::run(test.args(args))?;
+    Ok(Outcome::Passed(note))
+}
+
+/// The step that hands every shader to Tint.
+pub fn tint(steps: &mut Steps, consent: Consent) {
+    steps.step("tint", || {
+        let modules = match web::node_modules(consent) {
+            Ok(dir) => dir,
+            Err(why) => return Ok(Outcome::Skipped(format!("{why:#}"))),
+        };
+        let is_shader = |path: &PathBuf| path.extension().is_some_and(|end| end == "wgsl");
+        let count = shell::entries(&shaders()).iter().filter(|path| is_shader(path)).count();
+        if count == 0 {
+            bail!("no shader in target/wgsl: the contract test writes them, so run `cargo xtask test` first");
+        }
+        let mut node = shell::program("node", &modules);
+        shell::run(node.arg("tint.mjs").arg(shaders()))?;
+        Ok(Outcome::Passed(format!("{count} shaders")))
+    });
+}
