@@ -4,8 +4,7 @@
   python make_tokenizer.py; python train.py [--minutes 40 | --steps N] [--seed 0] [--out checkpoint.npz]
 
 The learning rate follows the clock (or the step count with --steps). Matrices are trained with Muon, embeddings and
-norms with Adam. In the last part of the run every fourth batch has rows of 1,024 tokens, and the matrices are rounded
-to Q4_0 in the forward pass (straight-through gradients), so the exported int4 model is the one that was trained.
+norms with Adam. Near the end every fourth batch has rows of 1,024 tokens, and the matrices are rounded to Q4_0 in the forward pass (straight-through gradients), so the exported int4 model is the one that was trained.
 RoPE uses interleaved pairs (2i, 2i+1), as GGUF's llama architecture stores them.
 """
 import argparse
@@ -25,6 +24,7 @@ from stories import story
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = dict(dim=256, ffn=512, layers=4, heads=8, kv_heads=4, head_dim=32, vocab=2048, context=1024, theta=10000.0, eps=1e-5)
 C = type('C', (), CONFIG)
+DAMP = 20
 MATRICES = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
 
 
@@ -35,26 +35,39 @@ def init(seed):
     p = {'embed': r.normal(0, 0.04, (C.vocab, C.dim)), 'norm': np.ones(C.dim)}
     for l in range(C.layers):
         for n, s in shape.items():
-            scale = s[1] ** -0.5 * (0.3 if n in ('o', 'down') else 0.8)
+            scale = s[1] ** -0.5 * (0.3 / DAMP if n in ('o', 'down') else 0.8)
             p[f'{l}.{n}'] = r.normal(0, scale, s)
         p[f'{l}.attn_norm'] = np.ones(C.dim)
         p[f'{l}.ffn_norm'] = np.ones(C.dim)
     return {k: jnp.asarray(v, jnp.float32) for k, v in p.items()}
 
 
-def copy_heads(p, seed):
-    """Prepares the last kv head of layers 1 and up to copy: its output projection is the transpose of its value
-    projection, so attending to a token raises that token's logit. Found without this, copying takes far longer."""
-    r = np.random.default_rng(seed)
-    d, g = C.head_dim, C.heads // C.kv_heads
+def second_run(p, names):
+    """Prepares a first run's weights for learning to repeat names.
+
+    Trained with full steps on every matrix, layer outputs drown the embeddings, and no later layer can tell which name
+    it reads. So the matrices that write to the residual stream are divided by DAMP (and learn slower by as much), and one
+    kv head of layers 2 and up starts as a copier: queries and keys both look for `a name` (the mean name embedding, in the
+    slowest RoPE pair), values and outputs carry what tells names apart.
+    """
     p = {k: np.array(v) for k, v in p.items()}
-    for l in range(1, C.layers):
-        basis = np.linalg.qr(r.normal(size=(C.dim, d)))[0]
-        p[f'{l}.v'][-d:] = basis.T
+    r = np.random.default_rng(0)
+    d, g, e = C.head_dim, C.heads // C.kv_heads, p['embed'][names]
+    a_name = e.mean(0) - p['embed'].mean(0)
+    a_name /= np.linalg.norm(a_name)
+    which = np.linalg.svd(e - e.mean(0), full_matrices=False)[2][:d].T
+    for l in range(C.layers):
+        p[f'{l}.o'] /= DAMP
+        p[f'{l}.down'] /= DAMP
+        if l < 2:
+            continue
+        p[f'{l}.v'][-d:] = which.T / p[f'{l}.attn_norm']
+        p[f'{l}.k'][-d:] = r.normal(0, 0.02, (d, C.dim))
+        p[f'{l}.k'][-2] = a_name
         for h in range(C.heads - g, C.heads):
-            p[f'{l}.o'][:, h * d:(h + 1) * d] = basis
-            p[f'{l}.q'][h * d:(h + 1) * d] = r.normal(0, 0.8 * C.dim ** -0.5, (d, C.dim))
-        p[f'{l}.k'][-d:] = r.normal(0, 0.8 * C.dim ** -0.5, (d, C.dim))
+            p[f'{l}.q'][h * d:(h + 1) * d] = r.normal(0, 0.02, (d, C.dim))
+            p[f'{l}.q'][(h + 1) * d - 2] = a_name
+            p[f'{l}.o'][:, h * d:(h + 1) * d] = which / 2
     return {k: jnp.asarray(v, jnp.float32) for k, v in p.items()}
 
 
@@ -137,7 +150,8 @@ def update(p, s, ids, lr, step, quantized):
         if n.split('.')[-1] in MATRICES:
             m = 0.95 * s[n][0] + d
             u = orthogonal(d + 0.95 * m) * max(1.0, w.shape[0] / w.shape[1]) ** 0.5
-            np_[n] = w * (1 - 0.02 * lr * 0.05) - 0.02 * lr * u
+            r = 0.02 * lr / (DAMP if n.endswith(('.o', '.down')) else 1)
+            np_[n] = w * (1 - 0.001 * lr) - r * u
             ns[n] = (m,)
         else:
             m = 0.9 * s[n][0] + 0.1 * d
@@ -148,7 +162,7 @@ def update(p, s, ids, lr, step, quantized):
     return np_, ns, loss
 
 
-WIDTHS = (240, 272, 304, 384)
+WIDTHS = (280, 384)
 
 
 def chunks(tok, seed, size):
@@ -181,10 +195,15 @@ def opening_batches(tok, seed, batch, width=65):
         yield pad(docs, width)
 
 
+def name_ids(tok):
+    lists = stories.EN_BOYS + stories.EN_GIRLS + stories.ES_BOYS + stories.ES_GIRLS
+    ids = [tok.encode(lead + n, add_special_tokens=False).ids for n in lists for lead in ('', ' ', '—')]
+    return sorted({e[0] for e in ids if len(e) == 1})
+
+
 def repeated(tok, ids):
     """Mask of targets that repeat a name of the same row."""
-    known = {i for n in stories.EN_BOYS + stories.EN_GIRLS + stories.ES_BOYS + stories.ES_GIRLS for lead in ('', ' ', '—')
-             for e in [tok.encode(lead + n, add_special_tokens=False).ids] if len(e) == 1 for i in e}
+    known = set(name_ids(tok))
     return np.array([[t in known and t in row[:i + 1] for i, t in enumerate(row[1:])] for row in ids.tolist()])
 
 
@@ -209,12 +228,14 @@ def main():
     ap.add_argument('--seed', type=int, default=0)
     ap.add_argument('--batch', type=int, default=12, help='stories per step')
     ap.add_argument('--init', help='a checkpoint to go on from')
-    ap.add_argument('--openings', type=float, default=0.2, help='part of the run that sees only the first 64 tokens of stories')
+    ap.add_argument('--int4', type=float, default=0.85, help='the part of the run after which matrices are rounded to Q4_0')
+    ap.add_argument('--peak', type=float, default=1.0, help='highest learning rate')
+    ap.add_argument('--openings', type=float, default=0.0, help='part of the run that sees only the first 64 tokens of stories')
     ap.add_argument('--out', default=os.path.join(HERE, 'checkpoint.npz'))
     ap.add_argument('--log', default=os.path.join(HERE, 'training.log'))
     a = ap.parse_args()
     tok = Tokenizer.from_file(os.path.join(HERE, 'tokenizer.json'))
-    p = copy_heads(dict(np.load(a.init)) if a.init else init(a.seed), a.seed)
+    p = second_run(np.load(a.init), name_ids(tok)) if a.init else init(a.seed)
     s = {n: ((jnp.zeros_like(w),) if n.split('.')[-1] in MATRICES else (jnp.zeros_like(w), jnp.zeros_like(w))) for n, w in p.items()}
     upd = jax.jit(update, static_argnums=5, donate_argnums=(0, 1))
     ev = jax.jit(loss_fn, static_argnums=2)
@@ -233,7 +254,6 @@ def main():
     t0 = saved = told = time.time()
     step = tokens = 0
     ema = None
-    phase2 = 0.85
 
     def save():
         tmp = a.out + '.tmp.npz'
@@ -245,9 +265,9 @@ def main():
         if prog >= 1:
             break
         step += 1
-        lr = min(1.0, step / 40) * (1.0 if prog < 0.35 else max(0.02, 0.5 + 0.5 * np.cos(np.pi * (prog - 0.35) / 0.65)))
-        fine = prog > phase2
-        ids = next(openings if prog < a.openings and step % 4 else long if fine and step % 4 == 0 else short)
+        lr = a.peak * min(1.0, step / 40) * (1.0 if prog < 0.35 else max(0.02, 0.5 + 0.5 * np.cos(np.pi * (prog - 0.35) / 0.65)))
+        fine = prog >= a.int4
+        ids = next(openings if prog < a.openings else long if prog > 0.85 and step % 4 == 0 else short)
         p, s, loss = upd(p, s, ids, np.float32(lr), np.float32(step), fine)
         loss = float(loss)
         tokens += int((ids >= 0).sum())
@@ -256,7 +276,7 @@ def main():
         if now - told > 60 or step in (1, 10, 40):
             told = now
             write(f'{(now - t0) / 60:5.1f} min step {step:5d} tokens {tokens:8d} lr {lr:.3f} train {ema:.4f} val {float(ev(p, val, fine)):.4f} names {float(ev(p, val, fine, names)):.3f}{" (Q4_0)" if fine else ""}')
-        if now - saved > 120:
+        if now - saved > 60:
             saved = now
             save()
     save()

@@ -22,6 +22,7 @@
 
 #![warn(missing_docs)]
 
+pub mod cases;
 pub mod cpu;
 pub mod device;
 pub mod error;

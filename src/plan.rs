@@ -145,8 +145,19 @@ impl Plan {
         params: &P,
         buffers: &[BufferId],
     ) {
-        let label = label.into();
-        let params: Vec<u32> = bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec();
+        let params = bytemuck::cast_slice(bytemuck::bytes_of(params)).to_vec();
+        self.push_words(stage, label.into(), Arc::new(kernel), params, buffers);
+    }
+
+    /// As [`Self::push`], with the params as words.
+    pub fn push_words(
+        &mut self,
+        stage: Stage,
+        label: String,
+        kernel: Arc<dyn Kernel>,
+        params: Vec<u32>,
+        buffers: &[BufferId],
+    ) {
         let args = kernel.args(&params);
         assert_eq!(args.len(), buffers.len(), "{label}: {} takes {} buffers", kernel.label(), args.len());
         for (arg, id) in args.iter().zip(buffers) {
@@ -168,7 +179,7 @@ impl Plan {
         }
         let grid = kernel.grid(&params, Active { rows: self.rows, head_rows: self.head_rows });
         assert!(grid.iter().all(|n| (1..=65_535).contains(n)), "{label}: a grid of {grid:?} workgroups");
-        self.steps.push(Step { label, stage, kernel: Arc::new(kernel), params, buffers: buffers.to_vec() });
+        self.steps.push(Step { label, stage, kernel, params, buffers: buffers.to_vec() });
     }
 
     /// Dispatches of one run.

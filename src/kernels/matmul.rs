@@ -85,7 +85,7 @@ impl Kernel for Matmul {
 
     /// As [`Matvec`](super::Matvec)'s.
     fn tolerance(&self) -> f64 {
-        if self.output == Output::Qkv { 2e-7 } else { 1e-12 }
+        1e-12
     }
 
     fn oracle(&self, call: &Call) {

@@ -220,3 +220,16 @@ fn linker(consent: Consent) -> Result<PathBuf> {
 fn is_wasm_ld(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "rust-lld" || name.to_string_lossy().starts_with("wasm-ld"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        assert_eq!(number("1.96.0+dfsg1-1~deb12u2"), (1, 96));
+        assert_eq!(minor("1.96.0+dfsg1-1~deb12u2"), "1.96");
+        assert!(number("1.100") > number("1.90"));
+        assert!(number("1.85.0+dfsg3-1~deb12u3") < number(env!("CARGO_PKG_RUST_VERSION")));
+    }
+}

@@ -113,3 +113,25 @@ fn run(command: Command) -> Result<bool> {
     }
     Ok(steps.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_reach_cargo_test_and_bench() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' ')).map(|cli| cli.command);
+        let Ok(Command::Test { args, .. }) = parse("xtask test --yes -- --test oracle matvec") else { panic!("test") };
+        assert_eq!(args, ["--test", "oracle", "matvec"]);
+        let Ok(Command::Bench { args }) = parse("xtask bench --decode 32 --help") else { panic!("bench") };
+        assert_eq!(args, ["--decode", "32", "--help"]);
+        assert!(parse("xtask test matvec").is_err());
+    }
+}

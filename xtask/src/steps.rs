@@ -67,3 +67,18 @@ impl Steps {
         self.rows.iter().all(|row| row.2.is_ok())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failed_step_fails_the_command_and_stops_no_other() {
+        let mut steps = Steps::new();
+        assert!(steps.run("first", || Ok(())));
+        assert!(steps.finish());
+        assert!(!steps.run("second", || Err(Error::msg("expected"))));
+        assert!(steps.step("third", || Ok(Outcome::Passed("note".into()))));
+        assert!(!steps.finish());
+    }
+}

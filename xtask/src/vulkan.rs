@@ -124,3 +124,16 @@ fn loader() -> bool {
     }
     dirs.iter().any(|dir| fs::exists(dir.join(NAME)).unwrap_or(false))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loaders_folders_are_searched() {
+        let folders = folders();
+        for dir in ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"] {
+            assert!(folders.contains(&PathBuf::from(dir)), "{dir} in {folders:?}");
+        }
+    }
+}

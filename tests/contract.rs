@@ -1,0 +1,266 @@
+//! Every composed shader against its Rust declaration: bindings, access, types, offsets, sizes, limits; SPIR-V and MSL.
+//!
+//! The composed texts are left in `target/wgsl`, where `cargo xtask tint` gives them to the compiler of browsers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use llamita::cases;
+use llamita::format::WeightType;
+use llamita::kernel::{Access, Element, Kernel, Scalar};
+use llamita::kernels::{NAMES, Tier};
+use llamita::model::session_plans;
+use llamita::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
+use llamita::tuning::{DeviceClass, Tuning};
+use llamita::weights::{Matrices, WeightTypes};
+use naga::{AddressSpace, ArraySize, ScalarKind, ShaderStage, StorageAccess, TypeInner, VectorSize};
+
+/// The default limits of WebGPU.
+const MAX_STORAGE_BUFFERS: usize = 8;
+const MAX_WORKGROUP_BYTES: u32 = 16_384;
+const MAX_LANES: u32 = 256;
+
+fn llama_3_2_1b() -> Shape {
+    let frequencies = rope_frequencies(64, 500_000.0);
+    Shape {
+        dim: 2048,
+        ffn: 8192,
+        layers: 16,
+        heads: 32,
+        kv_heads: 8,
+        head_dim: 64,
+        vocabulary: 128_256,
+        context: 131_072,
+        norm_eps: 1e-5,
+        rope_pairing: RopePairing::Interleaved,
+        rope_frequencies: frequencies.iter().map(|f| f / RopeScaling::LLAMA_3_2.divisor(*f)).collect(),
+    }
+}
+
+/// Every distinct composed text: of the cases, and of the plans of Llama 3.2 1B.
+fn variants() -> BTreeMap<String, (String, Arc<dyn Kernel>, Vec<u32>)> {
+    let mut all = BTreeMap::new();
+    let mut add = |kernel: &Arc<dyn Kernel>, params: &[u32]| {
+        let text = kernel.source().compose();
+        all.entry(text).or_insert_with(|| (kernel.label(), kernel.clone(), params.to_vec()));
+    };
+    for tier in Tier::ALL {
+        cases::all(tier).iter().for_each(|case| add(&case.kernel, &case.params));
+        let shape = llama_3_2_1b();
+        for class in [DeviceClass::Gpu, DeviceClass::CpuDriver] {
+            let tuning = Tuning::of(class, tier);
+            let types = WeightTypes::uniform(shape.layers, WeightType::Q4_0, WeightType::Q6_K);
+            let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.tile), &tuning, 1024);
+            plans.iter().flat_map(|plan| &plan.steps).for_each(|step| add(&step.kernel, &step.params));
+        }
+    }
+    all.into_iter().map(|(text, variant)| (text, variant)).collect()
+}
+
+fn scalar(inner: &TypeInner) -> Option<Scalar> {
+    match inner {
+        TypeInner::Scalar(naga::Scalar { kind: ScalarKind::Uint, width: 4 }) => Some(Scalar::U32),
+        TypeInner::Scalar(naga::Scalar { kind: ScalarKind::Float, width: 4 }) => Some(Scalar::F32),
+        _ => None,
+    }
+}
+
+fn element(inner: &TypeInner) -> Option<Element> {
+    let of = |size: Option<VectorSize>, kind, width| match (size, kind, width) {
+        (None, ScalarKind::Float, 4) => Some(Element::F32),
+        (None, ScalarKind::Uint, 4) => Some(Element::U32),
+        (Some(VectorSize::Bi), ScalarKind::Float, 4) => Some(Element::Vec2F32),
+        (Some(VectorSize::Bi), ScalarKind::Uint, 4) => Some(Element::Vec2U32),
+        (Some(VectorSize::Quad), ScalarKind::Float, 4) => Some(Element::Vec4F32),
+        (Some(VectorSize::Quad), ScalarKind::Uint, 4) => Some(Element::Vec4U32),
+        (Some(VectorSize::Quad), ScalarKind::Float, 2) => Some(Element::Vec4F16),
+        _ => None,
+    };
+    match inner {
+        TypeInner::Scalar(s) => of(None, s.kind, s.width),
+        TypeInner::Vector { size, scalar } => of(Some(*size), scalar.kind, scalar.width),
+        _ => None,
+    }
+}
+
+/// What differs between a module and its declaration.
+fn differences(module: &naga::Module, kernel: &dyn Kernel, params: &[u32]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut bound = BTreeMap::new();
+    let mut workgroup_bytes = 0;
+    let mut layouter = naga::proc::Layouter::default();
+    layouter.update(module.to_ctx()).expect("naga lays out what it validated");
+    for (_, global) in module.global_variables.iter() {
+        if global.space == AddressSpace::WorkGroup {
+            workgroup_bytes += layouter[global.ty].size.next_multiple_of(16);
+        }
+        if let Some(binding) = global.binding {
+            if binding.group != 0 {
+                found.push(format!("group {}", binding.group));
+            }
+            bound.insert(binding.binding, global);
+        }
+    }
+    if workgroup_bytes > MAX_WORKGROUP_BYTES {
+        found.push(format!("{workgroup_bytes} bytes of workgroup memory"));
+    }
+    let entry = &module.entry_points[0];
+    let lanes: u32 = entry.workgroup_size.iter().product();
+    if entry.stage != ShaderStage::Compute || entry.workgroup_size[0] != lanes || lanes > MAX_LANES || lanes != kernel.lanes() {
+        found.push(format!("a workgroup of {:?} where {} lanes are declared", entry.workgroup_size, kernel.lanes()));
+    }
+
+    let args = kernel.args(params);
+    if args.len() > MAX_STORAGE_BUFFERS {
+        found.push(format!("{} storage buffers", args.len()));
+    }
+    let declared: Vec<u32> = [0, 1].into_iter().chain(args.iter().map(|a| a.binding)).collect();
+    if !bound.keys().eq(declared.iter()) {
+        found.push(format!("bindings {:?} where {declared:?} are declared", bound.keys()));
+    }
+    for arg in &args {
+        let Some(global) = bound.get(&arg.binding) else { continue };
+        if global.name.as_deref() != Some(arg.name) {
+            found.push(format!("binding {} is {:?} where {} is declared", arg.binding, global.name, arg.name));
+        }
+        let TypeInner::Array { base, size: ArraySize::Dynamic, .. } = module.types[global.ty].inner else {
+            found.push(format!("{} is no runtime array", arg.name));
+            continue;
+        };
+        if element(&module.types[base].inner) != Some(arg.element) {
+            found.push(format!("{} holds no {:?}", arg.name, arg.element));
+        }
+        let access = match arg.access {
+            Access::Read => StorageAccess::LOAD,
+            Access::ReadWrite => StorageAccess::LOAD | StorageAccess::STORE,
+        };
+        if global.space != (AddressSpace::Storage { access }) {
+            found.push(format!("{} is {:?} where {:?} is declared", arg.name, global.space, arg.access));
+        }
+    }
+
+    let fields = |binding: u32| match bound.get(&binding).map(|global| &module.types[global.ty].inner) {
+        Some(TypeInner::Struct { members, .. }) => members.clone(),
+        _ => Vec::new(),
+    };
+    compare_fields("params", module, &fields(0), kernel.fields(), &mut found);
+    if params.len() != kernel.fields().len() {
+        found.push(format!("{} params where {} fields are declared", params.len(), kernel.fields().len()));
+    }
+    let head = <llamita::slot::SlotHead as llamita::kernel::Uniform>::FIELDS;
+    let slot = fields(1);
+    if slot.len() < head.len() + 2 || slot[head.len()].offset != 64 {
+        found.push("the slot has another head".to_owned());
+    } else {
+        compare_fields("slot", module, &slot[..head.len()], head, &mut found);
+    }
+    found
+}
+
+fn compare_fields(
+    what: &str,
+    module: &naga::Module,
+    members: &[naga::StructMember],
+    fields: &[(&str, Scalar)],
+    found: &mut Vec<String>,
+) {
+    if members.len() != fields.len() {
+        found.push(format!("{what} has {} fields where {} are declared", members.len(), fields.len()));
+    }
+    for (i, (member, (name, kind))) in members.iter().zip(fields).enumerate() {
+        let same_type = scalar(&module.types[member.ty].inner) == Some(*kind);
+        if member.name.as_deref() != Some(*name) || member.offset as usize != 4 * i || !same_type {
+            found.push(format!("{what} field {i} is {:?} at {} where {name} is declared", member.name, member.offset));
+        }
+    }
+}
+
+fn validate(module: &naga::Module, tier: Tier) -> naga::valid::ModuleInfo {
+    let mut capabilities = naga::valid::Capabilities::default();
+    if tier == Tier::F16 {
+        capabilities |= naga::valid::Capabilities::SHADER_FLOAT16;
+    }
+    naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
+        .validate(module)
+        .unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+#[test]
+fn shaders_agree_with_their_declarations() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/wgsl");
+    std::fs::remove_dir_all(&folder).ok();
+    std::fs::create_dir_all(&folder).expect("target/wgsl can be made");
+    let variants = variants();
+    assert!(variants.len() > 100, "only {} variants", variants.len());
+    for (i, (text, (label, kernel, params))) in variants.iter().enumerate() {
+        let name = format!("{i:03}-{}.wgsl", label.replace('/', "-"));
+        std::fs::write(folder.join(&name), text).expect("target/wgsl can be written");
+        let module = naga::front::wgsl::parse_str(text)
+            .unwrap_or_else(|error| panic!("{label} ({name}): {}", error.emit_to_string(text)));
+        let tier = if text.contains("enable f16;") { Tier::F16 } else { Tier::Base };
+        let info = validate(&module, tier);
+        let found = differences(&module, kernel.as_ref(), params);
+        assert!(found.is_empty(), "{label} ({name}): {found:#?}");
+        naga::back::spv::write_vec(&module, &info, &naga::back::spv::Options::default(), None)
+            .unwrap_or_else(|error| panic!("{label}: SPIR-V: {error}"));
+        let options = naga::back::msl::Options { fake_missing_bindings: true, ..Default::default() };
+        naga::back::msl::write_string(&module, &info, &options, &naga::back::msl::PipelineOptions::default())
+            .unwrap_or_else(|error| panic!("{label}: MSL: {error}"));
+    }
+    println!("{} variants", variants.len());
+}
+
+/// The contract check sees a wrong access, a wrong field and a wrong element.
+#[test]
+fn the_check_sees_faults() {
+    let case = cases::all(Tier::Base).into_iter().find(|c| c.kernel.name() == "rmsnorm").expect("there is one");
+    let text = case.kernel.source().compose();
+    let faults = [
+        ("var<storage, read> x:", "var<storage, read_write> x:"),
+        ("    at_head: u32,\n    norm_dim: f32,", "    norm_dim: f32,\n    at_head: u32,"),
+        ("gamma: array<vec4<f32>>", "gamma: array<vec4<u32>>"),
+        ("@binding(4)", "@binding(5)"),
+        ("array<f32, LANES>", "array<f32, 5000>"),
+    ];
+    for (from, to) in faults {
+        assert!(text.contains(from), "{from} is not in the shader any more");
+        let spoiled = text.replace(from, to).replace("* gamma[q]", "* vec4<f32>(gamma[q])");
+        let module = naga::front::wgsl::parse_str(&spoiled).expect("the fault is no syntax error");
+        assert!(!differences(&module, case.kernel.as_ref(), &case.params).is_empty(), "{to} was not seen");
+    }
+}
+
+/// Every shader has its Rust file, and every Rust file its shader.
+#[test]
+fn every_shader_is_registered() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut stems: Vec<String> = std::fs::read_dir(root.join("shaders"))
+        .expect("there are shaders")
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "wgsl"))
+        .map(|path| path.file_stem().expect("a stem").to_string_lossy().into_owned())
+        .collect();
+    stems.sort();
+    assert_eq!(stems, NAMES);
+    for name in NAMES {
+        assert!(root.join(format!("src/kernels/{name}.rs")).exists(), "src/kernels/{name}.rs is missing");
+    }
+}
+
+/// Five dispatches per layer, the embedding, the head in two parts, and one sampler.
+#[test]
+fn dispatches_of_llama_3_2_1b() {
+    use llamita::plan::Wanted;
+    let shape = llama_3_2_1b();
+    let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base);
+    let types = WeightTypes::uniform(shape.layers, WeightType::Q4_0, WeightType::Q6_K);
+    let matrices = Matrices::new(&shape, &types, tuning.tile);
+    let [decode, prefill] = session_plans(&shape, &matrices, &tuning, 8192);
+    assert_eq!(matrices.head().parts.len(), 2);
+    assert_eq!(decode.dispatches(Wanted::Greedy), 84);
+    assert_eq!(decode.dispatches(Wanted::Draw), 84);
+    assert_eq!(decode.dispatches(Wanted::Body), 81);
+    assert!(prefill.dispatches(Wanted::Body) >= 7 * 16 + 1);
+    let most = decode.buffers.iter().chain(&prefill.buffers).map(|b| b.words * 4).max();
+    assert!(most.is_some_and(|bytes| bytes <= 120 << 20), "{most:?} bytes in one buffer");
+}

@@ -1,0 +1,236 @@
+//! What other implementations computed from the same files: logits, greedy text and likelihoods.
+//!
+//! The models beside the project come with PyTorch's answers; the random ones and the bundled one with NumPy's
+//! (`tests/fixtures/README.md`).
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use llamita::scorer::negative_log_likelihood;
+use llamita::session::StopReason;
+use llamita::source::File;
+use llamita::tokenizer::Encode;
+use llamita::{DeviceChoice, LoadOptions, Model, Sampling, Tier};
+use pollster::block_on;
+use safetensors::SafeTensors;
+
+#[path = "common/shared.rs"]
+mod shared;
+
+fn load(path: &Path, device: DeviceChoice, tier: Option<Tier>) -> Model {
+    let source = File::open(path).unwrap_or_else(|e| panic!("{e}"));
+    let model = block_on(Model::load(&source, LoadOptions { device, tier, ..Default::default() }));
+    model.unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn gpu(path: &Path) -> Model {
+    load(path, DeviceChoice::Gpu, None)
+}
+
+/// Normalised mean squared error of all logits of a text.
+fn nmse(model: &Model, ids: &[u32], expected: &[f32]) -> f64 {
+    let vocabulary = model.shape().vocabulary;
+    let scorer = model.scorer(ids.len()).expect("there is memory");
+    let (mut error, mut power) = (0.0, 0.0);
+    let scored = scorer.logits(ids, |position, logits| {
+        for (a, b) in logits.iter().zip(&expected[position * vocabulary..]) {
+            assert!(a.is_finite());
+            error += f64::from(a - b).powi(2);
+            power += f64::from(*b).powi(2);
+        }
+    });
+    block_on(scored).expect("the ids can be scored");
+    error / power
+}
+
+fn greedy(model: &Model, ids: &[u32], max_tokens: usize) -> (Vec<u32>, StopReason) {
+    let mut session = model.session().expect("there is memory");
+    let mut reply = session.reply_ids(ids, Sampling { max_tokens, ..Sampling::greedy() }).expect("the prompt is fine");
+    while let Some(piece) = block_on(reply.next()) {
+        piece.expect("the device works");
+    }
+    let ids = reply.token_ids().to_vec();
+    (ids, reply.finish().stop_reason)
+}
+
+/// Tensors `NAME.ids` and `NAME.logits` (or `ids` and `logits`) of a file, by name.
+fn goldens(path: &Path) -> HashMap<String, (Vec<u32>, Vec<f32>)> {
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let tensors = SafeTensors::deserialize(&bytes).expect("a golden file is valid");
+    let words = |name: &str| -> Vec<u32> {
+        let tensor = tensors.tensor(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+        tensor.data().chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    };
+    let names: Vec<String> = tensors.names().iter().filter_map(|n| n.strip_suffix("ids")).map(str::to_owned).collect();
+    names
+        .into_iter()
+        .map(|name| {
+            let logits = words(&format!("{name}logits")).into_iter().map(f32::from_bits).collect();
+            (name.clone(), (words(&format!("{name}ids")), logits))
+        })
+        .collect()
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+}
+
+fn json(path: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).expect("a golden file is valid")
+}
+
+fn ids_of(value: &serde_json::Value) -> Vec<u32> {
+    value.as_array().expect("ids").iter().map(|v| v.as_u64().expect("an id") as u32).collect()
+}
+
+/// NMSE that each weight type may reach, against activations in f32 and the same dequantized weights.
+const TYPES: [(&str, f64); 4] = [("F32", 1e-6), ("F16", 1e-5), ("Q8_0", 1e-4), ("Q4_0", 1e-4)];
+
+fn stories(name: &str) {
+    let Some(shared) = shared::shared(name) else { return };
+    let folder = shared.join("models").join(name);
+    let golden = json(&folder.join("golden/golden.json"));
+    for (kind, tolerance) in TYPES {
+        let model = gpu(&folder.join(format!("gguf/{name}-{kind}.gguf")));
+        let suffix = if kind == "F32" { String::new() } else { format!("-{kind}") };
+        for (prompt, (ids, logits)) in goldens(&folder.join(format!("golden/logits{suffix}.safetensors"))) {
+            let found = nmse(&model, &ids, &logits);
+            println!("{name} {kind} {prompt} NMSE {found:.2e}");
+            assert!(found <= tolerance, "{name} {kind} {prompt}: NMSE {found:.2e} is above {tolerance:.0e}");
+        }
+        check_greedy(&model, &golden, kind);
+        check_likelihood(&model, &shared, &golden, kind);
+    }
+}
+
+/// Greedy ids are the golden ones as far as the two likeliest tokens are further apart than rounding.
+fn check_greedy(model: &Model, golden: &serde_json::Value, kind: &str) {
+    for (i, prompt) in golden["prompts"].as_array().expect("prompts").iter().enumerate() {
+        let start = ids_of(&prompt["prompt_ids"]);
+        let expected = ids_of(&golden["variants"][kind]["greedy_ids"][i]);
+        let (found, _) = greedy(model, &start, expected.len() - start.len());
+        let all = [start.clone(), found].concat();
+        let Some(differs) = (0..expected.len()).find(|i| all.get(*i) != Some(&expected[*i])) else { continue };
+        let mut margin = f32::INFINITY;
+        let scorer = model.scorer(differs).expect("there is memory");
+        let scored = scorer.logits(&expected[..differs], |position, logits| {
+            if position + 1 == differs {
+                let mut sorted = logits.to_vec();
+                sorted.sort_by(|a, b| b.total_cmp(a));
+                margin = sorted[0] - sorted[1];
+            }
+        });
+        block_on(scored).expect("the ids can be scored");
+        assert!(margin < 0.02, "{kind} prompt {i}: id {differs} of {} differs where the margin is {margin}", expected.len());
+    }
+}
+
+fn check_likelihood(model: &Model, shared: &Path, golden: &serde_json::Value, kind: &str) {
+    let text = std::fs::read_to_string(shared.join("text/tinystoriesV2_sample.txt")).expect("the sample is there");
+    let golden = &golden["variants"][kind]["ppl"]["tinystoriesV2_sample.txt"];
+    let ids = model.tokenizer().encode(&text, Encode::default()).expect("the sample is text");
+    let found = mean_nll(model, &ids, model.shape().context);
+    let expected = golden["nll"].as_f64().expect("a number");
+    assert_eq!(ids.len() as u64, golden["tokens"].as_u64().expect("a number"));
+    println!("{kind} mean NLL {found:.4}, golden {expected:.4}");
+    assert!((found / expected - 1.0).abs() < 1e-3, "{kind}: mean NLL {found} is not {expected}");
+}
+
+/// Windows of `context - 1` ids, each after one beginning-of-text token.
+fn mean_nll(model: &Model, ids: &[u32], context: usize) -> f64 {
+    let scorer = model.scorer(context).expect("there is memory");
+    let mut sum = 0.0;
+    for window in ids.chunks(context - 1) {
+        let all: Vec<u32> = model.tokenizer().bos().into_iter().chain(window.iter().copied()).collect();
+        let scored = scorer.logits(&all, |position, logits| {
+            if let Some(next) = all.get(position + 1) {
+                sum += negative_log_likelihood(logits, *next);
+            }
+        });
+        block_on(scored).expect("the ids can be scored");
+    }
+    sum / ids.len() as f64
+}
+
+#[test]
+fn stories260k() {
+    stories("stories260K");
+}
+
+#[test]
+fn stories260k_ffn192() {
+    stories("stories260K-ffn192");
+}
+
+/// Loads and writes: one token per character.
+#[test]
+fn babyllama105() {
+    let Some(shared) = shared::shared("babyllama105") else { return };
+    for kind in ["F32", "Q4_0"] {
+        let model = gpu(&shared.join(format!("models/babyllama105/gguf/babyllama105-{kind}.gguf")));
+        let mut session = model.session().expect("there is memory");
+        let sampling = Sampling { max_tokens: 120, ..Sampling::greedy() };
+        let mut reply = session.reply("Once upon a time", sampling).expect("the prompt is fine");
+        let mut text = String::new();
+        while let Some(piece) = block_on(reply.next()) {
+            text += &piece.expect("the device works");
+        }
+        println!("{kind}: {text}");
+        assert!(text.split_whitespace().count() > 12, "{kind} wrote {text:?}");
+        assert!(text.contains(" was ") || text.contains(" the "), "{kind} wrote {text:?}");
+    }
+}
+
+/// Every weight type at head sizes 64 and 128, tied and untied heads, Llama 3's rotary scaling, on every device.
+#[test]
+fn random_models() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(fixtures()).expect("there are fixtures") {
+        let path = entry.expect("readable").path();
+        if path.extension().is_none_or(|e| e != "gguf") {
+            continue;
+        }
+        count += 1;
+        let (ids, logits) = goldens(&path.with_extension("safetensors")).remove("").expect("ids and logits");
+        for (device, tier) in [
+            (DeviceChoice::Gpu, Some(Tier::Base)),
+            (DeviceChoice::Gpu, None),
+            (DeviceChoice::Cpu, None),
+        ] {
+            let model = load(&path, device, tier);
+            let found = nmse(&model, &ids, &logits);
+            println!("{} on {} ({}): NMSE {found:.2e}", path.display(), model.device().name(), model.device().tier());
+            assert!(found <= 1e-6, "{} on {}: NMSE {found:.2e}", path.display(), model.device().name());
+        }
+    }
+    assert!(count >= 7, "{count} random models");
+}
+
+#[test]
+fn bundled_model() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/llamita-stories.gguf");
+    let golden = json(&fixtures().join("bundled-golden.json"));
+    let model = gpu(&path);
+    for (prompt, (ids, logits)) in goldens(&fixtures().join("bundled-golden.safetensors")) {
+        let found = nmse(&model, &ids, &logits);
+        println!("bundled {prompt} NMSE {found:.2e}");
+        assert!(found <= 1e-5, "{prompt}: NMSE {found:.2e}");
+    }
+    for prompt in golden["prompts"].as_array().expect("prompts") {
+        let ids = ids_of(&prompt["ids"]);
+        let text = prompt["text"].as_str().expect("text");
+        let encoded = model.tokenizer().encode(text, Encode { bos: true, special: false }).expect("a prompt is text");
+        assert_eq!(encoded, ids, "{text:?}");
+        if prompt["greedy_margin"].as_f64().expect("a number") > 0.02 {
+            let expected = ids_of(&prompt["greedy_ids"]);
+            let (found, _) = greedy(&model, &ids, expected.len());
+            assert_eq!(found, expected, "{text:?}");
+        }
+    }
+    let text = std::fs::read_to_string(fixtures().join("bundled-heldout.txt")).expect("the text is there");
+    let ids = model.tokenizer().encode(&text, Encode::default()).expect("it is text");
+    let found = mean_nll(&model, &ids, ids.len() + 1);
+    let expected = golden["mean_nll"].as_f64().expect("a number");
+    assert!((found / expected - 1.0).abs() < 1e-3, "mean NLL {found} is not {expected}");
+}

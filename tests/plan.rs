@@ -1,0 +1,293 @@
+//! Whole plans: the device against the CPU step by step, chunks against tokens, sessions against each other.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use llamita::device::Machine;
+use llamita::llama::{Rows, forward, names};
+use llamita::plan::{Copy, Kind, Plan, Wanted};
+use llamita::shape::{RopePairing, Shape, rope_frequencies};
+use llamita::slot::Slot;
+use llamita::source::File;
+use llamita::weights::{Matrices, WeightTypes};
+use llamita::{DeviceChoice, LoadOptions, Model, Sampling, StopReason, Tier};
+use pollster::block_on;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn load(name: &str, device: DeviceChoice, tier: Option<Tier>) -> Model {
+    let source = File::open(fixture(name)).expect("the fixture is there");
+    block_on(Model::load(&source, LoadOptions { device, tier, ..Default::default() })).unwrap_or_else(|e| panic!("{e}"))
+}
+
+const CAPACITY: usize = 64;
+
+fn ids(count: usize) -> Vec<u32> {
+    (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
+}
+
+fn slot(model: &Model, plan: &Plan, positions: std::ops::Range<usize>) -> Slot {
+    let mut slot = Slot::new(plan.rows, &model.shape().rope_frequencies, positions);
+    slot.head.capacity = CAPACITY as u32;
+    slot.head.head_first = slot.head.rows - 1;
+    slot.head.head_rows = 1;
+    slot
+}
+
+/// Runs both machines step by step; the answer is the first step whose outputs differ.
+fn first_difference(model: &Model, plans: [&Machine; 2], plan: &Plan, slot: &Slot) -> Option<String> {
+    for (i, step) in plan.steps.iter().enumerate().filter(|(_, step)| Wanted::Greedy.runs(step.stage)) {
+        for machine in plans {
+            block_on(machine.run(0, i..i + 1, Wanted::Greedy, slot, None).expect("it runs")).expect("it ends");
+        }
+        for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
+            let buffer = &plan.buffers[id.0];
+            if buffer.kind == Kind::Weight {
+                continue;
+            }
+            let [cpu, gpu] = plans.map(|machine| {
+                let copy = Copy { name: &buffer.name, first: 0, words: buffer.words };
+                let mut words = block_on(machine.read(copy)).expect("it can be read");
+                words.truncate(buffer.words);
+                words
+            });
+            let halves = buffer.name.ends_with(".keys") || buffer.name.ends_with(".values");
+            let (mut error, mut power) = (0.0, 1e-30);
+            for (a, b) in cpu.iter().zip(&gpu) {
+                let parts = |w: u32| -> [f64; 2] {
+                    if halves {
+                        [w as u16, (w >> 16) as u16].map(|bits| half::f16::from_bits(bits).to_f64())
+                    } else if buffer.name == names::IDS {
+                        [f64::from(w), 0.0]
+                    } else {
+                        [f64::from(f32::from_bits(w)), 0.0]
+                    }
+                };
+                for (a, b) in parts(*a).into_iter().zip(parts(*b)) {
+                    error += (a - b).powi(2);
+                    power += a.powi(2);
+                }
+            }
+            if error / power > 1e-6 {
+                return Some(format!("{} of {}: {} has NMSE {:.2e}", step.label, model.name(), arg.name, error / power));
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn every_step_agrees_with_the_cpu() {
+    for name in ["random-q4_0-h64.gguf", "random-q4_0-q6_k-h128.gguf", "random-f32-h64.gguf"] {
+        let gpu = load(name, DeviceChoice::Gpu, None);
+        let source = File::open(fixture(name)).expect("the fixture is there");
+        let cpu = block_on(Model::load(&source, LoadOptions { device: DeviceChoice::Cpu, ..Default::default() }))
+            .expect("it loads");
+        for rows in [1, 16] {
+            let plan = |model: &Model| {
+                Arc::new(forward(model.shape(), model.matrices(), model.tuning(), Rows { rows, head_rows: 1, capacity: CAPACITY }))
+            };
+            let plans = [plan(&cpu), plan(&gpu)];
+            let machines = [
+                cpu.machine(vec![plans[0].clone()]).expect("there is memory"),
+                gpu.machine(vec![plans[1].clone()]).expect("there is memory"),
+            ];
+            let both = [&machines[0], &machines[1]];
+            assert_eq!(plans[0].steps.len(), plans[1].steps.len(), "both devices run the same plan");
+            let mut first = 0;
+            for count in if rows == 1 { [1, 1, 1] } else { [16, 5, 13] } {
+                for machine in both {
+                    machine.write(names::IDS, 0, &ids(CAPACITY)).expect("there are ids");
+                    let all = vec![u32::MAX; gpu.shape().vocabulary.div_ceil(32)];
+                    machine.write(names::ALLOWED, 0, &all).expect("there is a mask");
+                }
+                let slot = slot(&gpu, &plans[1], first..first + count);
+                assert_eq!(first_difference(&gpu, both, &plans[1], &slot), None, "{name}, {count} rows from {first}");
+                first += count;
+            }
+            // A fault in one weight of the last layer is found where it is, and not before.
+            machines[1].write("blk.0.ffn_norm", 3, &[7.0f32.to_bits()]).expect("there is a norm");
+            let slot = slot(&gpu, &plans[1], first..first + 1);
+            let found = first_difference(&gpu, both, &plans[1], &slot).expect("a fault shows");
+            assert!(found.starts_with("blk.0.ffn_norm ") || found.starts_with("blk.0.ffn_gate_up "), "{found}");
+        }
+    }
+}
+
+/// Logits after a prompt that was cut into chunks in some way.
+fn logits_after(model: &Model, prompt: &[u32], chunks: &[usize]) -> Vec<f32> {
+    let plan = |rows| Arc::new(forward(model.shape(), model.matrices(), model.tuning(), Rows { rows, head_rows: 1, capacity: CAPACITY }));
+    let plans = vec![plan(1), plan(32)];
+    let machine = model.machine(plans.clone()).expect("there is memory");
+    machine.write(names::IDS, 0, prompt).expect("there are ids");
+    let mut first = 0;
+    for count in chunks {
+        let which = usize::from(*count > 1);
+        let slot = slot(model, &plans[which], first..first + count);
+        let steps = 0..plans[which].steps.len();
+        block_on(machine.run(which, steps, Wanted::Logits, &slot, None).expect("it runs")).expect("it ends");
+        first += count;
+    }
+    assert_eq!(first, prompt.len());
+    let copy = Copy { name: names::LOGITS, first: 0, words: model.shape().vocabulary };
+    block_on(machine.read(copy)).expect("there are logits").into_iter().map(f32::from_bits).collect()
+}
+
+#[test]
+fn any_chunking_equals_decode() {
+    for tier in [Tier::Base, Tier::F16] {
+        let model = load("random-q4_0-h64.gguf", DeviceChoice::Gpu, Some(tier));
+        let prompt = ids(41);
+        let vocabulary = model.shape().vocabulary;
+        let expected = logits_after(&model, &prompt, &[1; 41]);
+        for chunks in [vec![32, 9], vec![7, 32, 2], vec![1, 32, 8], vec![20, 20, 1], vec![3; 13].into_iter().chain([2]).collect()] {
+            let found = logits_after(&model, &prompt, &chunks);
+            let error: f64 = (0..vocabulary).map(|i| f64::from(found[i] - expected[i]).powi(2)).sum();
+            let power: f64 = (0..vocabulary).map(|i| f64::from(expected[i]).powi(2)).sum();
+            assert!(error / power < 1e-7, "chunks {chunks:?} ({tier}): NMSE {:.2e}", error / power);
+        }
+    }
+}
+
+fn greedy(session: &mut llamita::Session, ids: &[u32], max_tokens: usize) -> Vec<u32> {
+    let sampling = Sampling { max_tokens, ignore_eos: true, ..Sampling::greedy() };
+    let mut reply = session.reply_ids(ids, sampling).expect("the prompt is fine");
+    while let Some(piece) = block_on(reply.next()) {
+        piece.expect("the device works");
+    }
+    reply.token_ids().to_vec()
+}
+
+/// Two sessions that take turns give what each gives alone; and every run gives the same ids.
+#[test]
+fn sessions_do_not_mix() {
+    let model = load("random-q4_0-h64.gguf", DeviceChoice::Gpu, None);
+    let alone = |ids: &[u32]| greedy(&mut model.session().expect("there is memory"), ids, 24);
+    let prompts = [ids(9), ids(40)[20..].to_vec()];
+    let expected = [alone(&prompts[0]), alone(&prompts[1])];
+    assert_eq!(expected[0], alone(&prompts[0]), "a second run gives the same");
+    let mut sessions = [model.session().expect("there is memory"), model.session().expect("there is memory")];
+    let mut found = [Vec::new(), Vec::new()];
+    for turn in 0..6 {
+        for i in 0..2 {
+            let next = if turn == 0 { prompts[i].clone() } else { Vec::new() };
+            found[i].extend(greedy(&mut sessions[i], &next, 4));
+        }
+    }
+    assert_eq!(found, expected);
+}
+
+/// A session that is cut back gives what it gave before.
+#[test]
+fn truncation_and_cancelling() {
+    let model = load("random-q4_0-h64.gguf", DeviceChoice::Gpu, None);
+    let mut session = model.session().expect("there is memory");
+    let expected = greedy(&mut session, &ids(12), 16);
+    session.truncate(12);
+    {
+        let mut reply = session.reply_ids(&[], Sampling { max_tokens: 16, ignore_eos: true, ..Sampling::greedy() }).expect("fine");
+        for _ in 0..5 {
+            block_on(reply.next()).expect("more").expect("the device works");
+        }
+        assert_eq!(reply.finish().stop_reason, StopReason::Cancelled);
+    }
+    assert_eq!(session.tokens().len(), 12 + 5);
+    let rest = greedy(&mut session, &[], 11);
+    assert_eq!([session.tokens()[12..17].to_vec(), rest].concat(), expected);
+}
+
+/// The context ends a reply, and says so; nothing is asked of the device past it.
+#[test]
+fn the_context_ends_a_reply() {
+    let source = File::open(fixture("random-q4_0-h64.gguf")).expect("the fixture is there");
+    let options = LoadOptions { context: Some(20), ..Default::default() };
+    let model = block_on(Model::load(&source, options)).expect("it loads");
+    let mut session = model.session().expect("there is memory");
+    assert!(session.reply_ids(&ids(21), Sampling::greedy()).is_err());
+    let mut reply = session.reply_ids(&ids(12), Sampling { ignore_eos: true, ..Sampling::greedy() }).expect("it fits");
+    while let Some(piece) = block_on(reply.next()) {
+        piece.expect("the device works");
+    }
+    let stats = reply.finish();
+    assert_eq!((stats.stop_reason, stats.generated_tokens), (StopReason::Context, 9));
+}
+
+/// Seeds reproduce; a bias and a mask are obeyed; waits and submits are what the design says.
+#[test]
+fn sampling_settings() {
+    let model = load("random-q4_0-h64.gguf", DeviceChoice::Gpu, None);
+    let run = |sampling: Sampling| {
+        let mut session = model.session().expect("there is memory");
+        let mut reply = session.reply_ids(&ids(8), sampling).expect("the prompt is fine");
+        while let Some(piece) = block_on(reply.next()) {
+            piece.expect("the device works");
+        }
+        let ids = reply.token_ids().to_vec();
+        (ids, reply.finish())
+    };
+    let drawn = |seed| Sampling { temperature: 1.0, top_p: 1.0, seed, max_tokens: 20, ignore_eos: true, ..Sampling::default() };
+    assert_eq!(run(drawn(5)).0, run(drawn(5)).0);
+    assert_ne!(run(drawn(5)).0, run(drawn(6)).0);
+    let only = |id: u32| {
+        let mut allowed = vec![0; model.shape().vocabulary.div_ceil(32)];
+        allowed[id as usize / 32] |= 1 << (id % 32);
+        Some(allowed)
+    };
+    assert_eq!(run(Sampling { allowed: only(77), ..drawn(1) }).0, [77; 20]);
+    assert_eq!(run(Sampling { bias: vec![(33, 1e4)], ..drawn(1) }).0, [33; 20]);
+    let (_, stats) = run(Sampling { max_tokens: 40, ignore_eos: true, ..Sampling::greedy() });
+    assert_eq!(stats.waits, 0, "the token loop waited for the device");
+    assert!(stats.submits <= 40 + 8, "{} submits for 40 tokens", stats.submits);
+}
+
+/// A device that fails ends the stream with an error, and what came before is kept.
+#[test]
+fn a_lost_device_ends_the_stream() {
+    let model = load("random-q4_0-h64.gguf", DeviceChoice::Gpu, None);
+    let llamita::Device::Gpu(gpu) = model.device().clone() else { panic!("the model is on a GPU") };
+    let mut session = model.session().expect("there is memory");
+    let sampling = Sampling { max_tokens: 50, ignore_eos: true, ..Sampling::greedy() };
+    let mut reply = session.reply_ids(&ids(8), sampling).expect("the prompt is fine");
+    for _ in 0..5 {
+        block_on(reply.next()).expect("more").expect("the device works");
+    }
+    gpu.destroy();
+    let mut error = None;
+    while let Some(piece) = block_on(reply.next()) {
+        error = piece.err().or(error);
+    }
+    assert!(matches!(error, Some(llamita::Error::DeviceLost(_))), "{error:?}");
+    assert!(reply.token_ids().len() >= 5);
+    assert_eq!(reply.finish().stop_reason, StopReason::Error);
+    assert!(session.tokens().len() >= 13);
+}
+
+/// Rows of a half-split checkpoint are brought into interleaved order, row by row.
+#[test]
+fn half_split_rows() {
+    let shape = |rope_pairing| Shape {
+        dim: 64,
+        ffn: 64,
+        layers: 1,
+        heads: 2,
+        kv_heads: 1,
+        head_dim: 16,
+        vocabulary: 64,
+        context: 64,
+        norm_eps: 1e-5,
+        rope_pairing,
+        rope_frequencies: rope_frequencies(16, 10_000.0),
+    };
+    use llamita::format::WeightType::F32;
+    use llamita::weights::TensorId::{K, Q, V};
+    let types = WeightTypes::uniform(1, F32, F32);
+    let matrix = Matrices::new(&shape(RopePairing::HalfSplit), &types, 8).layers[0].qkv.clone();
+    // Row 2i + p of a head is row i + 8p of the file (permute, convert_llama_weights_to_hf.py).
+    assert_eq!([0, 1, 2, 3, 15].map(|row| matrix.source(row)), [(Q(0), 0), (Q(0), 8), (Q(0), 1), (Q(0), 9), (Q(0), 15)]);
+    assert_eq!([16, 17, 32, 33].map(|row| matrix.source(row)), [(Q(0), 16), (Q(0), 24), (K(0), 0), (K(0), 8)]);
+    assert_eq!([48, 49].map(|row| matrix.source(row)), [(V(0), 0), (V(0), 1)]);
+    let same = Matrices::new(&shape(RopePairing::Interleaved), &types, 8).layers[0].qkv.clone();
+    assert_eq!((0..64).map(|row| same.source(row).1).collect::<Vec<_>>()[..32], (0..32).collect::<Vec<_>>());
+}
