@@ -24,7 +24,6 @@ from stories import story
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = dict(dim=256, ffn=512, layers=4, heads=8, kv_heads=4, head_dim=32, vocab=2048, context=1024, theta=10000.0, eps=1e-5)
 C = type('C', (), CONFIG)
-DAMP = 20
 MATRICES = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
 
 
@@ -35,39 +34,10 @@ def init(seed):
     p = {'embed': r.normal(0, 0.04, (C.vocab, C.dim)), 'norm': np.ones(C.dim)}
     for l in range(C.layers):
         for n, s in shape.items():
-            scale = s[1] ** -0.5 * (0.3 / DAMP if n in ('o', 'down') else 0.8)
+            scale = s[1] ** -0.5 * (0.3 if n in ('o', 'down') else 0.8)
             p[f'{l}.{n}'] = r.normal(0, scale, s)
         p[f'{l}.attn_norm'] = np.ones(C.dim)
         p[f'{l}.ffn_norm'] = np.ones(C.dim)
-    return {k: jnp.asarray(v, jnp.float32) for k, v in p.items()}
-
-
-def second_run(p, names):
-    """Prepares a first run's weights for learning to repeat names.
-
-    Trained with full steps on every matrix, layer outputs drown the embeddings, and no later layer can tell which name
-    it reads. So the matrices that write to the residual stream are divided by DAMP (and learn slower by as much), and one
-    kv head of layers 2 and up starts as a copier: queries and keys both look for `a name` (the mean name embedding, in the
-    slowest RoPE pair), values and outputs carry what tells names apart.
-    """
-    p = {k: np.array(v) for k, v in p.items()}
-    r = np.random.default_rng(0)
-    d, g, e = C.head_dim, C.heads // C.kv_heads, p['embed'][names]
-    a_name = e.mean(0) - p['embed'].mean(0)
-    a_name /= np.linalg.norm(a_name)
-    which = np.linalg.svd(e - e.mean(0), full_matrices=False)[2][:d].T
-    for l in range(C.layers):
-        p[f'{l}.o'] /= DAMP
-        p[f'{l}.down'] /= DAMP
-        if l < 2:
-            continue
-        p[f'{l}.v'][-d:] = which.T / p[f'{l}.attn_norm']
-        p[f'{l}.k'][-d:] = r.normal(0, 0.02, (d, C.dim))
-        p[f'{l}.k'][-2] = a_name
-        for h in range(C.heads - g, C.heads):
-            p[f'{l}.q'][h * d:(h + 1) * d] = r.normal(0, 0.02, (d, C.dim))
-            p[f'{l}.q'][(h + 1) * d - 2] = a_name
-            p[f'{l}.o'][:, h * d:(h + 1) * d] = which / 2
     return {k: jnp.asarray(v, jnp.float32) for k, v in p.items()}
 
 
@@ -150,8 +120,7 @@ def update(p, s, ids, lr, step, quantized):
         if n.split('.')[-1] in MATRICES:
             m = 0.95 * s[n][0] + d
             u = orthogonal(d + 0.95 * m) * max(1.0, w.shape[0] / w.shape[1]) ** 0.5
-            r = 0.02 * lr / (DAMP if n.endswith(('.o', '.down')) else 1)
-            np_[n] = w * (1 - 0.001 * lr) - r * u
+            np_[n] = w * (1 - 0.001 * lr) - 0.02 * lr * u
             ns[n] = (m,)
         else:
             m = 0.9 * s[n][0] + 0.1 * d
@@ -235,7 +204,7 @@ def main():
     ap.add_argument('--log', default=os.path.join(HERE, 'training.log'))
     a = ap.parse_args()
     tok = Tokenizer.from_file(os.path.join(HERE, 'tokenizer.json'))
-    p = second_run(np.load(a.init), name_ids(tok)) if a.init else init(a.seed)
+    p = {k: jnp.asarray(v) for k, v in np.load(a.init).items()} if a.init else init(a.seed)
     s = {n: ((jnp.zeros_like(w),) if n.split('.')[-1] in MATRICES else (jnp.zeros_like(w), jnp.zeros_like(w))) for n, w in p.items()}
     upd = jax.jit(update, static_argnums=5, donate_argnums=(0, 1))
     ev = jax.jit(loss_fn, static_argnums=2)

@@ -21,8 +21,8 @@ pub use build::all;
 const GUARD_WORDS: usize = 64;
 /// What guard words hold: a signalling pattern, so that reading them shows too.
 const GUARD: u32 = 0x7fa5_a5a5;
-/// Halves in the KV cache: the worst on lavapipe 22.3 is 1.6e-8, since WGSL leaves their rounding open (2^-11 each way).
-const HALF_TOLERANCE: f64 = 2e-7;
+/// Halves in the KV cache: WGSL leaves their rounding open, which is up to one unit in the last place (2^-10).
+const HALF_TOLERANCE: f64 = 1.0 / (1u64 << 20) as f64;
 
 /// A kernel variant with params, slot and the contents of its buffers.
 #[derive(Clone, Debug)]
@@ -178,7 +178,11 @@ impl Case {
         if nmse >= report.nmse {
             (report.nmse, report.tolerance) = (nmse, tolerance);
         }
-        if nmse <= tolerance {
+        // A sum of thousands of rounding errors would hide one wrong half.
+        let largest = pairs().fold(0.0, |most: f64, (e, _)| most.max(e.abs()));
+        let off = |e: f64, m: f64| (e - m).abs() > e.abs() / 1000.0 + largest * 1e-6;
+        let wrong_half = content == Content::Halves && pairs().any(|(e, m)| off(*e, *m));
+        if nmse <= tolerance && !wrong_half {
             return None;
         }
         let worst = (0..measured.len()).max_by(|a, b| {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures::future::LocalBoxFuture;
 
@@ -66,7 +67,7 @@ impl Device {
         };
         match (opened, choice) {
             (Ok(gpu), _) => Ok(Self::Gpu(gpu)),
-            (Err(error), DeviceChoice::Auto) if tier.is_none() => {
+            (Err(error), DeviceChoice::Auto) if tier.is_none_or(|tier| tier == Tier::Base) => {
                 log::warn!("{error}; running on the CPU, slowly");
                 Ok(Self::Cpu)
             }
@@ -87,6 +88,14 @@ impl Device {
         match self {
             Self::Gpu(gpu) => gpu.tier(),
             Self::Cpu => Tier::Base,
+        }
+    }
+
+    /// Whether what it takes is taken from the system's memory.
+    pub fn shares_memory(&self) -> bool {
+        match self {
+            Self::Gpu(gpu) => gpu.shares_memory(),
+            Self::Cpu => true,
         }
     }
 
@@ -211,7 +220,10 @@ impl Machine {
             Self::Cpu(machine) => {
                 machine.run(plan, steps, wanted, slot)?;
                 let words = copy.map_or(Ok(Vec::new()), |copy| machine.read(copy));
-                Ok(Box::pin(std::future::ready(words)))
+                Ok(Box::pin(async {
+                    give_way().await;
+                    words
+                }))
             }
         }
     }
@@ -231,4 +243,18 @@ impl Machine {
     pub(crate) fn overlaps(&self) -> bool {
         matches!(self, Self::Gpu(_))
     }
+}
+
+/// Lets whoever polls look up once, since the CPU works while it is asked: a browser draws, a caller may cancel.
+async fn give_way() {
+    let mut given = false;
+    std::future::poll_fn(|context| {
+        if given {
+            return Poll::Ready(());
+        }
+        given = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

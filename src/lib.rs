@@ -22,6 +22,8 @@
 
 #![warn(missing_docs)]
 
+#[cfg(target_arch = "wasm32")]
+pub mod bind;
 pub mod cases;
 pub mod cpu;
 pub mod device;

@@ -43,6 +43,8 @@ pub struct LoadOptions<'a> {
     pub context: Option<usize>,
     /// Most bytes to use on the device; `None` does not check.
     pub memory: Option<u64>,
+    /// The same, where `memory` is `None` and the device has no memory of its own: what the system has left.
+    pub shared_memory: Option<u64>,
     /// Told the bytes that are loaded, and all bytes.
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
 }
@@ -131,7 +133,8 @@ impl Model {
         let device = Device::open(&options.device, options.tier).await?;
         let tuning = device.tuning();
         let types = WeightTypes::of(&tensors);
-        let budget = check_memory(&shape, &types, &tuning, context, options.memory)?;
+        let memory = options.memory.or(options.shared_memory.filter(|_| device.shares_memory()));
+        let budget = check_memory(&shape, &types, &tuning, context, memory)?;
         let matrices = Matrices::new(&shape, &types, tuning.tile);
         let tokenizer = Tokenizer::from_vocabulary(&vocabulary)?;
         drop(vocabulary);
@@ -233,7 +236,11 @@ impl Model {
     }
 }
 
-fn session_context(shape: &Shape, asked: Option<usize>) -> Result<usize> {
+/// The tokens that a session holds: what was asked for, or the model's own context, up to 4096.
+///
+/// # Errors
+/// Where more is asked for than the model was trained for or than fits a binding, or nothing.
+pub fn session_context(shape: &Shape, asked: Option<usize>) -> Result<usize> {
     let most = MAX_CACHE_BYTES / (shape.kv_dim() * 2);
     let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
     let wrong = |expected| Err(Error::Setting { name: "context", value: context.to_string(), expected });

@@ -162,7 +162,11 @@ impl Session {
         }
         let all = vec![u32::MAX; vocabulary.div_ceil(32)];
         self.machine.write(names::ALLOWED, 0, sampling.allowed.as_deref().unwrap_or(&all))?;
-        let (decoder, prompt_tokens) = (self.model.tokenizer().decoder(), self.tokens.len() - self.computed);
+        let tokenizer = self.model.tokenizer();
+        // Where nothing but the beginning-of-text token is in front, the reply is a whole text.
+        let at_start = self.tokens.iter().all(|id| Some(*id) == tokenizer.bos());
+        let decoder = if at_start { tokenizer.decoder_at_start() } else { tokenizer.decoder() };
+        let prompt_tokens = self.tokens.len() - self.computed;
         Ok(Reply {
             started: Instant::now(),
             biases: bias.len() / 2,

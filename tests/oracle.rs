@@ -21,7 +21,8 @@ fn run(tier: Tier, names: &[&str]) {
             failures.push(format!("{}: {}", report.name, report.fault));
         }
     }
-    println!("{count} cases on {} ({tier}); worst NMSE {worst:.1?}", gpu.name());
+    let worst: Vec<String> = worst.iter().map(|(name, nmse)| format!("{name} {nmse:.1e}")).collect();
+    println!("{count} cases on {} ({tier}); worst NMSE: {}", gpu.name(), worst.join(", "));
     assert!(count > 0 && failures.is_empty(), "{} of {count} failed:\n{}", failures.len(), failures.join("\n"));
 }
 

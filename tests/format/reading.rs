@@ -157,6 +157,13 @@ fn headers_are_read_in_pieces_and_once() {
     }
     assert!(reads.len() <= 8 && end < 82 << 20, "{reads:?}");
 
+    // Many small things are no reason for many small reads: 3 MB of strings in 1 + 1 + 2 MiB.
+    let mut gguf = Gguf::tiny();
+    gguf.set("filling", Value::strings(&["four"; 250_000]));
+    let source = Watched { bytes: gguf.bytes(), reads: RefCell::default() };
+    pollster::block_on(gguf::read(&source)).unwrap();
+    assert_eq!(source.reads.into_inner().len(), 3);
+
     let small = Watched { bytes: Gguf::tiny().bytes(), reads: RefCell::default() };
     pollster::block_on(gguf::read(&small)).unwrap();
     assert_eq!(small.reads.into_inner().len(), 1);

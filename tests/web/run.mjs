@@ -1,5 +1,5 @@
 // Runs kernels of the web build in a headless browser: serves this folder, opens index.html, prints a table.
-// Usage: node run.mjs --browser PATH [--tier f32] [--cases TEXT] [--gpu]
+// Usage: node run.mjs --browser PATH [--tier base] [--cases TEXT] [--gpu]
 import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';
 import { dirname, extname, join, normalize } from 'node:path';
@@ -13,7 +13,7 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.mjs': 'text/ja
 const { values: options } = parseArgs({
   options: {
     browser: { type: 'string' },
-    tier: { type: 'string', default: 'f32' },
+    tier: { type: 'string', default: 'base' },
     cases: { type: 'string' },
     gpu: { type: 'boolean', default: false },
   },

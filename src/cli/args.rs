@@ -1,0 +1,83 @@
+//! Arguments that several commands take.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use llamita::{DeviceChoice, Tier};
+
+use super::failure::Failure;
+
+/// The model, and what it runs on.
+#[derive(Args)]
+pub struct ModelArgs {
+    /// GGUF file to run; without it, the small story model that is part of this program
+    #[arg(short, long, value_name = "FILE")]
+    pub model: Option<PathBuf>,
+    /// What to run on: the best GPU or else the CPU (auto), the best GPU, the CPU, or the GPU whose name contains NAME;
+    /// `llamita devices` lists them
+    #[arg(long, value_name = "auto|gpu|cpu|NAME", default_value = "auto", hide_default_value = true)]
+    pub device: DeviceChoice,
+    /// Shader features to use, instead of the best that the device has
+    #[arg(long, value_parser = PossibleValuesParser::new(Tier::ALL.map(Tier::name)).map(|name| tier(&name)))]
+    pub tier: Option<Tier>,
+    /// Tokens that fit, prompt and answer together; without it the model's own context, up to 4096
+    #[arg(long, value_name = "N")]
+    pub context: Option<usize>,
+    /// Most bytes to take on the device, as 800000000, 512M or 2G (K, M, G count in steps of 1024); without it, what the
+    /// system has left where the device shares the system's memory, and no limit elsewhere
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
+}
+
+/// clap has checked the name.
+fn tier(name: &str) -> Tier {
+    Tier::ALL.into_iter().find(|tier| tier.name() == name).unwrap_or_default()
+}
+
+/// Parses `800000000`, `512M`, `2GiB` …
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let factor: u64 = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" | "kib" => 1 << 10,
+        "m" | "mb" | "mib" => 1 << 20,
+        "g" | "gb" | "gib" => 1 << 30,
+        "t" | "tb" | "tib" => 1 << 40,
+        _ => return Err("expected bytes, or a number with K, M or G".to_owned()),
+    };
+    let count: u64 = digits.parse().map_err(|_| "expected a whole number, as in 512M".to_owned())?;
+    count.checked_mul(factor).ok_or_else(|| "that is more than 64 bits can count".to_owned())
+}
+
+/// The text of a file, as it is; `-` is standard input.
+pub fn read_text(path: &Path) -> Result<String, Failure> {
+    let (name, bytes) = if path.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        ("standard input".to_owned(), std::io::stdin().read_to_end(&mut bytes).map(|_| bytes))
+    } else {
+        (path.display().to_string(), std::fs::read(path))
+    };
+    let bytes = bytes.map_err(|error| Failure::new(format!("cannot read {name}: {error}")))?;
+    let len = bytes.len();
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::new(format!("{name} is not UTF-8 text: byte {at} of {len} is wrong"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("800000000"), Ok(800_000_000));
+        assert_eq!(size("512M"), Ok(512 << 20));
+        assert_eq!(size("2GiB"), Ok(2 << 30));
+        for wrong in ["", "M", "2X", "-1", "1.5G", "99999999999T", "é"] {
+            assert!(size(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! `llamita bench`: how fast a model runs here.
+
+use std::sync::atomic::Ordering;
+
+use clap::Args;
+use llamita::kernel::round_up;
+use llamita::pack::BLOCK;
+use llamita::session::Stats;
+use llamita::weights::Matrix;
+use llamita::{Device, Model, Reply, Sampling, Session};
+use serde::Serialize;
+
+use super::args::ModelArgs;
+use super::failure::Failure;
+use super::load::{Loaded, load};
+use super::{memory, output};
+
+/// Prompt lengths where nobody asks for others.
+const DEFAULT_PREFILL: [usize; 2] = [128, 512];
+/// What the random ids come from: every run works on the same.
+const SEED: u64 = 1;
+
+/// Measure how fast a model runs here
+///
+/// Runs prompts of random tokens, and greedy decoding, each --repeat times after a first run that compiles shaders and
+/// is reported apart. Speeds are the median. A prefill ends when its first token has come back; a decode is counted
+/// without its first token.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  llamita bench
+  llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 512 --decode 64 --depth 1024 --json
+
+Bytes per token are those that must be read at least: the packed weights once per token in a decode, once per prompt
+in a prefill, and the keys and values of all tokens before. GB/s is these bytes times the speed.")]
+pub struct Bench {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Lengths of prompts; 0 for none [default: 128,512, as far as they fit the context]
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    prefill: Option<Vec<usize>>,
+    /// Numbers of tokens to decode; 0 for none
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "32")]
+    decode: Vec<usize>,
+    /// Tokens that are in the context already
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    depth: usize,
+    /// Measured runs after the first
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    repeat: u32,
+    /// Prints one JSON object per configuration
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Prefill,
+    Decode,
+}
+
+/// One line of the results.
+#[derive(Serialize)]
+struct Report<'a> {
+    kind: Kind,
+    tokens: usize,
+    depth: usize,
+    repeat: u32,
+    /// The median.
+    tokens_per_second: f64,
+    tokens_per_second_min: f64,
+    tokens_per_second_max: f64,
+    /// The run that compiles shaders, which is in none of the others.
+    first_tokens_per_second: f64,
+    time_to_first_token_ms: f64,
+    dispatches_per_token: Option<f64>,
+    submits_per_token: f64,
+    waits_per_token: f64,
+    weight_bytes_per_token: f64,
+    kv_bytes_per_token: f64,
+    gb_per_second: f64,
+    device_bytes: u64,
+    peak_host_rss_bytes: Option<u64>,
+    load_ms: f64,
+    adapter: &'a str,
+    driver: Option<String>,
+    tier: &'static str,
+    model: &'a str,
+}
+
+/// One run.
+struct Run {
+    stats: Stats,
+    dispatches: Option<u64>,
+}
+
+impl Bench {
+    pub async fn run(self) -> Result<(), Failure> {
+        let loaded = load(&self.model).await?;
+        let configurations = self.configurations(&loaded)?;
+        let about = |error| Failure::with(&loaded.file, error);
+        let ids = random_ids(&loaded.model, self.depth + configurations.iter().map(|(_, n)| *n).max().unwrap_or(0));
+        let mut session = loaded.model.session().map_err(about)?;
+        if self.depth > 0 {
+            let sampling = Sampling { max_tokens: 1, ignore_eos: true, ..Sampling::greedy() };
+            finish(session.reply_ids(&ids[..self.depth], sampling).map_err(about)?).await?;
+        }
+        if !self.json {
+            output::print(&heading(&loaded))?;
+        }
+        for (kind, tokens) in configurations {
+            let mut runs = Vec::new();
+            for _ in 0..=self.repeat {
+                runs.push(run(&mut session, kind, tokens, self.depth, &ids).await.map_err(about)?);
+            }
+            let report = self.report(&loaded, &session, (kind, tokens), &runs);
+            if self.json { output::print_json(&report)? } else { output::print(&report.text())? }
+        }
+        Ok(())
+    }
+
+    /// What to measure: all that was asked for, or of the usual lengths those that fit.
+    fn configurations(&self, loaded: &Loaded) -> Result<Vec<(Kind, usize)>, Failure> {
+        let context = loaded.model.context();
+        let needed = |kind, tokens: usize| {
+            // A decode begins with one token that is given.
+            self.depth.saturating_add(tokens).saturating_add(usize::from(kind == Kind::Decode))
+        };
+        let (asked, prefill) = match &self.prefill {
+            Some(lengths) => (true, lengths.clone()),
+            None => (false, DEFAULT_PREFILL.to_vec()),
+        };
+        let mut configurations = Vec::new();
+        for tokens in prefill.into_iter().filter(|tokens| *tokens > 0) {
+            if asked || needed(Kind::Prefill, tokens) <= context {
+                configurations.push((Kind::Prefill, tokens));
+            } else {
+                output::note(&format!("a prefill of {tokens} is left out: the context holds {context} tokens"));
+            }
+        }
+        configurations.extend(self.decode.iter().filter(|tokens| **tokens > 0).map(|tokens| (Kind::Decode, *tokens)));
+        if configurations.is_empty() {
+            return Err(Failure::new("there is nothing to measure: neither --prefill nor --decode has a length"));
+        }
+        match configurations.iter().find(|(kind, tokens)| needed(*kind, *tokens) > context) {
+            None => Ok(configurations),
+            Some((kind, tokens)) => Err(Failure::new(format!(
+                "{}: a {} of {tokens} tokens at depth {} needs a context of {}, and it holds {context} (--context)",
+                loaded.file,
+                kind.name(),
+                self.depth,
+                needed(*kind, *tokens)
+            ))),
+        }
+    }
+
+    fn report<'a>(&self, loaded: &'a Loaded, session: &Session, what: (Kind, usize), runs: &[Run]) -> Report<'a> {
+        let ((kind, tokens), model) = (what, &loaded.model);
+        let speed = |run: &Run| match kind {
+            Kind::Prefill => run.stats.prefill_tokens_per_second(),
+            Kind::Decode => run.stats.decode_tokens_per_second(),
+        };
+        let (first, rest) = (&runs[0], &runs[1..]);
+        let mut speeds: Vec<f64> = rest.iter().map(speed).collect();
+        let median_speed = median(&mut speeds);
+        // A decode makes one token more than are timed.
+        let per_run = if kind == Kind::Decode { tokens + 1 } else { tokens } as f64;
+        let last = &runs[runs.len() - 1];
+        let counted = last.dispatches.map(|dispatches| dispatches as f64 / per_run);
+        let planned = (kind == Kind::Decode).then(|| session.dispatches_per_token(&Sampling::greedy()) as f64);
+        let (weights, kv) = bytes_per_token(model, kind, tokens, self.depth);
+        let (device_bytes, driver) = match model.device() {
+            Device::Gpu(gpu) => (gpu.counters().peak.load(Ordering::Relaxed), Some(gpu.driver())),
+            Device::Cpu => (model.budget().total(), None),
+        };
+        Report {
+            kind,
+            tokens,
+            depth: self.depth,
+            repeat: self.repeat,
+            tokens_per_second: median_speed,
+            tokens_per_second_min: speeds[0],
+            tokens_per_second_max: speeds[speeds.len() - 1],
+            first_tokens_per_second: speed(first),
+            time_to_first_token_ms: median(
+                &mut rest.iter().map(|run| run.stats.time_to_first_token_ms).collect::<Vec<_>>(),
+            ),
+            dispatches_per_token: counted.or(planned),
+            submits_per_token: last.stats.submits as f64 / per_run,
+            waits_per_token: last.stats.waits as f64 / per_run,
+            weight_bytes_per_token: weights,
+            kv_bytes_per_token: kv,
+            gb_per_second: (weights + kv) * median_speed / 1e9,
+            device_bytes,
+            peak_host_rss_bytes: memory::peak_resident(),
+            load_ms: loaded.load_ms,
+            adapter: model.device().name(),
+            driver,
+            tier: model.device().tier().name(),
+            model: model.name(),
+        }
+    }
+}
+
+/// Runs a configuration once, after the first `depth` ids, which are in the session.
+async fn run(session: &mut Session, kind: Kind, tokens: usize, depth: usize, ids: &[u32]) -> llamita::Result<Run> {
+    session.truncate(depth);
+    let (given, max_tokens) = match kind {
+        Kind::Prefill => (tokens, 1),
+        Kind::Decode => (1, tokens + 1),
+    };
+    let dispatches = |session: &Session| match session.model().device() {
+        Device::Gpu(gpu) => Some(gpu.counters().dispatches.load(Ordering::Relaxed)),
+        Device::Cpu => None,
+    };
+    let before = dispatches(session);
+    let sampling = Sampling { max_tokens, ignore_eos: true, ..Sampling::greedy() };
+    let stats = finish(session.reply_ids(&ids[depth..depth + given], sampling)?).await?;
+    let dispatches = dispatches(session).zip(before).map(|(after, before)| after - before);
+    Ok(Run { stats, dispatches })
+}
+
+/// Takes a reply to its end.
+async fn finish(mut reply: Reply<'_>) -> llamita::Result<Stats> {
+    while let Some(piece) = reply.next().await {
+        piece?;
+    }
+    Ok(reply.finish())
+}
+
+/// Ids of plain text, drawn with splitmix64.
+fn random_ids(model: &Model, count: usize) -> Vec<u32> {
+    let tokenizer = model.tokenizer();
+    let vocabulary = model.shape().vocabulary as u32;
+    let mut plain: Vec<u32> = (0..vocabulary).filter(|id| !tokenizer.token_bytes(*id).is_empty()).collect();
+    if plain.is_empty() {
+        plain = (0..vocabulary).collect();
+    }
+    let mut state = SEED;
+    let mut next = || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    };
+    (0..count.max(1)).map(|_| plain[(next() % plain.len() as u64) as usize]).collect()
+}
+
+/// The bytes of weights, and of keys and values, that must be read at least, per token.
+fn bytes_per_token(model: &Model, kind: Kind, tokens: usize, depth: usize) -> (f64, f64) {
+    let (shape, matrices) = (model.shape(), model.matrices());
+    let layers = matrices.layers.iter().flat_map(|layer| [&layer.qkv, &layer.attn_output, &layer.gate_up, &layer.down]);
+    let norms = (2 * shape.layers + 1) * round_up(shape.dim, BLOCK) * 4;
+    let weights = (layers.map(Matrix::bytes).sum::<u64>() + matrices.head().bytes() + norms as u64) as f64;
+    // Keys and values of a token, in halves.
+    let kv = (shape.layers * 2 * shape.kv_dim() * 2) as f64;
+    match kind {
+        Kind::Prefill => (weights / tokens as f64, kv * (depth + tokens) as f64 / tokens as f64),
+        // The timed tokens follow positions depth + 1 to depth + tokens, and each looks at itself and all before.
+        Kind::Decode => (weights, kv * (depth as f64 + 1.0 + (tokens as f64 + 1.0) / 2.0)),
+    }
+}
+
+/// The middle value; sorts.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let (below, above) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+    (below + above) / 2.0
+}
+
+fn heading(loaded: &Loaded) -> String {
+    let model = &loaded.model;
+    let driver = match model.device() {
+        Device::Gpu(gpu) => format!(", {}", gpu.driver()),
+        Device::Cpu => String::new(),
+    };
+    format!(
+        "{} on {}{driver}, tier {}; loaded in {:.0} ms",
+        model.name(),
+        model.device().name(),
+        model.device().tier(),
+        loaded.load_ms
+    )
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Prefill => "prefill",
+            Self::Decode => "decode",
+        }
+    }
+}
+
+impl Report<'_> {
+    fn text(&self) -> String {
+        let dispatches = self.dispatches_per_token.map_or_else(|| "unknown".to_owned(), |count| format!("{count:.1}"));
+        format!(
+            "{:<7} {:>5} at depth {}: {:>8.1} tokens/s ({:.1} to {:.1}; first run {:.1}), first token after {:.1} ms\n\
+             {:13} per token {dispatches} dispatches, {:.2} submits, {:.2} waits; {} weights, {} KV; {:.2} GB/s\n\
+             {:13} {} on the device, {} resident at most",
+            self.kind.name(),
+            self.tokens,
+            self.depth,
+            self.tokens_per_second,
+            self.tokens_per_second_min,
+            self.tokens_per_second_max,
+            self.first_tokens_per_second,
+            self.time_to_first_token_ms,
+            "",
+            self.submits_per_token,
+            self.waits_per_token,
+            output::bytes(self.weight_bytes_per_token as u64),
+            output::bytes(self.kv_bytes_per_token as u64),
+            self.gb_per_second,
+            "",
+            output::bytes(self.device_bytes),
+            output::or_unknown(self.peak_host_rss_bytes),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&mut [4.0, 1.0]), 2.5);
+        assert_eq!(median(&mut [7.0]), 7.0);
+    }
+}

@@ -1,0 +1,39 @@
+//! How a command ends when it does not end well.
+
+use llamita::Error;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub enum Failure {
+    /// Something went wrong: one line that says what. Exit code 1.
+    Error(String),
+    /// Ctrl-C; what there was is printed. Exit code 130.
+    Cancelled,
+    /// Nobody reads standard output any more. Exit code 0.
+    ClosedPipe,
+}
+
+impl Failure {
+    /// An error in one line, whatever a driver or the system wrote.
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self::Error(text.as_ref().lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; "))
+    }
+
+    /// An error while working with a file, whose name is put in front of what only has numbers.
+    pub fn with(file: &str, error: Error) -> Self {
+        match error {
+            Error::Memory { .. }
+            | Error::ContextFull { .. }
+            | Error::TokenId { .. }
+            | Error::Tokenizer(_)
+            | Error::Setting { name: "context" | "prompt", .. } => Self::new(format!("{file}: {error}")),
+            _ => Self::from(error),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::new(error.to_string())
+    }
+}

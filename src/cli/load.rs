@@ -1,0 +1,58 @@
+//! Brings the model of a command to its device.
+
+use std::path::Path;
+use std::time::Instant;
+
+use indicatif::ProgressBar;
+use llamita::source::{Bytes, File, Source};
+use llamita::{DeviceChoice, LoadOptions, Model, Tier};
+
+use super::args::ModelArgs;
+use super::failure::Failure;
+use super::{memory, output};
+
+static BUNDLED: &[u8] = include_bytes!("../../models/llamita-stories.gguf");
+
+/// A model on its device.
+pub struct Loaded {
+    pub model: Model,
+    /// Its file, for messages.
+    pub file: String,
+    pub load_ms: f64,
+}
+
+/// The bytes of a checkpoint: a file, or the model that is part of this program.
+pub fn source(path: Option<&Path>) -> Result<Box<dyn Source>, Failure> {
+    Ok(match path {
+        Some(path) => Box::new(File::open(path)?),
+        None => Box::new(Bytes::new("the bundled model", BUNDLED)),
+    })
+}
+
+/// Loads what the arguments ask for, with a progress bar.
+pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
+    if args.device == DeviceChoice::Cpu && args.tier.is_some_and(|tier| tier != Tier::Base) {
+        return Err(Failure::new("--tier f16 needs a GPU; the CPU has the tier base alone"));
+    }
+    let started = Instant::now();
+    let source = source(args.model.as_deref())?;
+    let file = source.name().to_owned();
+    let mut bar: Option<ProgressBar> = None;
+    let mut progress = |done, total| {
+        bar.get_or_insert_with(|| output::progress("loading", total, "bytes")).set_position(done);
+    };
+    let options = LoadOptions {
+        device: args.device.clone(),
+        tier: args.tier,
+        context: args.context,
+        memory: args.memory,
+        shared_memory: memory::available(),
+        progress: Some(&mut progress),
+    };
+    let loaded = Model::load(source.as_ref(), options).await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let model = loaded.map_err(|error| Failure::with(&file, error))?;
+    Ok(Loaded { model, file, load_ms: started.elapsed().as_secs_f64() * 1e3 })
+}
