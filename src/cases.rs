@@ -153,7 +153,14 @@ impl Case {
         report
     }
 
-    fn fault(&self, arg: &Arg, before: &[u32], expected: &[u32], measured: &[u32], report: &mut Report) -> Option<String> {
+    fn fault(
+        &self,
+        arg: &Arg,
+        before: &[u32],
+        expected: &[u32],
+        measured: &[u32],
+        report: &mut Report,
+    ) -> Option<String> {
         if let Some(i) = measured[before.len()..].iter().position(|w| *w != GUARD) {
             return Some(format!("word {i} past its end was written"));
         }

@@ -32,7 +32,7 @@ use failure::Failure;
 
 Every command explains itself: llamita generate --help.
 
-Results go to standard output, progress and statistics to standard error. Exit codes: 0 done, 1 error, 2 wrong usage,
+Results go to standard output, progress and statistics to standard error. Exit codes: 0 done, 1 error, 2 wrong usage, \
 130 stopped with Ctrl-C. NO_COLOR turns colors off; RUST_LOG=info (or debug, wgpu=debug …) shows the log."
 )]
 struct Cli {
@@ -95,6 +95,9 @@ fn start_log() {
     }
     env_logger::Builder::new()
         .parse_filters("off,llamita=warn")
-        .format(|line, record| writeln!(line, "{}: {}", record.level().as_str().to_lowercase(), record.args()))
+        .format(|line, record| {
+            let level = if record.level() == log::Level::Warn { "warning" } else { "error" };
+            writeln!(line, "{level}: {}", record.args())
+        })
         .init();
 }

@@ -69,11 +69,8 @@ impl Machine {
             if grid.contains(&0) {
                 continue;
             }
-            let buffers = step
-                .buffers
-                .iter()
-                .map(|id| self.buffer(&plan.buffers[id.0].name))
-                .collect::<Result<Vec<&Words>>>()?;
+            let buffers =
+                step.buffers.iter().map(|id| self.buffer(&plan.buffers[id.0].name)).collect::<Result<Vec<&Words>>>()?;
             step.kernel.oracle(&Call { params: &step.params, slot, buffers, grid });
         }
         Ok(())

@@ -257,11 +257,7 @@ impl Gpu {
             cache: None,
         });
         let pipeline = Pipeline { pipeline, layout };
-        self.inner
-            .pipelines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(text, pipeline.clone());
+        self.inner.pipelines.lock().unwrap_or_else(PoisonError::into_inner).insert(text, pipeline.clone());
         pipeline
     }
 }

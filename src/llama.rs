@@ -1,8 +1,8 @@
 //! The forward pass of a Llama, once, as lines of a plan.
 
 use crate::kernel::round_up;
-use crate::kernels::attention::AttentionParams;
 use crate::kernels::argmax::SamplerParams;
+use crate::kernels::attention::AttentionParams;
 use crate::kernels::embed::{EmbedParams, PARTS};
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matvec::Input;
@@ -133,7 +133,14 @@ impl Builder<'_> {
     /// Pushes a product: one dispatch per part in decode, and per part and run of tokens in prefill.
     ///
     /// `input` are the buffers of the input file; the norm of a prefill is its own dispatch.
-    fn linear(&mut self, label: &str, matrix: &Matrix, input: (Input, &[BufferId]), output: (Output, &[BufferId]), params: LinearParams) {
+    fn linear(
+        &mut self,
+        label: &str,
+        matrix: &Matrix,
+        input: (Input, &[BufferId]),
+        output: (Output, &[BufferId]),
+        params: LinearParams,
+    ) {
         let stage = if output.0 == Output::Logits { Stage::Head } else { Stage::Body };
         let single = self.decode() || (output.0 == Output::Logits && self.rows.head_rows == 1);
         for part in &matrix.parts {
@@ -158,7 +165,8 @@ impl Builder<'_> {
             let tokens = if output.0 == Output::Logits { self.rows.head_rows } else { self.rows.rows };
             let per_token = (part.layout.rows * part.layout.cols) as u64;
             let step = self.tuning.matmul_tokens;
-            let span = ((self.tuning.max_work / per_token) as usize / step * step).clamp(step, tokens.next_multiple_of(step));
+            let span =
+                ((self.tuning.max_work / per_token) as usize / step * step).clamp(step, tokens.next_multiple_of(step));
             for token in (0..tokens).step_by(span) {
                 let kernel = Matmul {
                     weights: kind,
@@ -170,7 +178,13 @@ impl Builder<'_> {
                     slot: self.slot,
                 };
                 let name = if span < tokens { format!("{name}+{token}") } else { name.clone() };
-                self.plan.push(stage, name, kernel, &LinearParams { token_begin: token as u32, token_end: (token + span) as u32, ..params }, &buffers);
+                self.plan.push(
+                    stage,
+                    name,
+                    kernel,
+                    &LinearParams { token_begin: token as u32, token_end: (token + span) as u32, ..params },
+                    &buffers,
+                );
             }
         }
     }
@@ -271,7 +285,8 @@ impl Builder<'_> {
         let params = LinearParams { stride: round_up(self.shape.dim, BLOCK) as u32, ..self.linear_params(matrix.cols) };
         let label = format!("blk.{layer}.attn_output");
         if self.decode() {
-            let input = Input::Combine { heads: self.shape.heads, head_dim: self.shape.head_dim, splits: self.splits() };
+            let input =
+                Input::Combine { heads: self.shape.heads, head_dim: self.shape.head_dim, splits: self.splits() };
             self.linear(&label, matrix, (input, &[out, score]), (Output::Residual, &[x]), params);
         } else {
             self.linear(&label, matrix, (Input::Plain, &[out]), (Output::Residual, &[x]), params);
@@ -301,11 +316,8 @@ impl Builder<'_> {
     fn head(&mut self, matrix: &Matrix, x: BufferId) -> BufferId {
         let gamma = self.norm_weight("output_norm".to_owned());
         let logits = self.scratch(names::LOGITS, self.rows.head_rows * self.shape.vocabulary);
-        let params = LinearParams {
-            at_head: 1,
-            stride: self.shape.vocabulary as u32,
-            ..self.linear_params(matrix.cols)
-        };
+        let params =
+            LinearParams { at_head: 1, stride: self.shape.vocabulary as u32, ..self.linear_params(matrix.cols) };
         if self.rows.head_rows == 1 {
             self.linear("output", matrix, (Input::Norm, &[x, gamma]), (Output::Logits, &[logits]), params);
         } else {

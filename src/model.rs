@@ -408,9 +408,7 @@ impl Loader<'_, '_> {
             let len = tensor.bytes.end - tensor.bytes.start;
             let bytes = self.source.read_at(tensor.bytes.start, len as usize).await?;
             let numbers: Vec<f32> = match tensor.kind {
-                WeightType::F16 => {
-                    bytes.chunks_exact(2).map(|v| f16::from_le_bytes([v[0], v[1]]).to_f32()).collect()
-                }
+                WeightType::F16 => bytes.chunks_exact(2).map(|v| f16::from_le_bytes([v[0], v[1]]).to_f32()).collect(),
                 kind => decode_row(kind, &bytes, tensor.cols),
             };
             let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();

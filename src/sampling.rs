@@ -73,7 +73,8 @@ impl Sampling {
             let last = (1u64 << (vocabulary - 1) % 32 << 1) as u32;
             let last_mask = last.wrapping_sub(1);
             let words = vocabulary.div_ceil(32);
-            let some = allowed.iter().enumerate().any(|(i, w)| w & if i + 1 == words { last_mask } else { u32::MAX } != 0);
+            let some =
+                allowed.iter().enumerate().any(|(i, w)| w & if i + 1 == words { last_mask } else { u32::MAX } != 0);
             if allowed.len() != words || !some {
                 let found = format!("{} words", allowed.len());
                 return setting("allowed", found, "one bit per id of the vocabulary, at least one of them set");

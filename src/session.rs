@@ -259,11 +259,13 @@ impl<'s> Reply<'s> {
         }
         self.look_ahead()?;
         let Some(token) = self.inflight.pop_front() else {
-            let full = self.session.tokens.len() >= self.session.model.context() && self.requested < self.sampling.max_tokens;
+            let full =
+                self.session.tokens.len() >= self.session.model.context() && self.requested < self.sampling.max_tokens;
             self.stop = Some(if full { StopReason::Context } else { StopReason::Length });
             return Ok(None);
         };
-        let more = self.requested < self.sampling.max_tokens && self.session.tokens.len() + 1 < self.session.model.context();
+        let more =
+            self.requested < self.sampling.max_tokens && self.session.tokens.len() + 1 < self.session.model.context();
         if self.inflight.is_empty() && more && self.session.machine.overlaps() {
             self.waits += 1;
         }

@@ -34,15 +34,8 @@ pub struct LayerTypes {
 impl WeightTypes {
     /// Every block matrix of one type, and a tied head.
     pub fn uniform(layers: usize, blocks: WeightType, token_embd: WeightType) -> Self {
-        let layer = LayerTypes {
-            q: blocks,
-            k: blocks,
-            v: blocks,
-            attn_output: blocks,
-            gate: blocks,
-            up: blocks,
-            down: blocks,
-        };
+        let layer =
+            LayerTypes { q: blocks, k: blocks, v: blocks, attn_output: blocks, gate: blocks, up: blocks, down: blocks };
         Self { token_embd, output: None, layers: vec![layer; layers] }
     }
 
@@ -188,7 +181,14 @@ impl Matrix {
         Self { rows: Rows::Stacked(tensors), parts, cols, decoded: false }
     }
 
-    fn alternating(name: &str, tensors: [TensorId; 2], kinds: [WeightType; 2], rows: usize, cols: usize, tile: usize) -> Self {
+    fn alternating(
+        name: &str,
+        tensors: [TensorId; 2],
+        kinds: [WeightType; 2],
+        rows: usize,
+        cols: usize,
+        tile: usize,
+    ) -> Self {
         let decoded = kinds[0] != kinds[1];
         let kind = if decoded { WeightType::F32 } else { kinds[0] };
         let mut parts = Vec::new();

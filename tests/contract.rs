@@ -106,7 +106,11 @@ fn differences(module: &naga::Module, kernel: &dyn Kernel, params: &[u32]) -> Ve
     }
     let entry = &module.entry_points[0];
     let lanes: u32 = entry.workgroup_size.iter().product();
-    if entry.stage != ShaderStage::Compute || entry.workgroup_size[0] != lanes || lanes > MAX_LANES || lanes != kernel.lanes() {
+    if entry.stage != ShaderStage::Compute
+        || entry.workgroup_size[0] != lanes
+        || lanes > MAX_LANES
+        || lanes != kernel.lanes()
+    {
         found.push(format!("a workgroup of {:?} where {} lanes are declared", entry.workgroup_size, kernel.lanes()));
     }
 
@@ -176,7 +180,8 @@ fn compare_fields(
 }
 
 fn validate(module: &naga::Module, tier: Tier) -> naga::valid::ModuleInfo {
-    let mut capabilities = naga::valid::Capabilities::default();
+    // `unpack2x16float` is plain WGSL; naga asks for this because OpenGL may lack it.
+    let mut capabilities = naga::valid::Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     if tier == Tier::F16 {
         capabilities |= naga::valid::Capabilities::SHADER_FLOAT16;
     }

@@ -122,7 +122,11 @@ fn check_greedy(model: &Model, golden: &serde_json::Value, kind: &str) {
             }
         });
         block_on(scored).expect("the ids can be scored");
-        assert!(margin < 0.02, "{kind} prompt {i}: id {differs} of {} differs where the margin is {margin}", expected.len());
+        assert!(
+            margin < 0.02,
+            "{kind} prompt {i}: id {differs} of {} differs where the margin is {margin}",
+            expected.len()
+        );
     }
 }
 
@@ -193,11 +197,9 @@ fn random_models() {
         }
         count += 1;
         let (ids, logits) = goldens(&path.with_extension("safetensors")).remove("").expect("ids and logits");
-        for (device, tier) in [
-            (DeviceChoice::Gpu, Some(Tier::Base)),
-            (DeviceChoice::Gpu, None),
-            (DeviceChoice::Cpu, None),
-        ] {
+        for (device, tier) in
+            [(DeviceChoice::Gpu, Some(Tier::Base)), (DeviceChoice::Gpu, None), (DeviceChoice::Cpu, None)]
+        {
             let model = load(&path, device, tier);
             let found = nmse(&model, &ids, &logits);
             println!("{} on {} ({}): NMSE {found:.2e}", path.display(), model.device().name(), model.device().tier());

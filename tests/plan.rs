@@ -71,7 +71,13 @@ fn first_difference(model: &Model, plans: [&Machine; 2], plan: &Plan, slot: &Slo
                 }
             }
             if error / power > 1e-6 {
-                return Some(format!("{} of {}: {} has NMSE {:.2e}", step.label, model.name(), arg.name, error / power));
+                return Some(format!(
+                    "{} of {}: {} has NMSE {:.2e}",
+                    step.label,
+                    model.name(),
+                    arg.name,
+                    error / power
+                ));
             }
         }
     }
@@ -87,7 +93,12 @@ fn every_step_agrees_with_the_cpu() {
             .expect("it loads");
         for rows in [1, 16] {
             let plan = |model: &Model| {
-                Arc::new(forward(model.shape(), model.matrices(), model.tuning(), Rows { rows, head_rows: 1, capacity: CAPACITY }))
+                Arc::new(forward(
+                    model.shape(),
+                    model.matrices(),
+                    model.tuning(),
+                    Rows { rows, head_rows: 1, capacity: CAPACITY },
+                ))
             };
             let plans = [plan(&cpu), plan(&gpu)];
             let machines = [
@@ -121,7 +132,14 @@ fn every_step_agrees_with_the_cpu() {
 
 /// Logits after a prompt that was cut into chunks in some way.
 fn logits_after(model: &Model, prompt: &[u32], chunks: &[usize]) -> Vec<f32> {
-    let plan = |rows| Arc::new(forward(model.shape(), model.matrices(), model.tuning(), Rows { rows, head_rows: 1, capacity: CAPACITY }));
+    let plan = |rows| {
+        Arc::new(forward(
+            model.shape(),
+            model.matrices(),
+            model.tuning(),
+            Rows { rows, head_rows: 1, capacity: CAPACITY },
+        ))
+    };
     let plans = vec![plan(1), plan(32)];
     let machine = model.machine(plans.clone()).expect("there is memory");
     machine.write(names::IDS, 0, prompt).expect("there are ids");
@@ -145,7 +163,9 @@ fn any_chunking_equals_decode() {
         let prompt = ids(41);
         let vocabulary = model.shape().vocabulary;
         let expected = logits_after(&model, &prompt, &[1; 41]);
-        for chunks in [vec![32, 9], vec![7, 32, 2], vec![1, 32, 8], vec![20, 20, 1], vec![3; 13].into_iter().chain([2]).collect()] {
+        for chunks in
+            [vec![32, 9], vec![7, 32, 2], vec![1, 32, 8], vec![20, 20, 1], vec![3; 13].into_iter().chain([2]).collect()]
+        {
             let found = logits_after(&model, &prompt, &chunks);
             let error: f64 = (0..vocabulary).map(|i| f64::from(found[i] - expected[i]).powi(2)).sum();
             let power: f64 = (0..vocabulary).map(|i| f64::from(expected[i]).powi(2)).sum();
@@ -190,7 +210,8 @@ fn truncation_and_cancelling() {
     let expected = greedy(&mut session, &ids(12), 16);
     session.truncate(12);
     {
-        let mut reply = session.reply_ids(&[], Sampling { max_tokens: 16, ignore_eos: true, ..Sampling::greedy() }).expect("fine");
+        let mut reply =
+            session.reply_ids(&[], Sampling { max_tokens: 16, ignore_eos: true, ..Sampling::greedy() }).expect("fine");
         for _ in 0..5 {
             block_on(reply.next()).expect("more").expect("the device works");
         }
@@ -230,7 +251,8 @@ fn sampling_settings() {
         let ids = reply.token_ids().to_vec();
         (ids, reply.finish())
     };
-    let drawn = |seed| Sampling { temperature: 1.0, top_p: 1.0, seed, max_tokens: 20, ignore_eos: true, ..Sampling::default() };
+    let drawn =
+        |seed| Sampling { temperature: 1.0, top_p: 1.0, seed, max_tokens: 20, ignore_eos: true, ..Sampling::default() };
     assert_eq!(run(drawn(5)).0, run(drawn(5)).0);
     assert_ne!(run(drawn(5)).0, run(drawn(6)).0);
     let only = |id: u32| {
@@ -288,7 +310,10 @@ fn half_split_rows() {
     let types = WeightTypes::uniform(1, F32, F32);
     let matrix = Matrices::new(&shape(RopePairing::HalfSplit), &types, 8).layers[0].qkv.clone();
     // Row 2i + p of a head is row i + 8p of the file (permute, convert_llama_weights_to_hf.py).
-    assert_eq!([0, 1, 2, 3, 15].map(|row| matrix.source(row)), [(Q(0), 0), (Q(0), 8), (Q(0), 1), (Q(0), 9), (Q(0), 15)]);
+    assert_eq!(
+        [0, 1, 2, 3, 15].map(|row| matrix.source(row)),
+        [(Q(0), 0), (Q(0), 8), (Q(0), 1), (Q(0), 9), (Q(0), 15)]
+    );
     assert_eq!([16, 17, 32, 33].map(|row| matrix.source(row)), [(Q(0), 16), (Q(0), 24), (K(0), 0), (K(0), 8)]);
     assert_eq!([48, 49].map(|row| matrix.source(row)), [(V(0), 0), (V(0), 1)]);
     let same = Matrices::new(&shape(RopePairing::Interleaved), &types, 8).layers[0].qkv.clone();

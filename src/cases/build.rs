@@ -149,7 +149,14 @@ fn linear(tuning: &Tuning, cases: &mut Vec<Case>) {
 }
 
 /// Params, output buffers and the layout of a product of these sizes over `rows` tokens.
-fn product(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, rows: usize, random: &mut Random) -> (LinearParams, Layout, Vec<Vec<u32>>) {
+fn product(
+    tuning: &Tuning,
+    kind: WeightType,
+    s: Sizes,
+    output: Output,
+    rows: usize,
+    random: &mut Random,
+) -> (LinearParams, Layout, Vec<Vec<u32>>) {
     let (q_dim, kv_dim, capacity) = (s.heads * s.d, s.kv_heads * s.d, CAPACITY);
     let (n, stride) = match output {
         Output::Qkv => (q_dim + 2 * kv_dim, 0),
@@ -173,11 +180,7 @@ fn product(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, rows: us
     }
     .with_layout(&layout);
     let outputs = match output {
-        Output::Qkv => vec![
-            vec![0; rows * q_dim],
-            vec![0; kv_dim * capacity / 2],
-            vec![0; kv_dim * capacity / 2],
-        ],
+        Output::Qkv => vec![vec![0; rows * q_dim], vec![0; kv_dim * capacity / 2], vec![0; kv_dim * capacity / 2]],
         Output::Residual => vec![random.rows(rows, n, stride, 1.0)],
         Output::Swiglu | Output::Logits => vec![vec![0; rows * stride]],
     };
@@ -197,10 +200,9 @@ fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
     let splits = tuning.splits;
     let inputs = match output {
         Output::Qkv | Output::Swiglu | Output::Logits => vec![Input::Norm],
-        Output::Residual => vec![
-            Input::Plain,
-            Input::Combine { heads: s.cols.min(round_up(s.cols, 8)) / 8, head_dim: 8, splits },
-        ],
+        Output::Residual => {
+            vec![Input::Plain, Input::Combine { heads: s.cols.min(round_up(s.cols, 8)) / 8, head_dim: 8, splits }]
+        }
     };
     for input in inputs {
         let random = &mut Random::new(cases.len());
@@ -246,7 +248,13 @@ fn matmul(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
         tokens_per_lane: tuning.matmul_tokens,
         slot: SlotShape { rows, pairs: s.d / 2 },
     };
-    cases.push(case(&format!("{active} of {rows} x {}x{}", layout.rows, s.cols), kernel, words(&params), slot, buffers));
+    cases.push(case(
+        &format!("{active} of {rows} x {}x{}", layout.rows, s.cols),
+        kernel,
+        words(&params),
+        slot,
+        buffers,
+    ));
 }
 
 fn attention(tuning: &Tuning, cases: &mut Vec<Case>) {
@@ -330,7 +338,8 @@ fn embed(tuning: &Tuning, kind: WeightType, vocabulary: usize, dim: usize, parts
     ids[first] = vocabulary as u32 - 1;
     let mut buffers = vec![ids, vec![0; rows * layout(0).blocks() * BLOCK]];
     buffers.extend((0..4).map(|part| random.packed(&layout(part))));
-    let kernel = Embed { weights: kind, tile: tuning.tile, lanes: tuning.small_lanes, slot: SlotShape { rows, pairs: 4 } };
+    let kernel =
+        Embed { weights: kind, tile: tuning.tile, lanes: tuning.small_lanes, slot: SlotShape { rows, pairs: 4 } };
     case(&format!("{vocabulary}x{dim} in {parts}"), kernel, words(&params), slot(rows, rows - 1, 8, first, 15), buffers)
 }
 
@@ -342,9 +351,15 @@ fn samplers(tuning: &Tuning, cases: &mut Vec<Case>) {
             let params = words(&SamplerParams { vocabulary: vocabulary as u32 });
             let kernel = Argmax { lanes, head_rows: 1, slot: shape };
             cases.push(case(&format!("{name} of {vocabulary}"), kernel, params.clone(), slot.clone(), buffers.clone()));
-            for (top_k, top_p, temperature) in
-                [(0, 1.0, 1.0), (5, 1.0, 0.7), (0, 0.9, 0.6), (40, 0.5, 2.0), (1, 1.0, 1.0), (0, 1e-6, 1.0), (2000, 0.999, 1.5)]
-            {
+            for (top_k, top_p, temperature) in [
+                (0, 1.0, 1.0),
+                (5, 1.0, 0.7),
+                (0, 0.9, 0.6),
+                (40, 0.5, 2.0),
+                (1, 1.0, 1.0),
+                (0, 1e-6, 1.0),
+                (2000, 0.999, 1.5),
+            ] {
                 let mut slot = slot.clone();
                 slot.head.top_k = top_k;
                 slot.head.top_p = top_p;

@@ -23,11 +23,11 @@ pub struct ModelArgs {
     #[arg(long, value_parser = PossibleValuesParser::new(Tier::ALL.map(Tier::name)).map(|name| tier(&name)))]
     pub tier: Option<Tier>,
     /// Tokens that fit, prompt and answer together; without it the model's own context, up to 4096
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub context: Option<usize>,
     /// Most bytes to take on the device, as 800000000, 512M or 2G (K, M, G count in steps of 1024); without it, what the
     /// system has left where the device shares the system's memory, and no limit elsewhere
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true)]
     pub memory: Option<u64>,
 }
 

@@ -30,22 +30,22 @@ const SEED: u64 = 1;
   llamita bench
   llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 512 --decode 64 --depth 1024 --json
 
-Bytes per token are those that must be read at least: the packed weights once per token in a decode, once per prompt
+Bytes per token are those that must be read at least: the packed weights once per token in a decode, once per prompt \
 in a prefill, and the keys and values of all tokens before. GB/s is these bytes times the speed.")]
 pub struct Bench {
     #[command(flatten)]
     model: ModelArgs,
     /// Lengths of prompts; 0 for none [default: 128,512, as far as they fit the context]
-    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', allow_negative_numbers = true)]
     prefill: Option<Vec<usize>>,
     /// Numbers of tokens to decode; 0 for none
-    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "32")]
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "32", allow_negative_numbers = true)]
     decode: Vec<usize>,
     /// Tokens that are in the context already
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     depth: usize,
     /// Measured runs after the first
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     repeat: u32,
     /// Prints one JSON object per configuration
     #[arg(long)]

@@ -39,7 +39,7 @@ pub struct Generate {
     #[arg(value_name = "-", value_parser = dash, group = "text")]
     stdin: Option<String>,
     /// Most tokens to generate
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 256)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 256, allow_negative_numbers = true)]
     max_tokens: usize,
     /// Randomness; 0 takes the likeliest token every time [default: the model's own setting, else 0.6]
     #[arg(short, long, value_name = "T", allow_negative_numbers = true)]
@@ -51,7 +51,7 @@ pub struct Generate {
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f32>,
     /// Number that makes the text repeatable [default: a random one, which is printed]
-    #[arg(short, long, value_name = "S")]
+    #[arg(short, long, value_name = "S", allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Goes on where the model would end
     #[arg(long)]
@@ -202,24 +202,24 @@ impl Outcome {
         let stats = &self.stats;
         let stop = match stats.stop_reason {
             StopReason::Eos => "the model ended",
-            StopReason::Stop => "a stop string was met",
-            StopReason::Length => "--max-tokens reached",
+            StopReason::Stop => "stop string",
+            StopReason::Length => "--max-tokens",
             StopReason::Context => "context full",
             StopReason::Cancelled => "cancelled",
             StopReason::Error => "device failed",
         };
-        format!(
-            "{} tokens at {:.1} tokens/s ({stop}); prompt of {} at {:.1} tokens/s, first token after {:.0} ms; {} on {}, \
-             tier {}; seed {seed}",
-            stats.generated_tokens,
-            stats.decode_tokens_per_second(),
-            stats.prompt_tokens,
-            stats.prefill_tokens_per_second(),
-            stats.time_to_first_token_ms,
-            model.name(),
-            model.device().name(),
-            model.device().tier(),
-        )
+        let mut line = match stats.generated_tokens {
+            1 => "1 token".to_owned(),
+            count => format!("{count} tokens"),
+        };
+        if stats.decode_tokens > 0 {
+            line += &format!(" at {:.1} tokens/s", stats.decode_tokens_per_second());
+        }
+        line += &format!(" ({stop})");
+        if stats.generated_tokens > 0 {
+            line += &format!(", the first after {:.0} ms", stats.time_to_first_token_ms);
+        }
+        line + &format!("; {}, {}; seed {seed}", model.device().name(), model.device().tier())
     }
 }
 
@@ -252,7 +252,8 @@ mod tests {
     fn model(device: DeviceChoice) -> Model {
         let bytes: &[u8] = include_bytes!("../../models/llamita-stories.gguf");
         let options = LoadOptions { device, ..Default::default() };
-        pollster::block_on(Model::load(&Bytes::new("bundled", bytes), options)).unwrap_or_else(|error| panic!("{error}"))
+        pollster::block_on(Model::load(&Bytes::new("bundled", bytes), options))
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     #[test]

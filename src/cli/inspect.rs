@@ -27,7 +27,7 @@ pub struct Inspect {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Context to count the bytes for; without it the model's own, up to 4096
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     context: Option<usize>,
     /// Prints one JSON object
     #[arg(long)]

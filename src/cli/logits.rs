@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use llamita::tokenizer::Encode;
 use llamita::Error;
+use llamita::tokenizer::Encode;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub struct Logits {
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true, group = "input")]
     prompt: Option<String>,
     /// Token ids, taken as they are
-    #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = id, group = "input")]
+    #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = id, allow_negative_numbers = true, group = "input")]
     ids: Option<Vec<u32>>,
     /// File to write, in the safetensors format
     #[arg(short, long, value_name = "FILE")]

@@ -36,7 +36,8 @@ pub fn progress(what: &str, total: u64, unit: &str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let count = if unit == "bytes" { "{bytes} of {total_bytes}".to_owned() } else { format!("{{pos}} of {{len}} {unit}") };
+    let count =
+        if unit == "bytes" { "{bytes} of {total_bytes}".to_owned() } else { format!("{{pos}} of {{len}} {unit}") };
     let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
     match ProgressStyle::with_template(&format!("{what} {{bar:30}} {count}, {{eta}} left")) {
         Ok(style) => bar.with_style(style),

@@ -117,7 +117,11 @@ impl Perplexity {
             tier: model.device().tier().name(),
             model: model.name(),
         };
-        if self.json { output::print_json(&report)? } else { output::print(&report.text())? }
+        if self.json {
+            output::print_json(&report)?
+        } else {
+            output::print(&report.text())?
+        }
         output::note(&format!(
             "{predicted} of {total} tokens in {:.1} s, {:.1} tokens/s; {} on {}, tier {}",
             report.seconds,

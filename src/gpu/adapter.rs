@@ -97,7 +97,9 @@ pub(super) async fn choose(name: Option<&str>) -> Result<wgpu::Adapter> {
     let wanted = name.unwrap_or_default().to_lowercase();
     match all.into_iter().find(|a| a.get_info().name.to_lowercase().contains(&wanted)) {
         Some(adapter) => Ok(adapter),
-        None if names.is_empty() => Err(Error::NoDevice("no Vulkan, Metal or Direct3D 12 adapter was found".to_owned())),
+        None if names.is_empty() => {
+            Err(Error::NoDevice("no Vulkan, Metal or Direct3D 12 adapter was found".to_owned()))
+        }
         None => Err(Error::NoDevice(format!("no adapter is called {wanted:?}; there is {}", names.join(", ")))),
     }
 }
@@ -105,10 +107,8 @@ pub(super) async fn choose(name: Option<&str>) -> Result<wgpu::Adapter> {
 /// The browser's adapter: it shows one.
 #[cfg(target_arch = "wasm32")]
 pub(super) async fn choose(_name: Option<&str>) -> Result<wgpu::Adapter> {
-    let options = wgpu::RequestAdapterOptions {
-        power_preference: wgpu::PowerPreference::HighPerformance,
-        ..Default::default()
-    };
+    let options =
+        wgpu::RequestAdapterOptions { power_preference: wgpu::PowerPreference::HighPerformance, ..Default::default() };
     instance().request_adapter(&options).await.map_err(|e| Error::NoDevice(format!("WebGPU: {e}")))
 }
 

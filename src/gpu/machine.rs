@@ -75,8 +75,7 @@ impl Machine {
         }
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
         let state = sizes.iter().map(|(name, words)| ((*name).to_owned(), gpu.allocate(name, *words, usage))).collect();
-        let mut machine =
-            Self { gpu: gpu.clone(), weights, state, plans: Vec::new(), staging: Rc::default() };
+        let mut machine = Self { gpu: gpu.clone(), weights, state, plans: Vec::new(), staging: Rc::default() };
         for plan in plans {
             let prepared = machine.prepare(plan)?;
             machine.plans.push(prepared);
@@ -104,9 +103,8 @@ impl Machine {
             gpu.inner.queue.write_buffer(&params, offset, bytemuck::cast_slice(&step.params));
             let compiled = gpu.pipeline(step.kernel.as_ref(), &step.params);
             let bytes = |words: usize| wgpu::BufferSize::new(words as u64 * 4);
-            let binding = |buffer, offset, size| {
-                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
-            };
+            let binding =
+                |buffer, offset, size| wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size });
             let slot_size = bytes(Slot::words(plan.rows, plan.pairs));
             let mut entries = vec![
                 wgpu::BindGroupEntry { binding: 0, resource: binding(&params, offset, bytes(step.params.len())) },

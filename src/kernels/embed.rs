@@ -152,7 +152,11 @@ impl Kernel for Embed {
             let layout = Layout::new(self.weights, rows[part], k, self.tile);
             let words = call.words(2 + part);
             for g in 0..layout.blocks() {
-                x[t * k + g * BLOCK..][..BLOCK].copy_from_slice(&layout.block(&words, id % params.part_rows as usize, g));
+                x[t * k + g * BLOCK..][..BLOCK].copy_from_slice(&layout.block(
+                    &words,
+                    id % params.part_rows as usize,
+                    g,
+                ));
             }
         }
     }

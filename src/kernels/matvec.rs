@@ -110,10 +110,8 @@ impl Kernel for Matvec {
         let mut args = vec![linear::weights_arg(&params, self.weights, self.tile)];
         match self.input {
             Input::Plain => args.push(Arg::read("x", 3, Element::Vec4F32, k)),
-            Input::Norm => args.extend([
-                Arg::read("x", 3, Element::Vec4F32, x_rows * k),
-                Arg::read("gamma", 4, Element::Vec4F32, k),
-            ]),
+            Input::Norm => args
+                .extend([Arg::read("x", 3, Element::Vec4F32, x_rows * k), Arg::read("gamma", 4, Element::Vec4F32, k)]),
             Input::Combine { heads, splits, .. } => args.extend([
                 Arg::read("x", 3, Element::Vec4F32, splits * k),
                 Arg::read("score", 4, Element::Vec2F32, splits * heads * 2),
@@ -164,7 +162,8 @@ impl Kernel for Matvec {
                 let mut input = vec![0.0; k];
                 for head in 0..heads {
                     let largest = (0..count).map(|s| at(s, head).0).fold(f64::NEG_INFINITY, f64::max);
-                    let weights: Vec<f64> = (0..count).map(|s| at(s, head).1 * (at(s, head).0 - largest).exp()).collect();
+                    let weights: Vec<f64> =
+                        (0..count).map(|s| at(s, head).1 * (at(s, head).0 - largest).exp()).collect();
                     let total: f64 = weights.iter().sum();
                     for i in head * head_dim..(head + 1) * head_dim {
                         input[i] = (0..count)

@@ -5,7 +5,8 @@ use llamita::gpu::Gpu;
 
 /// The device, in a tier. Where the adapter lacks the tier, the answer says so and is `None`; no adapter at all fails.
 pub fn gpu(tier: Tier) -> Option<Gpu> {
-    let best = pollster::block_on(Gpu::open(None, None)).unwrap_or_else(|e| panic!("{e}; `cargo xtask setup` installs one"));
+    let best =
+        pollster::block_on(Gpu::open(None, None)).unwrap_or_else(|e| panic!("{e}; `cargo xtask setup` installs one"));
     if tier > best.tier() {
         eprintln!("{} has no tier {tier}", best.name());
         return None;

@@ -41,7 +41,14 @@ pub struct Options {
 impl Options {
     /// What the test suite builds and runs.
     pub fn for_tests() -> Self {
-        Self { test: true, dev: true, toolchain: Mode::Auto, cases: Some("matvec/Q4_0/norm".into()), tier: "base".into(), gpu: false }
+        Self {
+            test: true,
+            dev: true,
+            toolchain: Mode::Auto,
+            cases: Some("matvec/Q4_0/norm".into()),
+            tier: "base".into(),
+            gpu: false,
+        }
     }
 }
 
