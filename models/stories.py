@@ -102,6 +102,9 @@ def capitals(s):
 
 # ------------------------------------------------------------------------------------------------ English
 
+MADE_UP = 0.2  # the part of names that are invented
+
+
 def made_up_name(rng, gender):
     """An invented name, so that the model learns to carry over names that it has never seen."""
     n = ''.join(rng.choice('b d f g k l m n p r s t v z br dr gr tr pl ch'.split()) + rng.choice('aeiou') for _ in range(rng.choice([1, 1, 2])))
@@ -171,7 +174,7 @@ EN_MORALS = {
 def en_person(rng, used, kinds='cjaa'):
     k = rng.choice(kinds)
     g = rng.choice('mf')
-    name = rng.choice([n for n in (EN_GIRLS if g == 'f' else EN_BOYS) if n not in used]) if rng.random() < 0.8 else made_up_name(rng, g)
+    name = rng.choice([n for n in (EN_GIRLS if g == 'f' else EN_BOYS) if n not in used]) if rng.random() >= MADE_UP else made_up_name(rng, g)
     used.add(name)
     if k == 'c':
         kind = 'girl' if g == 'f' else 'boy'
@@ -615,7 +618,7 @@ def es_noun(g, noun, rest=''):
 
 def es_person(rng, used, kinds='cjaa'):
     k, g = rng.choice(kinds), rng.choice('mf')
-    name = rng.choice([n for n in (ES_GIRLS if g == 'f' else ES_BOYS) if n not in used]) if rng.random() < 0.8 else made_up_name(rng, g)
+    name = rng.choice([n for n in (ES_GIRLS if g == 'f' else ES_BOYS) if n not in used]) if rng.random() >= MADE_UP else made_up_name(rng, g)
     used.add(name)
     kind = ('niña' if g == 'f' else 'niño') if k == 'c' else rng.choice([x for x in (ES_JOBS if k == 'j' else ES_ANIMALS)[g] if x not in used])
     used.add(kind)

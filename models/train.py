@@ -198,11 +198,13 @@ def main():
     ap.add_argument('--batch', type=int, default=12, help='stories per step')
     ap.add_argument('--init', help='a checkpoint to go on from')
     ap.add_argument('--int4', type=float, default=0.85, help='the part of the run after which matrices are rounded to Q4_0')
+    ap.add_argument('--made-up', type=float, default=0.2, help='part of names that are invented')
     ap.add_argument('--peak', type=float, default=1.0, help='highest learning rate')
     ap.add_argument('--openings', type=float, default=0.0, help='part of the run that sees only the first 64 tokens of stories')
     ap.add_argument('--out', default=os.path.join(HERE, 'checkpoint.npz'))
     ap.add_argument('--log', default=os.path.join(HERE, 'training.log'))
     a = ap.parse_args()
+    stories.MADE_UP = a.made_up
     tok = Tokenizer.from_file(os.path.join(HERE, 'tokenizer.json'))
     p = {k: jnp.asarray(v) for k, v in np.load(a.init).items()} if a.init else init(a.seed)
     s = {n: ((jnp.zeros_like(w),) if n.split('.')[-1] in MATRICES else (jnp.zeros_like(w), jnp.zeros_like(w))) for n, w in p.items()}

@@ -70,8 +70,7 @@ impl Sampling {
             return setting("bias", self.bias.len().to_string(), "at most 1024 entries");
         }
         if let Some(allowed) = &self.allowed {
-            let last = (1u64 << (vocabulary - 1) % 32 << 1) as u32;
-            let last_mask = last.wrapping_sub(1);
+            let last_mask = u32::MAX >> (vocabulary.next_multiple_of(32) - vocabulary);
             let words = vocabulary.div_ceil(32);
             let some =
                 allowed.iter().enumerate().any(|(i, w)| w & if i + 1 == words { last_mask } else { u32::MAX } != 0);

@@ -37,8 +37,11 @@ fn llama_3_2_1b() -> Shape {
     }
 }
 
+/// Label, kernel and params of each composed text.
+type Variants = BTreeMap<String, (String, Arc<dyn Kernel>, Vec<u32>)>;
+
 /// Every distinct composed text: of the cases, and of the plans of Llama 3.2 1B.
-fn variants() -> BTreeMap<String, (String, Arc<dyn Kernel>, Vec<u32>)> {
+fn variants() -> Variants {
     let mut all = BTreeMap::new();
     let mut add = |kernel: &Arc<dyn Kernel>, params: &[u32]| {
         let text = kernel.source().compose();
@@ -54,7 +57,7 @@ fn variants() -> BTreeMap<String, (String, Arc<dyn Kernel>, Vec<u32>)> {
             plans.iter().flat_map(|plan| &plan.steps).for_each(|step| add(&step.kernel, &step.params));
         }
     }
-    all.into_iter().map(|(text, variant)| (text, variant)).collect()
+    all
 }
 
 fn scalar(inner: &TypeInner) -> Option<Scalar> {
@@ -265,7 +268,7 @@ fn dispatches_of_llama_3_2_1b() {
     assert_eq!(decode.dispatches(Wanted::Greedy), 84);
     assert_eq!(decode.dispatches(Wanted::Draw), 84);
     assert_eq!(decode.dispatches(Wanted::Body), 81);
-    assert!(prefill.dispatches(Wanted::Body) >= 7 * 16 + 1);
+    assert!(prefill.dispatches(Wanted::Body) > 7 * 16);
     let most = decode.buffers.iter().chain(&prefill.buffers).map(|b| b.words * 4).max();
     assert!(most.is_some_and(|bytes| bytes <= 120 << 20), "{most:?} bytes in one buffer");
 }

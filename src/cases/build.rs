@@ -390,7 +390,7 @@ fn sampler_buffers(vocabulary: usize, logits: Vec<f32>) -> (Slot, Vec<Vec<u32>>,
     let allowed = (0..vocabulary.div_ceil(32)).map(|word| {
         (0..32).filter(|bit| vocabulary == 1 || (32 * word + bit) % 7 != 3).fold(0u32, |bits, bit| bits | 1 << bit)
     });
-    let bias = vec![[0, (-2.5f32).to_bits()], [(vocabulary - 1) as u32, 3.25f32.to_bits()]];
+    let bias = [[0, (-2.5f32).to_bits()], [(vocabulary - 1) as u32, 3.25f32.to_bits()]];
     slot.head.biases = if vocabulary == 1 { 1 } else { 2 };
     let logits = logits.into_iter().map(f32::to_bits).collect();
     let buffers = vec![logits, allowed.collect(), bias.concat(), vec![0; 21]];

@@ -33,9 +33,10 @@ async function serve() {
   return server;
 }
 
-function print({ name, nmse, tolerance, passed, error, ms }) {
-  const numbers = error ? `error: ${error}` : `NMSE ${Number(nmse).toExponential(1)} of ${Number(tolerance).toExponential(1)}`;
-  console.log(`${passed === true ? 'ok    ' : 'FAILED'} ${name.padEnd(40)} ${ms.toFixed(0).padStart(6)} ms  ${numbers}`);
+function print({ name, nmse, tolerance, passed, fault, error, ms }) {
+  const numbers = `NMSE ${Number(nmse).toExponential(1)} of ${Number(tolerance).toExponential(1)}`;
+  const note = error ? `error: ${error}` : [numbers, fault].filter(Boolean).join('; ');
+  console.log(`${passed === true ? 'ok    ' : 'FAILED'} ${name.padEnd(56)} ${ms.toFixed(0).padStart(6)} ms  ${note}`);
 }
 
 /** What a page or worker said that nothing should have to say. */

@@ -27,7 +27,7 @@ pub struct Options {
     /// Where the standard library of WebAssembly comes from
     #[arg(long, value_enum, default_value_t)]
     toolchain: Mode,
-    /// Run only kernel cases whose name contains this
+    /// Run the kernel cases whose name contains this, or all; by default the first case of each kernel
     #[arg(long, value_name = "TEXT")]
     cases: Option<String>,
     /// The tier to run them in
