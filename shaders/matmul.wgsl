@@ -1,6 +1,7 @@
-// y[t,r] = sum_k W[r,k] x[t,k] for a tile of tokens: a weight is decoded once and used for TOKENS_PER_LANE tokens.
+// y[t,r] = sum_k W[r,k] x[t,k] for a tile of tokens: a weight is decoded once and used for eight tokens.
 //
-// A lane owns ROWS_PER_LANE rows in adjacent pairs and TOKENS_PER_LANE tokens; no workgroup memory, no barrier.
+// A lane owns four rows, two adjacent pairs, and eight tokens; no workgroup memory, no barrier. Sums are vectors over its
+// rows, and what could be a loop over tokens is written out: drivers that do not unroll put arrays into memory.
 
 struct Params {
     row_begin: u32,
@@ -29,55 +30,83 @@ struct Params {
 // [tokens][k], padded with zeros to a multiple of 32; quads is the stride
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 
-const ROWS_PER_GROUP: u32 = LANES * ROWS_PER_LANE;
+const ROWS_PER_GROUP: u32 = LANES * 4u;
+
+fn fetch_row(row: u32, g: u32, s: u32, j: u32) -> Raw_w {
+    let tile = row / TILE;
+    return fetch_w(
+        vec3<u32>(params.plane_1, params.plane_2, params.plane_3),
+        (tile * params.blocks + g) * TILE + row % TILE,
+        (tile * params.supers + s) * TILE + row % TILE,
+        j,
+    );
+}
+
+fn store(t: u32, tokens: u32, first: u32, second: u32, sums: vec4<f32>) {
+    if (t < tokens && first < params.rows) {
+        store_pair(t, first, sums.x, sums.y);
+    }
+    if (t < tokens && second < params.rows) {
+        store_pair(t, second, sums.z, sums.w);
+    }
+}
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first = group.x * ROWS_PER_GROUP + 2u * lane;
-    let token = params.token_begin + group.y * TOKENS_PER_LANE;
+    let second = first + 2u * LANES;
+    let token = params.token_begin + group.y * 8u;
     let tokens = select(slot.rows, slot.head_rows, params.at_head == 1u);
     if (token >= tokens) {
         return;
     }
 
-    var acc: array<f32, TILE_SUMS>;
+    let stride = params.quads;
+    var t0 = vec4<f32>(0.0);
+    var t1 = vec4<f32>(0.0);
+    var t2 = vec4<f32>(0.0);
+    var t3 = vec4<f32>(0.0);
+    var t4 = vec4<f32>(0.0);
+    var t5 = vec4<f32>(0.0);
+    var t6 = vec4<f32>(0.0);
+    var t7 = vec4<f32>(0.0);
     for (var s = 0u; s < params.supers; s++) {
         let blocks = min(8u, params.blocks - 8u * s);
         for (var j = 0u; j < blocks; j++) {
             let g = 8u * s + j;
-            var raw: array<Raw_w, ROWS_PER_LANE>;
-            for (var i = 0u; i < ROWS_PER_LANE; i++) {
-                let row = first + (i / 2u) * 2u * LANES + (i & 1u);
-                let tile = row / TILE;
-                raw[i] = fetch_w(
-                    vec3<u32>(params.plane_1, params.plane_2, params.plane_3),
-                    (tile * params.blocks + g) * TILE + row % TILE,
-                    (tile * params.supers + s) * TILE + row % TILE,
-                    j,
-                );
-            }
+            let a = fetch_row(first, g, s, j);
+            let b = fetch_row(first + 1u, g, s, j);
+            let c = fetch_row(second, g, s, j);
+            let d = fetch_row(second + 1u, g, s, j);
+            let scales = mat4x2<f32>(scale_w(a), scale_w(b), scale_w(c), scale_w(d));
             for (var q = 0u; q < 8u; q++) {
-                var w: array<vec4<f32>, ROWS_PER_LANE>;
-                for (var i = 0u; i < ROWS_PER_LANE; i++) {
-                    let scale = scale_w(raw[i]);
-                    w[i] = select(scale.x, scale.y, q >= 4u) * quad_w(raw[i], q);
-                }
-                for (var t = 0u; t < TOKENS_PER_LANE; t++) {
-                    let v = x[(token + t) * params.quads + 8u * g + q];
-                    for (var i = 0u; i < ROWS_PER_LANE; i++) {
-                        acc[t * ROWS_PER_LANE + i] += dot(w[i], v);
-                    }
-                }
+                let half_scale = select(vec2<f32>(1.0, 0.0), vec2<f32>(0.0, 1.0), q >= 4u) * scales;
+                // v * M is the dot product of v with each column of M: one per row.
+                let w = mat4x4<f32>(
+                    half_scale.x * quad_w(a, q),
+                    half_scale.y * quad_w(b, q),
+                    half_scale.z * quad_w(c, q),
+                    half_scale.w * quad_w(d, q),
+                );
+                let at = token * stride + 8u * g + q;
+                t0 += x[at + 0u * stride] * w;
+                t1 += x[at + 1u * stride] * w;
+                t2 += x[at + 2u * stride] * w;
+                t3 += x[at + 3u * stride] * w;
+                t4 += x[at + 4u * stride] * w;
+                t5 += x[at + 5u * stride] * w;
+                t6 += x[at + 6u * stride] * w;
+                t7 += x[at + 7u * stride] * w;
             }
         }
     }
 
-    for (var t = 0u; t < TOKENS_PER_LANE; t++) {
-        for (var i = 0u; i < ROWS_PER_LANE; i += 2u) {
-            let row = first + i * LANES;
-            if (row < params.rows && token + t < tokens) {
-                store_pair(token + t, row, acc[t * ROWS_PER_LANE + i], acc[t * ROWS_PER_LANE + i + 1u]);
-            }
-        }
-    }
+    store(token + 0u, tokens, first, second, t0);
+    store(token + 1u, tokens, first, second, t1);
+    store(token + 2u, tokens, first, second, t2);
+    store(token + 3u, tokens, first, second, t3);
+    store(token + 4u, tokens, first, second, t4);
+    store(token + 5u, tokens, first, second, t5);
+    store(token + 6u, tokens, first, second, t6);
+    store(token + 7u, tokens, first, second, t7);
 }

@@ -1,6 +1,7 @@
 // y[r] = sum_k W[r,k] x[k], with x prepared by an input file and y used by an output file.
 //
-// LANES = ROW_LANES * KSPLIT lanes. A lane owns ROWS_PER_LANE rows in adjacent pairs, and every KSPLIT-th superblock.
+// LANES = ROW_LANES * KSPLIT lanes. A lane owns four rows, two adjacent pairs, and every KSPLIT-th superblock. Sums are
+// vectors over its rows, and what could be a loop is written out: drivers that do not unroll put arrays into memory.
 
 struct Params {
     row_begin: u32,
@@ -27,10 +28,20 @@ struct Params {
 // [part rows][k], packed
 @group(0) @binding(2) var<storage, read> weights_w: array<vec4<u32>>;
 
-const ROWS_PER_GROUP: u32 = ROW_LANES * ROWS_PER_LANE;
+const ROWS_PER_GROUP: u32 = ROW_LANES * 4u;
 
-var<workgroup> partial_sum: array<f32, SPLIT_SUMS>;
+var<workgroup> partial_sum: array<vec4<f32>, SPLIT_SUMS>;
 var<workgroup> partial_square: array<f32, KSPLIT>;
+
+fn fetch_row(row: u32, g: u32, s: u32, j: u32) -> Raw_w {
+    let tile = row / TILE;
+    return fetch_w(
+        vec3<u32>(params.plane_1, params.plane_2, params.plane_3),
+        (tile * params.blocks + g) * TILE + row % TILE,
+        (tile * params.supers + s) * TILE + row % TILE,
+        j,
+    );
+}
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -38,63 +49,57 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let row_lane = lane % ROW_LANES;
     let split = lane / ROW_LANES;
     let first = group.x * ROWS_PER_GROUP + 2u * row_lane;
+    let second = first + 2u * ROW_LANES;
 
-    var acc: array<f32, ROWS_PER_LANE>;
+    var acc = vec4<f32>(0.0);
     var square = 0.0;
     for (var s = split; s < params.supers; s += KSPLIT) {
         let blocks = min(8u, params.blocks - 8u * s);
         for (var j = 0u; j < blocks; j++) {
             let g = 8u * s + j;
-            var x: array<vec4<f32>, 8>;
-            for (var q = 0u; q < 8u; q++) {
-                x[q] = load_input(8u * g + q, &square);
-            }
-            for (var i = 0u; i < ROWS_PER_LANE; i++) {
-                let row = first + (i / 2u) * 2u * ROW_LANES + (i & 1u);
-                let tile = row / TILE;
-                let raw = fetch_w(
-                    vec3<u32>(params.plane_1, params.plane_2, params.plane_3),
-                    (tile * params.blocks + g) * TILE + row % TILE,
-                    (tile * params.supers + s) * TILE + row % TILE,
-                    j,
-                );
-                let scale = scale_w(raw);
-                let low = dot(quad_w(raw, 0u), x[0]) + dot(quad_w(raw, 1u), x[1])
-                    + dot(quad_w(raw, 2u), x[2]) + dot(quad_w(raw, 3u), x[3]);
-                let high = dot(quad_w(raw, 4u), x[4]) + dot(quad_w(raw, 5u), x[5])
-                    + dot(quad_w(raw, 6u), x[6]) + dot(quad_w(raw, 7u), x[7]);
-                acc[i] += scale.x * low + scale.y * high;
-            }
+            let a = fetch_row(first, g, s, j);
+            let b = fetch_row(first + 1u, g, s, j);
+            let c = fetch_row(second, g, s, j);
+            let d = fetch_row(second + 1u, g, s, j);
+            // v * M is the dot product of v with each column of M: one per row.
+            var low = load_input(8u * g, &square) * mat4x4<f32>(quad_w(a, 0u), quad_w(b, 0u), quad_w(c, 0u), quad_w(d, 0u));
+            low += load_input(8u * g + 1u, &square) * mat4x4<f32>(quad_w(a, 1u), quad_w(b, 1u), quad_w(c, 1u), quad_w(d, 1u));
+            low += load_input(8u * g + 2u, &square) * mat4x4<f32>(quad_w(a, 2u), quad_w(b, 2u), quad_w(c, 2u), quad_w(d, 2u));
+            low += load_input(8u * g + 3u, &square) * mat4x4<f32>(quad_w(a, 3u), quad_w(b, 3u), quad_w(c, 3u), quad_w(d, 3u));
+            var high = load_input(8u * g + 4u, &square) * mat4x4<f32>(quad_w(a, 4u), quad_w(b, 4u), quad_w(c, 4u), quad_w(d, 4u));
+            high += load_input(8u * g + 5u, &square) * mat4x4<f32>(quad_w(a, 5u), quad_w(b, 5u), quad_w(c, 5u), quad_w(d, 5u));
+            high += load_input(8u * g + 6u, &square) * mat4x4<f32>(quad_w(a, 6u), quad_w(b, 6u), quad_w(c, 6u), quad_w(d, 6u));
+            high += load_input(8u * g + 7u, &square) * mat4x4<f32>(quad_w(a, 7u), quad_w(b, 7u), quad_w(c, 7u), quad_w(d, 7u));
+            let scale_a = scale_w(a);
+            let scale_b = scale_w(b);
+            let scale_c = scale_w(c);
+            let scale_d = scale_w(d);
+            acc += low * vec4<f32>(scale_a.x, scale_b.x, scale_c.x, scale_d.x)
+                + high * vec4<f32>(scale_a.y, scale_b.y, scale_c.y, scale_d.y);
         }
     }
 
     if (KSPLIT > 1u) {
-        for (var i = 0u; i < ROWS_PER_LANE; i++) {
-            partial_sum[(i * KSPLIT + split) * ROW_LANES + row_lane] = acc[i];
-        }
+        partial_sum[lane] = acc;
         if (row_lane == 0u) {
             partial_square[split] = square;
         }
         workgroupBarrier();
         square = 0.0;
+        acc = vec4<f32>(0.0);
         for (var other = 0u; other < KSPLIT; other++) {
             square += partial_square[other];
-        }
-        for (var i = 0u; i < ROWS_PER_LANE; i++) {
-            acc[i] = 0.0;
-            for (var other = 0u; other < KSPLIT; other++) {
-                acc[i] += partial_sum[(i * KSPLIT + other) * ROW_LANES + row_lane];
-            }
+            acc += partial_sum[other * ROW_LANES + row_lane];
         }
     }
 
     if (split == 0u) {
-        let scale = input_scale(square);
-        for (var i = 0u; i < ROWS_PER_LANE; i += 2u) {
-            let row = first + i * ROW_LANES;
-            if (row < params.rows) {
-                store_pair(0u, row, scale * acc[i], scale * acc[i + 1u]);
-            }
+        acc *= input_scale(square);
+        if (first < params.rows) {
+            store_pair(0u, first, acc.x, acc.y);
+        }
+        if (second < params.rows) {
+            store_pair(0u, second, acc.z, acc.w);
         }
     }
 }

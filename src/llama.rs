@@ -5,6 +5,7 @@ use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
 use crate::kernels::embed::{EmbedParams, PARTS};
 use crate::kernels::linear::{LinearParams, Output};
+use crate::kernels::matmul::TOKENS_PER_LANE;
 use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
 use crate::kernels::{Argmax, Attention, Embed, Matmul, Matvec, Rmsnorm, Sample, SlotShape};
@@ -164,19 +165,12 @@ impl Builder<'_> {
             assert_eq!(input.0, Input::Plain, "{label}: prefill prepares its input in a dispatch of its own");
             let tokens = if output.0 == Output::Logits { self.rows.head_rows } else { self.rows.rows };
             let per_token = (part.layout.rows * part.layout.cols) as u64;
-            let step = self.tuning.matmul_tokens;
+            let step = TOKENS_PER_LANE;
             let span =
                 ((self.tuning.max_work / per_token) as usize / step * step).clamp(step, tokens.next_multiple_of(step));
             for token in (0..tokens).step_by(span) {
-                let kernel = Matmul {
-                    weights: kind,
-                    tile,
-                    output: output.0,
-                    lanes: self.tuning.matmul_lanes,
-                    rows_per_lane: self.tuning.matmul_rows,
-                    tokens_per_lane: step,
-                    slot: self.slot,
-                };
+                let kernel =
+                    Matmul { weights: kind, tile, output: output.0, lanes: self.tuning.matmul_lanes, slot: self.slot };
                 let name = if span < tokens { format!("{name}+{token}") } else { name.clone() };
                 self.plan.push(
                     stage,

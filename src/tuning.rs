@@ -25,10 +25,6 @@ pub struct Tuning {
     pub matvec: Shares,
     /// Lanes of a matmul workgroup.
     pub matmul_lanes: usize,
-    /// Rows of a matmul lane.
-    pub matmul_rows: usize,
-    /// Tokens of a matmul lane.
-    pub matmul_tokens: usize,
     /// Lanes of the attention workgroup.
     pub attention_lanes: usize,
     /// Keys of an attention tile.
@@ -56,10 +52,8 @@ impl Tuning {
                 class,
                 tier,
                 tile: 64,
-                matvec: Shares { row_lanes: 16, rows_per_lane: 2, ksplit: 8 },
-                matmul_lanes: 32,
-                matmul_rows: 2,
-                matmul_tokens: 8,
+                matvec: Shares { row_lanes: 8, ksplit: 8 },
+                matmul_lanes: 16,
                 attention_lanes: 64,
                 attention_keys: 32,
                 attention_queries: 32,
@@ -73,10 +67,8 @@ impl Tuning {
                 class,
                 tier,
                 tile: 8,
-                matvec: Shares { row_lanes: 8, rows_per_lane: 8, ksplit: 1 },
+                matvec: Shares { row_lanes: 8, ksplit: 1 },
                 matmul_lanes: 8,
-                matmul_rows: 4,
-                matmul_tokens: 8,
                 attention_lanes: 16,
                 attention_keys: 32,
                 attention_queries: 32,

@@ -244,8 +244,6 @@ fn matmul(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
         tile: tuning.tile,
         output,
         lanes: tuning.matmul_lanes,
-        rows_per_lane: tuning.matmul_rows,
-        tokens_per_lane: tuning.matmul_tokens,
         slot: SlotShape { rows, pairs: s.d / 2 },
     };
     cases.push(case(

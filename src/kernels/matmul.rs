@@ -2,9 +2,13 @@
 
 use super::SlotShape;
 use super::linear::{self, LinearParams, Output};
+use super::matvec::ROWS_PER_LANE;
 use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
 use crate::pack::ROW_ALIGN;
+
+/// Tokens of a lane; a plan's rows are a multiple of it.
+pub const TOKENS_PER_LANE: usize = 8;
 
 /// A variant of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,10 +21,6 @@ pub struct Matmul {
     pub output: Output,
     /// Lanes of a workgroup.
     pub lanes: usize,
-    /// Rows of a lane, even.
-    pub rows_per_lane: usize,
-    /// Tokens of a lane; the plan's rows are a multiple of it.
-    pub tokens_per_lane: usize,
     /// The slot.
     pub slot: SlotShape,
 }
@@ -32,24 +32,18 @@ impl Kernel for Matmul {
 
     fn label(&self) -> String {
         format!(
-            "matmul/{}/{}/tile{}-{}x{}x{}-rows{}",
+            "matmul/{}/{}/tile{}-{}-rows{}",
             self.weights.name(),
             self.output.name(),
             self.tile,
             self.lanes,
-            self.rows_per_lane,
-            self.tokens_per_lane,
             self.slot.rows,
         )
     }
 
     fn source(&self) -> Source {
         let main = include_str!("../../shaders/matmul.wgsl");
-        let source = linear::source(main, self.weights, self.tile, self.slot)
-            .size("LANES", self.lanes)
-            .size("ROWS_PER_LANE", self.rows_per_lane)
-            .size("TOKENS_PER_LANE", self.tokens_per_lane)
-            .size("TILE_SUMS", self.rows_per_lane * self.tokens_per_lane);
+        let source = linear::source(main, self.weights, self.tile, self.slot).size("LANES", self.lanes);
         self.output.add_to(source)
     }
 
@@ -73,9 +67,9 @@ impl Kernel for Matmul {
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
         let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
-        let rows = self.lanes * self.rows_per_lane;
-        assert!(ROW_ALIGN.is_multiple_of(rows) && self.rows_per_lane.is_multiple_of(2), "{}", self.label());
-        [params.rows.div_ceil(rows as u32), params.tokens(active).div_ceil(self.tokens_per_lane) as u32]
+        let rows = self.lanes * ROWS_PER_LANE;
+        assert!(ROW_ALIGN.is_multiple_of(rows), "{}", self.label());
+        [params.rows.div_ceil(rows as u32), params.tokens(active).div_ceil(TOKENS_PER_LANE) as u32]
     }
 
     fn work(&self, params: &[u32], active: Active) -> u64 {
@@ -93,7 +87,7 @@ impl Kernel for Matmul {
         let head = call.slot.head;
         let tokens = if params.at_head == 1 { head.head_rows } else { head.rows } as usize;
         let first = params.token_begin as usize;
-        let span = call.grid[1] as usize * self.tokens_per_lane;
+        let span = call.grid[1] as usize * TOKENS_PER_LANE;
         let stride = params.quads as usize * 4;
         let x = call.floats(1);
         let inputs: Vec<_> = (first..tokens.min(first + span))

@@ -24,13 +24,14 @@ pub enum Input {
     },
 }
 
+/// Rows of a lane: two adjacent pairs.
+pub const ROWS_PER_LANE: usize = 4;
+
 /// How the lanes of a workgroup share rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shares {
     /// Lanes side by side over rows.
     pub row_lanes: usize,
-    /// Rows of a lane, even.
-    pub rows_per_lane: usize,
     /// Lanes that share the superblocks of a row.
     pub ksplit: usize,
 }
@@ -63,24 +64,18 @@ impl Kernel for Matvec {
             Input::Norm => "norm",
             Input::Combine { .. } => "combine",
         };
-        let Shares { row_lanes, rows_per_lane, ksplit } = self.shares;
-        format!(
-            "matvec/{}/{input}/{}/tile{}-{row_lanes}x{rows_per_lane}x{ksplit}",
-            self.weights.name(),
-            self.output.name(),
-            self.tile
-        )
+        let Shares { row_lanes, ksplit } = self.shares;
+        format!("matvec/{}/{input}/{}/tile{}-{row_lanes}x{ksplit}", self.weights.name(), self.output.name(), self.tile)
     }
 
     fn source(&self) -> Source {
-        let Shares { row_lanes, rows_per_lane, ksplit } = self.shares;
+        let Shares { row_lanes, ksplit } = self.shares;
         let main = include_str!("../../shaders/matvec.wgsl");
         let source = linear::source(main, self.weights, self.tile, self.slot)
             .size("LANES", row_lanes * ksplit)
             .size("ROW_LANES", row_lanes)
-            .size("ROWS_PER_LANE", rows_per_lane)
             .size("KSPLIT", ksplit)
-            .size("SPLIT_SUMS", if ksplit > 1 { row_lanes * rows_per_lane * ksplit } else { 1 });
+            .size("SPLIT_SUMS", if ksplit > 1 { row_lanes * ksplit } else { 1 });
         let source = match self.input {
             Input::Plain => source.with(include_str!("../../shaders/lib/input_plain.wgsl")),
             Input::Norm => source.with(include_str!("../../shaders/lib/input_norm.wgsl")),
@@ -123,8 +118,8 @@ impl Kernel for Matvec {
 
     fn grid(&self, params: &[u32], _active: Active) -> [u32; 2] {
         let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
-        let rows = self.shares.row_lanes * self.shares.rows_per_lane;
-        assert!(ROW_ALIGN.is_multiple_of(rows) && self.shares.rows_per_lane.is_multiple_of(2), "{}", self.label());
+        let rows = self.shares.row_lanes * ROWS_PER_LANE;
+        assert!(ROW_ALIGN.is_multiple_of(rows), "{}", self.label());
         [params.rows.div_ceil(rows as u32), 1]
     }
 

@@ -27,11 +27,11 @@ export class Browser {
     const args = [...FLAGS, ...flags, '--remote-debugging-pipe', `--user-data-dir=${browser.#profile}`, 'about:blank'];
     const child = spawn(path, args, { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] });
     browser.#process = child;
-    child.stderr.setEncoding('utf8').on('data', (text) => { browser.#stderr = (browser.#stderr + text).slice(-2000); });
+    child.stderr.setEncoding('utf8').on('data', (text) => { browser.#stderr = (browser.#stderr + text).slice(-8000); });
     child.stdio[4].setEncoding('utf8').on('data', (text) => browser.#read(text));
     child.stdio[3].on('error', () => {});
     child.on('error', (error) => browser.#end(`cannot start ${path}: ${error.message}`));
-    child.on('exit', (code, signal) => browser.#end(`the browser ended with ${signal ?? code}\n${browser.#stderr}`));
+    child.on('exit', (code, signal) => browser.#end(browser.#obituary(signal ?? code)));
     return browser;
   }
 
@@ -100,6 +100,12 @@ export class Browser {
       if (error) waiting?.reject(new Error(`${waiting.method}: ${error.message}`));
       else waiting?.resolve(result);
     }
+  }
+
+  /** What the browser said last, without its complaints about desktop services that a server does not have. */
+  #obituary(how) {
+    const lines = this.#stderr.split('\n').filter((line) => line && !line.includes('dbus'));
+    return [`the browser ended with ${how}`, ...lines].join('\n');
   }
 
   #end(why) {
