@@ -39,7 +39,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// What the test suite builds and runs.
+    /// What the test suite builds and runs: optimized, because the oracles run in the browser too.
     pub fn for_tests() -> Self {
         Self {
             test: true,
