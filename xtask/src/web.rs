@@ -43,9 +43,9 @@ impl Options {
     pub fn for_tests() -> Self {
         Self {
             test: true,
-            dev: true,
+            dev: false,
             toolchain: Mode::Auto,
-            cases: Some("matvec/Q4_0/norm".into()),
+            cases: None,
             tier: "base".into(),
             gpu: false,
         }
