@@ -41,14 +41,7 @@ pub struct Options {
 impl Options {
     /// What the test suite builds and runs: optimized, because the oracles run in the browser too.
     pub fn for_tests() -> Self {
-        Self {
-            test: true,
-            dev: false,
-            toolchain: Mode::Auto,
-            cases: None,
-            tier: "base".into(),
-            gpu: false,
-        }
+        Self { test: true, dev: false, toolchain: Mode::Auto, cases: None, tier: "base".into(), gpu: false }
     }
 }
 
