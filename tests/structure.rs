@@ -78,17 +78,17 @@ fn no_file_is_too_long() {
 
 #[test]
 fn documents_name_what_exists() {
+    let mut count = 0;
     for document in ["ARCHITECTURE.md", "README.md", "CONTRIBUTING.md"] {
         let text = std::fs::read_to_string(root().join(document)).expect("a document");
         let paths = text.split(['`', '(', ')']).filter(|part| {
             let known = ["src/", "shaders/", "tests/", "xtask/", "models/", "examples/"];
             known.iter().any(|folder| part.starts_with(folder)) && !part.contains(['N', ' ', '*', '<'])
         });
-        let mut count = 0;
         for path in paths {
             count += 1;
             assert!(root().join(path).exists(), "{document} names {path}");
         }
-        assert!(count > 0, "{document} names nothing");
     }
+    assert!(count > 20, "only {count} paths were found in the documents");
 }
