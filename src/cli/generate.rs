@@ -1,6 +1,5 @@
 //! `llamita generate`: the continuation of a text, streamed.
 
-use std::hash::{BuildHasher, Hasher};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +12,7 @@ use serde::Serialize;
 use super::args::{ModelArgs, read_text};
 use super::failure::Failure;
 use super::load::load;
+use super::sampling::SamplingArgs;
 use super::{interrupt, output};
 
 /// Continue a text
@@ -41,18 +41,6 @@ pub struct Generate {
     /// Most tokens to generate
     #[arg(short = 'n', long, value_name = "N", default_value_t = 256, allow_negative_numbers = true)]
     max_tokens: usize,
-    /// Randomness; 0 takes the likeliest token every time [default: the model's own setting, else 0.6]
-    #[arg(short, long, value_name = "T", allow_negative_numbers = true)]
-    temperature: Option<f32>,
-    /// Chooses among the K likeliest tokens; 0 is off [default: the model's own setting, else 0]
-    #[arg(long, value_name = "K", allow_negative_numbers = true)]
-    top_k: Option<i64>,
-    /// Chooses among the likeliest tokens up to this probability; 1 is off [default: the model's own setting, else 0.9]
-    #[arg(long, value_name = "P", allow_negative_numbers = true)]
-    top_p: Option<f32>,
-    /// Number that makes the text repeatable [default: a random one, which is printed]
-    #[arg(short, long, value_name = "S", allow_negative_numbers = true)]
-    seed: Option<u64>,
     /// Goes on where the model would end
     #[arg(long)]
     ignore_eos: bool,
@@ -62,6 +50,8 @@ pub struct Generate {
     /// Prints one JSON object when all is done, instead of the text as it comes
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    sampling: SamplingArgs,
 }
 
 /// The only argument that may stand alone.
@@ -88,15 +78,15 @@ struct Report<'a> {
 
 impl Generate {
     pub async fn run(self) -> Result<(), Failure> {
-        let sampling = self.over(Sampling::default())?;
+        let asked = self.sampling.over(Sampling::default())?;
         // What is wrong with these settings needs no model to be seen.
-        sampling.check(1)?;
+        asked.check(1)?;
         let prompt = self.text()?;
         let loaded = load(&self.model).await?;
         let model = loaded.model;
         let about = |error| Failure::with(&loaded.file, error);
-        let sampling = Sampling { seed: sampling.seed, ..self.over(model.sampling())? };
-        let seed = sampling.seed;
+        let (seed, max_tokens, ignore_eos) = (asked.seed, self.max_tokens, self.ignore_eos);
+        let sampling = Sampling { seed, max_tokens, ignore_eos, ..self.sampling.over(model.sampling())? };
         let ids = model.tokenizer().encode(&prompt, Encode { bos: true, special: self.special }).map_err(about)?;
         let mut session = model.session().map_err(about)?;
         let reply = session.reply_ids(&ids, sampling).map_err(about)?;
@@ -113,26 +103,6 @@ impl Generate {
         }
     }
 
-    /// These settings, over those of a model.
-    fn over(&self, model: Sampling) -> Result<Sampling, Failure> {
-        let top_k = self.top_k.map(|k| {
-            u32::try_from(k).map_err(|_| Error::Setting {
-                name: "top-k",
-                value: k.to_string(),
-                expected: "a number of tokens, or 0 (off)",
-            })
-        });
-        Ok(Sampling {
-            temperature: self.temperature.unwrap_or(model.temperature),
-            top_k: top_k.transpose()?.unwrap_or(model.top_k),
-            top_p: self.top_p.unwrap_or(model.top_p),
-            seed: self.seed.unwrap_or_else(random_seed),
-            max_tokens: self.max_tokens,
-            ignore_eos: self.ignore_eos,
-            ..model
-        })
-    }
-
     fn text(&self) -> Result<String, Failure> {
         match (&self.prompt, &self.file, &self.stdin) {
             (Some(prompt), ..) => Ok(prompt.clone()),
@@ -141,11 +111,6 @@ impl Generate {
             _ => Ok(String::new()),
         }
     }
-}
-
-/// A seed that the system draws, short enough to type again.
-fn random_seed() -> u64 {
-    std::collections::hash_map::RandomState::new().build_hasher().finish() >> 32
 }
 
 /// What became of a reply.
