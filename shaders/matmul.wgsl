@@ -79,15 +79,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let c = fetch_row(second, g, s, j);
             let d = fetch_row(second + 1u, g, s, j);
             let scales = mat4x2<f32>(scale_w(a), scale_w(b), scale_w(c), scale_w(d));
+            let offsets = mat4x2<f32>(offset_w(a), offset_w(b), offset_w(c), offset_w(d));
             for (var q = 0u; q < 8u; q++) {
-                let half_scale = select(vec2<f32>(1.0, 0.0), vec2<f32>(0.0, 1.0), q >= 4u) * scales;
+                let pick = select(vec2<f32>(1.0, 0.0), vec2<f32>(0.0, 1.0), q >= 4u);
+                let scale = pick * scales;
                 // v * M is the dot product of v with each column of M: one per row.
-                let w = mat4x4<f32>(
-                    half_scale.x * quad_w(a, q),
-                    half_scale.y * quad_w(b, q),
-                    half_scale.z * quad_w(c, q),
-                    half_scale.w * quad_w(d, q),
+                var w = mat4x4<f32>(
+                    scale.x * quad_w(a, q),
+                    scale.y * quad_w(b, q),
+                    scale.z * quad_w(c, q),
+                    scale.w * quad_w(d, q),
                 );
+                if (OFFSET_w) {
+                    let offset = pick * offsets;
+                    w += mat4x4<f32>(
+                        vec4<f32>(offset.x),
+                        vec4<f32>(offset.y),
+                        vec4<f32>(offset.z),
+                        vec4<f32>(offset.w),
+                    );
+                }
                 let at = token * stride + 8u * g + q;
                 t0 += x[at + 0u * stride] * w;
                 t1 += x[at + 1u * stride] * w;

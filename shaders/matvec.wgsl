@@ -61,21 +61,29 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let b = fetch_row(first + 1u, g, s, j);
             let c = fetch_row(second, g, s, j);
             let d = fetch_row(second + 1u, g, s, j);
+            let x0 = load_input(8u * g, &square);
+            let x1 = load_input(8u * g + 1u, &square);
+            let x2 = load_input(8u * g + 2u, &square);
+            let x3 = load_input(8u * g + 3u, &square);
+            let x4 = load_input(8u * g + 4u, &square);
+            let x5 = load_input(8u * g + 5u, &square);
+            let x6 = load_input(8u * g + 6u, &square);
+            let x7 = load_input(8u * g + 7u, &square);
             // v * M is the dot product of v with each column of M: one per row.
-            var low = load_input(8u * g, &square) * mat4x4<f32>(quad_w(a, 0u), quad_w(b, 0u), quad_w(c, 0u), quad_w(d, 0u));
-            low += load_input(8u * g + 1u, &square) * mat4x4<f32>(quad_w(a, 1u), quad_w(b, 1u), quad_w(c, 1u), quad_w(d, 1u));
-            low += load_input(8u * g + 2u, &square) * mat4x4<f32>(quad_w(a, 2u), quad_w(b, 2u), quad_w(c, 2u), quad_w(d, 2u));
-            low += load_input(8u * g + 3u, &square) * mat4x4<f32>(quad_w(a, 3u), quad_w(b, 3u), quad_w(c, 3u), quad_w(d, 3u));
-            var high = load_input(8u * g + 4u, &square) * mat4x4<f32>(quad_w(a, 4u), quad_w(b, 4u), quad_w(c, 4u), quad_w(d, 4u));
-            high += load_input(8u * g + 5u, &square) * mat4x4<f32>(quad_w(a, 5u), quad_w(b, 5u), quad_w(c, 5u), quad_w(d, 5u));
-            high += load_input(8u * g + 6u, &square) * mat4x4<f32>(quad_w(a, 6u), quad_w(b, 6u), quad_w(c, 6u), quad_w(d, 6u));
-            high += load_input(8u * g + 7u, &square) * mat4x4<f32>(quad_w(a, 7u), quad_w(b, 7u), quad_w(c, 7u), quad_w(d, 7u));
-            let scale_a = scale_w(a);
-            let scale_b = scale_w(b);
-            let scale_c = scale_w(c);
-            let scale_d = scale_w(d);
-            acc += low * vec4<f32>(scale_a.x, scale_b.x, scale_c.x, scale_d.x)
-                + high * vec4<f32>(scale_a.y, scale_b.y, scale_c.y, scale_d.y);
+            var low = x0 * mat4x4<f32>(quad_w(a, 0u), quad_w(b, 0u), quad_w(c, 0u), quad_w(d, 0u));
+            low += x1 * mat4x4<f32>(quad_w(a, 1u), quad_w(b, 1u), quad_w(c, 1u), quad_w(d, 1u));
+            low += x2 * mat4x4<f32>(quad_w(a, 2u), quad_w(b, 2u), quad_w(c, 2u), quad_w(d, 2u));
+            low += x3 * mat4x4<f32>(quad_w(a, 3u), quad_w(b, 3u), quad_w(c, 3u), quad_w(d, 3u));
+            var high = x4 * mat4x4<f32>(quad_w(a, 4u), quad_w(b, 4u), quad_w(c, 4u), quad_w(d, 4u));
+            high += x5 * mat4x4<f32>(quad_w(a, 5u), quad_w(b, 5u), quad_w(c, 5u), quad_w(d, 5u));
+            high += x6 * mat4x4<f32>(quad_w(a, 6u), quad_w(b, 6u), quad_w(c, 6u), quad_w(d, 6u));
+            high += x7 * mat4x4<f32>(quad_w(a, 7u), quad_w(b, 7u), quad_w(c, 7u), quad_w(d, 7u));
+            let scales = transpose(mat4x2<f32>(scale_w(a), scale_w(b), scale_w(c), scale_w(d)));
+            acc += low * scales[0] + high * scales[1];
+            if (OFFSET_w) {
+                let sums = vec2<f32>(dot(x0 + x1 + x2 + x3, vec4<f32>(1.0)), dot(x4 + x5 + x6 + x7, vec4<f32>(1.0)));
+                acc += sums * mat4x2<f32>(offset_w(a), offset_w(b), offset_w(c), offset_w(d));
+            }
         }
     }
 

@@ -76,9 +76,19 @@ const fn reader(kind: WeightType) -> &'static str {
     match kind {
         WeightType::F32 => include_str!("../shaders/lib/f32.wgsl"),
         WeightType::F16 => include_str!("../shaders/lib/f16.wgsl"),
+        WeightType::BF16 => include_str!("../shaders/lib/bf16.wgsl"),
         WeightType::Q4_0 => include_str!("../shaders/lib/q4_0.wgsl"),
+        WeightType::Q4_1 => include_str!("../shaders/lib/q4_1.wgsl"),
+        WeightType::Q5_0 => include_str!("../shaders/lib/q5_0.wgsl"),
+        WeightType::Q5_1 => include_str!("../shaders/lib/q5_1.wgsl"),
         WeightType::Q8_0 => include_str!("../shaders/lib/q8_0.wgsl"),
+        WeightType::Q2_K => include_str!("../shaders/lib/q2_k.wgsl"),
+        WeightType::Q3_K => include_str!("../shaders/lib/q3_k.wgsl"),
+        WeightType::Q4_K => include_str!("../shaders/lib/q4_k.wgsl"),
+        WeightType::Q5_K => include_str!("../shaders/lib/q5_k.wgsl"),
         WeightType::Q6_K => include_str!("../shaders/lib/q6_k.wgsl"),
+        WeightType::IQ4_NL => include_str!("../shaders/lib/iq4_nl.wgsl"),
+        WeightType::IQ4_XS => include_str!("../shaders/lib/iq4_xs.wgsl"),
     }
 }
 

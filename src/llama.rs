@@ -13,7 +13,7 @@ use crate::pack::BLOCK;
 use crate::plan::{BufferId, Kind, Plan, Stage};
 use crate::shape::Shape;
 use crate::tuning::Tuning;
-use crate::weights::{Matrices, Matrix};
+use crate::weights::{GateUp, Matrices, Matrix};
 
 /// Names of buffers that the session reads and writes.
 pub mod names {
@@ -288,14 +288,20 @@ impl Builder<'_> {
     }
 
     /// a = silu(norm(x) Wgate^T) * (norm(x) Wup^T)
-    fn gate_up(&mut self, layer: usize, matrix: &Matrix, x: BufferId) -> BufferId {
+    fn gate_up(&mut self, layer: usize, matrices: &GateUp, x: BufferId) -> BufferId {
         let gamma = self.norm_weight(format!("blk.{layer}.ffn_norm"));
         let width = round_up(self.shape.ffn, BLOCK);
         let activation = self.scratch("activation", self.rows.rows * width);
         let (input, buffers) = self.norm(&format!("blk.{layer}.ffn_norm"), x, gamma);
-        let params = LinearParams { stride: width as u32, ..self.linear_params(matrix.cols) };
-        let label = format!("blk.{layer}.ffn_gate_up");
-        self.linear(&label, matrix, (input, &buffers), (Output::Swiglu, &[activation]), params);
+        let params = LinearParams { stride: width as u32, ..self.linear_params(self.shape.dim) };
+        let label = |stem: &str| format!("blk.{layer}.{stem}");
+        let products = match matrices {
+            GateUp::Together(matrix) => vec![("ffn_gate_up", matrix, Output::Swiglu)],
+            GateUp::Apart([gate, up]) => vec![("ffn_gate", gate, Output::Gate), ("ffn_up", up, Output::Up)],
+        };
+        for (stem, matrix, output) in products {
+            self.linear(&label(stem), matrix, (input, &buffers), (output, &[activation]), params);
+        }
         activation
     }
 

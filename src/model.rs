@@ -376,18 +376,7 @@ impl Loader<'_, '_> {
             let (slice, row_bytes) = &bytes[i];
             &slice[(row - ranges[i].1) * row_bytes..][..*row_bytes]
         };
-        let planes = if matrix.decoded {
-            let decoded: Vec<Vec<u8>> = rows
-                .iter()
-                .map(|(id, row)| {
-                    let numbers = decode_row(id.find(self.tensors).kind, at(id, *row), matrix.cols);
-                    numbers.into_iter().flat_map(f32::to_le_bytes).collect()
-                })
-                .collect();
-            part.layout.pack(&decoded.iter().map(Vec::as_slice).collect::<Vec<_>>())
-        } else {
-            part.layout.pack(&rows.iter().map(|(id, row)| at(id, *row)).collect::<Vec<_>>())
-        };
+        let planes = part.layout.pack(&rows.iter().map(|(id, row)| at(id, *row)).collect::<Vec<_>>());
         self.upload.write_rows(&part.name, &part.layout, first, &planes);
         drop(bytes);
         for (id, low, high) in &ranges {

@@ -9,14 +9,26 @@
 //! | type | plane 0, per block | plane 1, per superblock | plane 2, per superblock | plane 3 |
 //! |---|---|---|---|---|
 //! | F32 | 32 floats | | | |
-//! | F16 | 32 halves | | | |
+//! | F16, BF16 | 32 halves | | | |
 //! | Q8_0 | 32 signed bytes | 8 half scales | | |
-//! | Q4_0 | 32 nibbles | 8 half scales | | |
+//! | Q4_0, IQ4_NL | 32 nibbles | 8 half scales | | |
+//! | Q4_1 | 32 nibbles | 8 pairs of halves: scale, minimum | | |
+//! | Q5_0 | 32 low nibbles | 8 half scales | 8 x 32 high bits | |
+//! | Q5_1 | 32 low nibbles | 8 pairs of halves: scale, minimum | 8 x 32 high bits | |
+//! | Q2_K | 32 2-bit quants | 16 bytes: scale, minimum as nibbles | halves d, dmin | |
+//! | Q3_K | 32 low 2-bit parts | 8 pairs of 6 bits: scales of 16; d | 8 x 32 high bits | |
+//! | Q4_K | 32 nibbles | 8 pairs of 6 bits: scale, minimum; d, dmin | | |
+//! | Q5_K | 32 low nibbles | 8 pairs of 6 bits: scale, minimum; d, dmin | 8 x 32 high bits | |
 //! | Q6_K | 32 low nibbles | 8 x 32 high 2-bit parts | 16 signed byte scales | a half per superblock |
+//! | IQ4_XS | 32 nibbles | d, 8 high 2-bit parts, 8 low nibbles of scales | | |
 //!
 //! *Nibbles*: word `w` of a block holds elements `8w .. 8w+8`: the low nibbles of its four bytes are `8w .. 8w+4`, the high
 //! nibbles `8w+4 .. 8w+8`, so that `(word >> (4 * (q & 1))) & 0x0f0f0f0f` is quad `q` of the block as four bytes.
 //! *2-bit parts*: word `q / 4` of a block's two, bits `2 * (q & 3)` and up of each byte, are quad `q`.
+//! *High bits*: bit `q` of each byte of a block's word is quad `q`.
+//! *Pairs of 6 bits* `(a, b)`: nibble `j` of word 0 is the low part of `a`, of word 1 that of `b`; nibble `j` of word 2 is
+//! the high part of `a`, and above it that of `b`. Word 3 holds d, and dmin in its upper half.
+//! *IQ4_XS*: the first 8 bytes of the file's block as they are, so two superblocks share a `vec4`.
 //!
 //! ```
 //! use llamita::{format::WeightType, pack::Layout};
@@ -31,7 +43,9 @@
 //! assert_eq!(layout.block(&words, 0, 0)[..4], [-4.0, -3.5, -3.0, -2.5]);
 //! ```
 
-use half::f16;
+mod decode;
+mod encode;
+mod file;
 
 use crate::format::WeightType;
 use crate::kernel::round_up;
@@ -79,15 +93,21 @@ impl Layout {
         round_up(self.rows, ROW_ALIGN)
     }
 
-    /// Words that one row takes in each plane, times 64 rows (one plane packs eight rows into a `vec4`).
+    /// Words that 64 rows take in each plane; of a single row, some take less than a `vec4`, or than a word.
     fn plane_words_per_64_rows(&self) -> [usize; 4] {
         let (blocks, supers) = (self.blocks() * ROW_ALIGN, self.supers() * ROW_ALIGN);
         match self.kind {
             WeightType::F32 => [32 * blocks, 0, 0, 0],
-            WeightType::F16 => [16 * blocks, 0, 0, 0],
+            WeightType::F16 | WeightType::BF16 => [16 * blocks, 0, 0, 0],
             WeightType::Q8_0 => [8 * blocks, 4 * supers, 0, 0],
-            WeightType::Q4_0 => [4 * blocks, 4 * supers, 0, 0],
+            WeightType::Q4_0 | WeightType::IQ4_NL | WeightType::Q4_K => [4 * blocks, 4 * supers, 0, 0],
+            WeightType::Q4_1 => [4 * blocks, 8 * supers, 0, 0],
+            WeightType::Q5_0 | WeightType::Q5_K => [4 * blocks, 4 * supers, 8 * supers, 0],
+            WeightType::Q5_1 => [4 * blocks, 8 * supers, 8 * supers, 0],
+            WeightType::Q2_K => [2 * blocks, 4 * supers, supers, 0],
+            WeightType::Q3_K => [2 * blocks, 4 * supers, 8 * supers, 0],
             WeightType::Q6_K => [4 * blocks, 16 * supers, 4 * supers, supers / 2],
+            WeightType::IQ4_XS => [4 * blocks, 2 * supers, 0, 0],
         }
     }
 
@@ -141,127 +161,6 @@ impl Layout {
         assert_eq!(rows.len(), self.rows);
         self.pack(rows).concat()
     }
-
-    fn pack_row(&self, planes: &mut [Vec<u32>; 4], row: usize, bytes: &[u8]) {
-        let (blocks, supers) = (self.blocks(), self.supers());
-        match self.kind {
-            WeightType::F32 => {
-                for (i, v) in bytes.chunks_exact(4).enumerate() {
-                    let at = self.index(row, i / BLOCK, blocks) * 32 + i % BLOCK;
-                    planes[0][at] = u32::from_le_bytes([v[0], v[1], v[2], v[3]]);
-                }
-            }
-            WeightType::F16 => {
-                for (i, v) in bytes.chunks_exact(2).enumerate() {
-                    let at = self.index(row, i / BLOCK, blocks) * 16 + i % BLOCK / 2;
-                    planes[0][at] |= u32::from(u16::from_le_bytes([v[0], v[1]])) << (16 * (i & 1));
-                }
-            }
-            WeightType::Q8_0 => {
-                for (g, block) in bytes.chunks_exact(34).enumerate() {
-                    self.put_scale(&mut planes[1], row, g, [block[0], block[1]]);
-                    let at = self.index(row, g, blocks) * 8;
-                    for (w, v) in block[2..].chunks_exact(4).enumerate() {
-                        planes[0][at + w] = u32::from_le_bytes([v[0], v[1], v[2], v[3]]);
-                    }
-                }
-            }
-            WeightType::Q4_0 => {
-                for (g, block) in bytes.chunks_exact(18).enumerate() {
-                    self.put_scale(&mut planes[1], row, g, [block[0], block[1]]);
-                    let quants = &block[2..];
-                    let nibble = |j: usize| quants[j & 15] >> (4 * (j >> 4)) & 15;
-                    let at = self.index(row, g, blocks) * 4;
-                    put_nibbles(&mut planes[0][at..at + 4], nibble);
-                }
-            }
-            WeightType::Q6_K => {
-                for (s, block) in bytes.chunks_exact(210).enumerate() {
-                    let super_index = self.index(row, s, supers);
-                    for j in 0..BLOCKS_PER_SUPER {
-                        let quant = |i: usize| q6_k_quant(block, j * BLOCK + i);
-                        let at = self.index(row, s * BLOCKS_PER_SUPER + j, blocks) * 4;
-                        put_nibbles(&mut planes[0][at..at + 4], |i| quant(i) & 15);
-                        for i in 0..BLOCK {
-                            let (quad, byte) = (i / 4, i % 4);
-                            planes[1][super_index * 16 + 2 * j + quad / 4] |=
-                                u32::from(quant(i) >> 4) << (8 * byte + 2 * (quad & 3));
-                        }
-                    }
-                    for (w, v) in block[192..208].chunks_exact(4).enumerate() {
-                        planes[2][super_index * 4 + w] = u32::from_le_bytes([v[0], v[1], v[2], v[3]]);
-                    }
-                    let scale = u32::from(u16::from_le_bytes([block[208], block[209]]));
-                    planes[3][super_index / 2] |= scale << (16 * (super_index & 1));
-                }
-            }
-        }
-    }
-
-    fn put_scale(&self, plane: &mut [u32], row: usize, g: usize, bytes: [u8; 2]) {
-        let super_index = self.index(row, g / BLOCKS_PER_SUPER, self.supers());
-        let j = g % BLOCKS_PER_SUPER;
-        plane[super_index * 4 + j / 2] |= u32::from(u16::from_le_bytes(bytes)) << (16 * (j & 1));
-    }
-
-    /// The 32 numbers of block `g` of row `row`: exactly what the file's own formula gives, rounded to f32.
-    pub fn block(&self, words: &[u32], row: usize, g: usize) -> [f32; BLOCK] {
-        let starts = self.plane_starts();
-        let index = self.index(row, g, self.blocks());
-        let (s, j) = (self.index(row, g / BLOCKS_PER_SUPER, self.supers()), g % BLOCKS_PER_SUPER);
-        let half_at = |word: u32, odd: usize| f16::from_bits((word >> (16 * odd)) as u16).to_f32();
-        let nibble = |block: &[u32], i: usize| block[i / 8] >> (8 * (i % 4) + 4 * (i / 4 % 2)) & 15;
-        match self.kind {
-            WeightType::F32 => {
-                let block = &words[index * 32..][..32];
-                std::array::from_fn(|i| f32::from_bits(block[i]))
-            }
-            WeightType::F16 => {
-                let block = &words[index * 16..][..16];
-                std::array::from_fn(|i| half_at(block[i / 2], i & 1))
-            }
-            WeightType::Q8_0 => {
-                let scale = half_at(words[starts[1] + s * 4 + j / 2], j & 1);
-                let block = &words[index * 8..][..8];
-                std::array::from_fn(|i| scale * f32::from((block[i / 4] >> (8 * (i % 4))) as i8))
-            }
-            WeightType::Q4_0 => {
-                let scale = half_at(words[starts[1] + s * 4 + j / 2], j & 1);
-                let block = &words[index * 4..][..4];
-                std::array::from_fn(|i| scale * (nibble(block, i) as f32 - 8.0))
-            }
-            WeightType::Q6_K => {
-                let low = &words[index * 4..][..4];
-                let high = &words[starts[1] + s * 16 + 2 * j..][..2];
-                let scales = &words[starts[2] + s * 4..][..4];
-                let scale = half_at(words[starts[3] + s / 2], s & 1);
-                std::array::from_fn(|i| {
-                    let (quad, byte, part) = (i / 4, i % 4, 2 * j + i / 16);
-                    let two_bits = high[quad / 4] >> (8 * byte + 2 * (quad & 3)) & 3;
-                    let sub_scale = f32::from((scales[part / 4] >> (8 * (part % 4))) as i8);
-                    scale * sub_scale * ((nibble(low, i) | two_bits << 4) as f32 - 32.0)
-                })
-            }
-        }
-    }
-}
-
-/// Writes 32 nibbles in the order drawn at the top of this file.
-fn put_nibbles(words: &mut [u32], nibble: impl Fn(usize) -> u8) {
-    for (w, word) in words.iter_mut().enumerate() {
-        for byte in 0..4 {
-            let pair = u32::from(nibble(8 * w + byte)) | u32::from(nibble(8 * w + 4 + byte)) << 4;
-            *word |= pair << (8 * byte);
-        }
-    }
-}
-
-/// Element `i` of a Q6_K superblock as an unsigned 6-bit number (`ggml-quants.c`, `dequantize_row_q6_K`).
-fn q6_k_quant(block: &[u8], i: usize) -> u8 {
-    let (half, l, quarter) = (i / 128, i % 32, i / 32 % 4);
-    let low = block[64 * half + l + 32 * (quarter & 1)] >> (4 * (quarter >> 1)) & 15;
-    let high = block[128 + 32 * half + l] >> (2 * quarter) & 3;
-    low | high << 4
 }
 
 /// The numbers of a row as the file stores it: the formula of the file format, without packing.

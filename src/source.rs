@@ -30,6 +30,20 @@ pub trait Source {
 
     /// Says that a range will not be read again, so that mapped pages may go.
     fn release(&self, _offset: u64, _len: u64) {}
+
+    /// The files that stand behind each other here: one, unless the checkpoint was split.
+    fn parts(&self) -> Vec<Part<'_>> {
+        vec![Part { name: self.name(), len: self.len() }]
+    }
+}
+
+/// One file of a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// Its name, for messages.
+    pub name: &'a str,
+    /// Its bytes.
+    pub len: u64,
 }
 
 /// Checks a range against the length of a source and the most that one read may ask for.
@@ -72,6 +86,112 @@ impl Source for Bytes<'_> {
             .map(|()| Cow::Borrowed(&self.bytes[offset as usize..offset as usize + len]));
         Box::pin(std::future::ready(result))
     }
+}
+
+/// The files of a split checkpoint (`-00001-of-00003.gguf` …), one behind the other.
+pub struct Parts<'a> {
+    /// Each with the offset it begins at.
+    parts: Vec<(u64, Box<dyn Source + 'a>)>,
+    len: u64,
+}
+
+impl<'a> Parts<'a> {
+    /// Joins files, the first part first.
+    ///
+    /// # Errors
+    /// Where there are none.
+    pub fn new(files: Vec<Box<dyn Source + 'a>>) -> Result<Self> {
+        if files.is_empty() {
+            return Err(Error::Read { name: "the checkpoint".to_owned(), reason: "it has 0 parts".to_owned() });
+        }
+        let mut len = 0;
+        let place = |file: Box<dyn Source + 'a>| {
+            let start = len;
+            len += file.len();
+            (start, file)
+        };
+        let parts = files.into_iter().map(place).collect();
+        Ok(Self { parts, len })
+    }
+
+    /// The pieces of a range: file, offset in it, and bytes.
+    fn pieces(&self, offset: u64, len: u64) -> impl Iterator<Item = (&dyn Source, u64, u64)> {
+        self.parts.iter().filter_map(move |(start, file)| {
+            let first = offset.max(*start);
+            let end = offset.saturating_add(len).min(start + file.len());
+            (first < end).then(|| (file.as_ref(), first - start, end - first))
+        })
+    }
+}
+
+impl Source for Parts<'_> {
+    fn name(&self) -> &str {
+        self.parts[0].1.name()
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, len: usize) -> LocalBoxFuture<'_, Result<Cow<'_, [u8]>>> {
+        Box::pin(async move {
+            check_range(self.name(), self.len, offset, len)?;
+            let pieces: Vec<_> = self.pieces(offset, len as u64).collect();
+            // No tensor lies in two files, so what is lent stays lent.
+            if let [(file, at, len)] = pieces[..] {
+                return file.read_at(at, len as usize).await;
+            }
+            let mut joined = Vec::with_capacity(len);
+            for (file, at, len) in pieces {
+                joined.extend_from_slice(&file.read_at(at, len as usize).await?);
+            }
+            Ok(Cow::Owned(joined))
+        })
+    }
+
+    fn release(&self, offset: u64, len: u64) {
+        self.pieces(offset, len).for_each(|(file, at, len)| file.release(at, len));
+    }
+
+    fn parts(&self) -> Vec<Part<'_>> {
+        self.parts.iter().flat_map(|(_, file)| file.parts()).collect()
+    }
+}
+
+/// The names of all parts of a split checkpoint, from that of one: `NAME-00002-of-00003.gguf`. `None` for other names.
+pub fn part_names(name: &str) -> Option<Vec<String>> {
+    let (rest, count) = name.strip_suffix(".gguf")?.rsplit_once("-of-")?;
+    let (stem, number) = rest.rsplit_once('-')?;
+    let five = |digits: &str| {
+        let digits = Some(digits).filter(|d| d.len() == 5 && d.bytes().all(|b| b.is_ascii_digit()))?;
+        digits.parse::<usize>().ok()
+    };
+    let (number, count) = (five(number)?, five(count)?);
+    let names = || (1..=count).map(|i| format!("{stem}-{i:05}-of-{count:05}.gguf")).collect();
+    (1..=count).contains(&number).then(names)
+}
+
+/// Maps a checkpoint file; where its name says that it is one of several parts, all of them, which must lie beside it.
+///
+/// # Errors
+/// Where a file is missing, unreadable, a folder, or empty.
+#[cfg(feature = "native")]
+pub fn open(path: impl AsRef<std::path::Path>) -> Result<Box<dyn Source>> {
+    let path = path.as_ref();
+    let given = File::open(path)?;
+    let names = path.file_name().and_then(|name| part_names(name.to_str()?)).filter(|names| names.len() > 1);
+    let Some(names) = names else { return Ok(Box::new(given)) };
+    let count = names.len();
+    let open = |(i, name): (usize, String)| -> Result<Box<dyn Source>> {
+        let part = File::open(path.with_file_name(name)).map_err(|error| match error {
+            Error::Read { name, reason } => {
+                Error::Read { name, reason: format!("{reason}; it is part {} of {count} of this checkpoint", i + 1) }
+            }
+            other => other,
+        })?;
+        Ok(Box::new(part))
+    };
+    Ok(Box::new(Parts::new(names.into_iter().enumerate().map(open).collect::<Result<_>>()?)?))
 }
 
 /// A memory-mapped file.

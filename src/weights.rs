@@ -136,8 +136,24 @@ pub struct Matrix {
     pub parts: Vec<Part>,
     /// Columns.
     pub cols: usize,
-    /// Storage type that mixed tensors are decoded to, because their rows alternate.
-    pub decoded: bool,
+}
+
+/// The gate and up projections.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GateUp {
+    /// `[gate, up]` with alternating rows: `[2 * ffn, dim]`, one product.
+    Together(Matrix),
+    /// Gate and up of different types, `[ffn, dim]` each: two products.
+    Apart([Matrix; 2]),
+}
+
+impl GateUp {
+    fn matrices(&self) -> &[Matrix] {
+        match self {
+            Self::Together(matrix) => std::slice::from_ref(matrix),
+            Self::Apart(matrices) => matrices,
+        }
+    }
 }
 
 /// Every matrix of a model.
@@ -158,10 +174,17 @@ pub struct LayerMatrices {
     pub qkv: Matrix,
     /// `[dim, q_dim]`
     pub attn_output: Matrix,
-    /// `[gate, up]` with alternating rows: `[2 * ffn, dim]`
-    pub gate_up: Matrix,
+    /// `[2 * ffn, dim]`
+    pub gate_up: GateUp,
     /// `[dim, ffn]`
     pub down: Matrix,
+}
+
+impl LayerMatrices {
+    /// Every matrix, in the order of use.
+    pub fn iter(&self) -> impl Iterator<Item = &Matrix> {
+        [&self.qkv, &self.attn_output].into_iter().chain(self.gate_up.matrices()).chain([&self.down])
+    }
 }
 
 impl Matrix {
@@ -178,22 +201,13 @@ impl Matrix {
             begin += rows;
             i += run;
         }
-        Self { rows: Rows::Stacked(tensors), parts, cols, decoded: false }
+        Self { rows: Rows::Stacked(tensors), parts, cols }
     }
 
-    fn alternating(
-        name: &str,
-        tensors: [TensorId; 2],
-        kinds: [WeightType; 2],
-        rows: usize,
-        cols: usize,
-        tile: usize,
-    ) -> Self {
-        let decoded = kinds[0] != kinds[1];
-        let kind = if decoded { WeightType::F32 } else { kinds[0] };
+    fn alternating(name: &str, tensors: [TensorId; 2], layout: Layout) -> Self {
         let mut parts = Vec::new();
-        add_parts(&mut parts, name, 0, Layout::new(kind, 2 * rows, cols, tile));
-        Self { rows: Rows::Alternating(tensors), parts, cols, decoded }
+        add_parts(&mut parts, name, 0, layout);
+        Self { rows: Rows::Alternating(tensors), parts, cols: layout.cols }
     }
 
     /// The tensor and its row that row `row` of the matrix is.
@@ -256,14 +270,16 @@ impl Matrices {
             LayerMatrices {
                 qkv: Matrix::stacked(&format!("blk.{i}.attn_qkv"), qkv, shape.dim, tile),
                 attn_output: one("attn_output", TensorId::AttnOutput(i), shape.dim, q_dim, t.attn_output),
-                gate_up: Matrix::alternating(
-                    &format!("blk.{i}.ffn_gate_up"),
-                    [TensorId::Gate(i), TensorId::Up(i)],
-                    [t.gate, t.up],
-                    shape.ffn,
-                    shape.dim,
-                    tile,
-                ),
+                gate_up: if t.gate == t.up {
+                    let layout = Layout::new(t.gate, 2 * shape.ffn, shape.dim, tile);
+                    let tensors = [TensorId::Gate(i), TensorId::Up(i)];
+                    GateUp::Together(Matrix::alternating(&format!("blk.{i}.ffn_gate_up"), tensors, layout))
+                } else {
+                    GateUp::Apart([
+                        one("ffn_gate", TensorId::Gate(i), shape.ffn, shape.dim, t.gate),
+                        one("ffn_up", TensorId::Up(i), shape.ffn, shape.dim, t.up),
+                    ])
+                },
                 down: one("ffn_down", TensorId::Down(i), shape.dim, shape.ffn, t.down),
             }
         });
@@ -276,9 +292,7 @@ impl Matrices {
 
     /// Every matrix, in the order of use.
     pub fn iter(&self) -> impl Iterator<Item = &Matrix> {
-        std::iter::once(&self.embedding)
-            .chain(self.layers.iter().flat_map(|l| [&l.qkv, &l.attn_output, &l.gate_up, &l.down]))
-            .chain(&self.head)
+        std::iter::once(&self.embedding).chain(self.layers.iter().flat_map(LayerMatrices::iter)).chain(&self.head)
     }
 
     /// The matrix that gives logits.

@@ -8,6 +8,8 @@ mod model;
 mod reading;
 #[path = "common/shared.rs"]
 mod shared;
+#[path = "format/split.rs"]
+mod split;
 #[path = "format/vocabulary.rs"]
 mod vocabulary;
 
@@ -59,6 +61,11 @@ fn peak<T>(call: impl FnOnce() -> T) -> (T, usize) {
     (result, (PEAK.get() - before) as usize)
 }
 
+/// Parses the first bytes of a file that was not split.
+fn parse(name: &str, bytes: &[u8], file_len: u64) -> Result<Step> {
+    gguf::parse(&[gguf::Beginning { name, bytes, file_len }])
+}
+
 /// Parses a file as [`gguf::read`] would, in two ways that must agree, and watches the memory.
 ///
 /// The worst that a token costs is a `String` of 24 bytes where the file has a length of 8; a key costs its place in a
@@ -67,7 +74,7 @@ fn open(file: &[u8]) -> Result<Checkpoint> {
     let len = file.len() as u64;
     let keys = file.get(16..18).map_or(0, |count| usize::from(u16::from_le_bytes([count[0], count[1]])).min(4096));
     let watched = |prefix: &[u8]| {
-        let (step, bytes) = peak(|| gguf::parse("dir/tiny.gguf", prefix, len));
+        let (step, bytes) = peak(|| parse("dir/tiny.gguf", prefix, len));
         let limit = 4 * file.len() + 128 * keys + (16 << 10);
         assert!(bytes <= limit, "{bytes} bytes were allocated for a file of {len}, more than {limit}");
         step
@@ -76,7 +83,7 @@ fn open(file: &[u8]) -> Result<Checkpoint> {
     let mut end = 0;
     let stepped = loop {
         match watched(&file[..end]) {
-            Ok(Step::Need { end: more }) => {
+            Ok(Step::Need { part: 0, end: more }) => {
                 assert!(more > end as u64 && more <= len, "{more} bytes are asked for after {end} of {len}");
                 end = more as usize;
             }
@@ -85,6 +92,7 @@ fn open(file: &[u8]) -> Result<Checkpoint> {
                 break unscaled.finish(&file[range.start as usize..range.end as usize]);
             }
             Ok(Step::Done(checkpoint)) => break Ok(*checkpoint),
+            Ok(Step::Need { part, .. }) => panic!("part {part} of one file is asked for"),
             Err(error) => break Err(error),
         }
     };
@@ -289,7 +297,7 @@ fn other_kinds_of_file_are_refused() {
     unsupported(set("general.architecture", Value::string("gemma3")), "\"gemma3\"; only \"llama\"");
     malformed(unset("general.architecture"), "the key general.architecture is missing");
     malformed(set("general.architecture", Value::U32(1)), "general.architecture is the integer 1");
-    unsupported(set("split.count", Value::U16(3)), "one of 3 parts");
+    unsupported(set("split.count", Value::U16(3)), "it is part 1 of 3 (split.no, split.count) and came alone");
     // The architecture is what to say about a file of another model, whatever else it has.
     let other = |gguf: &mut Gguf| {
         gguf.set("general.architecture", Value::string("qwen3"));
@@ -319,13 +327,23 @@ fn broken_tensors_are_refused() {
     malformed(|gguf| (gguf.get(Q).kind, gguf.get(Q).dims) = (0, vec![1 << 33, 1 << 30]), "passes 2^64 bytes");
     malformed(|gguf| gguf.get(Q).dims = vec![32, 1 << 40], "attn_q.weight has 37383395344384 bytes at offset");
     malformed(|gguf| gguf.get(Q).dims = vec![33, 32], "rows of 33 elements; type Q8_0 comes in blocks of 32");
-    malformed(|gguf| gguf.get(Q).kind = 14, "rows of 32 elements; type Q6_K comes in blocks of 256");
+    for (kind, name) in [(10, "Q2_K"), (11, "Q3_K"), (12, "Q4_K"), (13, "Q5_K"), (14, "Q6_K"), (23, "IQ4_XS")] {
+        let words = format!("tensor {Q} has rows of 32 elements; type {name} comes in blocks of 256");
+        malformed(|gguf| gguf.get(Q).kind = kind, &words);
+    }
+    for (kind, name) in [(2, "Q4_0"), (3, "Q4_1"), (6, "Q5_0"), (7, "Q5_1"), (8, "Q8_0"), (20, "IQ4_NL")] {
+        let words = format!("tensor {Q} has rows of 48 elements; type {name} comes in blocks of 32");
+        malformed(|gguf| (gguf.get(Q).kind, gguf.get(Q).dims) = (kind, vec![48, 32]), &words);
+    }
     malformed(|gguf| gguf.get(Q).offset = Some(8), "attn_q.weight is at offset 8, which is no multiple of 32");
     malformed(|gguf| gguf.get(Q).offset = Some(u64::MAX - 31), "passes 2^64 bytes");
     malformed(|gguf| gguf.get(Q).offset = Some(1 << 63), "at offset 9223372036854775808 of the data");
     malformed(|gguf| gguf.get(Q).offset = Some(0), "tensors blk.0.attn_q.weight and token_embd.weight overlap");
-    for (kind, name) in [(12, "Q4_K"), (30, "BF16"), (3, "Q4_1"), (31, "Q4_0_4_4"), (39, "MXFP4"), (24, "I8")] {
-        let words = format!("{Q} has type {name}; supported types are F32, F16, Q4_0, Q8_0, Q6_K");
+    for (kind, name) in [(16, "IQ2_XXS"), (21, "IQ3_S"), (15, "Q8_K"), (31, "Q4_0_4_4"), (39, "MXFP4"), (24, "I8")] {
+        let words = format!(
+            "{Q} has type {name}; supported types are F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, \
+             Q6_K, IQ4_NL, IQ4_XS"
+        );
         unsupported(|gguf| gguf.get(Q).kind = kind, &words);
     }
     unsupported(|gguf| gguf.get(Q).kind = 77, "has type number 77, which is not known; supported types are F32");

@@ -5,5 +5,5 @@
 
 fn store_pair(t: u32, row_in_part: u32, gate: f32, up: f32) {
     let at = t * params.stride + (params.row_begin + row_in_part) / 2u;
-    activation[at] = gate / (1.0 + exp(min(-gate, 80.0))) * up;
+    activation[at] = silu(gate) * up;
 }

@@ -25,3 +25,10 @@ fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {
     return raw.scale;
 }
+
+// This type has no offsets.
+const OFFSETROLE: bool = false;
+
+fn offsetROLE(raw: RawROLE) -> vec2<f32> {
+    return vec2<f32>(0.0);
+}

@@ -69,35 +69,53 @@ impl Random {
     fn file_row(&mut self, kind: WeightType, row: usize, cols: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(kind.row_bytes(cols));
         for block in 0..cols / kind.block_len() {
-            let scale = match (row + block) % 23 {
-                3 => 0.0,
-                5 => 3e-7,
-                11 => 30.0,
-                _ => self.number() * 0.05,
-            };
-            let scale = f16::from_f32(scale).to_le_bytes();
             match kind {
                 WeightType::F32 => bytes.extend(self.number().to_le_bytes()),
                 WeightType::F16 => {
                     let value = if (row + block) % 251 == 7 { 65504.0 } else { self.number() };
                     bytes.extend(f16::from_f32(value).to_le_bytes());
                 }
-                WeightType::Q4_0 | WeightType::Q8_0 => {
-                    bytes.extend(scale);
-                    bytes.extend((2..kind.block_bytes()).map(|_| self.word() as u8));
-                }
-                WeightType::Q6_K => {
-                    bytes.extend((0..208).map(|_| self.word() as u8));
-                    bytes.extend(f16::from_f32(f16::from_le_bytes(scale).to_f32() / 32.0).to_le_bytes());
+                WeightType::BF16 => bytes.extend(&self.number().to_le_bytes()[2..]),
+                _ => {
+                    let start = bytes.len();
+                    bytes.extend((0..kind.block_bytes()).map(|_| self.word() as u8));
+                    for (at, share) in scales_of(kind) {
+                        let scale = self.scale(row + block) * share;
+                        bytes[start + at..][..2].copy_from_slice(&f16::from_f32(scale).to_le_bytes());
+                    }
                 }
             }
         }
         bytes
     }
 
+    /// Scales that are plain, zero, subnormal and large in turn.
+    fn scale(&mut self, i: usize) -> f32 {
+        match i % 23 {
+            3 => 0.0,
+            5 => 3e-7,
+            2 | 11 | 14 | 20 => 30.0,
+            _ => self.number() * 0.05,
+        }
+    }
+
     fn packed(&mut self, layout: &Layout) -> Vec<u32> {
         let rows = self.file_rows(layout.kind, layout.rows, layout.cols);
         layout.pack_all(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    }
+}
+
+/// Where the halves of a block stand, and by how much they are smaller than the scale of a block of 32.
+fn scales_of(kind: WeightType) -> &'static [(usize, f32)] {
+    match kind {
+        WeightType::F32 | WeightType::F16 | WeightType::BF16 => &[],
+        WeightType::Q4_0 | WeightType::Q5_0 | WeightType::Q8_0 | WeightType::IQ4_NL => &[(0, 1.0)],
+        WeightType::Q4_1 | WeightType::Q5_1 => &[(0, 1.0), (2, 8.0)],
+        WeightType::Q2_K => &[(80, 1.0 / 4.0), (82, 1.0 / 4.0)],
+        WeightType::Q3_K => &[(108, 1.0 / 16.0)],
+        WeightType::Q4_K | WeightType::Q5_K => &[(0, 1.0 / 32.0), (2, 1.0 / 8.0)],
+        WeightType::Q6_K => &[(208, 1.0 / 32.0)],
+        WeightType::IQ4_XS => &[(0, 1.0 / 16.0)],
     }
 }
 
@@ -136,15 +154,28 @@ fn linear(tuning: &Tuning, cases: &mut Vec<Case>) {
     let odd = Sizes { cols: 172, heads: 6, kv_heads: 2, d: 24 };
     let real = Sizes { cols: 2048, heads: 4, kv_heads: 1, d: 64 };
     for kind in WeightType::ALL {
+        // Rows are whole superblocks where the type has them.
+        let [tiny, odd] = match kind.block_len() {
+            256 => [Sizes { cols: 256, ..tiny }, Sizes { cols: 768, ..odd }],
+            _ => [tiny, odd],
+        };
         for sizes in [tiny, odd, real] {
-            // Q6_K rows are whole superblocks.
-            let cols = if kind == WeightType::Q6_K { round_up(sizes.cols, 256) } else { sizes.cols };
-            let sizes = Sizes { cols, ..sizes };
-            for output in Output::ALL {
-                matvec(tuning, kind, sizes, output, cases);
-                matmul(tuning, kind, sizes, output, cases);
+            for output in outputs(kind) {
+                matvec(tuning, kind, sizes, *output, cases);
+                matmul(tuning, kind, sizes, *output, cases);
             }
         }
+    }
+}
+
+/// Readers and outputs are files of their own: a type without offsets and one with them meet every output, the others some.
+fn outputs(kind: WeightType) -> &'static [Output] {
+    match kind {
+        WeightType::Q4_0 | WeightType::Q4_K => &Output::ALL,
+        WeightType::F32 | WeightType::F16 | WeightType::Q8_0 | WeightType::Q6_K => {
+            &[Output::Qkv, Output::Residual, Output::Swiglu, Output::Logits]
+        }
+        _ => &[Output::Residual],
     }
 }
 
@@ -162,6 +193,7 @@ fn product(
         Output::Qkv => (q_dim + 2 * kv_dim, 0),
         Output::Residual => (s.heads * s.d, round_up(s.heads * s.d, BLOCK)),
         Output::Swiglu => (2 * 90, round_up(90, BLOCK)),
+        Output::Gate | Output::Up => (91, round_up(91, BLOCK)),
         Output::Logits => (131, 131),
     };
     let layout = Layout::new(kind, n, s.cols, tuning.tile);
@@ -181,8 +213,8 @@ fn product(
     .with_layout(&layout);
     let outputs = match output {
         Output::Qkv => vec![vec![0; rows * q_dim], vec![0; kv_dim * capacity / 2], vec![0; kv_dim * capacity / 2]],
-        Output::Residual => vec![random.rows(rows, n, stride, 1.0)],
-        Output::Swiglu | Output::Logits => vec![vec![0; rows * stride]],
+        Output::Residual | Output::Up => vec![random.rows(rows, n, stride, 1.0)],
+        Output::Swiglu | Output::Gate | Output::Logits => vec![vec![0; rows * stride]],
     };
     (params, layout, outputs)
 }
@@ -199,7 +231,7 @@ fn slot(rows: usize, active: usize, d: usize, first: usize, capacity: usize) -> 
 fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &mut Vec<Case>) {
     let splits = tuning.splits;
     let inputs = match output {
-        Output::Qkv | Output::Swiglu | Output::Logits => vec![Input::Norm],
+        Output::Qkv | Output::Swiglu | Output::Gate | Output::Up | Output::Logits => vec![Input::Norm],
         Output::Residual => {
             vec![Input::Plain, Input::Combine { heads: s.cols.min(round_up(s.cols, 8)) / 8, head_dim: 8, splits }]
         }
@@ -310,7 +342,7 @@ fn small(tuning: &Tuning, cases: &mut Vec<Case>) {
     }
     for kind in WeightType::ALL {
         for (vocabulary, dim, parts) in [(70, 64, 1), (300, 256, 3)] {
-            let dim = if kind == WeightType::Q6_K { 256 } else { dim };
+            let dim = if kind.block_len() == 256 { 256 } else { dim };
             cases.push(embed(tuning, kind, vocabulary, dim, parts, cases.len()));
         }
     }

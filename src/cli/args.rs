@@ -12,7 +12,7 @@ use super::failure::Failure;
 /// The model, and what it runs on.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// GGUF file to run; without it, the small story model that is part of this program
+    /// GGUF file to run, any one where it was split into parts; without it, the small story model that is part of this program
     #[arg(short, long, value_name = "FILE")]
     pub model: Option<PathBuf>,
     /// What to run on: the best GPU or else the CPU (auto), the best GPU, the CPU, or the GPU whose name contains NAME;

@@ -6,7 +6,7 @@ use clap::Args;
 use llamita::kernel::round_up;
 use llamita::pack::BLOCK;
 use llamita::session::Stats;
-use llamita::weights::Matrix;
+use llamita::weights::{LayerMatrices, Matrix};
 use llamita::{Device, Model, Reply, Sampling, Session};
 use serde::Serialize;
 
@@ -249,7 +249,7 @@ fn random_ids(model: &Model, count: usize) -> Vec<u32> {
 /// The bytes of weights, and of keys and values, that must be read at least, per token.
 fn bytes_per_token(model: &Model, kind: Kind, tokens: usize, depth: usize) -> (f64, f64) {
     let (shape, matrices) = (model.shape(), model.matrices());
-    let layers = matrices.layers.iter().flat_map(|layer| [&layer.qkv, &layer.attn_output, &layer.gate_up, &layer.down]);
+    let layers = matrices.layers.iter().flat_map(LayerMatrices::iter);
     let norms = (2 * shape.layers + 1) * round_up(shape.dim, BLOCK) * 4;
     let weights = (layers.map(Matrix::bytes).sum::<u64>() + matrices.head().bytes() + norms as u64) as f64;
     // Keys and values of a token, in halves.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use llamita::format::{Checkpoint, Vocabulary, VocabularyKind, gguf};
 use llamita::model::{budget, session_context};
-use llamita::source::{File, Source};
+use llamita::source::{self, Source};
 use llamita::tuning::{DeviceClass, Tuning};
 use llamita::weights::WeightTypes;
 use llamita::{Budget, Tier};
@@ -23,7 +23,7 @@ use super::{memory, output};
   llamita inspect Llama-3.2-1B-Q4_0.gguf
   llamita inspect Llama-3.2-1B-Q4_0.gguf --context 8192 --json")]
 pub struct Inspect {
-    /// GGUF file
+    /// GGUF file; any part of one that was split
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Context to count the bytes for; without it the model's own, up to 4096
@@ -39,6 +39,7 @@ pub struct Inspect {
 struct Report {
     file: String,
     file_bytes: u64,
+    file_parts: usize,
     format: String,
     name: String,
     #[serde(flatten)]
@@ -93,13 +94,13 @@ struct TokenizerReport {
 
 impl Inspect {
     pub async fn run(self) -> Result<(), Failure> {
-        let source = File::open(&self.file)?;
-        let checkpoint = gguf::read(&source).await?;
-        let report = self.report(&source, &checkpoint).map_err(|error| Failure::with(source.name(), error))?;
+        let source = source::open(&self.file)?;
+        let checkpoint = gguf::read(source.as_ref()).await?;
+        let report = self.report(source.as_ref(), &checkpoint).map_err(|error| Failure::with(source.name(), error))?;
         if self.json { output::print_json(&report) } else { output::print(&report.text()) }
     }
 
-    fn report(&self, source: &File, checkpoint: &Checkpoint) -> llamita::Result<Report> {
+    fn report(&self, source: &dyn Source, checkpoint: &Checkpoint) -> llamita::Result<Report> {
         let mut kinds: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for tensor in checkpoint.tensors.values() {
             let (count, bytes) = kinds.entry(&tensor.kind).or_default();
@@ -113,6 +114,7 @@ impl Inspect {
         Ok(Report {
             file: source.name().to_owned(),
             file_bytes: source.len(),
+            file_parts: source.parts().len(),
             format: checkpoint.format.clone(),
             name: checkpoint.name.clone(),
             model: self.model(checkpoint)?,
@@ -177,8 +179,9 @@ impl TokenizerReport {
 
 impl Report {
     fn text(&self) -> String {
+        let parts = if self.file_parts == 1 { String::new() } else { format!(" in {} parts", self.file_parts) };
         let mut rows = vec![
-            ("file", format!("{}, {}, {}", self.file, self.format, output::bytes(self.file_bytes))),
+            ("file", format!("{}, {}, {}{parts}", self.file, self.format, output::bytes(self.file_bytes))),
             ("name", self.name.clone()),
         ];
         match &self.model {
@@ -187,7 +190,7 @@ impl Report {
         }
         for (i, (kind, count, bytes)) in self.kinds.iter().enumerate() {
             let label = if i == 0 { "tensors" } else { "" };
-            rows.push((label, format!("{kind:<5} {count:>5}  {:>10}", output::bytes(*bytes))));
+            rows.push((label, format!("{kind:<6} {count:>5}  {:>10}", output::bytes(*bytes))));
         }
         match &self.tokenizer {
             Some(tokenizer) => rows.extend(tokenizer.rows()),

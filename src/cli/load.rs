@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use llamita::source::{Bytes, File, Source};
+use llamita::source::{Bytes, Source};
 use llamita::{DeviceChoice, LoadOptions, Model, Tier};
 
 use super::args::ModelArgs;
@@ -21,10 +21,10 @@ pub struct Loaded {
     pub load_ms: f64,
 }
 
-/// The bytes of a checkpoint: a file, or the model that is part of this program.
+/// The bytes of a checkpoint: a file with the other parts of it, or the model that is part of this program.
 pub fn source(path: Option<&Path>) -> Result<Box<dyn Source>, Failure> {
     Ok(match path {
-        Some(path) => Box::new(File::open(path)?),
+        Some(path) => llamita::source::open(path)?,
         None => Box::new(Bytes::new("the bundled model", BUNDLED)),
     })
 }

@@ -1,7 +1,7 @@
 //! GGUF versions 2 and 3 (`docs/gguf.md` of ggml): a header of metadata and tensor descriptions, then aligned data.
 //!
-//! [`parse`] does no reading: it gets the first bytes of a file and answers with a checkpoint, or with how many bytes it
-//! still lacks. [`read`] is the loop around it. Every count and length is checked against the bytes that the file still
+//! [`parse`] does no reading: it gets the first bytes of a file, or of every part of a split one, and answers with a
+//! checkpoint, or with how many bytes it still lacks. [`read`] is the loop around it. Every count and length is checked against the bytes that the file still
 //! has before anything is allocated, so a hostile file costs no more memory than a small multiple of its own header.
 
 mod model;
@@ -26,6 +26,9 @@ const FORMAT: &str = "GGUF";
 /// Bytes that the first read asks for.
 const FIRST_READ_BYTES: u64 = 1 << 20;
 
+/// Bytes that it asks of the other parts of a split file, which hold nothing but descriptions of tensors.
+const PART_READ_BYTES: u64 = 1 << 16;
+
 /// Longest header that is read, in bytes. The 128 256 tokens and 280 147 merges of Llama 3 take 8 MB.
 const MAX_HEADER_BYTES: u64 = 128 << 20;
 
@@ -35,6 +38,17 @@ const MAX_METADATA: u64 = 4096;
 /// Most tensors; Llama 3.1 405B has 1138.
 const MAX_TENSORS: u64 = 8192;
 
+/// The beginning of a file, or of one part of a split file.
+#[derive(Clone, Copy, Debug)]
+pub struct Beginning<'a> {
+    /// The file's name, for messages.
+    pub name: &'a str,
+    /// Its first bytes.
+    pub bytes: &'a [u8],
+    /// Bytes of the whole file.
+    pub file_len: u64,
+}
+
 /// What [`parse`] made of the first bytes of a file.
 #[derive(Debug)]
 pub enum Step {
@@ -43,7 +57,9 @@ pub enum Step {
     /// The header goes on: ask again with the first `end` bytes of the file. Never more than the file has, and always
     /// at least twice what was given (or all there is), so that few rounds suffice.
     Need {
-        /// Bytes from the beginning of the file.
+        /// Index of the part that goes on; 0 where there is one file.
+        part: usize,
+        /// Bytes from the beginning of that part.
         end: u64,
     },
     /// The header is whole, and the values of one small tensor are wanted too.
@@ -59,7 +75,8 @@ pub struct Unscaled {
 }
 
 impl Unscaled {
-    /// The bytes of the file that [`Self::finish`] takes: one `f32` per rotated pair, so 512 at most.
+    /// The bytes that [`Self::finish`] takes: one `f32` per rotated pair, so 512 at most. They count from the beginning of
+    /// the file, or of the first part.
     pub fn range(&self) -> Range<u64> {
         self.bytes.clone()
     }
@@ -76,64 +93,118 @@ impl Unscaled {
     }
 }
 
-/// Parses the first bytes of a GGUF file of `file_len` bytes; `name` appears in messages.
+/// Parses the first bytes of a GGUF file, or of all parts of one in their order.
+///
+/// Positions of tensors count from the beginning of the first part, as if the parts stood one behind the other.
 ///
 /// # Errors
-/// [`Error::Malformed`] where the bytes break the format or the file is cut off, [`Error::Unsupported`] where they ask
-/// for something that this engine does not compute.
-pub fn parse(name: &str, prefix: &[u8], file_len: u64) -> Result<Step> {
-    let prefix = &prefix[..prefix.len().min(usize::try_from(file_len).unwrap_or(usize::MAX))];
-    match header(name, prefix, file_len) {
-        Ok((checkpoint, None)) => Ok(Step::Done(Box::new(checkpoint))),
+/// [`Error::Malformed`] where the bytes break the format or a file is cut off, or parts do not belong together;
+/// [`Error::Unsupported`] where they ask for something that this engine does not compute.
+pub fn parse(parts: &[Beginning<'_>]) -> Result<Step> {
+    let (part, stop) = match header(parts) {
+        Ok((checkpoint, None)) => return Ok(Step::Done(Box::new(checkpoint))),
         Ok((checkpoint, Some(bytes))) => {
-            let unscaled = Unscaled { file: name.to_owned(), checkpoint, bytes };
-            let range = unscaled.bytes.start as usize..unscaled.bytes.end as usize;
-            match prefix.get(range) {
+            let unscaled = Unscaled { file: parts[0].name.to_owned(), checkpoint, bytes };
+            return match given(parts, unscaled.range()) {
                 Some(values) => Ok(Step::Done(Box::new(unscaled.finish(values)?))),
                 None => Ok(Step::Factors(Box::new(unscaled))),
-            }
+            };
         }
-        Err(Stop::Failed(error)) => Err(error),
-        Err(Stop::Need(end)) if end > MAX_HEADER_BYTES => Err(Error::Malformed {
+        Err(stopped) => stopped,
+    };
+    let Beginning { name, bytes, file_len } = parts[part];
+    match stop {
+        Stop::Failed(error) => Err(error),
+        Stop::Need(end) if end > MAX_HEADER_BYTES => Err(Error::Malformed {
             name: name.to_owned(),
             format: FORMAT,
             reason: format!("its header needs {end} bytes, and at most {MAX_HEADER_BYTES} are read"),
         }),
-        Err(Stop::Need(end)) => {
-            let comfortable = (2 * prefix.len() as u64).min(MAX_HEADER_BYTES);
-            Ok(Step::Need { end: end.max(comfortable).min(file_len) })
+        Stop::Need(end) => {
+            let comfortable = (2 * bytes.len() as u64).min(MAX_HEADER_BYTES);
+            Ok(Step::Need { part, end: end.max(comfortable).min(file_len) })
         }
     }
 }
 
-/// Reads the header of a GGUF file, in pieces of at most [`MAX_READ_BYTES`].
+/// The bytes of a range, counted over all parts, where they were given.
+fn given<'a>(parts: &[Beginning<'a>], range: Range<u64>) -> Option<&'a [u8]> {
+    let mut start = 0;
+    for part in parts {
+        if range.start < start + part.file_len {
+            return part.bytes.get((range.start - start) as usize..(range.end - start) as usize);
+        }
+        start += part.file_len;
+    }
+    None
+}
+
+/// Reads the header of a GGUF file, or of each of its parts, in pieces of at most [`MAX_READ_BYTES`].
 ///
 /// # Errors
 /// Those of [`parse`], and those of the source.
 pub async fn read(source: &dyn Source) -> Result<Checkpoint> {
-    let mut prefix = Vec::new();
-    let mut end = FIRST_READ_BYTES.min(source.len());
+    let parts = source.parts();
+    let mut prefixes = vec![Vec::new(); parts.len()];
+    let mut starts = Vec::with_capacity(parts.len());
+    let mut start = 0;
+    for (i, part) in parts.iter().enumerate() {
+        let first = if i == 0 { FIRST_READ_BYTES } else { PART_READ_BYTES };
+        extend(source, &mut prefixes[i], start, first.min(part.len)).await?;
+        starts.push(start);
+        start += part.len;
+    }
     loop {
-        prefix.reserve_exact(end as usize - prefix.len());
-        while (prefix.len() as u64) < end {
-            let len = (end as usize - prefix.len()).min(MAX_READ_BYTES);
-            prefix.extend_from_slice(&source.read_at(prefix.len() as u64, len).await?);
-        }
-        match parse(source.name(), &prefix, source.len())? {
+        let beginnings = parts.iter().zip(&prefixes);
+        let beginnings = beginnings.map(|(part, bytes)| Beginning { name: part.name, bytes, file_len: part.len });
+        let beginnings: Vec<_> = beginnings.collect();
+        match parse(&beginnings)? {
             Step::Done(checkpoint) => return Ok(*checkpoint),
             Step::Factors(unscaled) => {
                 let Range { start, end } = unscaled.range();
                 let values = source.read_at(start, (end - start) as usize).await?;
                 return unscaled.finish(&values);
             }
-            Step::Need { end: more } => end = more,
+            Step::Need { part, end } => extend(source, &mut prefixes[part], starts[part], end).await?,
         }
     }
 }
 
-/// The checkpoint of a whole header, and where the values of `rope_freqs.weight` lie if there are any.
-fn header(name: &str, prefix: &[u8], file_len: u64) -> Result<(Checkpoint, Option<Range<u64>>), Stop> {
-    let mut cursor = Cursor::new(name, prefix, file_len);
+/// Reads on until a part's prefix has `end` bytes; the part begins at `start`.
+async fn extend(source: &dyn Source, prefix: &mut Vec<u8>, start: u64, end: u64) -> Result<()> {
+    prefix.reserve_exact(end as usize - prefix.len());
+    while (prefix.len() as u64) < end {
+        let len = (end as usize - prefix.len()).min(MAX_READ_BYTES);
+        prefix.extend_from_slice(&source.read_at(start + prefix.len() as u64, len).await?);
+    }
+    Ok(())
+}
+
+/// The checkpoint of whole headers, and where the values of `rope_freqs.weight` lie if there are any. What stopped it
+/// comes with the index of its part.
+fn header(parts: &[Beginning<'_>]) -> Result<(Checkpoint, Option<Range<u64>>), (usize, Stop)> {
+    let mut headers = Vec::with_capacity(parts.len());
+    let mut tensors = Tensors::default();
+    let mut start = 0;
+    for (i, part) in parts.iter().enumerate() {
+        let header = one_header(*part, (i, parts.len()), start, &mut tensors).map_err(|stop| (i, stop))?;
+        headers.push(header);
+        start += part.file_len;
+    }
+    let (version, metadata) = headers.first().expect("a checkpoint has a file");
+    whole(*version, metadata, tensors, parts).map_err(|error| (0, error.into()))
+}
+
+/// Version and metadata of one part, whose tensors are added to the others'.
+fn one_header<'a>(
+    part: Beginning<'a>,
+    (index, count): (usize, usize),
+    start: u64,
+    tensors: &mut Tensors,
+) -> Result<(u32, Metadata<'a>), Stop> {
+    let Beginning { name, bytes, file_len } = part;
+    let bytes = &bytes[..bytes.len().min(usize::try_from(file_len).unwrap_or(usize::MAX))];
+    let mut cursor = Cursor::new(name, bytes, file_len);
     let version = version(&mut cursor)?;
     let tensor_count = cursor.u64("the tensor count")?;
     let metadata_count = cursor.u64("the metadata count")?;
@@ -145,16 +216,34 @@ fn header(name: &str, prefix: &[u8], file_len: u64) -> Result<(Checkpoint, Optio
         return Err(cursor.malformed(format!("it announces {tensor_count} tensors; at most {MAX_TENSORS} are read")));
     }
     let metadata = Metadata::read(&mut cursor, metadata_count)?;
-    check_kind_of_file(&metadata)?;
-    let tensors = Tensors::read(&mut cursor, tensor_count, metadata.alignment()?)?;
+    if index == 0 {
+        check_architecture(&metadata)?;
+    }
+    check_part(&metadata, index, count)?;
+    let own = Tensors::read(&mut cursor, tensor_count, metadata.alignment()?)?;
+    tensors.append(&cursor, own, start)?;
+    Ok((version, metadata))
+}
 
-    let vocabulary = vocabulary::vocabulary(&metadata)?;
-    let model = if tensor_count == 0 { None } else { Some(model::model(&metadata, &tensors, vocabulary.as_ref())?) };
+/// The checkpoint of the first part's metadata and the tensors of all parts.
+fn whole(
+    version: u32,
+    metadata: &Metadata<'_>,
+    tensors: Tensors,
+    parts: &[Beginning<'_>],
+) -> Result<(Checkpoint, Option<Range<u64>>)> {
+    let found = tensors.names().count();
+    if let Some(said) = metadata.integer("split.tensors.count")?.filter(|said| *said != found as i128) {
+        let of = if parts.len() == 1 { "it holds".to_owned() } else { format!("its {} parts hold", parts.len()) };
+        return Err(metadata.malformed(format!("split.tensors.count is {said}, and {of} {found} tensors")));
+    }
+    let vocabulary = vocabulary::vocabulary(metadata)?;
+    let model = if found == 0 { None } else { Some(model::model(metadata, &tensors, vocabulary.as_ref())?) };
     if model.is_none() && vocabulary.is_none() {
-        return Err(metadata.malformed("it holds neither tensors nor a vocabulary".to_owned()).into());
+        return Err(metadata.malformed("it holds neither tensors nor a vocabulary".to_owned()));
     }
     let factors = tensors.get(model::ROPE_FREQS).map(|tensor| tensor.bytes.clone());
-    Ok((checkpoint(name, version, &metadata, &tensors, vocabulary, model)?, factors))
+    Ok((checkpoint(parts[0].name, version, metadata, &tensors, vocabulary, model)?, factors))
 }
 
 fn checkpoint(
@@ -204,20 +293,42 @@ fn version(cursor: &mut Cursor<'_>) -> Result<u32, Stop> {
     }
 }
 
-/// Refuses other architectures and split files before anything else can be wrong with them.
-fn check_kind_of_file(metadata: &Metadata<'_>) -> Result<()> {
+/// Refuses other architectures before anything else can be wrong with them.
+fn check_architecture(metadata: &Metadata<'_>) -> Result<()> {
     let architecture = metadata.require_string("general.architecture")?;
     if architecture != "llama" {
         return Err(
             metadata.unsupported(format!("general.architecture is \"{architecture}\"; only \"llama\" is supported"))
         );
     }
-    match metadata.integer("split.count")? {
-        Some(count) if count > 1 => Err(metadata.unsupported(format!(
-            "it is one of {count} parts (split.count); join them first, with llama-gguf-split --merge"
-        ))),
-        _ => Ok(()),
+    Ok(())
+}
+
+/// Refuses a part of a split file that came alone, or in the place of another.
+fn check_part(metadata: &Metadata<'_>, index: usize, count: usize) -> Result<()> {
+    // As in llama.cpp, a file without the key, or with 0, was not split.
+    let said = metadata.integer("split.count")?.unwrap_or(0).max(1);
+    let number = metadata.integer("split.no")?.unwrap_or(0);
+    if count == 1 && said > 1 {
+        return Err(metadata.unsupported(format!(
+            "it is part {} of {said} (split.no, split.count) and came alone; parts are found by their names, which end in \
+             -00001-of-{said:05}.gguf and so on",
+            number + 1
+        )));
     }
+    if said != count as i128 {
+        return Err(
+            metadata.malformed(format!("split.count is {said}, and it was given as part {} of {count}", index + 1))
+        );
+    }
+    if count > 1 && number != index as i128 {
+        return Err(metadata.malformed(format!(
+            "it is part {} of {count} (split.no is {number}), and was given as part {}",
+            number + 1,
+            index + 1
+        )));
+    }
+    Ok(())
 }
 
 fn sampling(metadata: &Metadata<'_>) -> Result<SamplingDefaults> {

@@ -133,7 +133,7 @@ impl Kernel for Embed {
         active.rows as u64 * u64::from(params.blocks) * 32
     }
 
-    /// One multiplication in f32, two for Q6_K.
+    /// A few roundings in f32: the scale's, the product's, and the offset's.
     fn tolerance(&self) -> f64 {
         1e-13
     }

@@ -86,30 +86,39 @@ pub enum Output {
     Residual,
     /// `silu(gate) * up` of alternating rows.
     Swiglu,
+    /// `silu(gate)`, where gate and up have different types and are two products.
+    Gate,
+    /// The second of them: times `up`.
+    Up,
     /// Logits.
     Logits,
 }
 
 impl Output {
     /// Every output.
-    pub const ALL: [Self; 4] = [Self::Qkv, Self::Residual, Self::Swiglu, Self::Logits];
+    pub const ALL: [Self; 6] = [Self::Qkv, Self::Residual, Self::Swiglu, Self::Gate, Self::Up, Self::Logits];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Qkv => "qkv",
             Self::Residual => "residual",
             Self::Swiglu => "swiglu",
+            Self::Gate => "gate",
+            Self::Up => "up",
             Self::Logits => "logits",
         }
     }
 
     pub(super) fn add_to(self, source: Source) -> Source {
-        source.with(match self {
-            Self::Qkv => include_str!("../../shaders/lib/output_qkv.wgsl"),
-            Self::Residual => include_str!("../../shaders/lib/output_residual.wgsl"),
-            Self::Swiglu => include_str!("../../shaders/lib/output_swiglu.wgsl"),
-            Self::Logits => include_str!("../../shaders/lib/output_logits.wgsl"),
-        })
+        const SILU: &str = include_str!("../../shaders/lib/silu.wgsl");
+        match self {
+            Self::Qkv => source.with(include_str!("../../shaders/lib/output_qkv.wgsl")),
+            Self::Residual => source.with(include_str!("../../shaders/lib/output_residual.wgsl")),
+            Self::Swiglu => source.with(SILU).with(include_str!("../../shaders/lib/output_swiglu.wgsl")),
+            Self::Gate => source.with(SILU).with(include_str!("../../shaders/lib/output_gate.wgsl")),
+            Self::Up => source.with(include_str!("../../shaders/lib/output_up.wgsl")),
+            Self::Logits => source.with(include_str!("../../shaders/lib/output_logits.wgsl")),
+        }
     }
 
     /// Bindings of the output for `rows` tokens. Of the KV cache one position is asked for: its capacity belongs to the
@@ -126,7 +135,7 @@ impl Output {
                 ]
             }
             Self::Residual => vec![Arg::write("residual", 5, Element::F32, rows * stride)],
-            Self::Swiglu => vec![Arg::write("activation", 5, Element::F32, rows * stride)],
+            Self::Swiglu | Self::Gate | Self::Up => vec![Arg::write("activation", 5, Element::F32, rows * stride)],
             Self::Logits => vec![Arg::write("logits", 5, Element::F32, rows * stride)],
         }
     }
@@ -145,18 +154,25 @@ impl Output {
             }
             Self::Swiglu => {
                 let at = t * params.stride as usize + part_row / 2;
-                call.floats_mut(first)[at] = (a / (1.0 + (-a).exp()) * pair()) as f32;
+                call.floats_mut(first)[at] = (silu(a) * pair()) as f32;
             }
-            Self::Logits => {
+            Self::Gate | Self::Up | Self::Logits => {
                 let mut out = call.floats_mut(first);
-                out[at] = a as f32;
-                if let Some(b) = b {
-                    out[at + 1] = b as f32;
+                for (value, out) in [Some(a), b].into_iter().flatten().zip(&mut out[at..]) {
+                    *out = match self {
+                        Self::Gate => silu(value),
+                        Self::Up => f64::from(*out) * value,
+                        _ => value,
+                    } as f32;
                 }
             }
             Self::Qkv => store_qkv(call, &params, first, t, part_row, [a, pair()]),
         }
     }
+}
+
+fn silu(x: f64) -> f64 {
+    x / (1.0 + (-x).exp())
 }
 
 fn store_qkv(call: &Call, params: &LinearParams, first: usize, t: usize, row: usize, v: [f64; 2]) {

@@ -219,6 +219,23 @@ impl Gguf {
         self.tensors.iter_mut().find(|spec| spec.name == tensor.as_bytes()).expect("the tensor is there")
     }
 
+    /// The parts that `llama-gguf-split` makes of it: the first keeps all metadata, and each has so many tensors.
+    pub fn split(&self, counts: &[usize]) -> Vec<Self> {
+        assert_eq!(counts.iter().sum::<usize>(), self.tensors.len());
+        let mut tensors = self.tensors.iter();
+        let part = |(number, count): (usize, &usize)| {
+            let mut part = Self { tensors: tensors.by_ref().take(*count).cloned().collect(), ..Self::new() };
+            if number == 0 {
+                (part.metadata, part.alignment) = (self.metadata.clone(), self.alignment);
+            }
+            part.set("split.no", Value::U16(number as u16));
+            part.set("split.count", Value::U16(counts.len() as u16));
+            part.set("split.tensors.count", Value::I32(self.tensors.len() as i32));
+            part
+        };
+        counts.iter().enumerate().map(part).collect()
+    }
+
     /// The header without the data, and the length of the whole file.
     pub fn header(&self) -> (Vec<u8>, u64) {
         let mut out = self.magic.to_vec();
@@ -277,10 +294,18 @@ fn tensor_bytes(dims: &[u64], kind: u32) -> u64 {
     let elements: u64 = dims.iter().fold(1, |product, dim| product.saturating_mul(*dim));
     match kind {
         0 => elements.saturating_mul(4),
-        1 => elements.saturating_mul(2),
-        2 => elements / 32 * 18,
+        1 | 30 => elements.saturating_mul(2),
+        2 | 20 => elements / 32 * 18,
+        3 => elements / 32 * 20,
+        6 => elements / 32 * 22,
+        7 => elements / 32 * 24,
         8 => elements / 32 * 34,
+        10 => elements / 256 * 84,
+        11 => elements / 256 * 110,
+        12 => elements / 256 * 144,
+        13 => elements / 256 * 176,
         14 => elements / 256 * 210,
+        23 => elements / 256 * 136,
         _ => 0,
     }
 }

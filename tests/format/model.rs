@@ -1,7 +1,7 @@
 //! Shapes, the tensors they ask for, and rotation frequencies.
 
 use llamita::error::Result;
-use llamita::format::gguf::{self, Step};
+use llamita::format::gguf::Step;
 use llamita::shape::RopePairing;
 
 use super::builder::{Gguf, Shape, Value};
@@ -141,7 +141,7 @@ fn every_tensor_is_needed_and_no_other() {
             dims => dims[1] = 1,
         };
         malformed(shrink, &format!("{name} has "));
-        unsupported(|gguf| gguf.get(name).kind = 12, &format!("tensor {name} has type Q4_K"));
+        unsupported(|gguf| gguf.get(name).kind = 16, &format!("tensor {name} has type IQ2_XXS"));
     }
     for name in [
         "blk.0.attn_q.bias",
@@ -178,7 +178,7 @@ fn every_tensor_is_needed_and_no_other() {
 /// The parser on a header alone: the file is said to be as long as it would be.
 fn described(gguf: &Gguf) -> Result<Step> {
     let (header, len) = gguf.header();
-    gguf::parse("dir/tiny.gguf", &header, len)
+    crate::parse("dir/tiny.gguf", &header, len)
 }
 
 fn frequencies(gguf: &Gguf) -> Vec<f64> {
@@ -252,7 +252,7 @@ fn whole_llama_3_2_is_described() {
         assert_eq!(weights.token_embd.bytes.end - weights.token_embd.bytes.start, 128_256 * shape.dim / 32 * 18);
         // What is not there is refused, down to the last byte.
         let (header, len) = gguf.header();
-        let error = gguf::parse("x", &header, len - 32).unwrap_err().to_string();
+        let error = crate::parse("x", &header, len - 32).unwrap_err().to_string();
         assert!(error.contains("output_norm.weight") && error.contains("the file ends at byte"), "{error}");
     }
 }

@@ -179,7 +179,7 @@ fn endless_headers_are_not_read() {
     // A file of 1 TB that begins with a key of 200 MB.
     let mut header = Gguf::tiny().header().0[..24].to_vec();
     header.extend((200u64 << 20).to_le_bytes());
-    let (result, bytes) = peak(|| gguf::parse("x", &header, 1 << 40));
+    let (result, bytes) = peak(|| crate::parse("x", &header, 1 << 40));
     let error = result.unwrap_err().to_string();
     assert!(error.contains("its header needs 209715232 bytes, and at most 134217728 are read"), "{error}");
     assert!(bytes < 4096, "{bytes}");

@@ -68,6 +68,7 @@ pub(super) struct Described {
 }
 
 /// All tensors of a file by name.
+#[derive(Default)]
 pub(super) struct Tensors {
     by_name: BTreeMap<String, Described>,
 }
@@ -86,6 +87,18 @@ impl Tensors {
         let mut tensors = Self { by_name };
         tensors.place(cursor, alignment)?;
         Ok(tensors)
+    }
+
+    /// Adds the tensors of another part, which begins at byte `start` of them all.
+    pub(super) fn append(&mut self, cursor: &Cursor<'_>, part: Self, start: u64) -> Result<(), Stop> {
+        for (name, mut described) in part.by_name {
+            if self.by_name.contains_key(&name) {
+                return Err(cursor.malformed(format!("the tensor {name} is in a part before this one too")));
+            }
+            described.bytes = described.bytes.start + start..described.bytes.end + start;
+            self.by_name.insert(name, described);
+        }
+        Ok(())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Described> {

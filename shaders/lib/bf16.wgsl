@@ -1,0 +1,26 @@
+// Reader of BF16 blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+
+struct RawROLE { at: u32 }
+
+fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
+    return RawROLE(block * 4u);
+}
+
+// Quad q of the block: weights 4q .. 4q+4, unscaled.
+fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
+    let words = weightsROLE[raw.at + q / 2u];
+    let pair = select(words.xy, words.zw, (q & 1u) == 1u);
+    return bitcast<vec4<f32>>(vec4<u32>(pair.x << 16u, pair.x & 0xffff0000u, pair.y << 16u, pair.y & 0xffff0000u));
+}
+
+// Scales of the two halves of the block.
+fn scaleROLE(raw: RawROLE) -> vec2<f32> {
+    return vec2<f32>(1.0);
+}
+
+// This type has no offsets.
+const OFFSETROLE: bool = false;
+
+fn offsetROLE(raw: RawROLE) -> vec2<f32> {
+    return vec2<f32>(0.0);
+}

@@ -1,0 +1,34 @@
+// Reader of Q3_K blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+
+struct RawROLE { low: vec2<u32>, high: u32, scale: vec2<f32> }
+
+fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
+    let header = weightsROLE[planes.x + super_block];
+    let parts = header.xyz >> vec3<u32>(4u * j);
+    let scales = vec2<f32>((parts.xy & vec2<u32>(15u)) | ((parts.zz << vec2<u32>(4u, 2u)) & vec2<u32>(48u)));
+    let low = weightsROLE[block / 2u];
+    return RawROLE(
+        select(low.xy, low.zw, (block & 1u) == 1u),
+        weightsROLE[planes.y + super_block * 2u + j / 4u][j & 3u],
+        unpack2x16float(header.w).x * (scales - 32.0),
+    );
+}
+
+// Quad q of the block: weights 4q .. 4q+4, unscaled.
+fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
+    let low = (raw.low[q / 4u] >> (2u * (q & 3u))) & 0x03030303u;
+    let high = (raw.high >> q) & 0x01010101u;
+    return vec4<f32>(unpack4xU8(low | (high << 2u))) - 4.0;
+}
+
+// Scales of the two halves of the block.
+fn scaleROLE(raw: RawROLE) -> vec2<f32> {
+    return raw.scale;
+}
+
+// This type has no offsets.
+const OFFSETROLE: bool = false;
+
+fn offsetROLE(raw: RawROLE) -> vec2<f32> {
+    return vec2<f32>(0.0);
+}

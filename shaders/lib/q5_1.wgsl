@@ -1,0 +1,27 @@
+// Reader of Q5_1 blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+
+struct RawROLE { low: vec4<u32>, high: u32, scale_offset: vec2<f32> }
+
+fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
+    let scale_offset = unpack2x16float(weightsROLE[planes.x + super_block * 2u + j / 4u][j & 3u]);
+    return RawROLE(weightsROLE[block], weightsROLE[planes.y + super_block * 2u + j / 4u][j & 3u], scale_offset);
+}
+
+// Quad q of the block: weights 4q .. 4q+4, unscaled.
+fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
+    let low = (raw.low[q / 2u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
+    let high = (raw.high >> q) & 0x01010101u;
+    return vec4<f32>(unpack4xU8(low | (high << 4u)));
+}
+
+// Scales of the two halves of the block.
+fn scaleROLE(raw: RawROLE) -> vec2<f32> {
+    return vec2<f32>(raw.scale_offset.x);
+}
+
+// What is added to the scaled quants of the two halves.
+const OFFSETROLE: bool = true;
+
+fn offsetROLE(raw: RawROLE) -> vec2<f32> {
+    return vec2<f32>(raw.scale_offset.y);
+}

@@ -1,0 +1,113 @@
+//! From planes to numbers, by the formulas of the file formats (`ggml-quants.c` of ggml), each in the order of its roundings.
+
+use half::f16;
+
+use super::{BLOCK, BLOCKS_PER_SUPER, Layout};
+use crate::format::WeightType;
+
+/// What a nibble of IQ4_NL and IQ4_XS stands for (`kvalues_iq4nl` in `ggml-common.h`).
+const IQ4_VALUES: [f32; 16] =
+    [-127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0, 89.0, 113.0];
+
+impl Layout {
+    /// The 32 numbers of block `g` of row `row`: exactly what the file's own formula gives, rounded to f32.
+    pub fn block(&self, words: &[u32], row: usize, g: usize) -> [f32; BLOCK] {
+        let starts = self.plane_starts();
+        let index = self.index(row, g, self.blocks());
+        let (s, j) = (self.index(row, g / BLOCKS_PER_SUPER, self.supers()), g % BLOCKS_PER_SUPER);
+        let plane = |p: usize, first: usize| &words[starts[p] + first..];
+        let four_bits = || spread::<4>(plane(0, index * 4));
+        let two_bits = || spread::<2>(plane(0, index * 2));
+        let high_bits = || spread::<1>(plane(2, s * 8 + j));
+        let scale = || half_at(plane(1, s * 4)[j / 2], j & 1);
+        let scale_and_minimum = || [0, 1].map(|odd| half_at(plane(1, s * 8)[j], odd));
+        match self.kind {
+            WeightType::F32 => std::array::from_fn(|i| f32::from_bits(plane(0, index * 32)[i])),
+            WeightType::F16 => std::array::from_fn(|i| half_at(plane(0, index * 16)[i / 2], i & 1)),
+            WeightType::BF16 => {
+                std::array::from_fn(|i| f32::from_bits(plane(0, index * 16)[i / 2] >> (16 * (i & 1)) << 16))
+            }
+            WeightType::Q8_0 => {
+                let (d, quants) = (scale(), plane(0, index * 8));
+                std::array::from_fn(|i| d * f32::from((quants[i / 4] >> (8 * (i % 4))) as i8))
+            }
+            WeightType::Q4_0 => symmetric([scale(); 2], four_bits().map(|q| f32::from(q) - 8.0)),
+            WeightType::IQ4_NL => symmetric([scale(); 2], four_bits().map(|q| IQ4_VALUES[usize::from(q)])),
+            WeightType::Q5_0 => symmetric([scale(); 2], join(four_bits(), high_bits(), 4).map(|q| f32::from(q) - 16.0)),
+            WeightType::Q4_1 => {
+                let [d, m] = scale_and_minimum();
+                four_bits().map(|q| d * f32::from(q) + m)
+            }
+            WeightType::Q5_1 => {
+                let [d, m] = scale_and_minimum();
+                join(four_bits(), high_bits(), 4).map(|q| d * f32::from(q) + m)
+            }
+            WeightType::Q2_K => {
+                let [d, dmin] = [0, 1].map(|odd| half_at(plane(2, s)[0], odd));
+                let quants = two_bits();
+                std::array::from_fn(|i| {
+                    let part = 2 * j + i / 16;
+                    let byte = (plane(1, s * 4)[part / 4] >> (8 * (part % 4))) as u8;
+                    d * f32::from(byte & 15) * f32::from(quants[i]) - dmin * f32::from(byte >> 4)
+                })
+            }
+            WeightType::Q3_K => {
+                let header = plane(1, s * 4);
+                let d = half_at(header[3], 0);
+                let scales = pair(header, j).map(|scale| d * (scale - 32.0));
+                symmetric(scales, join(two_bits(), high_bits(), 2).map(|q| f32::from(q) - 4.0))
+            }
+            WeightType::Q4_K | WeightType::Q5_K => {
+                let header = plane(1, s * 4);
+                let [scale, minimum] = pair(header, j);
+                let (d, m) = (half_at(header[3], 0) * scale, half_at(header[3], 1) * minimum);
+                let quants = match self.kind {
+                    WeightType::Q4_K => four_bits(),
+                    _ => join(four_bits(), high_bits(), 4),
+                };
+                quants.map(|q| d * f32::from(q) - m)
+            }
+            WeightType::Q6_K => {
+                let d = half_at(plane(3, s / 2)[0], s & 1);
+                let bytes = plane(2, s * 4)[j / 2] >> (16 * (j & 1));
+                let scales = [bytes as i8, (bytes >> 8) as i8].map(|scale| d * f32::from(scale));
+                let high = spread::<2>(plane(1, s * 16 + 2 * j));
+                symmetric(scales, join(four_bits(), high, 4).map(|q| f32::from(q) - 32.0))
+            }
+            WeightType::IQ4_XS => {
+                let header = plane(1, s * 2);
+                let scale = header[1] >> (4 * j) & 15 | (header[0] >> (16 + 2 * j) & 3) << 4;
+                let d = half_at(header[0], 0) * (scale as f32 - 32.0);
+                symmetric([d; 2], four_bits().map(|q| IQ4_VALUES[usize::from(q)]))
+            }
+        }
+    }
+}
+
+/// A scale per half of the block.
+fn symmetric(scales: [f32; 2], quants: [f32; BLOCK]) -> [f32; BLOCK] {
+    std::array::from_fn(|i| scales[i / 16] * quants[i])
+}
+
+/// Small numbers, `8 / N` quads to a word.
+fn spread<const N: usize>(words: &[u32]) -> [u8; BLOCK] {
+    std::array::from_fn(|i| {
+        let (quad, byte) = (i / 4, i % 4);
+        (words[quad * N / 8] >> (8 * byte + N * (quad % (8 / N)))) as u8 & ((1 << N) - 1)
+    })
+}
+
+/// Low parts of `bits` bits and what stands above them.
+fn join(low: [u8; BLOCK], high: [u8; BLOCK], bits: usize) -> [u8; BLOCK] {
+    std::array::from_fn(|i| low[i] | high[i] << bits)
+}
+
+/// Pair `j` of a header.
+fn pair(header: &[u32], j: usize) -> [f32; 2] {
+    let [a, b, high] = [0, 1, 2].map(|w| header[w] >> (4 * j));
+    [a & 15 | (high & 3) << 4, b & 15 | (high & 12) << 2].map(|value| value as f32)
+}
+
+fn half_at(word: u32, odd: usize) -> f32 {
+    f16::from_bits((word >> (16 * odd)) as u16).to_f32()
+}

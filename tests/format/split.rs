@@ -1,0 +1,166 @@
+//! Checkpoints that were split into several files.
+
+use llamita::error::{Error, Result};
+use llamita::format::{Checkpoint, gguf};
+use llamita::source::{self, Bytes, Parts, Source, part_names};
+
+use super::builder::{Gguf, Value};
+use super::open;
+
+fn tiny() -> Gguf {
+    let mut gguf = Gguf::tiny();
+    // Bytes that tell tensors from each other, and one part from the next.
+    for (i, tensor) in gguf.tensors.iter_mut().enumerate() {
+        tensor.data.fill(i as u8 + 1);
+    }
+    gguf
+}
+
+fn joined(parts: &[Gguf]) -> Parts<'static> {
+    let file = |(i, part): (usize, &Gguf)| -> Box<dyn Source> {
+        Box::new(Bytes::new(format!("dir/tiny-{:05}-of-{:05}.gguf", i + 1, parts.len()), part.bytes()))
+    };
+    Parts::new(parts.iter().enumerate().map(file).collect()).expect("there are parts")
+}
+
+fn read(parts: &[Gguf]) -> Result<Checkpoint> {
+    pollster::block_on(gguf::read(&joined(parts)))
+}
+
+#[track_caller]
+fn refused(parts: &[Gguf], words: &str) -> Error {
+    let error = read(parts).expect_err("the parts are refused");
+    assert!(error.to_string().contains(words), "{error} does not say {words:?}");
+    error
+}
+
+#[test]
+fn parts_are_read_as_one() {
+    let whole = tiny();
+    let expected = open(&whole.bytes()).expect("it is valid");
+    let (shape, tensors) = expected.model.as_ref().expect("a model");
+    // The first part may hold no tensors at all (`--no-tensor-first-split`).
+    for counts in [vec![11], vec![4, 7], vec![1, 1, 9], vec![0, 5, 6], vec![0, 0, 11], vec![1; 11]] {
+        let parts = whole.split(&counts);
+        let source = joined(&parts);
+        let found = pollster::block_on(gguf::read(&source)).unwrap_or_else(|e| panic!("{counts:?}: {e}"));
+        let (found_shape, found_tensors) = found.model.as_ref().expect("a model");
+        assert_eq!(found_shape, shape);
+        assert_eq!(found.tensors, expected.tensors);
+        assert_eq!(found.vocabulary, expected.vocabulary);
+        let layers =
+            [&tensors.layers[0].attn_q, &tensors.layers[0].ffn_down, &tensors.token_embd, &tensors.output_norm];
+        let others = [
+            &found_tensors.layers[0].attn_q,
+            &found_tensors.layers[0].ffn_down,
+            &found_tensors.token_embd,
+            &found_tensors.output_norm,
+        ];
+        for (a, b) in layers.into_iter().zip(others) {
+            let len = (a.bytes.end - a.bytes.start) as usize;
+            assert_eq!((a.rows, a.cols, a.kind, len as u64), (b.rows, b.cols, b.kind, b.bytes.end - b.bytes.start));
+            let bytes = pollster::block_on(source.read_at(b.bytes.start, len)).expect("it is there");
+            assert_eq!(bytes, whole.bytes()[a.bytes.start as usize..][..len], "{counts:?}");
+        }
+    }
+}
+
+#[test]
+fn a_joined_source_reads_any_range() {
+    let files: Vec<Vec<u8>> = vec![(0..50).collect(), vec![7], (100..200).collect()];
+    let all = files.concat();
+    let sources = files.iter().map(|file| Box::new(Bytes::new("x", file.clone())) as Box<dyn Source>);
+    let parts = Parts::new(sources.collect()).expect("there are parts");
+    assert_eq!((parts.len(), parts.parts().len()), (151, 3));
+    for start in 0..all.len() {
+        for end in start..=all.len() {
+            let found = pollster::block_on(parts.read_at(start as u64, end - start)).expect("it is inside");
+            assert_eq!(found, &all[start..end]);
+        }
+    }
+    let error = pollster::block_on(parts.read_at(100, 52)).expect_err("it passes the end");
+    assert!(error.to_string().contains("52 bytes at offset 100 pass the end at 151"), "{error}");
+    assert!(Parts::new(Vec::new()).is_err());
+}
+
+#[test]
+fn parts_that_do_not_belong_together_are_refused() {
+    let parts = tiny().split(&[4, 3, 4]);
+    refused(&[parts[1].clone(), parts[0].clone(), parts[2].clone()], "general.architecture is missing");
+    refused(
+        &[parts[0].clone(), parts[2].clone(), parts[1].clone()],
+        "dir/tiny-00002-of-00003.gguf is not a valid GGUF file: it is part 3 of 3 (split.no is 2), and was given as part 2",
+    );
+    refused(&[parts[0].clone(), parts[0].clone(), parts[2].clone()], "it is part 1 of 3");
+    refused(&parts[..2], "split.count is 3, and it was given as part 1 of 2");
+    let error = refused(&parts[..1], "it is part 1 of 3 (split.no, split.count) and came alone");
+    assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
+    refused(&[tiny(), tiny()], "split.count is 1, and it was given as part 1 of 2");
+
+    let mut lacking = parts.clone();
+    lacking[1].tensors.remove(0);
+    refused(&lacking, "split.tensors.count is 11, and its 3 parts hold 10 tensors");
+    let mut twice = parts.clone();
+    twice[2].tensors[0].name = twice[0].tensors[1].name.clone();
+    refused(
+        &twice,
+        "dir/tiny-00003-of-00003.gguf is not a valid GGUF file: the tensor blk.0.attn_norm.weight is in a part",
+    );
+    let mut broken = parts.clone();
+    broken[2].magic = *b"nope";
+    refused(&broken, "dir/tiny-00003-of-00003.gguf is not a valid GGUF file: it begins with");
+    let mut odd = parts.clone();
+    odd[1].set("split.no", Value::string("1"));
+    refused(&odd, "dir/tiny-00002-of-00003.gguf is not a valid GGUF file: split.no is the string");
+    read(&parts).expect("nothing was wrong before");
+}
+
+/// Every truncation of the last part is seen, as it is in a single file.
+#[test]
+fn truncated_parts_are_refused() {
+    let parts = tiny().split(&[4, 7]);
+    let [first, last] = [parts[0].bytes(), parts[1].bytes()];
+    for len in 0..last.len() {
+        let files: Vec<Box<dyn Source>> =
+            vec![Box::new(Bytes::new("a", first.clone())), Box::new(Bytes::new("b", last[..len].to_vec()))];
+        let error = pollster::block_on(gguf::read(&Parts::new(files).expect("two"))).expect_err("it is cut off");
+        assert!(error.to_string().starts_with("b is not a valid GGUF file"), "{len}: {error}");
+    }
+}
+
+#[test]
+fn names_of_parts() {
+    let names = part_names("Llama-3.1-70B-Q4_K_M-00002-of-00003.gguf").expect("it is a part");
+    assert_eq!(names[0], "Llama-3.1-70B-Q4_K_M-00001-of-00003.gguf");
+    assert_eq!((names.len(), names[2].as_str()), (3, "Llama-3.1-70B-Q4_K_M-00003-of-00003.gguf"));
+    for other in
+        ["model.gguf", "a-00004-of-00003.gguf", "a-00000-of-00003.gguf", "a-1-of-3.gguf", "a-00001-of-00003.bin"]
+    {
+        assert_eq!(part_names(other), None, "{other}");
+    }
+    assert_eq!(part_names("a-+0001-of-00003.gguf"), None);
+}
+
+#[test]
+fn files_are_found_beside_the_one_that_is_named() {
+    let folder = std::env::temp_dir().join(format!("llamita-split-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = |i: usize| folder.join(format!("tiny-{i:05}-of-00003.gguf"));
+    for (i, part) in tiny().split(&[4, 3, 4]).iter().enumerate() {
+        std::fs::write(path(i + 1), part.bytes()).expect("a file");
+    }
+    for i in 1..=3 {
+        let source = source::open(path(i)).expect("all parts are there");
+        assert_eq!(source.parts().len(), 3);
+        let checkpoint = pollster::block_on(gguf::read(source.as_ref())).expect("they belong together");
+        assert_eq!(checkpoint.tensors.len(), 11);
+    }
+    let renamed = folder.join("renamed.gguf");
+    std::fs::copy(path(1), &renamed).expect("a copy");
+    let alone = pollster::block_on(gguf::read(source::open(&renamed).expect("a file").as_ref()));
+    assert!(alone.expect_err("it is a part").to_string().contains("came alone"));
+    std::fs::remove_file(path(2)).expect("it was there");
+    let error = source::open(path(1)).err().expect("a part is missing").to_string();
+    assert!(error.contains("tiny-00002-of-00003.gguf") && error.contains("it is part 2 of 3"), "{error}");
+    std::fs::remove_dir_all(&folder).expect("it was there");
+}
