@@ -180,9 +180,11 @@ async fn extend(source: &dyn Source, prefix: &mut Vec<u8>, start: u64, end: u64)
     Ok(())
 }
 
-/// The checkpoint of whole headers, and where the values of `rope_freqs.weight` lie if there are any. What stopped it
-/// comes with the index of its part.
-fn header(parts: &[Beginning<'_>]) -> Result<(Checkpoint, Option<Range<u64>>), (usize, Stop)> {
+/// A checkpoint, and where the values of `rope_freqs.weight` lie if there are any.
+type Whole = (Checkpoint, Option<Range<u64>>);
+
+/// The checkpoint of whole headers. What stopped it comes with the index of its part.
+fn header(parts: &[Beginning<'_>]) -> Result<Whole, (usize, Stop)> {
     let mut headers = Vec::with_capacity(parts.len());
     let mut tensors = Tensors::default();
     let mut start = 0;
@@ -226,12 +228,7 @@ fn one_header<'a>(
 }
 
 /// The checkpoint of the first part's metadata and the tensors of all parts.
-fn whole(
-    version: u32,
-    metadata: &Metadata<'_>,
-    tensors: Tensors,
-    parts: &[Beginning<'_>],
-) -> Result<(Checkpoint, Option<Range<u64>>)> {
+fn whole(version: u32, metadata: &Metadata<'_>, tensors: Tensors, parts: &[Beginning<'_>]) -> Result<Whole> {
     let found = tensors.names().count();
     if let Some(said) = metadata.integer("split.tensors.count")?.filter(|said| *said != found as i128) {
         let of = if parts.len() == 1 { "it holds".to_owned() } else { format!("its {} parts hold", parts.len()) };
