@@ -5,6 +5,7 @@ mod ci;
 mod debian;
 mod shell;
 mod steps;
+mod synthetic;
 mod test;
 mod toolchain;
 mod vulkan;
@@ -71,6 +72,11 @@ enum Command {
         #[command(flatten)]
         consent: Consent,
     },
+    /// Write a GGUF file of Llama's exact shape with random weights, for tests of speed and memory.
+    #[command(
+        after_help = "Example: cargo xtask synthetic --shape 1b --type q4_0 --vocabulary vocab.gguf 1b-q4_0.gguf"
+    )]
+    Synthetic(synthetic::Options),
     /// Measure speed: the arguments go to `llamita bench`, built in release.
     #[command(after_help = "Example: cargo xtask bench --prefill 128 --decode 32 --json", disable_help_flag = true)]
     Bench {
@@ -101,6 +107,10 @@ fn run(command: Command) -> Result<bool> {
         Command::Bench { args } => {
             let mut bench = shell::cargo(["run", "--release", "--package", "llamita", "--", "bench"]);
             shell::run(bench.args(args))?;
+            return Ok(true);
+        }
+        Command::Synthetic(options) => {
+            synthetic::write(&options)?;
             return Ok(true);
         }
         Command::Test { consent, args } => {
