@@ -52,7 +52,8 @@ fn store(t: u32, tokens: u32, first: u32, second: u32, sums: vec4<f32>) {
 }
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
+    let lane = lane_index(lanes);
     let first = group.x * ROWS_PER_GROUP + 2u * lane;
     let second = first + 2u * LANES;
     let token = params.token_begin + group.y * 8u;
@@ -99,15 +100,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                         vec4<f32>(offset.w),
                     );
                 }
-                let at = token * stride + 8u * g + q;
-                t0 += x[at + 0u * stride] * w;
-                t1 += x[at + 1u * stride] * w;
-                t2 += x[at + 2u * stride] * w;
-                t3 += x[at + 3u * stride] * w;
-                t4 += x[at + 4u * stride] * w;
-                t5 += x[at + 5u * stride] * w;
-                t6 += x[at + 6u * stride] * w;
-                t7 += x[at + 7u * stride] * w;
+                let quads = load_tokens(lanes, token * stride + 8u * g + q, stride);
+                t0 += quads[0] * w;
+                t1 += quads[1] * w;
+                t2 += quads[2] * w;
+                t3 += quads[3] * w;
+                t4 += quads[4] * w;
+                t5 += quads[5] * w;
+                t6 += quads[6] * w;
+                t7 += quads[7] * w;
             }
         }
     }

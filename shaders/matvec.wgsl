@@ -30,9 +30,6 @@ struct Params {
 
 const ROWS_PER_GROUP: u32 = ROW_LANES * 4u;
 
-var<workgroup> partial_sum: array<vec4<f32>, SPLIT_SUMS>;
-var<workgroup> partial_square: array<f32, KSPLIT>;
-
 fn fetch_row(row: u32, g: u32, s: u32, j: u32) -> Raw_w {
     let tile = row / TILE;
     return fetch_w(
@@ -44,7 +41,8 @@ fn fetch_row(row: u32, g: u32, s: u32, j: u32) -> Raw_w {
 }
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
+    let lane = lane_index(lanes);
     prepare_input(lane);
     let row_lane = lane % ROW_LANES;
     let split = lane / ROW_LANES;
@@ -61,46 +59,29 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let b = fetch_row(first + 1u, g, s, j);
             let c = fetch_row(second, g, s, j);
             let d = fetch_row(second + 1u, g, s, j);
-            let x0 = load_input(8u * g, &square);
-            let x1 = load_input(8u * g + 1u, &square);
-            let x2 = load_input(8u * g + 2u, &square);
-            let x3 = load_input(8u * g + 3u, &square);
-            let x4 = load_input(8u * g + 4u, &square);
-            let x5 = load_input(8u * g + 5u, &square);
-            let x6 = load_input(8u * g + 6u, &square);
-            let x7 = load_input(8u * g + 7u, &square);
+            let block = load_block(lanes, 8u * g, &square);
             // v * M is the dot product of v with each column of M: one per row.
-            var low = x0 * mat4x4<f32>(quad_w(a, 0u), quad_w(b, 0u), quad_w(c, 0u), quad_w(d, 0u));
-            low += x1 * mat4x4<f32>(quad_w(a, 1u), quad_w(b, 1u), quad_w(c, 1u), quad_w(d, 1u));
-            low += x2 * mat4x4<f32>(quad_w(a, 2u), quad_w(b, 2u), quad_w(c, 2u), quad_w(d, 2u));
-            low += x3 * mat4x4<f32>(quad_w(a, 3u), quad_w(b, 3u), quad_w(c, 3u), quad_w(d, 3u));
-            var high = x4 * mat4x4<f32>(quad_w(a, 4u), quad_w(b, 4u), quad_w(c, 4u), quad_w(d, 4u));
-            high += x5 * mat4x4<f32>(quad_w(a, 5u), quad_w(b, 5u), quad_w(c, 5u), quad_w(d, 5u));
-            high += x6 * mat4x4<f32>(quad_w(a, 6u), quad_w(b, 6u), quad_w(c, 6u), quad_w(d, 6u));
-            high += x7 * mat4x4<f32>(quad_w(a, 7u), quad_w(b, 7u), quad_w(c, 7u), quad_w(d, 7u));
+            var low = block[0] * mat4x4<f32>(quad_w(a, 0u), quad_w(b, 0u), quad_w(c, 0u), quad_w(d, 0u));
+            low += block[1] * mat4x4<f32>(quad_w(a, 1u), quad_w(b, 1u), quad_w(c, 1u), quad_w(d, 1u));
+            low += block[2] * mat4x4<f32>(quad_w(a, 2u), quad_w(b, 2u), quad_w(c, 2u), quad_w(d, 2u));
+            low += block[3] * mat4x4<f32>(quad_w(a, 3u), quad_w(b, 3u), quad_w(c, 3u), quad_w(d, 3u));
+            var high = block[4] * mat4x4<f32>(quad_w(a, 4u), quad_w(b, 4u), quad_w(c, 4u), quad_w(d, 4u));
+            high += block[5] * mat4x4<f32>(quad_w(a, 5u), quad_w(b, 5u), quad_w(c, 5u), quad_w(d, 5u));
+            high += block[6] * mat4x4<f32>(quad_w(a, 6u), quad_w(b, 6u), quad_w(c, 6u), quad_w(d, 6u));
+            high += block[7] * mat4x4<f32>(quad_w(a, 7u), quad_w(b, 7u), quad_w(c, 7u), quad_w(d, 7u));
             let scales = transpose(mat4x2<f32>(scale_w(a), scale_w(b), scale_w(c), scale_w(d)));
             acc += low * scales[0] + high * scales[1];
             if (OFFSET_w) {
-                let sums = vec2<f32>(dot(x0 + x1 + x2 + x3, vec4<f32>(1.0)), dot(x4 + x5 + x6 + x7, vec4<f32>(1.0)));
+                let sums = vec2<f32>(
+                    dot(block[0] + block[1] + block[2] + block[3], vec4<f32>(1.0)),
+                    dot(block[4] + block[5] + block[6] + block[7], vec4<f32>(1.0)),
+                );
                 acc += sums * mat4x2<f32>(offset_w(a), offset_w(b), offset_w(c), offset_w(d));
             }
         }
     }
 
-    if (KSPLIT > 1u) {
-        partial_sum[lane] = acc;
-        if (row_lane == 0u) {
-            partial_square[split] = square;
-        }
-        workgroupBarrier();
-        square = 0.0;
-        acc = vec4<f32>(0.0);
-        for (var other = 0u; other < KSPLIT; other++) {
-            square += partial_square[other];
-            acc += partial_sum[other * ROW_LANES + row_lane];
-        }
-    }
-
+    acc = sum_splits(lanes, acc, &square);
     if (split == 0u) {
         acc *= input_scale(square);
         if (first < params.rows) {

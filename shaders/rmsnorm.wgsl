@@ -15,10 +15,9 @@ struct Params {
 // [rows][k]
 @group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
 
-var<workgroup> squares: array<f32, LANES>;
-
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
+    let lane = lane_index(lanes);
     let tokens = select(slot.rows, slot.head_rows, params.at_head == 1u);
     if (group.x >= tokens) {
         return;
@@ -28,13 +27,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var q = lane; q < params.quads; q += LANES) {
         square += dot(x[from_row + q], x[from_row + q]);
     }
-    squares[lane] = square;
-    workgroupBarrier();
-    var sum = 0.0;
-    for (var i = 0u; i < LANES; i++) {
-        sum += squares[i];
-    }
-    let scale = inverseSqrt(sum / params.norm_dim + params.eps);
+    let scale = inverseSqrt(sum_lanes(lanes, square) / params.norm_dim + params.eps);
     for (var q = lane; q < params.quads; q += LANES) {
         y[group.x * params.quads + q] = scale * x[from_row + q] * gamma[q];
     }

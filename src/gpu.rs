@@ -48,6 +48,7 @@ struct Inner {
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
     tier: Tier,
+    best_tier: Tier,
     poller: poll::Poller,
     pipelines: Mutex<HashMap<String, Pipeline>>,
     failure: Arc<Mutex<Option<String>>>,
@@ -84,15 +85,15 @@ impl Gpu {
     pub async fn open(name: Option<&str>, tier: Option<Tier>) -> Result<Self> {
         let adapter = adapter::choose(name).await?;
         let info = adapter.get_info();
-        let best = adapter::best_tier(&adapter);
-        let tier = tier.unwrap_or(best);
-        if tier > best {
-            return Err(Error::NoDevice(format!("{} has no shader-f16, which the tier {tier} needs", info.name)));
+        let best_tier = adapter::best_tier(&adapter);
+        let tier = tier.unwrap_or(adapter::default_tier(&adapter));
+        if !tier.within(best_tier) {
+            let lacks = if tier.f16() && !best_tier.f16() { "shader-f16" } else { "subgroups" };
+            return Err(Error::NoDevice(format!("{} has no {lacks}, which the tier {tier} needs", info.name)));
         }
-        let features = match tier {
-            Tier::Base => wgpu::Features::empty(),
-            Tier::F16 => wgpu::Features::SHADER_F16,
-        };
+        let mut features = wgpu::Features::empty();
+        features.set(wgpu::Features::SHADER_F16, tier.f16());
+        features.set(wgpu::Features::SUBGROUP, tier.subgroups());
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("llamita"),
             required_features: features,
@@ -117,6 +118,7 @@ impl Gpu {
                 queue,
                 info,
                 tier,
+                best_tier,
                 pipelines: Mutex::default(),
                 failure,
                 counters: Arc::default(),
@@ -142,6 +144,11 @@ impl Gpu {
     /// The tier in use.
     pub fn tier(&self) -> Tier {
         self.inner.tier
+    }
+
+    /// The tier with everything that the adapter has; the one in use may be a plainer one.
+    pub fn best_tier(&self) -> Tier {
+        self.inner.best_tier
     }
 
     /// What this device was asked for so far.

@@ -2,7 +2,9 @@
 
 pub mod argmax;
 pub mod attention;
+pub mod combine;
 pub mod embed;
+pub mod flash;
 pub mod linear;
 pub mod matmul;
 pub mod matvec;
@@ -11,7 +13,9 @@ pub mod sample;
 
 pub use argmax::Argmax;
 pub use attention::Attention;
+pub use combine::Combine;
 pub use embed::Embed;
+pub use flash::Flash;
 pub use matmul::Matmul;
 pub use matvec::Matvec;
 pub use rmsnorm::Rmsnorm;
@@ -21,7 +25,8 @@ use crate::format::WeightType;
 use crate::kernel::Source;
 
 /// The stems of every kernel.
-pub const NAMES: [&str; 7] = ["argmax", "attention", "embed", "matmul", "matvec", "rmsnorm", "sample"];
+pub const NAMES: [&str; 9] =
+    ["argmax", "attention", "combine", "embed", "flash", "matmul", "matvec", "rmsnorm", "sample"];
 
 /// What the device can do beyond the default WebGPU limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,17 +36,48 @@ pub enum Tier {
     Base,
     /// `shader-f16`: the KV cache is read as native halves.
     F16,
+    /// Subgroups: lanes sum and share through their registers. Never in browsers.
+    Sub,
+    /// Both.
+    F16Sub,
 }
 
 impl Tier {
     /// Every tier, the plainest first.
-    pub const ALL: [Self; 2] = [Self::Base, Self::F16];
+    pub const ALL: [Self; 4] = [Self::Base, Self::F16, Self::Sub, Self::F16Sub];
+
+    /// The tier of these features.
+    pub const fn of(f16: bool, subgroups: bool) -> Self {
+        match (f16, subgroups) {
+            (false, false) => Self::Base,
+            (true, false) => Self::F16,
+            (false, true) => Self::Sub,
+            (true, true) => Self::F16Sub,
+        }
+    }
+
+    /// Whether shaders may use halves.
+    pub const fn f16(self) -> bool {
+        matches!(self, Self::F16 | Self::F16Sub)
+    }
+
+    /// Whether shaders may use subgroups.
+    pub const fn subgroups(self) -> bool {
+        matches!(self, Self::Sub | Self::F16Sub)
+    }
+
+    /// Whether a device of the tier `other` can run this one.
+    pub const fn within(self, other: Self) -> bool {
+        (other.f16() || !self.f16()) && (other.subgroups() || !self.subgroups())
+    }
 
     /// The name that the command line takes.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Base => "base",
             Self::F16 => "f16",
+            Self::Sub => "sub",
+            Self::F16Sub => "f16+sub",
         }
     }
 }
@@ -92,12 +128,44 @@ const fn reader(kind: WeightType) -> &'static str {
     }
 }
 
-const SPLITS: &str = include_str!("../shaders/lib/splits.wgsl");
+/// What a workgroup's lanes know of themselves, and how a workgroup sums over them.
+const fn lanes(subgroups: bool) -> &'static str {
+    if subgroups {
+        include_str!("../shaders/lib/lanes_subgroup.wgsl")
+    } else {
+        include_str!("../shaders/lib/lanes.wgsl")
+    }
+}
+
 const ORDER_KEY: &str = include_str!("../shaders/lib/order_key.wgsl");
 
-/// Splits of a run over `attend` keys, of at most `most`: `shaders/lib/splits.wgsl`.
-pub fn split_count(attend: usize, most: usize) -> usize {
-    attend.div_ceil(512).clamp(1, most)
+/// What labels add for variants with subgroups.
+const fn mark(subgroups: bool) -> &'static str {
+    if subgroups { "-sub" } else { "" }
+}
+
+/// How the keys of a run are cut into splits: `shaders/lib/splits.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Splits {
+    /// Most splits.
+    pub most: usize,
+    /// Keys that are worth a split of their own.
+    pub keys: usize,
+}
+
+impl Splits {
+    /// All keys in one.
+    pub const ONE: Self = Self { most: 1, keys: 1 };
+
+    /// Splits of a run over `attend` keys.
+    pub fn count(self, attend: usize) -> usize {
+        attend.div_ceil(self.keys).clamp(1, self.most)
+    }
+
+    fn add_to(self, source: Source) -> Source {
+        let file = include_str!("../shaders/lib/splits.wgsl");
+        source.size("SPLITS", self.most).size("SPLIT_KEYS", self.keys).with(file)
+    }
 }
 
 /// `shaders/lib/order_key.wgsl`.

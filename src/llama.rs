@@ -3,16 +3,17 @@
 use crate::kernel::round_up;
 use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
+use crate::kernels::combine::CombineParams;
 use crate::kernels::embed::{EmbedParams, PARTS};
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matmul::TOKENS_PER_LANE;
 use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
-use crate::kernels::{Argmax, Attention, Embed, Matmul, Matvec, Rmsnorm, Sample, SlotShape};
+use crate::kernels::{Argmax, Attention, Combine, Embed, Flash, Matmul, Matvec, Rmsnorm, Sample, SlotShape, Splits};
 use crate::pack::BLOCK;
 use crate::plan::{BufferId, Kind, Plan, Stage};
 use crate::shape::Shape;
-use crate::tuning::Tuning;
+use crate::tuning::{DeviceClass, Tuning};
 use crate::weights::{GateUp, Matrices, Matrix};
 
 /// Names of buffers that the session reads and writes.
@@ -61,7 +62,8 @@ struct Builder<'a> {
 
 /// The plan of a run: embedding, blocks, head and samplers.
 ///
-/// Decode takes five dispatches per layer. Prefill takes seven, since the norm is not repeated by every token's rows.
+/// Decode takes five dispatches per layer where products prepare their own input, and eight elsewhere. Prefill takes seven,
+/// since the norm is not repeated by every token's rows.
 pub fn forward(shape: &Shape, matrices: &Matrices, tuning: &Tuning, rows: Rows) -> Plan {
     let slot = SlotShape { rows: rows.rows, pairs: shape.head_dim / 2 };
     let plan = Plan::new(rows.rows, rows.head_rows, slot.pairs);
@@ -87,8 +89,13 @@ impl Builder<'_> {
         self.rows.rows == 1
     }
 
-    fn splits(&self) -> usize {
-        if self.decode() { self.tuning.splits } else { 1 }
+    fn splits(&self) -> Splits {
+        if self.decode() { self.tuning.splits } else { Splits::ONE }
+    }
+
+    /// Whether products prepare their own input.
+    fn fused(&self) -> bool {
+        self.decode() && self.tuning.fused
     }
 
     fn scratch(&mut self, name: &str, words: usize) -> BufferId {
@@ -157,6 +164,7 @@ impl Builder<'_> {
                     input: input.0,
                     output: output.0,
                     shares: self.tuning.matvec,
+                    subgroups: self.tuning.tier.subgroups(),
                     slot: self.slot,
                 };
                 self.plan.push(stage, name, kernel, &params, &buffers);
@@ -169,8 +177,14 @@ impl Builder<'_> {
             let span =
                 ((self.tuning.max_work / per_token) as usize / step * step).clamp(step, tokens.next_multiple_of(step));
             for token in (0..tokens).step_by(span) {
-                let kernel =
-                    Matmul { weights: kind, tile, output: output.0, lanes: self.tuning.matmul_lanes, slot: self.slot };
+                let kernel = Matmul {
+                    weights: kind,
+                    tile,
+                    output: output.0,
+                    lanes: self.tuning.matmul_lanes,
+                    subgroups: self.tuning.shares_input(),
+                    slot: self.slot,
+                };
                 let name = if span < tokens { format!("{name}+{token}") } else { name.clone() };
                 self.plan.push(
                     stage,
@@ -183,9 +197,9 @@ impl Builder<'_> {
         }
     }
 
-    /// The norm in front of a product: folded into it in decode, its own dispatch in prefill.
+    /// The norm in front of a product: folded into it, or its own dispatch.
     fn norm(&mut self, label: &str, x: BufferId, gamma: BufferId) -> (Input, Vec<BufferId>) {
-        if self.decode() {
+        if self.fused() {
             return (Input::Norm, vec![x, gamma]);
         }
         let k = round_up(self.shape.dim, BLOCK);
@@ -201,7 +215,8 @@ impl Builder<'_> {
             norm_dim: self.shape.dim as f32,
             eps: self.shape.norm_eps,
         };
-        let kernel = Rmsnorm { lanes: self.tuning.small_lanes, slot: self.slot };
+        let (lanes, subgroups) = (self.tuning.small_lanes, self.tuning.tier.subgroups());
+        let kernel = Rmsnorm { lanes, subgroups, slot: self.slot };
         self.plan.push(stage, label, kernel, &params, &[x, gamma, y]);
     }
 
@@ -246,8 +261,8 @@ impl Builder<'_> {
         let shape = self.shape;
         let (rows, splits) = (self.rows.rows, self.splits());
         let out_words = round_up(shape.q_dim(), BLOCK);
-        let out = self.scratch("attended", rows * splits * out_words);
-        let score = self.scratch("scores", rows * splits * shape.heads * 2);
+        let out = self.scratch("attended", rows * splits.most * out_words);
+        let score = self.scratch("scores", rows * splits.most * shape.heads * 2);
         let [keys, values] = self.cache(layer);
         let query_tokens = (self.tuning.attention_queries / shape.group()).clamp(1, rows);
         // Queries of a workgroup, its tile of weights and its running sums stay within 16 KiB.
@@ -259,18 +274,28 @@ impl Builder<'_> {
             heads: shape.heads as u32,
             out_quads: (out_words / 4) as u32,
         };
-        let kernel = Attention {
-            tier: self.tuning.tier,
-            lanes: self.tuning.attention_lanes,
-            head_dim: shape.head_dim,
-            group: shape.group(),
-            query_tokens,
-            keys: self.tuning.attention_keys.min(most_keys),
-            splits,
-            slot: self.slot,
-        };
+        let (lanes, head_dim, group) = (self.tuning.attention_lanes, shape.head_dim, shape.group());
         let label = format!("blk.{layer}.attention");
-        self.plan.push(Stage::Body, label, kernel, &params, &[queries, keys, values, out, score]);
+        let buffers = [queries, keys, values, out, score];
+        match self.tuning.class {
+            DeviceClass::CpuDriver => {
+                let kernel = Flash { lanes, head_dim, group, splits, slot: self.slot };
+                self.plan.push(Stage::Body, label, kernel, &params, &buffers);
+            }
+            DeviceClass::Gpu => {
+                let kernel = Attention {
+                    tier: self.tuning.tier,
+                    lanes,
+                    head_dim,
+                    group,
+                    query_tokens,
+                    keys: self.tuning.attention_keys.min(most_keys),
+                    splits,
+                    slot: self.slot,
+                };
+                self.plan.push(Stage::Body, label, kernel, &params, &buffers);
+            }
+        }
         [out, score]
     }
 
@@ -278,13 +303,21 @@ impl Builder<'_> {
     fn attn_output(&mut self, layer: usize, matrix: &Matrix, [out, score]: [BufferId; 2], x: BufferId) {
         let params = LinearParams { stride: round_up(self.shape.dim, BLOCK) as u32, ..self.linear_params(matrix.cols) };
         let label = format!("blk.{layer}.attn_output");
-        if self.decode() {
-            let input =
-                Input::Combine { heads: self.shape.heads, head_dim: self.shape.head_dim, splits: self.splits() };
-            self.linear(&label, matrix, (input, &[out, score]), (Output::Residual, &[x]), params);
+        let (heads, head_dim, splits) = (self.shape.heads, self.shape.head_dim, self.splits());
+        let (input, buffers) = if self.fused() {
+            (Input::Combine { heads, head_dim, splits }, vec![out, score])
+        } else if self.decode() {
+            let words = round_up(self.shape.q_dim(), BLOCK);
+            let combined = self.scratch("combined", words);
+            let kernel = Combine { heads, head_dim, splits, lanes: self.tuning.small_lanes, slot: self.slot };
+            let params = CombineParams { quads: (words / 4) as u32 };
+            let label = format!("blk.{layer}.combine");
+            self.plan.push(Stage::Body, label, kernel, &params, &[out, score, combined]);
+            (Input::Plain, vec![combined])
         } else {
-            self.linear(&label, matrix, (Input::Plain, &[out]), (Output::Residual, &[x]), params);
-        }
+            (Input::Plain, vec![out])
+        };
+        self.linear(&label, matrix, (input, &buffers), (Output::Residual, &[x]), params);
     }
 
     /// a = silu(norm(x) Wgate^T) * (norm(x) Wup^T)
@@ -318,7 +351,7 @@ impl Builder<'_> {
         let logits = self.scratch(names::LOGITS, self.rows.head_rows * self.shape.vocabulary);
         let params =
             LinearParams { at_head: 1, stride: self.shape.vocabulary as u32, ..self.linear_params(matrix.cols) };
-        if self.rows.head_rows == 1 {
+        if self.rows.head_rows == 1 && self.tuning.fused {
             self.linear("output", matrix, (Input::Norm, &[x, gamma]), (Output::Logits, &[logits]), params);
         } else {
             let y = self.scratch("normed", self.rows.rows * round_up(self.shape.dim, BLOCK));

@@ -1,7 +1,7 @@
 //! Sizes that depend on the class of the device: chosen once, from its capabilities.
 
-use crate::kernels::Tier;
 use crate::kernels::matvec::Shares;
+use crate::kernels::{Splits, Tier};
 
 /// The class of a device, as far as tuning tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,8 +31,11 @@ pub struct Tuning {
     pub attention_keys: usize,
     /// Most queries (tokens times grouped heads) of an attention workgroup in prefill.
     pub attention_queries: usize,
-    /// Most splits of the keys in decode.
-    pub splits: usize,
+    /// The splits of the keys in decode.
+    pub splits: Splits,
+    /// Whether products of decode prepare their own input, norm or combined splits: a dispatch less, and work done once
+    /// per workgroup.
+    pub fused: bool,
     /// Lanes of small kernels: norm and embedding.
     pub small_lanes: usize,
     /// Lanes of the samplers.
@@ -42,6 +45,11 @@ pub struct Tuning {
 }
 
 impl Tuning {
+    /// Whether lanes of a subgroup share what they read of the input: where a load is dearer than an exchange.
+    pub const fn shares_input(&self) -> bool {
+        matches!(self.class, DeviceClass::CpuDriver) && self.tier.subgroups()
+    }
+
     /// The tuning of a class of devices.
     ///
     /// The GPU column follows the published shapes for phones (lane = row pair, columns split within the workgroup); the
@@ -57,7 +65,8 @@ impl Tuning {
                 attention_lanes: 64,
                 attention_keys: 32,
                 attention_queries: 32,
-                splits: 4,
+                splits: Splits { most: 4, keys: 512 },
+                fused: true,
                 small_lanes: 64,
                 sampler_lanes: 256,
                 // 10 ms at 0.3 Tera multiply-accumulates per second.
@@ -69,10 +78,11 @@ impl Tuning {
                 tile: 8,
                 matvec: Shares { row_lanes: 8, ksplit: 1 },
                 matmul_lanes: 8,
-                attention_lanes: 16,
+                attention_lanes: 8,
                 attention_keys: 32,
                 attention_queries: 32,
-                splits: 4,
+                splits: Splits { most: 16, keys: 128 },
+                fused: false,
                 small_lanes: 16,
                 sampler_lanes: 64,
                 max_work: 1 << 30,

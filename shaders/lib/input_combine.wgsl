@@ -1,43 +1,16 @@
-// Input of a matvec: the splits of attention combined, sum_s w_s out_s with w_s = exp(m_s - max m) l_s / sum (FlashDecoding).
+// Input of a matvec: the splits of attention, combined by lib/combine_splits.wgsl.
 
-// [SPLITS][q_dim], each split normalised; quads is the stride of a split
-@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
-// [SPLITS][heads] of (max score, sum of exponentials)
-@group(0) @binding(4) var<storage, read> score: array<vec2<f32>>;
-
-var<workgroup> split_weight: array<f32, SPLIT_WEIGHTS>;
-
-fn prepare_input(lane: u32) {
-    let count = split_count(slot.row[0].y);
-    for (var head = lane; head < HEADS; head += LANES) {
-        var largest = -1e30;
-        for (var s = 0u; s < count; s++) {
-            largest = max(largest, score[s * HEADS + head].x);
-        }
-        var total = 0.0;
-        for (var s = 0u; s < count; s++) {
-            let weight = score[s * HEADS + head].y * exp(score[s * HEADS + head].x - largest);
-            split_weight[s * HEADS + head] = weight;
-            total += weight;
-        }
-        for (var s = 0u; s < count; s++) {
-            split_weight[s * HEADS + head] /= max(total, 1e-20);
-        }
-    }
-    workgroupBarrier();
-}
-
-fn load_input(quad: u32, square: ptr<function, f32>) -> vec4<f32> {
-    let head = quad / (HEAD_DIM / 4u);
-    if (head >= HEADS) {
-        return vec4<f32>(0.0);
-    }
-    let count = split_count(slot.row[0].y);
-    var sum = vec4<f32>(0.0);
-    for (var s = 0u; s < count; s++) {
-        sum += split_weight[s * HEADS + head] * x[s * params.quads + quad];
-    }
-    return sum;
+fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> array<vec4<f32>, 8> {
+    return array<vec4<f32>, 8>(
+        combined_quad(at),
+        combined_quad(at + 1u),
+        combined_quad(at + 2u),
+        combined_quad(at + 3u),
+        combined_quad(at + 4u),
+        combined_quad(at + 5u),
+        combined_quad(at + 6u),
+        combined_quad(at + 7u),
+    );
 }
 
 fn input_scale(square: f32) -> f32 {

@@ -1,5 +1,5 @@
-// How many splits share the keys of one run: one per 512 keys, at most SPLITS.
+// How many splits share the keys of one run: one per SPLIT_KEYS keys, at most SPLITS.
 
 fn split_count(attend: u32) -> u32 {
-    return clamp((attend + 511u) / 512u, 1u, SPLITS);
+    return clamp((attend + SPLIT_KEYS - 1u) / SPLIT_KEYS, 1u, SPLITS);
 }

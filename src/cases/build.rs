@@ -9,12 +9,15 @@ use crate::format::WeightType;
 use crate::kernel::{Kernel, Uniform, round_up};
 use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
+use crate::kernels::combine::CombineParams;
 use crate::kernels::embed::EmbedParams;
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
 use crate::kernels::sample::philox4x32;
-use crate::kernels::{Argmax, Attention, Embed, Matmul, Matvec, Rmsnorm, Sample, SlotShape, Tier};
+use crate::kernels::{
+    Argmax, Attention, Combine, Embed, Flash, Matmul, Matvec, Rmsnorm, Sample, SlotShape, Splits, Tier,
+};
 use crate::pack::{BLOCK, Layout, ROW_ALIGN};
 use crate::shape::rope_frequencies;
 use crate::slot::{Row, Slot};
@@ -130,6 +133,7 @@ pub fn all(tier: Tier) -> Vec<Case> {
         let tuning = Tuning::of(class, tier);
         linear(&tuning, &mut cases);
         attention(&tuning, &mut cases);
+        combine(&tuning, &mut cases);
         small(&tuning, &mut cases);
         samplers(&tuning, &mut cases);
     }
@@ -231,6 +235,7 @@ fn slot(rows: usize, active: usize, d: usize, first: usize, capacity: usize) -> 
 fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &mut Vec<Case>) {
     let splits = tuning.splits;
     let inputs = match output {
+        _ if !tuning.fused => vec![Input::Plain],
         Output::Qkv | Output::Swiglu | Output::Gate | Output::Up | Output::Logits => vec![Input::Norm],
         Output::Residual => {
             vec![Input::Plain, Input::Combine { heads: s.cols.min(round_up(s.cols, 8)) / 8, head_dim: 8, splits }]
@@ -249,15 +254,22 @@ fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
             Input::Combine { heads, .. } => {
                 // Enough keys for three splits.
                 slot.rows[0].attend = 1100;
-                let scores = (0..splits * heads).flat_map(|_| [random.number() * 20.0, random.number().abs() + 0.1]);
+                let scores = (0..splits.most * heads).flat_map(|_| [random.number() * 20.0, random.number().abs() + 0.1]);
                 let scores = scores.map(f32::to_bits).collect();
-                buffers.extend([random.rows(splits, s.cols / 8 * 8, k, 2.0), scores]);
+                buffers.extend([random.rows(splits.most, s.cols / 8 * 8, k, 2.0), scores]);
             }
         }
         buffers.extend(outputs);
         let slot_shape = SlotShape { rows: 1, pairs: s.d / 2 };
-        let kernel =
-            Matvec { weights: kind, tile: tuning.tile, input, output, shares: tuning.matvec, slot: slot_shape };
+        let kernel = Matvec {
+            weights: kind,
+            tile: tuning.tile,
+            input,
+            output,
+            shares: tuning.matvec,
+            subgroups: tuning.tier.subgroups(),
+            slot: slot_shape,
+        };
         cases.push(case(&format!("{}x{}", layout.rows, s.cols), kernel, words(&params), slot, buffers));
     }
 }
@@ -276,6 +288,7 @@ fn matmul(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
         tile: tuning.tile,
         output,
         lanes: tuning.matmul_lanes,
+        subgroups: tuning.shares_input(),
         slot: SlotShape { rows, pairs: s.d / 2 },
     };
     cases.push(case(
@@ -289,12 +302,12 @@ fn matmul(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
 
 fn attention(tuning: &Tuning, cases: &mut Vec<Case>) {
     // (head size, group, key/value heads, rows, first position)
-    let decode = [(8, 2, 3, 1, 0), (24, 1, 2, 1, 6), (64, 4, 2, 1, 512), (128, 3, 1, 1, 1099)];
+    let decode = [(8, 2, 3, 1, 0), (24, 1, 2, 1, 6), (64, 4, 2, 1, 512), (128, 3, 1, 1, 1099), (16, 7, 1, 1, 300)];
     let prefill = [(8, 2, 3, 5, 0), (64, 4, 2, 19, 0), (128, 3, 1, 16, 40), (64, 1, 1, 40, 3)];
     for (d, group, kv_heads, rows, first) in decode.into_iter().chain(prefill) {
         let random = &mut Random::new(cases.len());
         let (heads, capacity) = (kv_heads * group, first + rows + 3);
-        let splits = if rows == 1 { tuning.splits } else { 1 };
+        let splits = if rows == 1 { tuning.splits } else { Splits::ONE };
         let query_tokens = (tuning.attention_queries / group).clamp(1, rows);
         let out_quads = round_up(heads * d, BLOCK) / 4;
         let params = AttentionParams {
@@ -304,16 +317,7 @@ fn attention(tuning: &Tuning, cases: &mut Vec<Case>) {
             heads: heads as u32,
             out_quads: out_quads as u32,
         };
-        let kernel = Attention {
-            tier: tuning.tier,
-            lanes: tuning.attention_lanes,
-            head_dim: d,
-            group,
-            query_tokens,
-            keys: tuning.attention_keys,
-            splits,
-            slot: SlotShape { rows, pairs: d / 2 },
-        };
+        let shape = SlotShape { rows, pairs: d / 2 };
         let mut slot = slot(rows, rows, d, first, capacity);
         if rows == 40 {
             // Rows need not follow each other: a fully masked one, and one that sees less than its neighbours.
@@ -324,10 +328,30 @@ fn attention(tuning: &Tuning, cases: &mut Vec<Case>) {
             random.floats(rows * heads * d, 3.0),
             random.halves(kv_heads * capacity * d),
             random.halves(kv_heads * capacity * d),
-            vec![0; rows * splits * out_quads * 4],
-            vec![0; rows * splits * heads * 2],
+            vec![0; rows * splits.most * out_quads * 4],
+            vec![0; rows * splits.most * heads * 2],
         ];
-        cases.push(case(&format!("{rows} rows from {first}"), kernel, words(&params), slot, buffers));
+        let name = format!("{rows} rows from {first}");
+        let lanes = tuning.attention_lanes;
+        cases.push(match tuning.class {
+            DeviceClass::CpuDriver => {
+                let kernel = Flash { lanes, head_dim: d, group, splits, slot: shape };
+                case(&name, kernel, words(&params), slot, buffers)
+            }
+            DeviceClass::Gpu => {
+                let kernel = Attention {
+                    tier: tuning.tier,
+                    lanes,
+                    head_dim: d,
+                    group,
+                    query_tokens,
+                    keys: tuning.attention_keys,
+                    splits,
+                    slot: shape,
+                };
+                case(&name, kernel, words(&params), slot, buffers)
+            }
+        });
     }
 }
 
@@ -337,7 +361,8 @@ fn small(tuning: &Tuning, cases: &mut Vec<Case>) {
         let k = round_up(dim, BLOCK);
         let params = RmsnormParams { quads: (k / 4) as u32, at_head: 0, norm_dim: dim as f32, eps: 1e-5 };
         let buffers = vec![random.rows(rows, dim, k, scale), random.rows(1, dim, k, 1.5), vec![0; rows * k]];
-        let kernel = Rmsnorm { lanes: tuning.small_lanes, slot: SlotShape { rows, pairs: 4 } };
+        let (lanes, subgroups) = (tuning.small_lanes, tuning.tier.subgroups());
+        let kernel = Rmsnorm { lanes, subgroups, slot: SlotShape { rows, pairs: 4 } };
         cases.push(case(&format!("{rows} of {dim}"), kernel, words(&params), slot(rows, rows, 8, 0, 8), buffers));
     }
     for kind in WeightType::ALL {
@@ -345,6 +370,23 @@ fn small(tuning: &Tuning, cases: &mut Vec<Case>) {
             let dim = if kind.block_len() == 256 { 256 } else { dim };
             cases.push(embed(tuning, kind, vocabulary, dim, parts, cases.len()));
         }
+    }
+}
+
+/// The splits of attention combined: one split, some, and all.
+fn combine(tuning: &Tuning, cases: &mut Vec<Case>) {
+    for (heads, head_dim, attend) in [(2, 8, 1), (5, 24, 600), (32, 64, 9000)] {
+        let random = &mut Random::new(cases.len());
+        let (splits, k) = (tuning.splits, round_up(heads * head_dim, BLOCK));
+        let mut slot = slot(1, 1, head_dim, 17, CAPACITY);
+        slot.rows[0].attend = attend;
+        let scores = (0..splits.most * heads).flat_map(|_| [random.number() * 20.0, random.number().abs() + 0.1]);
+        let scores = scores.map(f32::to_bits).collect();
+        let buffers = vec![random.rows(splits.most, heads * head_dim, k, 2.0), scores, vec![0; k]];
+        let shape = SlotShape { rows: 1, pairs: head_dim / 2 };
+        let kernel = Combine { heads, head_dim, splits, lanes: tuning.small_lanes, slot: shape };
+        let params = words(&CombineParams { quads: (k / 4) as u32 });
+        cases.push(case(&format!("{attend} keys"), kernel, params, slot, buffers));
     }
 }
 

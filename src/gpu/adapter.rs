@@ -23,7 +23,7 @@ pub struct AdapterReport {
     pub kind: String,
     /// Driver name and version.
     pub driver: String,
-    /// The best tier it can run.
+    /// The tier that it gets where nobody asks for one.
     pub tier: &'static str,
     /// Whether it is what `auto` takes.
     pub chosen: bool,
@@ -72,7 +72,7 @@ pub async fn adapters() -> Vec<AdapterReport> {
             backend: info.backend.to_string(),
             kind: format!("{:?}", info.device_type),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            tier: best_tier(adapter).name(),
+            tier: default_tier(adapter).name(),
             chosen: i == 0,
             shader_f16: features.contains(wgpu::Features::SHADER_F16),
             subgroups: features.contains(wgpu::Features::SUBGROUP),
@@ -112,9 +112,18 @@ pub(super) async fn choose(_name: Option<&str>) -> Result<wgpu::Adapter> {
     instance().request_adapter(&options).await.map_err(|e| Error::NoDevice(format!("WebGPU: {e}")))
 }
 
-/// The best tier of an adapter.
+/// The tier with everything that an adapter has. Subgroups of fewer than four lanes are none.
 pub(super) fn best_tier(adapter: &wgpu::Adapter) -> Tier {
-    if adapter.features().contains(wgpu::Features::SHADER_F16) { Tier::F16 } else { Tier::Base }
+    let has = |feature| adapter.features().contains(feature);
+    let subgroups = has(wgpu::Features::SUBGROUP) && adapter.get_info().subgroup_min_size >= 4;
+    Tier::of(has(wgpu::Features::SHADER_F16), subgroups)
+}
+
+/// The tier where nobody asks for one: subgroups only on drivers that run on the CPU, where they are measured to help;
+/// several drivers of phones miscompile them, and no real GPU has been measured yet.
+pub(super) fn default_tier(adapter: &wgpu::Adapter) -> Tier {
+    let best = best_tier(adapter);
+    Tier::of(best.f16(), best.subgroups() && class(&adapter.get_info()) == DeviceClass::CpuDriver)
 }
 
 /// The class that tuning goes by.

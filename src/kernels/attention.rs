@@ -1,8 +1,10 @@
 //! `o = softmax(q k^T) v`, causal, grouped queries, online softmax, keys cut into splits.
 
+use std::ops::Range;
+
 use half::f16;
 
-use super::{SPLITS, SlotShape, Tier, split_count};
+use super::{SlotShape, Splits, Tier};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
 
 uniform! {
@@ -22,7 +24,8 @@ uniform! {
 }
 
 impl AttentionParams {
-    fn tokens(&self, active: Active) -> usize {
+    /// Tokens of a dispatch over `active` rows.
+    pub(super) fn tokens(&self, active: Active) -> usize {
         active.rows.min(self.token_end as usize).saturating_sub(self.token_begin as usize)
     }
 }
@@ -42,8 +45,8 @@ pub struct Attention {
     pub query_tokens: usize,
     /// Keys of a tile.
     pub keys: usize,
-    /// Most splits.
-    pub splits: usize,
+    /// The splits.
+    pub splits: Splits,
     /// The slot.
     pub slot: SlotShape,
 }
@@ -62,7 +65,7 @@ impl Kernel for Attention {
     fn label(&self) -> String {
         format!(
             "attention/{}/d{}-g{}/{}x{}-keys{}-splits{}-rows{}",
-            self.tier, self.head_dim, self.group, self.lanes, self.query_tokens, self.keys, self.splits, self.slot.rows
+            self.tier, self.head_dim, self.group, self.lanes, self.query_tokens, self.keys, self.splits.most, self.slot.rows
         )
     }
 
@@ -82,11 +85,12 @@ impl Kernel for Attention {
             .size("KEYS", self.keys)
             .size("SCORES", queries * self.keys)
             .size("ITEMS", (queries * self.head_dim / 4).div_ceil(self.lanes))
-            .size("SPLITS", self.splits)
-            .with(SPLITS);
-        match self.tier {
-            Tier::Base => source.with(include_str!("../../shaders/lib/kv_f32.wgsl")),
-            Tier::F16 => source.enable("f16").with(include_str!("../../shaders/lib/kv_f16.wgsl")),
+            ;
+        let source = self.splits.add_to(source);
+        if self.tier.f16() {
+            source.enable("f16").with(include_str!("../../shaders/lib/kv_f16.wgsl"))
+        } else {
+            source.with(include_str!("../../shaders/lib/kv_f32.wgsl"))
         }
     }
 
@@ -98,33 +102,17 @@ impl Kernel for Attention {
         AttentionParams::FIELDS
     }
 
-    /// Of the KV cache one position is asked for: its capacity belongs to the session, which allocates it.
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
-        let kv = match self.tier {
-            Tier::Base => Element::Vec2U32,
-            Tier::F16 => Element::Vec4F16,
-        };
-        let kv_words = params.kv_heads as usize * self.head_dim / 2;
-        let (heads, rows) = (params.heads as usize, self.slot.rows);
-        vec![
-            Arg::read("queries", 2, Element::Vec4F32, rows * heads * self.head_dim),
-            Arg::read("keys", 3, kv, kv_words),
-            Arg::read("values", 4, kv, kv_words),
-            Arg::write("out", 5, Element::Vec4F32, rows * self.splits * params.out_quads as usize * 4),
-            Arg::write("score", 6, Element::Vec2F32, rows * self.splits * heads * 2),
-        ]
+        args(params, self.tier, self.head_dim, self.splits, self.slot)
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
         let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
-        [params.kv_heads * self.splits as u32, params.tokens(active).div_ceil(self.query_tokens) as u32]
+        [params.kv_heads * self.splits.most as u32, params.tokens(active).div_ceil(self.query_tokens) as u32]
     }
 
-    /// For 256 keys: what is attended to is not known before the run.
     fn work(&self, params: &[u32], active: Active) -> u64 {
-        let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
-        2 * 256 * u64::from(params.heads) * self.head_dim as u64 * params.tokens(active) as u64
+        work(params, self.head_dim, active)
     }
 
     /// The worst on lavapipe 22.3 is 1e-13: f32 rounding and its `exp`.
@@ -134,46 +122,79 @@ impl Kernel for Attention {
 
     fn oracle(&self, call: &Call) {
         let params: AttentionParams = call.params();
-        let (heads, d) = (params.heads as usize, self.head_dim);
-        let (q, k, v) = (call.floats(0), call.words(1), call.words(2));
-        let (mut out, mut score) = (call.floats_mut(3), call.floats_mut(4));
-        let halves = |words: &[u32], kv_head: usize, position: usize| -> Vec<f64> {
-            let first = (kv_head * call.slot.head.capacity as usize + position) * d / 2;
-            words[first..first + d / 2]
-                .iter()
-                .flat_map(|w| [*w as u16, (*w >> 16) as u16])
-                .map(|bits| f16::from_bits(bits).to_f64())
-                .collect()
-        };
         let begin = params.token_begin as usize;
         let end = (begin + call.grid[1] as usize * self.query_tokens).min(call.slot.head.rows as usize);
-        for first in (begin..end).step_by(self.query_tokens) {
-            let tokens = first..(first + self.query_tokens).min(end);
-            let longest = tokens.clone().map(|t| call.slot.rows[t].attend as usize).max().unwrap_or(0);
-            let count = split_count(longest, self.splits);
-            let span = longest.div_ceil(count);
-            for (t, split) in tokens.flat_map(|t| (0..count).map(move |s| (t, s))) {
-                let seen = split * span..((split + 1) * span).min(call.slot.rows[t].attend as usize);
-                for head in 0..heads {
-                    let kv_head = head / self.group;
-                    let query = &q[(t * heads + head) * d..][..d];
-                    let dots: Vec<f64> = seen
-                        .clone()
-                        .map(|p| halves(&k, kv_head, p).iter().zip(query).map(|(k, q)| k * f64::from(*q)).sum())
-                        .collect();
-                    let largest = dots.iter().copied().fold(f64::from(-1e30f32), f64::max);
-                    let total: f64 = dots.iter().map(|s| (s - largest).exp()).sum();
-                    let mut sum = vec![0.0; d];
-                    for (s, p) in dots.iter().zip(seen.clone()) {
-                        let weight = (s - largest).exp() / total;
-                        sum.iter_mut().zip(halves(&v, kv_head, p)).for_each(|(sum, v)| *sum += weight * v);
-                    }
-                    let at = (t * self.splits + split) * params.out_quads as usize * 4 + head * d;
-                    out[at..at + d].iter_mut().zip(sum).for_each(|(out, v)| *out = v as f32);
-                    let at = ((t * self.splits + split) * heads + head) * 2;
-                    score[at] = largest as f32;
-                    score[at + 1] = total as f32;
+        oracle(call, (self.head_dim, self.group, self.splits), begin..end, self.query_tokens);
+    }
+}
+
+/// The binding table. Of the KV cache one position is asked for: its capacity belongs to the session, which allocates it.
+pub(super) fn args(params: &[u32], tier: Tier, head_dim: usize, splits: Splits, slot: SlotShape) -> Vec<Arg> {
+    let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+    let kv = if tier.f16() { Element::Vec4F16 } else { Element::Vec2U32 };
+    let kv_words = params.kv_heads as usize * head_dim / 2;
+    let (heads, rows) = (params.heads as usize, slot.rows);
+    vec![
+        Arg::read("queries", 2, Element::Vec4F32, rows * heads * head_dim),
+        Arg::read("keys", 3, kv, kv_words),
+        Arg::read("values", 4, kv, kv_words),
+        Arg::write("out", 5, Element::Vec4F32, rows * splits.most * params.out_quads as usize * 4),
+        Arg::write("score", 6, Element::Vec2F32, rows * splits.most * heads * 2),
+    ]
+}
+
+/// Multiply-accumulates for 256 keys: what is attended to is not known before the run.
+pub(super) fn work(params: &[u32], head_dim: usize, active: Active) -> u64 {
+    let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+    2 * 256 * u64::from(params.heads) * head_dim as u64 * params.tokens(active) as u64
+}
+
+/// Attention of some rows in f64; `query_tokens` of them share the ends of their splits.
+pub(super) fn oracle(
+    call: &Call,
+    (d, group, splits): (usize, usize, Splits),
+    rows: Range<usize>,
+    query_tokens: usize,
+) {
+    let params: AttentionParams = call.params();
+    let heads = params.heads as usize;
+    let (q, k, v) = (call.floats(0), call.words(1), call.words(2));
+    let (mut out, mut score) = (call.floats_mut(3), call.floats_mut(4));
+    let halves = |words: &[u32], kv_head: usize, position: usize| -> Vec<f64> {
+        let first = (kv_head * call.slot.head.capacity as usize + position) * d / 2;
+        words[first..first + d / 2]
+            .iter()
+            .flat_map(|w| [*w as u16, (*w >> 16) as u16])
+            .map(|bits| f16::from_bits(bits).to_f64())
+            .collect()
+    };
+    let end = rows.end;
+    for first in rows.step_by(query_tokens) {
+        let tokens = first..(first + query_tokens).min(end);
+        let longest = tokens.clone().map(|t| call.slot.rows[t].attend as usize).max().unwrap_or(0);
+        let count = splits.count(longest);
+        let span = longest.div_ceil(count);
+        for (t, split) in tokens.flat_map(|t| (0..count).map(move |s| (t, s))) {
+            let seen = split * span..((split + 1) * span).min(call.slot.rows[t].attend as usize);
+            for head in 0..heads {
+                let kv_head = head / group;
+                let query = &q[(t * heads + head) * d..][..d];
+                let dots: Vec<f64> = seen
+                    .clone()
+                    .map(|p| halves(&k, kv_head, p).iter().zip(query).map(|(k, q)| k * f64::from(*q)).sum())
+                    .collect();
+                let largest = dots.iter().copied().fold(f64::from(-1e30f32), f64::max);
+                let total: f64 = dots.iter().map(|s| (s - largest).exp()).sum();
+                let mut sum = vec![0.0; d];
+                for (s, p) in dots.iter().zip(seen.clone()) {
+                    let weight = (s - largest).exp() / total;
+                    sum.iter_mut().zip(halves(&v, kv_head, p)).for_each(|(sum, v)| *sum += weight * v);
                 }
+                let at = (t * splits.most + split) * params.out_quads as usize * 4 + head * d;
+                out[at..at + d].iter_mut().zip(sum).for_each(|(out, v)| *out = v as f32);
+                let at = ((t * splits.most + split) * heads + head) * 2;
+                score[at] = largest as f32;
+                score[at + 1] = total as f32;
             }
         }
     }

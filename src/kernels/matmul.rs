@@ -21,6 +21,8 @@ pub struct Matmul {
     pub output: Output,
     /// Lanes of a workgroup.
     pub lanes: usize,
+    /// Whether the lanes of a subgroup share the input.
+    pub subgroups: bool,
     /// The slot.
     pub slot: SlotShape,
 }
@@ -32,11 +34,12 @@ impl Kernel for Matmul {
 
     fn label(&self) -> String {
         format!(
-            "matmul/{}/{}/tile{}-{}-rows{}",
+            "matmul/{}/{}/tile{}-{}{}-rows{}",
             self.weights.name(),
             self.output.name(),
             self.tile,
             self.lanes,
+            super::mark(self.subgroups),
             self.slot.rows,
         )
     }
@@ -44,6 +47,11 @@ impl Kernel for Matmul {
     fn source(&self) -> Source {
         let main = include_str!("../../shaders/matmul.wgsl");
         let source = linear::source(main, self.weights, self.tile, self.slot).size("LANES", self.lanes);
+        let source = source.with(super::lanes(self.subgroups)).with(if self.subgroups {
+            include_str!("../../shaders/lib/tokens_shared.wgsl")
+        } else {
+            include_str!("../../shaders/lib/tokens.wgsl")
+        });
         self.output.add_to(source)
     }
 

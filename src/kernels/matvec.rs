@@ -1,7 +1,7 @@
 //! `y[r] = sum_k W[r,k] x[k]`: one token, weights decoded in registers, input prepared and output used in the same dispatch.
 
 use super::linear::{self, LinearParams, Output};
-use super::{SPLITS, SlotShape, split_count};
+use super::{SlotShape, Splits};
 use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
 use crate::pack::ROW_ALIGN;
@@ -19,8 +19,8 @@ pub enum Input {
         heads: usize,
         /// Elements of a head.
         head_dim: usize,
-        /// Most splits.
-        splits: usize,
+        /// The splits.
+        splits: Splits,
     },
 }
 
@@ -49,6 +49,8 @@ pub struct Matvec {
     pub output: Output,
     /// Lanes.
     pub shares: Shares,
+    /// Whether the lanes of a subgroup sum the shares of a row, or share the input where no lanes share a row.
+    pub subgroups: bool,
     /// The slot.
     pub slot: SlotShape,
 }
@@ -65,7 +67,13 @@ impl Kernel for Matvec {
             Input::Combine { .. } => "combine",
         };
         let Shares { row_lanes, ksplit } = self.shares;
-        format!("matvec/{}/{input}/{}/tile{}-{row_lanes}x{ksplit}", self.weights.name(), self.output.name(), self.tile)
+        format!(
+            "matvec/{}/{input}/{}/tile{}-{row_lanes}x{ksplit}{}",
+            self.weights.name(),
+            self.output.name(),
+            self.tile,
+            super::mark(self.subgroups)
+        )
     }
 
     fn source(&self) -> Source {
@@ -75,16 +83,20 @@ impl Kernel for Matvec {
             .size("LANES", row_lanes * ksplit)
             .size("ROW_LANES", row_lanes)
             .size("KSPLIT", ksplit)
-            .size("SPLIT_SUMS", if ksplit > 1 { row_lanes * ksplit } else { 1 });
+            .size("SPLIT_SUMS", if ksplit > 1 { row_lanes * ksplit } else { 1 })
+            .with(super::lanes(self.subgroups))
+            .with(if self.subgroups {
+                include_str!("../../shaders/lib/ksplit_subgroup.wgsl")
+            } else {
+                include_str!("../../shaders/lib/ksplit.wgsl")
+            });
         let source = match self.input {
+            Input::Plain if self.subgroups && ksplit == 1 => {
+                source.with(include_str!("../../shaders/lib/input_shared.wgsl"))
+            }
             Input::Plain => source.with(include_str!("../../shaders/lib/input_plain.wgsl")),
             Input::Norm => source.with(include_str!("../../shaders/lib/input_norm.wgsl")),
-            Input::Combine { heads, head_dim, splits } => source
-                .size("HEADS", heads)
-                .size("HEAD_DIM", head_dim)
-                .size("SPLITS", splits)
-                .size("SPLIT_WEIGHTS", heads * splits)
-                .with(SPLITS)
+            Input::Combine { heads, head_dim, splits } => add_combine_to(source, heads, head_dim, splits)
                 .with(include_str!("../../shaders/lib/input_combine.wgsl")),
         };
         self.output.add_to(source)
@@ -108,8 +120,8 @@ impl Kernel for Matvec {
             Input::Norm => args
                 .extend([Arg::read("x", 3, Element::Vec4F32, x_rows * k), Arg::read("gamma", 4, Element::Vec4F32, k)]),
             Input::Combine { heads, splits, .. } => args.extend([
-                Arg::read("x", 3, Element::Vec4F32, splits * k),
-                Arg::read("score", 4, Element::Vec2F32, splits * heads * 2),
+                Arg::read("x", 3, Element::Vec4F32, splits.most * k),
+                Arg::read("score", 4, Element::Vec2F32, splits.most * heads * 2),
             ]),
         }
         args.extend(self.output.args(&params, 1));
@@ -148,28 +160,41 @@ impl Kernel for Matvec {
                 (input, (square / f64::from(params.norm_dim) + f64::from(params.eps)).sqrt().recip(), 3)
             }
             Input::Combine { heads, head_dim, splits } => {
-                let score = call.floats(2);
-                let count = split_count(call.slot.rows[0].attend as usize, splits);
-                let at = |s: usize, head: usize| {
-                    let i = (s * heads + head) * 2;
-                    (f64::from(score[i]), f64::from(score[i + 1]))
-                };
-                let mut input = vec![0.0; k];
-                for head in 0..heads {
-                    let largest = (0..count).map(|s| at(s, head).0).fold(f64::NEG_INFINITY, f64::max);
-                    let weights: Vec<f64> =
-                        (0..count).map(|s| at(s, head).1 * (at(s, head).0 - largest).exp()).collect();
-                    let total: f64 = weights.iter().sum();
-                    for i in head * head_dim..(head + 1) * head_dim {
-                        input[i] = (0..count)
-                            .map(|s| weights[s] / total * f64::from(x[s * params.quads as usize * 4 + i]))
-                            .sum();
-                    }
-                }
-                (input, 1.0, 3)
+                (combined(call, [1, 2], (heads, head_dim, splits), k), 1.0, 3)
             }
         };
         drop(x);
         linear::oracle(call, (self.weights, self.tile, 0, self.output, output_first), &[(0, input, scale)]);
     }
+}
+
+/// Adds what combines the splits of attention.
+pub(super) fn add_combine_to(source: Source, heads: usize, head_dim: usize, splits: Splits) -> Source {
+    let source = source.size("HEADS", heads).size("HEAD_DIM", head_dim).size("SPLIT_WEIGHTS", heads * splits.most);
+    splits.add_to(source).with(include_str!("../../shaders/lib/combine_splits.wgsl"))
+}
+
+/// The splits of attention combined in f64, padded to `k`: buffers of the splits and of their scores.
+pub(super) fn combined(
+    call: &Call,
+    [x, score]: [usize; 2],
+    (heads, head_dim, splits): (usize, usize, Splits),
+    k: usize,
+) -> Vec<f64> {
+    let (x, score) = (call.floats(x), call.floats(score));
+    let count = splits.count(call.slot.rows[0].attend as usize);
+    let at = |s: usize, head: usize| {
+        let i = (s * heads + head) * 2;
+        (f64::from(score[i]), f64::from(score[i + 1]))
+    };
+    let mut sums = vec![0.0; k];
+    for head in 0..heads {
+        let largest = (0..count).map(|s| at(s, head).0).fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = (0..count).map(|s| at(s, head).1 * (at(s, head).0 - largest).exp()).collect();
+        let total: f64 = weights.iter().sum();
+        for i in head * head_dim..(head + 1) * head_dim {
+            sums[i] = (0..count).map(|s| weights[s] / total * f64::from(x[s * k + i])).sum();
+        }
+    }
+    sums
 }

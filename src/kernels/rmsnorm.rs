@@ -22,6 +22,8 @@ uniform! {
 pub struct Rmsnorm {
     /// Lanes of a workgroup.
     pub lanes: usize,
+    /// Whether lanes sum within subgroups.
+    pub subgroups: bool,
     /// The slot.
     pub slot: SlotShape,
 }
@@ -32,11 +34,17 @@ impl Kernel for Rmsnorm {
     }
 
     fn label(&self) -> String {
-        format!("rmsnorm/{}-rows{}", self.lanes, self.slot.rows)
+        format!("rmsnorm/{}{}-rows{}", self.lanes, super::mark(self.subgroups), self.slot.rows)
     }
 
     fn source(&self) -> Source {
-        self.slot.add_to(Source::new(include_str!("../../shaders/rmsnorm.wgsl"))).size("LANES", self.lanes)
+        let source = self.slot.add_to(Source::new(include_str!("../../shaders/rmsnorm.wgsl")));
+        let sum = if self.subgroups {
+            include_str!("../../shaders/lib/sum_subgroup.wgsl")
+        } else {
+            include_str!("../../shaders/lib/sum.wgsl")
+        };
+        source.size("LANES", self.lanes).with(super::lanes(self.subgroups)).with(sum)
     }
 
     fn lanes(&self) -> u32 {

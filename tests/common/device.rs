@@ -7,7 +7,7 @@ use llamita::gpu::Gpu;
 pub fn gpu(tier: Tier) -> Option<Gpu> {
     let best =
         pollster::block_on(Gpu::open(None, None)).unwrap_or_else(|e| panic!("{e}; `cargo xtask setup` installs one"));
-    if tier > best.tier() {
+    if !tier.within(best.best_tier()) {
         eprintln!("{} has no tier {tier}", best.name());
         return None;
     }

@@ -1,0 +1,81 @@
+//! `o = softmax(q k^T) v` as [`Attention`](super::Attention), where a lane works alone: for drivers on CPUs.
+
+use super::attention::{AttentionParams, oracle};
+use super::{SlotShape, Splits, Tier};
+use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
+
+/// Query heads of a lane.
+const HEADS_PER_LANE: usize = 4;
+/// Keys of a tile.
+const KEYS: usize = 32;
+
+/// A variant of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flash {
+    /// Lanes of a workgroup.
+    pub lanes: usize,
+    /// Elements of a head.
+    pub head_dim: usize,
+    /// Query heads of a key/value head.
+    pub group: usize,
+    /// The splits.
+    pub splits: Splits,
+    /// The slot.
+    pub slot: SlotShape,
+}
+
+impl Kernel for Flash {
+    fn name(&self) -> &'static str {
+        "flash"
+    }
+
+    fn label(&self) -> String {
+        let (d, group, splits, rows) = (self.head_dim, self.group, self.splits.most, self.slot.rows);
+        format!("flash/d{d}-g{group}/{}-splits{splits}-rows{rows}", self.lanes)
+    }
+
+    fn source(&self) -> Source {
+        let source = self.slot.add_to(Source::new(include_str!("../../shaders/flash.wgsl")));
+        let source = source
+            .size("LANES", self.lanes)
+            .size("HEAD_DIM", self.head_dim)
+            .size("GROUP", self.group)
+            .size("KEYS", KEYS);
+        // Halves are loaded two at a time even where there is shader-f16: a load costs a driver on the CPU the same.
+        self.splits.add_to(source).with(include_str!("../../shaders/lib/kv_f32.wgsl"))
+    }
+
+    fn lanes(&self) -> u32 {
+        self.lanes as u32
+    }
+
+    fn fields(&self) -> &'static [(&'static str, Scalar)] {
+        AttentionParams::FIELDS
+    }
+
+    fn args(&self, params: &[u32]) -> Vec<Arg> {
+        super::attention::args(params, Tier::Base, self.head_dim, self.splits, self.slot)
+    }
+
+    fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
+        let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let parts = params.kv_heads as usize * self.group.div_ceil(HEADS_PER_LANE);
+        [(params.tokens(active) * parts * self.splits.most).div_ceil(self.lanes) as u32, 1]
+    }
+
+    /// As [`Attention`](super::Attention)'s.
+    fn work(&self, params: &[u32], active: Active) -> u64 {
+        super::attention::work(params, self.head_dim, active)
+    }
+
+    /// As [`Attention`](super::Attention)'s.
+    fn tolerance(&self) -> f64 {
+        1e-11
+    }
+
+    fn oracle(&self, call: &Call) {
+        let params: AttentionParams = call.params();
+        let rows = params.token_begin as usize..call.slot.head.rows.min(params.token_end) as usize;
+        oracle(call, (self.head_dim, self.group, self.splits), rows, 1);
+    }
+}
