@@ -33,7 +33,7 @@ fn products_base() {
 
 #[test]
 fn attention_base() {
-    run(Tier::Base, &["attention"]);
+    run(Tier::Base, &["attention", "flash"]);
 }
 
 #[test]
@@ -43,7 +43,13 @@ fn attention_f16() {
 
 #[test]
 fn small_kernels() {
-    run(Tier::Base, &["rmsnorm", "embed", "argmax"]);
+    run(Tier::Base, &["rmsnorm", "embed", "argmax", "combine"]);
+}
+
+/// What differs with subgroups; `cargo xtask test` runs it with subgroups of 4, 8 and 16 lanes.
+#[test]
+fn subgroups() {
+    run(Tier::Sub, &["matvec", "matmul", "rmsnorm"]);
 }
 
 #[test]

@@ -254,7 +254,8 @@ fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
             Input::Combine { heads, .. } => {
                 // Enough keys for three splits.
                 slot.rows[0].attend = 1100;
-                let scores = (0..splits.most * heads).flat_map(|_| [random.number() * 20.0, random.number().abs() + 0.1]);
+                let scores =
+                    (0..splits.most * heads).flat_map(|_| [random.number() * 20.0, random.number().abs() + 0.1]);
                 let scores = scores.map(f32::to_bits).collect();
                 buffers.extend([random.rows(splits.most, s.cols / 8 * 8, k, 2.0), scores]);
             }

@@ -32,7 +32,8 @@ pub fn source(path: Option<&Path>) -> Result<Box<dyn Source>, Failure> {
 /// Loads what the arguments ask for, with a progress bar.
 pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
     if args.device == DeviceChoice::Cpu && args.tier.is_some_and(|tier| tier != Tier::Base) {
-        return Err(Failure::new("--tier f16 needs a GPU; the CPU has the tier base alone"));
+        let tier = args.tier.unwrap_or_default();
+        return Err(Failure::new(format!("--tier {tier} needs a GPU; the CPU has the tier base alone")));
     }
     let started = Instant::now();
     let source = source(args.model.as_deref())?;

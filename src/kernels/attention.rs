@@ -65,7 +65,14 @@ impl Kernel for Attention {
     fn label(&self) -> String {
         format!(
             "attention/{}/d{}-g{}/{}x{}-keys{}-splits{}-rows{}",
-            self.tier, self.head_dim, self.group, self.lanes, self.query_tokens, self.keys, self.splits.most, self.slot.rows
+            self.tier,
+            self.head_dim,
+            self.group,
+            self.lanes,
+            self.query_tokens,
+            self.keys,
+            self.splits.most,
+            self.slot.rows
         )
     }
 
@@ -84,8 +91,7 @@ impl Kernel for Attention {
             .size("QUERY_PARTS", queries.div_ceil(queries_per_lane))
             .size("KEYS", self.keys)
             .size("SCORES", queries * self.keys)
-            .size("ITEMS", (queries * self.head_dim / 4).div_ceil(self.lanes))
-            ;
+            .size("ITEMS", (queries * self.head_dim / 4).div_ceil(self.lanes));
         let source = self.splits.add_to(source);
         if self.tier.f16() {
             source.enable("f16").with(include_str!("../../shaders/lib/kv_f16.wgsl"))
@@ -150,12 +156,7 @@ pub(super) fn work(params: &[u32], head_dim: usize, active: Active) -> u64 {
 }
 
 /// Attention of some rows in f64; `query_tokens` of them share the ends of their splits.
-pub(super) fn oracle(
-    call: &Call,
-    (d, group, splits): (usize, usize, Splits),
-    rows: Range<usize>,
-    query_tokens: usize,
-) {
+pub(super) fn oracle(call: &Call, (d, group, splits): (usize, usize, Splits), rows: Range<usize>, query_tokens: usize) {
     let params: AttentionParams = call.params();
     let heads = params.heads as usize;
     let (q, k, v) = (call.floats(0), call.words(1), call.words(2));

@@ -20,9 +20,13 @@ pub fn all(steps: &mut Steps, consent: Consent, args: &[String]) -> bool {
         // Written again by the tests; a shader of an earlier day must not be checked.
         let _ = fs::remove_dir_all(shaders());
     }
-    steps.step("cargo test", || cargo_test(args));
+    steps.step("cargo test", || cargo_test(args, None));
     if !args.is_empty() {
         return false;
+    }
+    for bits in ["128", "512"] {
+        let lanes = ["--test", "oracle", "subgroups"].map(str::to_owned);
+        steps.step(&format!("subgroups with lavapipe's vectors of {bits} bits"), || cargo_test(&lanes, Some(bits)));
     }
     tint(steps, consent);
     let built = steps.step("web build", || web::build(&web::Options::for_tests(), consent));
@@ -38,13 +42,17 @@ fn shaders() -> PathBuf {
     shell::root().join("target/wgsl")
 }
 
-fn cargo_test(args: &[String]) -> Result<Outcome> {
+/// Lavapipe's subgroups have a lane per 32 bits of its vectors, 256 unless `vector_bits` says otherwise.
+fn cargo_test(args: &[String], vector_bits: Option<&str>) -> Result<Outcome> {
     let mut test = shell::cargo(["test", "--workspace"]);
     // Lavapipe compiles a shader at its first dispatch, which takes longer than all the rest of a test.
     let cache = shell::target_dir().join("mesa-shader-cache");
     fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
     if env::var_os("MESA_SHADER_CACHE_DIR").is_none() {
         test.env("MESA_SHADER_CACHE_DIR", cache);
+    }
+    if let Some(bits) = vector_bits {
+        test.env("LP_NATIVE_VECTOR_WIDTH", bits);
     }
     let shared = shell::root().join("../shared");
     let note = match env::var_os("LLAMITA_SHARED") {
