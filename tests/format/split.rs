@@ -3,15 +3,22 @@
 use llamita::error::{Error, Result};
 use llamita::format::{Checkpoint, gguf};
 use llamita::source::{self, Bytes, Parts, Source, part_names};
+use llamita::{DeviceChoice, LoadOptions, Model};
 
 use super::builder::{Gguf, Value};
 use super::open;
 
 fn tiny() -> Gguf {
     let mut gguf = Gguf::tiny();
-    // Bytes that tell tensors from each other, and one part from the next.
+    // Numbers that tell tensors from each other, and one part from the next.
     for (i, tensor) in gguf.tensors.iter_mut().enumerate() {
-        tensor.data.fill(i as u8 + 1);
+        let norm = (1.0 + i as f32 / 16.0).to_le_bytes();
+        let quants = (0..32).map(|j| (i * 29 + j * 37) as u8);
+        // A scale of 1/32 and 32 signed bytes.
+        let block: Vec<u8> = [0x00, 0x28].into_iter().chain(quants).collect();
+        let unit = if tensor.kind == 0 { &norm[..] } else { &block };
+        let len = tensor.data.len();
+        tensor.data = unit.iter().copied().cycle().take(len).collect();
     }
     gguf
 }
@@ -63,6 +70,27 @@ fn parts_are_read_as_one() {
             assert_eq!(bytes.as_ref(), &whole.bytes()[a.bytes.start as usize..][..len], "{counts:?}");
         }
     }
+}
+
+/// Logits at every position of a few ids.
+fn logits(source: &dyn Source) -> Vec<f32> {
+    let options = LoadOptions { device: DeviceChoice::Cpu, ..Default::default() };
+    let model = pollster::block_on(Model::load(source, options)).expect("it loads");
+    let scorer = model.scorer(5).expect("there is memory");
+    let mut all = Vec::new();
+    pollster::block_on(scorer.logits(&[1, 5, 6, 3, 5], |_, row| all.extend_from_slice(row))).expect("it runs");
+    all
+}
+
+#[test]
+fn a_split_model_computes_what_the_whole_one_does() {
+    let whole = tiny();
+    let expected = logits(&Bytes::new("whole.gguf", whole.bytes()));
+    assert!(expected.iter().all(|v| v.is_finite()) && expected.iter().any(|v| v.abs() > 0.1), "{expected:?}");
+    assert_eq!(logits(&joined(&whole.split(&[4, 3, 4]))), expected);
+    let mut other = whole.split(&[4, 3, 4]);
+    other[2].tensors[0].data[5] ^= 64;
+    assert_ne!(logits(&joined(&other)), expected, "a changed weight in the last part shows");
 }
 
 #[test]
