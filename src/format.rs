@@ -1,11 +1,18 @@
 //! Checkpoint files: bytes in, one [`Checkpoint`] out. Parsers do no input or output of their own.
 
+mod alphabet;
 pub mod gguf;
+pub mod tokenizer;
+mod vocabulary;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::shape::Shape;
+
+pub(crate) use alphabet::Alphabet;
+pub(crate) use vocabulary::{LLAMA_3_SPLIT, byte_of};
+pub use vocabulary::{MergeOrder, TokenType, Vocabulary, VocabularyKind};
 
 /// How the elements of a tensor are stored.
 #[allow(non_camel_case_types, reason = "these are the names that every file and tool uses")]
@@ -165,63 +172,6 @@ pub struct ModelTensors {
     pub output_norm: Tensor,
     /// `[vocabulary, dim]`; `None` where the embedding is the head too.
     pub output: Option<Tensor>,
-}
-
-/// What a tokenizer is built from.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Vocabulary {
-    /// How text is cut and merged.
-    pub kind: VocabularyKind,
-    /// Text of each token, as the file has it.
-    pub tokens: Vec<String>,
-    /// Kind of each token.
-    pub token_types: Vec<TokenType>,
-    /// Put before every text when `add_bos`.
-    pub bos: Option<u32>,
-    /// The end-of-text token that the file names.
-    pub eos: Option<u32>,
-    /// Stands for what the vocabulary cannot spell.
-    pub unknown: Option<u32>,
-    /// All ids that end a generation: `eos`, and those known by their text.
-    pub end_of_generation: Vec<u32>,
-    /// Whether a text begins with `bos`.
-    pub add_bos: bool,
-    /// Whether a space is put before the text (sentencepiece).
-    pub add_space_prefix: bool,
-    /// Whether spaces around the text go and runs of them become one (sentencepiece).
-    pub remove_extra_whitespaces: bool,
-}
-
-/// The two tokenizer families of Llama models.
-#[derive(Clone, Debug, PartialEq)]
-pub enum VocabularyKind {
-    /// Byte-level BPE with Llama 3's pre-tokenizer (`gpt2` / `llama-bpe`).
-    ByteLevelBpe {
-        /// Pairs in order of rank, each "left right".
-        merges: Vec<String>,
-    },
-    /// sentencepiece BPE with scores and byte fallback (`llama`).
-    SentencePiece {
-        /// One per token; the highest merges first.
-        scores: Vec<f32>,
-    },
-}
-
-/// llama.cpp's token kinds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenType {
-    /// Plain text.
-    Normal,
-    /// Stands for what cannot be spelled.
-    Unknown,
-    /// Never printed, never parsed from user text.
-    Control,
-    /// Added by a user: matched before anything else.
-    UserDefined,
-    /// A reserved id.
-    Unused,
-    /// One raw byte, `<0x41>`.
-    Byte,
 }
 
 /// Sampling settings that a file recommends.

@@ -8,7 +8,7 @@ use half::f16;
 
 use crate::device::{Device, DeviceChoice, Machine, Upload, Weights};
 use crate::error::{Error, Result};
-use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, WeightType, gguf};
+use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, Vocabulary, WeightType, gguf, tokenizer};
 use crate::kernel::round_up;
 use crate::kernels::Tier;
 use crate::llama::{self, Rows};
@@ -29,6 +29,8 @@ const SLICE_BYTES: usize = 8 << 20;
 const MAX_CACHE_BYTES: usize = 120 << 20;
 /// The context of a session where nobody asks for one, in tokens.
 const DEFAULT_CONTEXT: usize = 4096;
+/// Rows of a model beyond the tokens of a tokenizer that is given to it.
+pub const MAX_PADDING: usize = 511;
 /// The samplers sum masses of so many tokens without overflow.
 const MAX_VOCABULARY: usize = (1 << 18) - 1;
 
@@ -37,6 +39,9 @@ const MAX_VOCABULARY: usize = (1 << 18) - 1;
 pub struct LoadOptions<'a> {
     /// What to run on.
     pub device: DeviceChoice,
+    /// Where the tokenizer comes from, instead of the checkpoint: any file that [`format::tokenizer`](tokenizer::read)
+    /// reads. It may have up to [`MAX_PADDING`] tokens fewer than the model has rows, as padded models do, and never more.
+    pub tokenizer: Option<&'a dyn Source>,
     /// The tier, where it is not the device's best.
     pub tier: Option<Tier>,
     /// Tokens that a session holds; `None` is the model's own context, up to 4096.
@@ -125,7 +130,10 @@ impl Model {
         let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
         let Checkpoint { name, model, vocabulary, sampling, .. } = checkpoint;
         let (shape, tensors) = model.ok_or_else(|| unsupported("it holds a vocabulary and no weights".to_owned()))?;
-        let vocabulary = vocabulary.ok_or_else(|| unsupported("it holds no tokenizer".to_owned()))?;
+        let vocabulary = match options.tokenizer {
+            Some(file) => other_vocabulary(file, &shape).await?,
+            None => vocabulary.ok_or_else(|| unsupported("it holds no tokenizer (--tokenizer FILE gives one)".to_owned()))?,
+        };
         if shape.vocabulary > MAX_VOCABULARY {
             return Err(unsupported(format!("a vocabulary of {} (at most {MAX_VOCABULARY})", shape.vocabulary)));
         }
@@ -258,6 +266,23 @@ pub fn session_context(shape: &Shape, asked: Option<usize>) -> Result<usize> {
         return wrong("a KV cache of at most 120 MiB per layer and side");
     }
     Ok(context)
+}
+
+/// A vocabulary from a file of its own, which must be of this model's size.
+async fn other_vocabulary(source: &dyn Source, shape: &Shape) -> Result<Vocabulary> {
+    let vocabulary = tokenizer::read(source).await?;
+    let (tokens, rows) = (vocabulary.tokens.len(), shape.vocabulary);
+    if tokens > rows || rows - tokens > MAX_PADDING {
+        let reason = format!(
+            "it has {tokens} tokens, and the model's vocabulary has {rows} (up to {MAX_PADDING} more than the tokenizer \
+             can be padding)"
+        );
+        return Err(Error::Unsupported { name: source.name().to_owned(), reason });
+    }
+    if tokens < rows {
+        log::warn!("{}: {tokens} tokens for {rows} rows of the model; ids from {tokens} on print nothing", source.name());
+    }
+    Ok(vocabulary)
 }
 
 fn check_memory(

@@ -60,11 +60,12 @@ impl Tokenizer {
             return Err(Error::TokenId { id, vocabulary: count });
         }
         let family = match &vocabulary.kind {
-            VocabularyKind::ByteLevelBpe { merges } => {
-                Family::ByteLevel(Box::new(ByteLevel::new(&vocabulary.tokens, &vocabulary.token_types, merges)?))
+            VocabularyKind::ByteLevelBpe { merges, ignore_merges } => {
+                let (tokens, types) = (&vocabulary.tokens, &vocabulary.token_types);
+                Family::ByteLevel(Box::new(ByteLevel::new(tokens, types, merges, *ignore_merges)?))
             }
-            VocabularyKind::SentencePiece { scores } => {
-                Family::SentencePiece(Box::new(SentencePiece::new(vocabulary, scores)?))
+            VocabularyKind::SentencePiece { order } => {
+                Family::SentencePiece(Box::new(SentencePiece::new(vocabulary, order)?))
             }
         };
         Ok(Self {

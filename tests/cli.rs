@@ -13,6 +13,8 @@ mod measure;
 mod process;
 #[path = "cli/show.rs"]
 mod show;
+#[path = "cli/tokenizers.rs"]
+mod tokenizers;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -10,6 +10,8 @@ mod reading;
 mod shared;
 #[path = "format/split.rs"]
 mod split;
+#[path = "format/tokenizers.rs"]
+mod tokenizers;
 #[path = "format/vocabulary.rs"]
 mod vocabulary;
 
@@ -19,7 +21,7 @@ use std::cell::Cell;
 use builder::{Gguf, Value};
 use llamita::error::{Error, Result};
 use llamita::format::gguf::{self, Step};
-use llamita::format::{Checkpoint, TokenType, VocabularyKind, WeightType};
+use llamita::format::{Checkpoint, MergeOrder, TokenType, VocabularyKind, WeightType};
 
 /// Counts what each thread has allocated, so that a parser's appetite is measured and not believed.
 struct Counting;
@@ -195,8 +197,8 @@ fn tiny_file_says_everything() {
 
     let vocabulary = checkpoint.vocabulary.unwrap();
     assert_eq!(vocabulary.tokens[6], "▁a");
-    let VocabularyKind::SentencePiece { scores } = &vocabulary.kind else { panic!("{:?}", vocabulary.kind) };
-    assert_eq!(scores[6], -1.0);
+    let scores = vec![0.0, 0.0, 0.0, 0.0, -3.0, -2.0, -1.0];
+    assert_eq!(vocabulary.kind, VocabularyKind::SentencePiece { order: MergeOrder::Scores(scores) });
     assert_eq!(
         vocabulary.token_types[..4],
         [TokenType::Unknown, TokenType::Control, TokenType::Control, TokenType::Byte]

@@ -15,6 +15,9 @@ pub struct ModelArgs {
     /// GGUF file to run, any one where it was split into parts; without it, the small story model that is part of this program
     #[arg(short, long, value_name = "FILE")]
     pub model: Option<PathBuf>,
+    /// File whose tokenizer to use instead of the model's: tokenizer.json, tokenizer.model, or GGUF
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: Option<PathBuf>,
     /// What to run on: the best GPU or else the CPU (auto), the best GPU, the CPU, or the GPU whose name contains NAME;
     /// `llamita devices` lists them
     #[arg(long, value_name = "auto|gpu|cpu|NAME", default_value = "auto", hide_default_value = true)]

@@ -38,12 +38,14 @@ pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
     let started = Instant::now();
     let source = source(args.model.as_deref())?;
     let file = source.name().to_owned();
+    let tokenizer = args.tokenizer.as_ref().map(File::open).transpose()?;
     let mut bar: Option<ProgressBar> = None;
     let mut progress = |done, total| {
         bar.get_or_insert_with(|| output::progress("loading", total, "bytes")).set_position(done);
     };
     let options = LoadOptions {
         device: args.device.clone(),
+        tokenizer: tokenizer.as_ref().map(|file| file as &dyn Source),
         tier: args.tier,
         context: args.context,
         memory: args.memory,

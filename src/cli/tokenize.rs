@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use llamita::format::gguf;
+use llamita::format;
 use llamita::tokenizer::{Encode, Tokenizer};
 use serde::Serialize;
 
@@ -18,10 +18,11 @@ use super::output;
 #[derive(Args)]
 #[command(after_help = "Examples:
   llamita tokenize \"Once upon a time\"
-  llamita tokenize --model vocabulary.gguf --json --bos \"Hello world\"
+  llamita tokenize --model tokenizer.json --json --bos \"Hello world\"
   llamita tokenize -- \"--a text that begins with a hyphen\"")]
 pub struct Tokenize {
-    /// GGUF file whose vocabulary to use; without it, that of the model that is part of this program
+    /// File whose vocabulary to use: GGUF, tokenizer.json, or tokenizer.model of Llama 3 or Llama 2; without it, that of
+    /// the model that is part of this program
     #[arg(short, long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// Turns control tokens written in the text, such as <|eot_id|>, into those tokens
@@ -49,10 +50,7 @@ impl Tokenize {
         let text = if self.text == "-" { read_text(Path::new("-"))? } else { self.text };
         let source = source(self.model.as_deref())?;
         let about = |error| Failure::with(source.name(), error);
-        let checkpoint = gguf::read(source.as_ref()).await?;
-        let vocabulary = checkpoint
-            .vocabulary
-            .ok_or_else(|| Failure::new(format!("{} is not supported: it holds no tokenizer", source.name())))?;
+        let vocabulary = format::tokenizer::read(source.as_ref()).await?;
         let tokenizer = Tokenizer::from_vocabulary(&vocabulary).map_err(about)?;
         let ids = tokenizer.encode(&text, Encode { bos: self.bos, special: self.special }).map_err(about)?;
         let pieces: Vec<String> = ids.iter().map(|id| tokenizer.token_text(*id).unwrap_or_default()).collect();

@@ -18,7 +18,6 @@ use crate::source::{MAX_READ_BYTES, Source};
 
 use reader::{Cursor, Metadata, Stop};
 use tensors::Tensors;
-pub(crate) use vocabulary::byte_of;
 
 /// What messages call this format.
 const FORMAT: &str = "GGUF";

@@ -1,7 +1,5 @@
 //! Llama 3's byte-level BPE, on the `tokenizers` crate.
 
-use std::collections::HashMap;
-
 use tokenizers::SplitDelimiterBehavior;
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel as ByteLevelAlphabet;
@@ -9,10 +7,7 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 
 use crate::error::{Error, Result};
-use crate::format::TokenType;
-
-/// Llama 3's splitting, from Meta's `tokenizer.py`, verbatim.
-const LLAMA_3_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+use crate::format::{Alphabet, LLAMA_3_SPLIT, TokenType};
 
 /// Meta's `tokenizer.py` cuts texts to this many characters, and runs with or without white space to the next number,
 /// before it splits. Here it also keeps the regular expression from running into its limit of 1 000 000 steps back,
@@ -27,7 +22,7 @@ pub(super) struct ByteLevel {
 
 impl ByteLevel {
     /// Only plain tokens go into the model: no text a user writes can merge into a control token.
-    pub(super) fn new(tokens: &[String], types: &[TokenType], merges: &[String]) -> Result<Self> {
+    pub(super) fn new(tokens: &[String], types: &[TokenType], merges: &[String], ignore_merges: bool) -> Result<Self> {
         let mut vocabulary = Vocab::with_capacity(tokens.len());
         for (id, token) in tokens.iter().enumerate() {
             if types[id] == TokenType::Normal && !token.is_empty() {
@@ -59,7 +54,7 @@ impl ByteLevel {
         }
         let model = BPE::builder()
             .vocab_and_merges(vocabulary, pairs)
-            .ignore_merges(true)
+            .ignore_merges(ignore_merges)
             .fuse_unk(false)
             .byte_fallback(false)
             .build()
@@ -103,41 +98,4 @@ fn parts(text: &str) -> Vec<&str> {
         parts.push(&text[start..]);
     }
     parts
-}
-
-/// GPT-2's letters for bytes: those that print stand for themselves, the other 68 follow from U+0100.
-pub(super) struct Alphabet {
-    characters: [char; 256],
-    bytes: HashMap<char, u8>,
-}
-
-impl Alphabet {
-    pub(super) fn new() -> Self {
-        let mut characters = ['\0'; 256];
-        let mut others = '\u{100}'..;
-        for byte in 0..=255u8 {
-            let prints = matches!(byte, 33..=126 | 161..=172 | 174..=255);
-            characters[byte as usize] = if prints { char::from(byte) } else { others.next().unwrap_or('\0') };
-        }
-        let bytes = characters.iter().zip(0..=255).map(|(character, byte)| (*character, byte)).collect();
-        Self { characters, bytes }
-    }
-
-    fn character(&self, byte: u8) -> char {
-        self.characters[byte as usize]
-    }
-
-    /// The bytes that a token stands for. One with a letter from outside the alphabet was added as plain text, and
-    /// stands for itself, as in the `tokenizers` crate.
-    pub(super) fn extend_bytes(&self, token: &str, bytes: &mut Vec<u8>) {
-        let before = bytes.len();
-        for character in token.chars() {
-            let Some(byte) = self.bytes.get(&character) else {
-                bytes.truncate(before);
-                bytes.extend_from_slice(token.as_bytes());
-                return;
-            };
-            bytes.push(*byte);
-        }
-    }
 }

@@ -1,9 +1,7 @@
 //! What every token prints.
 
-use crate::format::gguf::byte_of;
-use crate::format::{TokenType, Vocabulary, VocabularyKind};
+use crate::format::{Alphabet, TokenType, Vocabulary, VocabularyKind, byte_of};
 
-use super::byte_level::Alphabet;
 use super::sentence_piece::SPACE;
 
 /// What sentencepiece prints for the unknown token (`unk_surface` of its `TrainerSpec`).

@@ -1,15 +1,14 @@
 //! sentencepiece's BPE: merge the adjacent pair whose text has the highest score, leftmost first, until none is left.
-//!
-//! Written out here instead of deriving ranked merges for the `tokenizers` crate, because the two are not the same: a
-//! rank belongs to a pair and a score to the merged text, so `aaa` + `a` and `a` + `aaa` tie here and not there.
 //! The algorithm is `bpe_model.cc` of google/sentencepiece, and `llm_tokenizer_spm` of llama.cpp.
+//!
+//! A `tokenizer.json` has ranked pairs instead. The two are not the same: a rank belongs to a pair and a score to the
+//! merged text, so `aaa` + `a` and `a` + `aaa` tie with scores and not with ranks. Each file is taken at its word.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
 
 use crate::error::{Error, Result};
-use crate::format::gguf::byte_of;
-use crate::format::{TokenType, Vocabulary};
+use crate::format::{MergeOrder, TokenType, Vocabulary, byte_of};
 
 /// What stands for a space (U+2581).
 pub(super) const SPACE: char = '▁';
@@ -26,6 +25,8 @@ struct Piece {
 #[derive(Debug)]
 pub(super) struct SentencePiece {
     pieces: HashMap<String, Piece>,
+    /// What two tokens become, where pairs are ranked; the score is the rank below zero.
+    ranks: Option<HashMap<[u32; 2], Piece>>,
     /// The token of each byte, for characters that no piece spells.
     bytes: Vec<Option<u32>>,
     unknown: Option<u32>,
@@ -38,6 +39,8 @@ pub(super) struct SentencePiece {
 struct Symbol {
     start: usize,
     len: usize,
+    /// The token it is, if it is one.
+    id: Option<u32>,
     previous: Option<usize>,
     next: Option<usize>,
 }
@@ -45,6 +48,7 @@ struct Symbol {
 /// Two neighbours that may merge. It is stale once either has changed, which its length tells.
 struct Merge {
     score: f32,
+    id: u32,
     left: usize,
     right: usize,
     len: usize,
@@ -71,13 +75,22 @@ impl PartialEq for Merge {
 impl Eq for Merge {}
 
 impl SentencePiece {
-    pub(super) fn new(vocabulary: &Vocabulary, scores: &[f32]) -> Result<Self> {
-        if scores.len() != vocabulary.tokens.len() {
-            return Err(Error::Tokenizer(format!("{} scores for {} tokens", scores.len(), vocabulary.tokens.len())));
+    pub(super) fn new(vocabulary: &Vocabulary, order: &MergeOrder) -> Result<Self> {
+        let count = vocabulary.tokens.len();
+        let score_of = |id: usize| match order {
+            // Adding zero makes -0.0 equal to 0.0, which `total_cmp` would tell apart.
+            MergeOrder::Scores(scores) => scores[id] + 0.0,
+            MergeOrder::Ranks(_) => 0.0,
+        };
+        match order {
+            MergeOrder::Scores(scores) if scores.len() != count => {
+                return Err(Error::Tokenizer(format!("{} scores for {count} tokens", scores.len())));
+            }
+            _ => {}
         }
         let mut pieces = HashMap::new();
         let mut bytes = vec![None; 256];
-        for (id, (token, score)) in vocabulary.tokens.iter().zip(scores).enumerate() {
+        for (id, token) in vocabulary.tokens.iter().enumerate() {
             let kind = vocabulary.token_types[id];
             match kind {
                 TokenType::Byte => {
@@ -87,15 +100,19 @@ impl SentencePiece {
                     bytes[byte as usize] = Some(id as u32);
                 }
                 TokenType::Normal | TokenType::Unused if !token.is_empty() => {
-                    // Adding zero makes -0.0 equal to 0.0, which `total_cmp` would tell apart.
-                    let piece = Piece { id: id as u32, score: score + 0.0, unused: kind == TokenType::Unused };
+                    let piece = Piece { id: id as u32, score: score_of(id), unused: kind == TokenType::Unused };
                     pieces.entry(token.clone()).or_insert(piece);
                 }
                 _ => {}
             }
         }
+        let ranks = match order {
+            MergeOrder::Scores(_) => None,
+            MergeOrder::Ranks(pairs) => Some(ranks(vocabulary, &pieces, pairs)?),
+        };
         Ok(Self {
             pieces,
+            ranks,
             bytes,
             unknown: vocabulary.unknown,
             add_space_prefix: vocabulary.add_space_prefix,
@@ -141,7 +158,9 @@ impl SentencePiece {
             if let Some(before) = symbols.last_mut() {
                 before.next = Some(index);
             }
-            symbols.push(Symbol { start, len: character.len_utf8(), previous: index.checked_sub(1), next: None });
+            let len = character.len_utf8();
+            let id = self.pieces.get(&text[start..start + len]).map(|piece| piece.id);
+            symbols.push(Symbol { start, len, id, previous: index.checked_sub(1), next: None });
         }
         let mut made_of = HashMap::new();
         let mut queue = BinaryHeap::new();
@@ -153,7 +172,7 @@ impl SentencePiece {
             if left.len == 0 || right.len == 0 || left.len + right.len != merge.len {
                 continue;
             }
-            symbols[merge.left] = Symbol { len: merge.len, next: right.next, ..left };
+            symbols[merge.left] = Symbol { len: merge.len, id: Some(merge.id), next: right.next, ..left };
             symbols[merge.right].len = 0;
             if let Some(next) = right.next {
                 symbols[next].previous = Some(merge.left);
@@ -175,12 +194,17 @@ impl SentencePiece {
         made_of: &mut HashMap<&'t str, usize>,
         queue: &mut BinaryHeap<Merge>,
     ) {
-        let len = symbols[left].len + symbols[right].len;
-        let merged = &text[symbols[left].start..symbols[left].start + len];
-        if let Some(piece) = self.pieces.get(merged) {
-            queue.push(Merge { score: piece.score, left, right, len });
+        let (first, second) = (symbols[left], symbols[right]);
+        let len = first.len + second.len;
+        let merged = &text[first.start..first.start + len];
+        let piece = match &self.ranks {
+            None => self.pieces.get(merged),
+            Some(ranks) => first.id.zip(second.id).and_then(|(first, second)| ranks.get(&[first, second])),
+        };
+        if let Some(piece) = piece {
+            queue.push(Merge { score: piece.score, id: piece.id, left, right, len });
             if piece.unused {
-                made_of.insert(merged, symbols[left].len);
+                made_of.insert(merged, first.len);
             }
         }
     }
@@ -225,4 +249,26 @@ impl SentencePiece {
         }
         Ok(())
     }
+}
+
+/// What each ranked pair becomes; where one appears twice its last rank counts, as in the `tokenizers` crate.
+fn ranks(
+    vocabulary: &Vocabulary,
+    pieces: &HashMap<String, Piece>,
+    pairs: &[[u32; 2]],
+) -> Result<HashMap<[u32; 2], Piece>> {
+    let mut ranks = HashMap::with_capacity(pairs.len());
+    for (rank, pair) in pairs.iter().enumerate() {
+        let mut merged = String::new();
+        for id in pair {
+            let count = vocabulary.tokens.len();
+            merged.push_str(vocabulary.tokens.get(*id as usize).ok_or(Error::TokenId { id: *id, vocabulary: count })?);
+        }
+        let piece = pieces.get(&merged).ok_or_else(|| {
+            Error::Tokenizer(format!("merge {rank} of the tokens {pair:?} gives \"{merged}\", which is no token"))
+        })?;
+        // An f32 holds ranks up to 2^24 exactly, and parsers stop at 2^22.
+        ranks.insert(*pair, Piece { score: -(rank as f32), ..*piece });
+    }
+    Ok(ranks)
 }

@@ -1,40 +1,13 @@
 //! The `tokenizer.*` keys.
 
-use std::collections::BTreeSet;
-
 use crate::error::Result;
-use crate::format::{TokenType, Vocabulary, VocabularyKind};
+use crate::format::vocabulary::{MAX_MERGES, MAX_TOKENS, end_of_generation};
+use crate::format::{MergeOrder, TokenType, Vocabulary, VocabularyKind, byte_of};
 
 use super::reader::Metadata;
 
-/// Most tokens; the largest vocabulary in use has 262 144.
-const MAX_TOKENS: usize = 1 << 20;
-
-/// Most merges; Llama 3 has 280 147.
-const MAX_MERGES: usize = 1 << 22;
-
 /// Names of Llama 3's pre-tokenizer (`llama-vocab.cpp`).
 const LLAMA_3_PRE: [&str; 3] = ["llama-bpe", "llama3", "llama-v3"];
-
-/// Tokens that end a generation, whatever the file says about them: llama.cpp's `special_eog_ids`
-/// (`llama_vocab::impl::load` in `llama-vocab.cpp`), which collects them by text because many files name only one.
-const END_OF_GENERATION: [&str; 15] = [
-    "<|eot_id|>",
-    "<|eom_id|>",
-    "<|end_of_text|>",
-    "<|endoftext|>",
-    "<|im_end|>",
-    "<|end|>",
-    "<|return|>",
-    "<|call|>",
-    "<end_of_turn>",
-    "<end_of_utterance>",
-    "<EOT>",
-    "_<EOT>",
-    "[EOT]",
-    "[EOS]",
-    "<｜end▁of▁sentence｜>",
-];
 
 /// The vocabulary of a file, or `None` where it has no tokenizer.
 pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> {
@@ -74,7 +47,10 @@ pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> 
         Some(numbers) => token_types(metadata, &numbers)?,
         None => guessed_types(&tokens, &special, sentence_piece),
     };
-    let end_of_generation = end_of_generation(&tokens, &special, &mut token_types);
+    // BOS is among them: a model that writes it has begun another text, and so models trained on concatenated texts
+    // (llama2.c's, which this format carries with `eos` = 2) say that they are done.
+    let named = [special.eos, special.eot, special.eom, special.bos];
+    let end_of_generation = end_of_generation(&tokens, &named, &mut token_types);
     Ok(Some(Vocabulary {
         kind,
         tokens,
@@ -114,7 +90,7 @@ fn byte_level(metadata: &Metadata<'_>) -> Result<VocabularyKind> {
             )));
         }
     }
-    Ok(VocabularyKind::ByteLevelBpe { merges })
+    Ok(VocabularyKind::ByteLevelBpe { merges, ignore_merges: true })
 }
 
 fn sentence_piece(metadata: &Metadata<'_>, tokens: usize) -> Result<VocabularyKind> {
@@ -123,7 +99,7 @@ fn sentence_piece(metadata: &Metadata<'_>, tokens: usize) -> Result<VocabularyKi
     if let Some(index) = scores.iter().position(|score| score.is_nan()) {
         return Err(metadata.malformed(format!("element {index} of tokenizer.ggml.scores is not a number")));
     }
-    Ok(VocabularyKind::SentencePiece { scores })
+    Ok(VocabularyKind::SentencePiece { order: MergeOrder::Scores(scores) })
 }
 
 /// The ids that a file names.
@@ -168,14 +144,9 @@ fn check_one_per_token(metadata: &Metadata<'_>, key: &str, tokens: usize) -> Res
 }
 
 fn token_types(metadata: &Metadata<'_>, numbers: &[i64]) -> Result<Vec<TokenType>> {
-    let convert = |(index, number): (usize, &i64)| match number {
-        1 => Ok(TokenType::Normal),
-        2 => Ok(TokenType::Unknown),
-        3 => Ok(TokenType::Control),
-        4 => Ok(TokenType::UserDefined),
-        5 => Ok(TokenType::Unused),
-        6 => Ok(TokenType::Byte),
-        other => Err(metadata.malformed(format!("token {index} has type {other}; expected 1 to 6"))),
+    let convert = |(index, number): (usize, &i64)| {
+        TokenType::from_number(*number)
+            .ok_or_else(|| metadata.malformed(format!("token {index} has type {number}; expected 1 to 6")))
     };
     numbers.iter().enumerate().map(convert).collect()
 }
@@ -196,27 +167,4 @@ fn guessed_types(tokens: &[String], special: &SpecialIds, sentence_piece: bool) 
         types[id as usize] = TokenType::Unknown;
     }
     types
-}
-
-/// The byte that a token `<0x41>` stands for.
-pub(crate) fn byte_of(token: &str) -> Option<u8> {
-    let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;
-    (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok()).flatten()
-}
-
-/// All ids that end a generation, `eos` first; those found by text become control tokens, as in llama.cpp.
-///
-/// BOS is among them: a model that writes it has begun another text, and so models trained on concatenated texts
-/// (llama2.c's, which this format carries with `eos` = 2) say that they are done.
-fn end_of_generation(tokens: &[String], special: &SpecialIds, types: &mut [TokenType]) -> Vec<u32> {
-    let mut ids: Vec<u32> = [special.eos, special.eot, special.eom, special.bos].into_iter().flatten().collect();
-    for (id, token) in tokens.iter().enumerate() {
-        if END_OF_GENERATION.contains(&token.as_str()) {
-            types[id] = TokenType::Control;
-            ids.push(id as u32);
-        }
-    }
-    let mut seen = BTreeSet::new();
-    ids.retain(|id| seen.insert(*id));
-    ids
 }

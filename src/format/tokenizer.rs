@@ -1,0 +1,91 @@
+//! Tokenizers in files of their own: Hugging Face's `tokenizer.json`, and Meta's `tokenizer.model` of Llama 3 (ranks, as
+//! tiktoken reads them) and of Llama 2 (sentencepiece). Which one a file is, its first bytes say, and not its name.
+
+mod json;
+mod ranks;
+mod sentence_piece;
+
+use std::borrow::Cow;
+
+use crate::error::{Error, Result};
+use crate::source::{MAX_READ_BYTES, Source};
+
+use super::Vocabulary;
+use super::gguf;
+
+/// Longest file that is read, in bytes; Llama 3's `tokenizer.json` has up to 17 MB.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// Reads a vocabulary from any file that holds one, a GGUF file included.
+///
+/// # Errors
+/// Those of [`parse`] and of [`gguf::read`], and those of the source.
+pub async fn read(source: &dyn Source) -> Result<Vocabulary> {
+    let begin = source.read_at(0, source.len().min(4) as usize).await?;
+    if begin.starts_with(b"GGUF") {
+        let vocabulary = gguf::read(source).await?.vocabulary;
+        return vocabulary.ok_or_else(|| unsupported(source.name(), "it holds no tokenizer".to_owned()));
+    }
+    if source.len() > MAX_FILE_BYTES {
+        let reason = format!("it is no GGUF file, and of any other tokenizer at most {MAX_FILE_BYTES} bytes are read");
+        return Err(unsupported(source.name(), format!("{reason}; it has {}", source.len())));
+    }
+    parse(source.name(), &all_bytes(source).await?)
+}
+
+async fn all_bytes(source: &dyn Source) -> Result<Cow<'_, [u8]>> {
+    let len = source.len() as usize;
+    if len <= MAX_READ_BYTES {
+        return source.read_at(0, len).await;
+    }
+    let mut bytes = Vec::with_capacity(len);
+    while bytes.len() < len {
+        let next = MAX_READ_BYTES.min(len - bytes.len());
+        bytes.extend_from_slice(&source.read_at(bytes.len() as u64, next).await?);
+    }
+    Ok(Cow::Owned(bytes))
+}
+
+/// Parses a whole `tokenizer.json` or `tokenizer.model`; `name` appears in messages.
+///
+/// # Errors
+/// [`Error::Malformed`] where the bytes break their format or contradict each other, [`Error::Unsupported`] where they ask
+/// for a tokenizer of another kind.
+pub fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
+    if json::is(bytes) {
+        json::parse(name, bytes)
+    } else if ranks::is(bytes) {
+        ranks::parse(name, bytes)
+    } else if sentence_piece::is(bytes) {
+        sentence_piece::parse(name, bytes)
+    } else {
+        let begin = bytes[..bytes.len().min(16)].escape_ascii();
+        Err(unsupported(
+            name,
+            format!(
+                "it begins with \"{begin}\"; tokenizers are read from GGUF, tokenizer.json, and the tokenizer.model of \
+                 Llama 3 and Llama 2"
+            ),
+        ))
+    }
+}
+
+fn unsupported(name: &str, reason: String) -> Error {
+    Error::Unsupported { name: name.to_owned(), reason }
+}
+
+/// A text from a file, quoted, in one line and not too long for a message.
+fn shown(text: &str) -> String {
+    shortened(&format!("{text:?}"))
+}
+
+/// In one line, with what is too long for a message left out.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 160;
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(MOST) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
