@@ -132,7 +132,8 @@ impl Model {
         let (shape, tensors) = model.ok_or_else(|| unsupported("it holds a vocabulary and no weights".to_owned()))?;
         let vocabulary = match options.tokenizer {
             Some(file) => other_vocabulary(file, &shape).await?,
-            None => vocabulary.ok_or_else(|| unsupported("it holds no tokenizer (--tokenizer FILE gives one)".to_owned()))?,
+            None => vocabulary
+                .ok_or_else(|| unsupported("it holds no tokenizer (--tokenizer FILE gives one)".to_owned()))?,
         };
         if shape.vocabulary > MAX_VOCABULARY {
             return Err(unsupported(format!("a vocabulary of {} (at most {MAX_VOCABULARY})", shape.vocabulary)));
@@ -280,7 +281,10 @@ async fn other_vocabulary(source: &dyn Source, shape: &Shape) -> Result<Vocabula
         return Err(Error::Unsupported { name: source.name().to_owned(), reason });
     }
     if tokens < rows {
-        log::warn!("{}: {tokens} tokens for {rows} rows of the model; ids from {tokens} on print nothing", source.name());
+        log::warn!(
+            "{}: {tokens} tokens for {rows} rows of the model; ids from {tokens} on print nothing",
+            source.name()
+        );
     }
     Ok(vocabulary)
 }

@@ -10,7 +10,8 @@ use super::{BUNDLED, command, golden, ids, run, scratch, str};
 /// The vocabulary of a model of this project, in the form of a `tokenizer.json`.
 fn bundled_json() -> Json {
     let file = File::open(BUNDLED).expect("the bundled model");
-    let Vocabulary { kind, tokens, token_types, .. } = pollster::block_on(tokenizer::read(&file)).expect("a vocabulary");
+    let Vocabulary { kind, tokens, token_types, .. } =
+        pollster::block_on(tokenizer::read(&file)).expect("a vocabulary");
     let VocabularyKind::ByteLevelBpe { merges, .. } = kind else { panic!("it is byte-level") };
     let (mut vocab, mut added) = (serde_json::Map::new(), Vec::new());
     for (id, (token, kind)) in tokens.iter().zip(token_types).enumerate() {
@@ -101,7 +102,8 @@ fn tokenizers_of_another_size() {
 
     // A model without a tokenizer, whose vocabulary was padded from 2048 rows to 2100, and one padded too far.
     let model = |rows| {
-        let shape = Shape { layers: 1, dim: 32, ffn: 64, heads: 2, kv_heads: 1, vocabulary: rows, context: 64, base: 1e4 };
+        let shape =
+            Shape { layers: 1, dim: 32, ffn: 64, heads: 2, kv_heads: 1, vocabulary: rows, context: 64, base: 1e4 };
         scratch(&format!("padded-{rows}.gguf"), &Gguf::llama(&shape, 8, true).bytes())
     };
     let same = json_file("padding.json", |_| {});

@@ -155,7 +155,10 @@ fn json_says_everything() {
         "both flags and merges are the file's"
     );
     assert_eq!((found.tokens.len(), found.tokens[256].as_str(), found.tokens[258].as_str()), (259, "ab", "<|eot_id|>"));
-    assert_eq!(found.token_types[255..], [TokenType::Normal, TokenType::Normal, TokenType::Control, TokenType::Control]);
+    assert_eq!(
+        found.token_types[255..],
+        [TokenType::Normal, TokenType::Normal, TokenType::Control, TokenType::Control]
+    );
     assert_eq!((found.bos, found.eos, found.unknown, found.add_bos), (Some(257), None, None, true));
     assert_eq!(found.end_of_generation, [257, 258]);
     assert!(!found.add_space_prefix && !found.remove_extra_whitespaces);
@@ -243,7 +246,11 @@ fn broken_json_is_refused() {
         malformed("/model/vocab/ab", id, "expected u32");
     }
     malformed("/model/vocab/ab", json!(4_294_967_295u32), "the token \"ab\" has the id 4294967295, and there are 259");
-    malformed("/model/vocab/ab", json!(259), "the token \"ab\" has the id 259, and there are 259 tokens: ids run from 0");
+    malformed(
+        "/model/vocab/ab",
+        json!(259),
+        "the token \"ab\" has the id 259, and there are 259 tokens: ids run from 0",
+    );
     malformed("/model/vocab/ab", json!(97), "the tokens \"a\" and \"ab\" both have the id 97");
     malformed("/added_tokens/0/id", json!(5), "both have the id 5");
     malformed("/added_tokens/0/content", json!("ab"), "the token \"ab\" has two ids, 256 and 257");
@@ -317,7 +324,11 @@ fn other_kinds_of_json_are_refused() {
     sentence_piece("/pre_tokenizer", json!({"type": "Whitespace"}), "\"type\":\"Whitespace\"");
     sentence_piece("/model/ignore_merges", json!(true), "ignore_merges");
     sentence_piece("/model/fuse_unk", json!(false), "fuse_unk");
-    sentence_piece("/added_tokens/2", json!({"id": 2, "content": "</s>", "normalized": true}), "\"</s>\" is normalized");
+    sentence_piece(
+        "/added_tokens/2",
+        json!({"id": 2, "content": "</s>", "normalized": true}),
+        "\"</s>\" is normalized",
+    );
 }
 
 #[test]
@@ -361,13 +372,18 @@ fn ranks_become_merges() {
     for end in ["\n", "\r\n"] {
         let found = parse(format!("{}{end}", lines.join(end)).as_bytes()).unwrap();
         assert_eq!((found.tokens.len(), found.bos, found.eos), (128_256, Some(128_000), Some(128_001)));
-        assert_eq!(found.tokens[128_002..128_008].join(" "), "<|reserved_special_token_0|> <|reserved_special_token_1|> \
-            <|finetune_right_pad_id|> <|reserved_special_token_2|> <|start_header_id|> <|end_header_id|>");
+        assert_eq!(
+            found.tokens[128_002..128_008].join(" "),
+            "<|reserved_special_token_0|> <|reserved_special_token_1|> \
+            <|finetune_right_pad_id|> <|reserved_special_token_2|> <|start_header_id|> <|end_header_id|>"
+        );
         assert_eq!(found.tokens[128_255], "<|reserved_special_token_247|>");
         assert!(found.token_types[..128_000].iter().all(|kind| *kind == TokenType::Normal));
         assert!(found.token_types[128_000..].iter().all(|kind| *kind == TokenType::Control));
         assert_eq!(found.end_of_generation, [128_001, 128_000, 128_008, 128_009]);
-        let VocabularyKind::ByteLevelBpe { merges, ignore_merges: true } = found.kind else { panic!("no byte-level BPE") };
+        let VocabularyKind::ByteLevelBpe { merges, ignore_merges: true } = found.kind else {
+            panic!("no byte-level BPE")
+        };
         assert_eq!(merges.len(), 65_536 + 2 * 62_208, "one way to make a pair, two ways to make a triple");
         assert_eq!(merges[256 * usize::from(b'x') + usize::from(b'y')], "x y");
         let triple = 65_536 + 2 * (256 * usize::from(b'x') + usize::from(b'y'));
@@ -530,9 +546,7 @@ fn what_is_no_tokenizer_is_refused() {
     }
     refused(b"\x80\x02}q\x00", false, "it begins with \"\\x80\\x02}q\\x00\"");
     // What is read through a source may be a GGUF file too.
-    let read = |bytes: Vec<u8>| {
-        pollster::block_on(tokenizer::read(&llamita::source::Bytes::new("dir/tiny", bytes)))
-    };
+    let read = |bytes: Vec<u8>| pollster::block_on(tokenizer::read(&llamita::source::Bytes::new("dir/tiny", bytes)));
     assert_eq!(read(super::Gguf::tiny().bytes()).unwrap().tokens[6], "▁a");
     assert_eq!(read(written(&byte_level())).unwrap(), parse(&written(&byte_level())).unwrap());
     assert!(read(Vec::new()).is_err());

@@ -48,8 +48,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
     let mut types = token_types(&file.model, added, &texts);
     let unknown = match &file.model.unk_token {
         Some(text) => Some(
-            *ids.get(text.as_str())
-                .ok_or_else(|| malformed(format!("its unk_token, {}, is no token", shown(text))))?,
+            *ids.get(text.as_str()).ok_or_else(|| malformed(format!("its unk_token, {}, is no token", shown(text))))?,
         ),
         None => None,
     };
