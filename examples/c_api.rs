@@ -67,7 +67,7 @@ pub unsafe extern "C" fn llamita_reply(
     error_len: usize,
 ) -> bool {
     let session = &mut unsafe { &mut *llamita }.session;
-    let reply = || -> Result<(), String> {
+    let mut reply = || -> Result<(), String> {
         let prompt = unsafe { text(prompt) }?;
         let mut sampling = session.model().sampling();
         sampling.max_tokens = max_tokens as usize;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use llamita::source::{Bytes, Source};
+use llamita::source::{Bytes, File, Source};
 use llamita::{DeviceChoice, LoadOptions, Model, Tier};
 
 use super::args::ModelArgs;
