@@ -85,9 +85,9 @@ impl Kernel for Matmul {
         u64::from(params.rows) * u64::from(params.blocks) * 32 * params.tokens(active) as u64
     }
 
-    /// As [`Matvec`](super::Matvec)'s.
+    /// The worst on lavapipe 22.3 is 4.4e-13, f32 rounding and the `exp` of SwiGLU.
     fn tolerance(&self) -> f64 {
-        1e-12
+        5e-12
     }
 
     fn oracle(&self, call: &Call) {

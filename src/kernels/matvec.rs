@@ -140,9 +140,10 @@ impl Kernel for Matvec {
         u64::from(params.rows) * u64::from(params.blocks) * 32
     }
 
-    /// The worst on lavapipe 22.3 is 9e-14, f32 rounding of the sums; and 2.4e-12 where splits are combined, by its `exp`.
+    /// The worst on lavapipe 22.3 is 5e-13 (Q4_K), f32 rounding of the sums, where scaled quants and offsets cancel; and
+    /// 2.4e-12 where splits are combined, by its `exp`.
     fn tolerance(&self) -> f64 {
-        if matches!(self.input, Input::Combine { .. }) { 3e-11 } else { 1e-12 }
+        if matches!(self.input, Input::Combine { .. }) { 3e-11 } else { 5e-12 }
     }
 
     fn oracle(&self, call: &Call) {
