@@ -225,7 +225,15 @@ impl Model {
     /// # Errors
     /// Where the device is lost or out of memory.
     pub fn scorer(&self, positions: usize) -> Result<Scorer> {
-        let rows = SCORER_ROWS.min(prefill_rows(self.shape()));
+        self.scorer_of_rows(SCORER_ROWS, positions)
+    }
+
+    /// The same in runs of so many tokens, or fewer where the device would not take them; 1 runs the kernels of decode.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory.
+    pub fn scorer_of_rows(&self, rows: usize, positions: usize) -> Result<Scorer> {
+        let rows = rows.clamp(1, prefill_rows(self.shape()));
         let rows = Rows { rows, head_rows: rows, capacity: positions.max(1) };
         let plan = llama::forward(self.shape(), &self.inner.matrices, self.tuning(), rows);
         Scorer::new(self.clone(), plan)

@@ -73,6 +73,7 @@ struct Report<'a> {
     /// The run that compiles shaders, which is in none of the others.
     first_tokens_per_second: f64,
     time_to_first_token_ms: f64,
+    first_run_time_to_first_token_ms: f64,
     dispatches_per_token: Option<f64>,
     submits_per_token: f64,
     waits_per_token: f64,
@@ -185,6 +186,7 @@ impl Bench {
             time_to_first_token_ms: median(
                 &mut rest.iter().map(|run| run.stats.time_to_first_token_ms).collect::<Vec<_>>(),
             ),
+            first_run_time_to_first_token_ms: first.stats.time_to_first_token_ms,
             dispatches_per_token: counted.or(planned),
             submits_per_token: last.stats.submits as f64 / per_run,
             waits_per_token: last.stats.waits as f64 / per_run,

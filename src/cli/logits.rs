@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use llamita::Error;
+use llamita::scorer::SCORER_ROWS;
 use llamita::tokenizer::Encode;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -33,6 +34,9 @@ pub struct Logits {
     /// Token ids, taken as they are
     #[arg(long, value_name = "1,2,3", value_delimiter = ',', value_parser = id, allow_negative_numbers = true, group = "input")]
     ids: Option<Vec<u32>>,
+    /// Tokens of a run; 1 takes the kernels of decode
+    #[arg(long, value_name = "N", default_value_t = SCORER_ROWS as u32, value_parser = clap::value_parser!(u32).range(1..=64), allow_negative_numbers = true)]
+    rows: u32,
     /// File to write, in the safetensors format
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
@@ -78,7 +82,7 @@ impl Logits {
         if ids.len() > model.context() {
             return Err(about(Error::ContextFull { prompt: ids.len(), context: model.context() }));
         }
-        let scorer = model.scorer(ids.len()).map_err(about)?;
+        let scorer = model.scorer_of_rows(self.rows as usize, ids.len()).map_err(about)?;
         let bar = output::progress("scoring", ids.len() as u64, "positions");
         let mut written = target.header(&ids, vocabulary);
         let scores = scorer.logits(&ids, |_, logits| {

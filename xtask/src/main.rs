@@ -2,7 +2,9 @@
 
 mod apt;
 mod ci;
+mod compare;
 mod debian;
+mod full_size;
 mod shell;
 mod steps;
 mod synthetic;
@@ -77,6 +79,26 @@ enum Command {
         after_help = "Example: cargo xtask synthetic --shape 1b --type q4_0 --vocabulary vocab.gguf 1b-q4_0.gguf"
     )]
     Synthetic(synthetic::Options),
+    /// Run files of Llama 3.2's size here: logits against NumPy, memory and speed against the goals.
+    ///
+    /// Makes what is missing: the files (about 6 GB) and a Python environment. Takes long without a GPU.
+    #[command(after_help = "Example: cargo xtask full-size --vocabulary vocab.gguf --only 1b-q4_0")]
+    FullSize {
+        #[command(flatten)]
+        consent: Consent,
+        #[command(flatten)]
+        options: full_size::Options,
+    },
+    /// Run llama.cpp's Vulkan and CPU backends and ours alternately on the same file, and print the ratios.
+    ///
+    /// llama.cpp is built once, from the source package whose path is given.
+    #[command(after_help = "Example: cargo xtask compare --llama-cpp llama_cpp_python-0.3.36.tar.gz 1b-q4_0.gguf")]
+    Compare {
+        #[command(flatten)]
+        consent: Consent,
+        #[command(flatten)]
+        options: compare::Options,
+    },
     /// Measure speed: the arguments go to `llamita bench`, built in release.
     #[command(after_help = "Example: cargo xtask bench --prefill 128 --decode 32 --json", disable_help_flag = true)]
     Bench {
@@ -113,6 +135,11 @@ fn run(command: Command) -> Result<bool> {
             synthetic::write(&options)?;
             return Ok(true);
         }
+        Command::Compare { consent, options } => {
+            compare::run(&options, consent)?;
+            return Ok(true);
+        }
+        Command::FullSize { consent, options } => full_size::run(&mut steps, &options, consent)?,
         Command::Test { consent, args } => {
             test::all(&mut steps, consent, &args);
         }
