@@ -102,8 +102,9 @@ impl Session {
         if !bias.is_empty() {
             self.machine.write(names::BIAS, 0, &bias)?;
         }
-        let all = vec![u32::MAX; vocabulary.div_ceil(32)];
-        self.machine.write(names::ALLOWED, 0, sampling.allowed.as_deref().unwrap_or(&all))?;
+        if sampling.masks() {
+            self.machine.write(names::ALLOWED, 0, &sampling.allowed_words(vocabulary))?;
+        }
         let tokenizer = self.model.tokenizer();
         // Where nothing but the beginning-of-text token is in front, the reply is a whole text.
         let at_start = self.tokens.iter().all(|id| Some(*id) == tokenizer.bos());
