@@ -1,13 +1,14 @@
-// id = argmax(logits + bias) over the allowed ids; the lowest id wins a tie. One workgroup per head row.
+// id = argmax of the logits with bias and penalties over the allowed ids; the lowest id wins a tie. One workgroup per head
+// row.
 
 struct Params {
     vocabulary: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// [head rows][v]; the bias is added in place
+// [head rows][v]; bias and penalties are added in place
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>;
-// [ceil(v / 32)], one bit per id
+// [ceil(v / 32)], one bit per id, where the slot is masked
 @group(0) @binding(3) var<storage, read> allowed: array<u32>;
 // [biases] of (id, value)
 @group(0) @binding(4) var<storage, read> bias: array<vec2<u32>>;
@@ -20,18 +21,23 @@ var<workgroup> best_id: array<u32, LANES>;
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first = group.x * params.vocabulary;
-    for (var i = lane; i < slot.biases; i += LANES) {
-        logits[first + bias[i].x] += bitcast<f32>(bias[i].y);
+    let position = slot.row[slot.head_first + group.x].x;
+    adjust_logits(first, position, lane);
+    var keys = vec4<u32>();
+    var at = vec4<u32>();
+    for (var base = lane; base < params.vocabulary; base += 4u * LANES) {
+        let i = min(vec4<u32>(base) + STREAMS, vec4<u32>(params.vocabulary - 1u));
+        let candidates = keys_at(first, i);
+        let better = candidates > keys;
+        keys = select(keys, candidates, better);
+        at = select(at, i, better);
     }
-    storageBarrier();
-    workgroupBarrier();
-    var key = 0u;
-    var id = 0u;
-    for (var i = lane; i < params.vocabulary; i += LANES) {
-        let candidate = order_key(bitcast<u32>(logits[first + i]), (allowed[i / 32u] >> (i & 31u)) & 1u);
-        if (candidate > key) {
-            key = candidate;
-            id = i;
+    var key = keys.x;
+    var id = at.x;
+    for (var j = 1u; j < 4u; j++) {
+        if (keys[j] > key || (keys[j] == key && at[j] < id)) {
+            key = keys[j];
+            id = at[j];
         }
     }
     best_key[lane] = key;
@@ -44,6 +50,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 id = best_id[i];
             }
         }
-        ids[slot.row[slot.head_first + group.x].x + 1u] = id;
+        ids[position + 1u] = id;
     }
 }

@@ -1,17 +1,21 @@
-// id ~ softmax((logits + bias) / T) over the allowed ids, cut to the top k and then to the likeliest ids of mass p.
+// id ~ softmax(l / T) over the allowed ids, l being the logits with bias and penalties; cut to the top k, then to the
+// likeliest ids of mass p of those, then to ids at least min_p times as likely as the likeliest.
 //
-// One workgroup per head row. Thresholds are found exactly by radix selection on the ordered bits of the logits, eight
-// bits at a time; masses are summed in fixed point (14 + 14 bits), so that the result does not depend on the order of
-// the lanes. Ties are kept from the lowest id up. The draw is Philox4x32-10 (Salmon et al., SC 2011), counted by position.
+// One workgroup per head row. Cuts look at a list of the likeliest ids wherever it is sure to hold all that is kept: most
+// vocabularies are long tails. Its floor is taken from the largest logits of 4 * LANES interleaved streams, so that about
+// a thousand ids are above it, or little more than k. Thresholds are found exactly by radix selection on the ordered bits
+// of the logits, eight bits at a time; masses are summed in fixed point (14 + 14 bits), so that the result does not depend
+// on the order of the lanes. Ties are kept from the lowest id up. The draw is Philox4x32-10 (Salmon et al., SC 2011),
+// counted by position.
 
 struct Params {
     vocabulary: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// [head rows][v]; the bias is added in place
+// [head rows][v]; bias and penalties are added in place
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>;
-// [ceil(v / 32)], one bit per id
+// [ceil(v / 32)], one bit per id, where the slot is masked
 @group(0) @binding(3) var<storage, read> allowed: array<u32>;
 // [biases] of (id, value)
 @group(0) @binding(4) var<storage, read> bias: array<vec2<u32>>;
@@ -21,11 +25,23 @@ struct Params {
 const HIGH_UNIT: f32 = 1.0 / 16384.0;
 const LOW_UNIT: f32 = 1.0 / 268435456.0;
 
+const MAXIMA: u32 = 4u * LANES;
+// Most ids of the list: the maxima fit too.
+const LISTED: u32 = 2048u;
+
 var<workgroup> bin_count: array<atomic<u32>, 256>;
 var<workgroup> bin_high: array<atomic<u32>, 256>;
 var<workgroup> bin_low: array<atomic<u32>, 256>;
 var<workgroup> lane_sum: array<f32, LANES>;
+var<workgroup> lane_listed: array<f32, LANES>;
 var<workgroup> lane_key: array<u32, LANES>;
+// The streams' maxima, and after that the listed ids in order.
+var<workgroup> list: array<u32, LISTED>;
+var<workgroup> floor_key: u32;
+// How many ids the cuts look at: those of the list, or all.
+var<workgroup> items: u32;
+// Mass of all ids.
+var<workgroup> total: f32;
 // Kept: keys above cut_key, and those equal to it up to cut_id.
 var<workgroup> cut_key: u32;
 var<workgroup> cut_id: u32;
@@ -34,10 +50,6 @@ var<workgroup> prefix: u32;
 var<workgroup> ties: u32;
 var<workgroup> goal: f32;
 var<workgroup> chosen_lane: u32;
-
-fn key_at(first: u32, i: u32) -> u32 {
-    return order_key(bitcast<u32>(logits[first + i]), (allowed[i / 32u] >> (i & 31u)) & 1u);
-}
 
 fn float_of(key: u32) -> f32 {
     return bitcast<f32>(select(~key, key & 0x7fffffffu, (key >> 31u) == 1u));
@@ -51,8 +63,27 @@ fn weight_of(key: u32, top: f32) -> f32 {
     return exp((float_of(key) - top) * slot.inv_temperature);
 }
 
+// p >= min_p * p_max, in logarithms.
+fn likely(key: u32, top: f32) -> bool {
+    return (float_of(key) - top) * slot.inv_temperature >= slot.ln_min_p;
+}
+
 fn bin_mass(bin: u32) -> f32 {
     return f32(atomicLoad(&bin_high[bin])) * HIGH_UNIT + f32(atomicLoad(&bin_low[bin])) * LOW_UNIT;
+}
+
+// The i-th of the ids that the cuts look at.
+fn item(i: u32, count: u32) -> u32 {
+    if (count == params.vocabulary) {
+        return i;
+    }
+    return list[i];
+}
+
+// A lane's part of `count` neighbours.
+fn share(lane: u32, count: u32) -> vec2<u32> {
+    let most = (count + LANES - 1u) / LANES;
+    return min(vec2<u32>(lane * most, (lane + 1u) * most), vec2<u32>(count));
 }
 
 // Counts and masses of the kept keys that begin with the prefix, by their next eight bits.
@@ -63,9 +94,11 @@ fn histogram(first: u32, lane: u32, shift: u32, top: f32) {
         atomicStore(&bin_low[bin], 0u);
     }
     workgroupBarrier();
-    for (var i = lane; i < params.vocabulary; i += LANES) {
-        let key = key_at(first, i);
-        if (kept(key, i) && (shift == 24u || (key >> ((shift + 8u) & 31u)) == prefix)) {
+    let considered = items;
+    for (var i = lane; i < considered; i += LANES) {
+        let id = item(i, considered);
+        let key = key_at(first, id);
+        if (kept(key, id) && (shift == 24u || (key >> ((shift + 8u) & 31u)) == prefix)) {
             let bin = (key >> shift) & 255u;
             let fixed = u32(round(weight_of(key, top) * 268435456.0));
             atomicAdd(&bin_count[bin], 1u);
@@ -77,11 +110,14 @@ fn histogram(first: u32, lane: u32, shift: u32, top: f32) {
 }
 
 // Cuts after the ties-th id whose key is the prefix.
-fn cut_at_ties(first: u32, lane: u32, begin: u32, end: u32) {
+fn cut_at_ties(first: u32, lane: u32) {
+    let considered = items;
+    let own = share(lane, considered);
     var count = 0u;
-    for (var i = begin; i < end; i++) {
-        let key = key_at(first, i);
-        count += select(0u, 1u, key == prefix && kept(key, i));
+    for (var i = own.x; i < own.y; i++) {
+        let id = item(i, considered);
+        let key = key_at(first, id);
+        count += select(0u, 1u, key == prefix && kept(key, id));
     }
     lane_key[lane] = count;
     workgroupBarrier();
@@ -100,16 +136,79 @@ fn cut_at_ties(first: u32, lane: u32, begin: u32, end: u32) {
     workgroupBarrier();
     if (lane == chosen_lane) {
         var left = ties;
-        var id = begin;
-        for (var i = begin; i < end; i++) {
-            let key = key_at(first, i);
-            if (left > 0u && key == prefix && kept(key, i)) {
+        var last = 0u;
+        for (var i = own.x; i < own.y; i++) {
+            let id = item(i, considered);
+            let key = key_at(first, id);
+            if (left > 0u && key == prefix && kept(key, id)) {
                 left -= 1u;
-                id = i;
+                last = id;
             }
         }
         cut_key = prefix;
-        cut_id = id;
+        cut_id = last;
+    }
+    workgroupBarrier();
+}
+
+// The largest key; and the floor of the list, which leaves `below` of the streams' maxima below it.
+fn find_floor(first: u32, lane: u32, below: u32) -> u32 {
+    var own = vec4<u32>();
+    for (var base = lane; base < params.vocabulary; base += MAXIMA) {
+        own = max(own, keys_at(first, min(vec4<u32>(base) + STREAMS, vec4<u32>(params.vocabulary - 1u))));
+    }
+    for (var j = 0u; j < 4u; j++) {
+        list[4u * lane + j] = own[j];
+    }
+    workgroupBarrier();
+    var largest = 0u;
+    var smaller = vec4<u32>();
+    let index = vec4<u32>(4u * lane) + vec4<u32>(0u, 1u, 2u, 3u);
+    for (var i = 0u; i < MAXIMA; i++) {
+        let other = vec4<u32>(list[i]);
+        largest = max(largest, other.x);
+        let less = (other < own) | ((other == own) & (vec4<u32>(i) < index));
+        smaller += select(vec4<u32>(), vec4<u32>(1u), less);
+    }
+    for (var j = 0u; j < 4u; j++) {
+        if (smaller[j] == below) {
+            floor_key = max(own[j], 1u);
+        }
+    }
+    workgroupBarrier();
+    return largest;
+}
+
+// Lists the ids above the floor in order, unless they are too many, or may not hold all that the first cut keeps.
+fn make_list(first: u32, lane: u32, cuts_k: bool, count: u32, sum: f32, listed_sum: f32) {
+    lane_key[lane] = count;
+    lane_sum[lane] = sum;
+    lane_listed[lane] = listed_sum;
+    workgroupBarrier();
+    if (lane == 0u) {
+        var length = 0u;
+        var mass = 0.0;
+        total = 0.0;
+        for (var l = 0u; l < LANES; l++) {
+            let next = length + lane_key[l];
+            lane_key[l] = length;
+            length = next;
+            total += lane_sum[l];
+            mass += lane_listed[l];
+        }
+        let enough = select(mass >= slot.top_p * total, length >= slot.top_k, cuts_k) || floor_key == 1u;
+        items = select(params.vocabulary, length, enough && length <= LISTED);
+    }
+    workgroupBarrier();
+    if (items < params.vocabulary) {
+        let own = share(lane, params.vocabulary);
+        var at = lane_key[lane];
+        for (var i = own.x; i < own.y; i++) {
+            if (key_at(first, i) >= floor_key) {
+                list[at] = i;
+                at += 1u;
+            }
+        }
     }
     workgroupBarrier();
 }
@@ -138,33 +237,40 @@ fn uniform_draw(position: u32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first = group.x * params.vocabulary;
     let position = slot.row[slot.head_first + group.x].x;
-    for (var i = lane; i < slot.biases; i += LANES) {
-        logits[first + bias[i].x] += bitcast<f32>(bias[i].y);
-    }
+    adjust_logits(first, position, lane);
     if (lane == 0u) {
         cut_key = 0u;
         cut_id = 0u;
+        items = params.vocabulary;
     }
-    storageBarrier();
     workgroupBarrier();
 
-    var largest = 0u;
-    for (var i = lane; i < params.vocabulary; i += LANES) {
-        largest = max(largest, key_at(first, i));
-    }
-    lane_key[lane] = largest;
-    workgroupBarrier();
-    for (var l = 0u; l < LANES; l++) {
-        largest = max(largest, lane_key[l]);
-    }
-    let top = float_of(largest);
-    workgroupBarrier();
+    let cuts_k = slot.top_k > 0u && slot.top_k < params.vocabulary;
+    let cuts_p = slot.top_p < 1.0;
+    let above_k = MAXIMA - min(slot.top_k, MAXIMA);
+    let top = float_of(find_floor(first, lane, select(FLOOR_RANK, max(FLOOR_RANK, above_k), cuts_k)));
 
-    let share = (params.vocabulary + LANES - 1u) / LANES;
-    let begin = min(lane * share, params.vocabulary);
-    let end = min(begin + share, params.vocabulary);
+    var own = share(lane, params.vocabulary);
+    var count = 0u;
+    var sum = 0.0;
+    var listed_sum = 0.0;
+    let listed_from = floor_key;
+    for (var i = own.x; i < own.y; i++) {
+        let key = key_at(first, i);
+        let listed = key >= listed_from;
+        count += select(0u, 1u, listed);
+        // The mass of all where it is cut, else what the draw is among.
+        if (!cuts_k && key > 0u && (cuts_p || likely(key, top))) {
+            let weight = weight_of(key, top);
+            sum += weight;
+            listed_sum += select(0.0, weight, listed);
+        }
+    }
+    if (cuts_k || cuts_p) {
+        make_list(first, lane, cuts_k, count, sum, listed_sum);
+    }
 
-    if (slot.top_k > 0u && slot.top_k < params.vocabulary) {
+    if (cuts_k) {
         if (lane == 0u) {
             prefix = 0u;
             ties = slot.top_k;
@@ -192,10 +298,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
             workgroupBarrier();
         }
-        cut_at_ties(first, lane, begin, end);
+        cut_at_ties(first, lane);
     }
 
-    if (slot.top_p < 1.0) {
+    if (cuts_p) {
         if (lane == 0u) {
             prefix = 0u;
             ties = 1u;
@@ -209,7 +315,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                     for (var bin = 0u; bin < 256u; bin++) {
                         mass += bin_mass(bin);
                     }
-                    goal = slot.top_p * mass;
+                    goal = slot.top_p * select(total, mass, cuts_k);
                 }
                 var found = false;
                 var lowest = 0u;
@@ -232,14 +338,19 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
             workgroupBarrier();
         }
-        cut_at_ties(first, lane, begin, end);
+        cut_at_ties(first, lane);
     }
 
-    var sum = 0.0;
-    for (var i = begin; i < end; i++) {
-        let key = key_at(first, i);
-        if (kept(key, i)) {
-            sum += weight_of(key, top);
+    let considered = items;
+    own = share(lane, considered);
+    if (cuts_k || cuts_p) {
+        sum = 0.0;
+        for (var i = own.x; i < own.y; i++) {
+            let id = item(i, considered);
+            let key = key_at(first, id);
+            if (kept(key, id) && likely(key, top)) {
+                sum += weight_of(key, top);
+            }
         }
     }
     lane_sum[lane] = sum;
@@ -269,10 +380,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (lane == chosen_lane) {
         var left = goal;
         var id = 0u;
-        for (var i = begin; i < end; i++) {
-            let key = key_at(first, i);
-            if (kept(key, i) && left >= 0.0) {
-                id = i;
+        for (var i = own.x; i < own.y; i++) {
+            let candidate = item(i, considered);
+            let key = key_at(first, candidate);
+            if (left >= 0.0 && kept(key, candidate) && likely(key, top)) {
+                id = candidate;
                 left -= weight_of(key, top);
             }
         }

@@ -183,6 +183,12 @@ pub struct SamplingDefaults {
     pub top_k: Option<u32>,
     /// Keep the likeliest tokens up to this probability mass.
     pub top_p: Option<f32>,
+    /// Keep tokens at least this many times as likely as the likeliest.
+    pub min_p: Option<f32>,
+    /// Divides positive logits of tokens in the context, and multiplies the others.
+    pub repetition_penalty: Option<f32>,
+    /// Tokens of the context that penalties look at; `u32::MAX` is all of it.
+    pub penalty_last_n: Option<u32>,
 }
 
 /// Everything a checkpoint says, with weights still in the file.

@@ -208,6 +208,7 @@ const fn lanes(subgroups: bool) -> &'static str {
 }
 
 const ORDER_KEY: &str = include_str!("../shaders/lib/order_key.wgsl");
+const ADJUST_LOGITS: &str = include_str!("../shaders/lib/adjust_logits.wgsl");
 
 /// What labels add for variants with subgroups.
 const fn mark(subgroups: bool) -> &'static str {

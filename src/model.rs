@@ -15,7 +15,7 @@ use crate::kernels::{KvType, Tier};
 use crate::llama::{self, Rows};
 use crate::pack::{BLOCK, ROW_ALIGN, decode_row};
 use crate::plan::Plan;
-use crate::sampling::Sampling;
+use crate::sampling::{MAX_PENALTY_LAST_N, Sampling};
 use crate::scorer::{SCORER_ROWS, Scorer};
 use crate::session::Session;
 use crate::shape::Shape;
@@ -229,6 +229,9 @@ impl Model {
             temperature: file.temperature.unwrap_or(llama.temperature),
             top_k: file.top_k.unwrap_or(llama.top_k),
             top_p: file.top_p.unwrap_or(llama.top_p),
+            min_p: file.min_p.unwrap_or(llama.min_p),
+            repetition_penalty: file.repetition_penalty.unwrap_or(llama.repetition_penalty),
+            penalty_last_n: file.penalty_last_n.map_or(llama.penalty_last_n, |n| MAX_PENALTY_LAST_N.min(n as usize)),
             ..llama
         }
     }

@@ -138,8 +138,10 @@ impl Session {
         if !bias.is_empty() {
             self.machine.write(names::BIAS, 0, &bias)?;
         }
-        let all = vec![u32::MAX; self.model.shape().vocabulary.div_ceil(32)];
-        self.machine.write(names::ALLOWED, 0, sampling.allowed.as_deref().unwrap_or(&all))?;
+        if sampling.masks() {
+            let allowed = sampling.allowed_words(self.model.shape().vocabulary);
+            self.machine.write(names::ALLOWED, 0, &allowed)?;
+        }
         Ok(bias.len() / 2)
     }
 

@@ -25,18 +25,18 @@ uniform! {
         top_p: f32,
         /// Entries of the sparse bias.
         biases: u32,
-        /// Fills the head to 64 bytes.
-        unused_0: u32,
-        /// Fills the head to 64 bytes.
-        unused_1: u32,
-        /// Fills the head to 64 bytes.
-        unused_2: u32,
-        /// Fills the head to 64 bytes.
-        unused_3: u32,
-        /// Fills the head to 64 bytes.
-        unused_4: u32,
-        /// Fills the head to 64 bytes.
-        unused_5: u32,
+        /// Logarithm of min-p: ids below it, relative to the likeliest, are not drawn; `f32::MIN` draws all.
+        ln_min_p: f32,
+        /// Divides what is positive of the penalised logits, and multiplies the rest.
+        repetition_penalty: f32,
+        /// Taken off the penalised logits.
+        presence_penalty: f32,
+        /// Taken off the penalised logits, per occurrence.
+        frequency_penalty: f32,
+        /// Penalised are the ids at this many positions, up to the row's own; 0 penalises none.
+        penalty_last_n: u32,
+        /// 1 where only ids with a bit in the mask are allowed, 0 where all are.
+        masked: u32,
     }
 }
 
@@ -66,7 +66,13 @@ impl Slot {
     /// `rows` is what the plan was built for; the angles are computed in f64 (`position * frequency`).
     pub fn new(rows: usize, frequencies: &[f64], positions: impl IntoIterator<Item = usize>) -> Self {
         let mut slot = Self {
-            head: SlotHead { inv_temperature: 1.0, top_p: 1.0, ..SlotHead::default() },
+            head: SlotHead {
+                inv_temperature: 1.0,
+                top_p: 1.0,
+                ln_min_p: f32::MIN,
+                repetition_penalty: 1.0,
+                ..SlotHead::default()
+            },
             rows: vec![Row::default(); rows],
             rope: vec![[1.0, 0.0]; rows * frequencies.len()],
         };

@@ -172,11 +172,18 @@ fn tiny_file_says_everything() {
     gguf.set("general.sampling.temp", Value::F32(0.5));
     gguf.set("general.sampling.top_k", Value::I32(40));
     gguf.set("general.sampling.top_p", Value::F32(0.75));
+    gguf.set("general.sampling.min_p", Value::F32(0.05));
+    gguf.set("general.sampling.penalty_repeat", Value::F32(1.1));
+    gguf.set("general.sampling.penalty_last_n", Value::I32(32));
     let checkpoint = open(&gguf.bytes()).unwrap();
     assert_eq!((checkpoint.name.as_str(), checkpoint.format.as_str()), ("Tiny", "GGUF v3"));
     assert_eq!(checkpoint.chat_template.as_deref(), Some("{{ x }}"));
     let sampling = checkpoint.sampling;
     assert_eq!((sampling.temperature, sampling.top_k, sampling.top_p), (Some(0.5), Some(40), Some(0.75)));
+    assert_eq!(
+        (sampling.min_p, sampling.repetition_penalty, sampling.penalty_last_n),
+        (Some(0.05), Some(1.1), Some(32))
+    );
 
     let (shape, tensors) = checkpoint.model.unwrap();
     assert_eq!((shape.dim, shape.ffn, shape.layers, shape.vocabulary, shape.context), (32, 64, 1, 7, 64));
@@ -292,6 +299,12 @@ fn broken_metadata_is_refused() {
     malformed(set("general.name", Value::U8(7)), "general.name is the integer 7; expected a string");
     malformed(set("general.sampling.temp", Value::F32(-1.0)), "general.sampling.temp is -1");
     malformed(set("general.sampling.top_p", Value::F32(f32::NAN)), "general.sampling.top_p is NaN");
+    malformed(
+        set("general.sampling.min_p", Value::F32(1.5)),
+        "general.sampling.min_p is 1.5; expected a number from 0 to 1",
+    );
+    malformed(set("general.sampling.penalty_repeat", Value::F32(0.0)), "general.sampling.penalty_repeat is 0");
+    malformed(set("general.sampling.penalty_last_n", Value::F32(64.0)), "general.sampling.penalty_last_n is ");
 }
 
 #[test]

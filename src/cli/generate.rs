@@ -81,7 +81,7 @@ impl Generate {
     pub async fn run(self) -> Result<(), Failure> {
         let asked = self.sampling.over(Sampling::default())?;
         // What is wrong with these settings needs no model to be seen.
-        asked.check(1)?;
+        asked.check_numbers()?;
         let prompt = self.text()?;
         let loaded = load(&self.model).await?;
         let model = loaded.model;

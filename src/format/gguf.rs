@@ -328,17 +328,27 @@ fn check_part(metadata: &Metadata<'_>, index: usize, count: usize) -> Result<()>
 }
 
 fn sampling(metadata: &Metadata<'_>) -> Result<SamplingDefaults> {
-    let temperature = metadata.float("general.sampling.temp")?;
-    if let Some(value) = temperature.filter(|value| !value.is_finite() || *value < 0.0) {
-        return Err(metadata.malformed(format!("general.sampling.temp is {value}; expected a number from 0")));
-    }
-    let top_p = metadata.float("general.sampling.top_p")?;
-    if let Some(value) = top_p.filter(|value| !(*value > 0.0 && *value <= 1.0)) {
-        return Err(
-            metadata.malformed(format!("general.sampling.top_p is {value}; expected a number above 0, up to 1"))
-        );
-    }
-    // llama.cpp reads a `top_k` of zero or less as "all".
+    let number = |key, holds: fn(f32) -> bool, expected| {
+        let value = metadata.float(key)?;
+        match value.filter(|value| !holds(*value)) {
+            Some(value) => Err(metadata.malformed(format!("{key} is {value}; expected a number {expected}"))),
+            None => Ok(value),
+        }
+    };
+    // llama.cpp reads a `top_k` of zero or less as "all", and a `penalty_last_n` below zero as "the whole context".
     let top_k = metadata.integer("general.sampling.top_k")?.filter(|value| *value > 0);
-    Ok(SamplingDefaults { temperature, top_k: top_k.map(|value| value.try_into().unwrap_or(u32::MAX)), top_p })
+    let penalty_last_n = metadata.integer("general.sampling.penalty_last_n")?;
+    let all = |value: i128| value.try_into().unwrap_or(u32::MAX);
+    Ok(SamplingDefaults {
+        temperature: number("general.sampling.temp", |value| value.is_finite() && value >= 0.0, "from 0")?,
+        top_k: top_k.map(all),
+        top_p: number("general.sampling.top_p", |value| value > 0.0 && value <= 1.0, "above 0, up to 1")?,
+        min_p: number("general.sampling.min_p", |value| (0.0..=1.0).contains(&value), "from 0 to 1")?,
+        repetition_penalty: number(
+            "general.sampling.penalty_repeat",
+            |value| (0.01..=100.0).contains(&value),
+            "from 0.01 to 100",
+        )?,
+        penalty_last_n: penalty_last_n.map(all),
+    })
 }

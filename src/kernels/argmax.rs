@@ -1,6 +1,8 @@
-//! `id = argmax(logits + bias)` over the allowed ids; the lowest id wins a tie.
+//! `id = argmax` of the logits with bias and penalties over the allowed ids; the lowest id wins a tie.
 
-use super::{ORDER_KEY, SlotShape, order_key};
+use std::collections::BTreeMap;
+
+use super::{ADJUST_LOGITS, ORDER_KEY, SlotShape, order_key};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
 
 uniform! {
@@ -10,6 +12,9 @@ uniform! {
         vocabulary: u32,
     }
 }
+
+/// Of the logits of both samplers.
+pub(super) const TOLERANCE: f64 = 1e-13;
 
 /// The kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,17 +39,31 @@ pub(super) fn sampler_args(params: &[u32], head_rows: usize) -> Vec<Arg> {
     ]
 }
 
-/// Adds the bias to row `row` of the logits in place, and gives its ordered keys.
-pub(super) fn biased_keys(call: &Call, row: usize) -> Vec<u32> {
+/// Adds bias and penalties to row `row` of the logits in place (`shaders/lib/adjust_logits.wgsl`), and gives its ordered
+/// keys.
+pub(super) fn adjusted_keys(call: &Call, row: usize) -> Vec<u32> {
     let params: SamplerParams = call.params();
     let vocabulary = params.vocabulary as usize;
+    let head = call.slot.head;
     let mut logits = call.floats_mut(0);
     let logits = &mut logits[row * vocabulary..][..vocabulary];
-    for entry in call.words(2).chunks_exact(2).take(call.slot.head.biases as usize) {
+    for entry in call.words(2).chunks_exact(2).take(head.biases as usize) {
         logits[entry[0] as usize] += f32::from_bits(entry[1]);
     }
-    let allowed = call.words(1);
-    logits.iter().enumerate().map(|(i, v)| order_key(v.to_bits(), allowed[i / 32] >> (i % 32) & 1 == 1)).collect()
+    let end = call.slot.rows[head.head_first as usize + row].position as usize + 1;
+    let mut counts = BTreeMap::new();
+    for id in &call.words(3)[end.saturating_sub(head.penalty_last_n as usize)..end] {
+        *counts.entry(*id as usize).or_insert(0.0) += 1.0;
+    }
+    for (id, count) in counts {
+        let logit = f64::from(logits[id]);
+        let penalty = f64::from(head.repetition_penalty);
+        let repeated = if logit > 0.0 { logit / penalty } else { logit * penalty };
+        logits[id] = (repeated - count * f64::from(head.frequency_penalty) - f64::from(head.presence_penalty)) as f32;
+    }
+    let mask = call.words(1);
+    let allowed = |i: usize| head.masked == 0 || mask[i / 32] >> (i % 32) & 1 == 1;
+    logits.iter().enumerate().map(|(i, v)| order_key(v.to_bits(), allowed(i))).collect()
 }
 
 /// Writes the id that follows head row `row`.
@@ -67,6 +86,7 @@ impl Kernel for Argmax {
             .add_to(Source::new(include_str!("../../shaders/argmax.wgsl")))
             .size("LANES", self.lanes)
             .with(ORDER_KEY)
+            .with(ADJUST_LOGITS)
     }
 
     fn lanes(&self) -> u32 {
@@ -89,14 +109,14 @@ impl Kernel for Argmax {
         u64::from(params[0]) * active.head_rows as u64
     }
 
-    /// Ids and sums of two numbers are exact.
+    /// Ids are exact. Penalised logits are rounded after each operation: at most 1.0e-14 on lavapipe (Mesa 22.3.6).
     fn tolerance(&self) -> f64 {
-        0.0
+        TOLERANCE
     }
 
     fn oracle(&self, call: &Call) {
         for row in 0..call.slot.head.head_rows as usize {
-            let keys = biased_keys(call, row);
+            let keys = adjusted_keys(call, row);
             let best = keys.iter().copied().max().unwrap_or(0);
             put_id(call, row, keys.iter().position(|key| *key == best).unwrap_or(0));
         }

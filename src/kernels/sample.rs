@@ -1,7 +1,8 @@
-//! `id ~ softmax((logits + bias) / T)` over the allowed ids, cut to the top k and then to mass p.
+//! `id ~ softmax(l / T)` over the allowed ids, `l` being the logits with bias and penalties; cut to the top k, then to mass
+//! p, then to min-p.
 
-use super::argmax::{SamplerParams, biased_keys, put_id, sampler_args};
-use super::{ORDER_KEY, SlotShape};
+use super::argmax::{SamplerParams, TOLERANCE, adjusted_keys, put_id, sampler_args};
+use super::{ADJUST_LOGITS, ORDER_KEY, SlotShape};
 use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
 
 /// The kernel.
@@ -26,6 +27,13 @@ pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
+/// How many of the maxima of `4 * lanes` streams are below a floor that about a thousand of a long list of numbers are
+/// above: a stream has none above it with the probability `exp(-1000 / (4 * lanes))`.
+fn floor_rank(lanes: usize) -> usize {
+    let maxima = 4.0 * lanes as f64;
+    (maxima * (-1000.0 / maxima).exp()) as usize
+}
+
 impl Kernel for Sample {
     fn name(&self) -> &'static str {
         "sample"
@@ -39,7 +47,9 @@ impl Kernel for Sample {
         self.slot
             .add_to(Source::new(include_str!("../../shaders/sample.wgsl")))
             .size("LANES", self.lanes)
+            .size("FLOOR_RANK", floor_rank(self.lanes))
             .with(ORDER_KEY)
+            .with(ADJUST_LOGITS)
     }
 
     fn lanes(&self) -> u32 {
@@ -58,20 +68,20 @@ impl Kernel for Sample {
         [active.head_rows as u32, 1]
     }
 
-    /// A dozen passes over the logits.
+    /// Four passes over the logits, and a list; a dozen where the list does not do.
     fn work(&self, params: &[u32], active: Active) -> u64 {
-        12 * u64::from(params[0]) * active.head_rows as u64
+        4 * u64::from(params[0]) * active.head_rows as u64
     }
 
-    /// Ids are exact unless a draw falls within rounding of a boundary, which the cases avoid.
+    /// Ids are exact unless a draw falls within rounding of a boundary, which the cases avoid; logits as in `argmax`.
     fn tolerance(&self) -> f64 {
-        0.0
+        TOLERANCE
     }
 
     fn oracle(&self, call: &Call) {
         let head = call.slot.head;
         for row in 0..head.head_rows as usize {
-            let keys = biased_keys(call, row);
+            let keys = adjusted_keys(call, row);
             let position = call.slot.rows[head.head_first as usize + row].position;
             let draw = philox4x32([position, 0, 0, 0], [head.seed_lo, head.seed_hi])[0] >> 8;
             let logits = call.floats(0);
@@ -99,6 +109,7 @@ fn choose(keys: &[u32], logits: &[f32], head: &crate::slot::SlotHead, draw: f64)
         }
         order.truncate(kept);
     }
+    order.retain(|i| (f64::from(logits[*i]) - top) * f64::from(head.inv_temperature) >= f64::from(head.ln_min_p));
     order.sort_unstable();
     let mut goal = draw * order.iter().map(|i| weight(*i)).sum::<f64>();
     for i in &order {

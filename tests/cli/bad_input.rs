@@ -97,9 +97,22 @@ fn settings_outside_their_range() {
         ("--top-p", "-0.1"),
         ("--top-k", "-3"),
         ("--top-k", "99999999999"),
+        ("--min-p", "-0.1"),
+        ("--min-p", "1.1"),
+        ("--min-p", "NaN"),
+        ("--repetition-penalty", "0"),
+        ("--repetition-penalty", "inf"),
+        ("--presence-penalty", "-101"),
+        ("--frequency-penalty", "NaN"),
+        ("--penalty-last-n", "-2"),
+        ("--penalty-last-n", "1025"),
+        ("--logit-bias", "7=inf"),
+        ("--logit-bias", "7=NaN"),
     ] {
         error(&["generate", flag, value], &[&format!("{} = {value} is invalid", &flag[2..])]);
     }
+    let bias = ["generate", "--device", "cpu", "--logit-bias", "5000=1"];
+    error(&bias, &["the bundled model: token id 5000", "vocabulary of 2048"]);
     error(&["generate", "--tier", "f16", "--device", "cpu"], &["--tier f16", "CPU"]);
     error(&["generate", "--device", "no-such-gpu"], &["no adapter is called \"no-such-gpu\"; there is "]);
     error(&["logits", "--ids", "1,5000", "--out", "x", "--device", "cpu"], &["token id 5000", "vocabulary of 2048"]);
@@ -125,6 +138,8 @@ fn wrong_usage() {
     usage(&["generate", "--prompt", "a", "--file", "b"], "cannot be used with");
     usage(&["generate", "--prompt", "a", "-"], "cannot be used with");
     usage(&["generate", "--temperature", "hot"], "invalid value 'hot'");
+    usage(&["generate", "--logit-bias", "-1=2"], "expected a token id");
+    usage(&["generate", "--logit-bias", "Once=2"], "expected a token id");
     usage(&["generate", "--seed", "-1"], "invalid value '-1'");
     usage(&["generate", "--context", "-1"], "invalid value '-1'");
     usage(&["generate", "--max-tokens", "many"], "invalid value 'many'");

@@ -138,6 +138,26 @@ fn flags_replace_the_settings_of_the_model() {
     // The bundled model's own settings.
     assert_eq!(text(&["--temperature", "0.6", "--top-p", "0.9", "--top-k", "0"]), text(&[]));
     assert_ne!(text(&["--temperature", "3", "--top-p", "1"]), greedy);
+    assert_eq!(text(&["--min-p", "1"]), greedy);
+    assert_eq!(text(&["--min-p", "0", "--repeat-penalty", "1", "--repeat-last-n", "-1"]), text(&[]));
+}
+
+#[test]
+fn penalties_and_biases_change_the_greedy_text() {
+    let prompt = ["--prompt", "Once upon a", "--temperature", "0", "--json"];
+    let greedy = |more: &[&str]| ids(&run(&on_cpu(&[&prompt[..], more].concat())).object(), "token_ids");
+    let plain = greedy(&[]);
+    let first = plain[0].to_string();
+    for ban in ["ban", "-inf", "-1000"] {
+        let without = greedy(&["--logit-bias", &format!("{first}={ban}")]);
+        assert_eq!(without.len(), plain.len());
+        assert!(!without.contains(&plain[0]), "{ban}: {without:?}");
+    }
+    let forced = greedy(&["--logit-bias", "300=1000", "--logit-bias", "301=900"]);
+    assert_eq!(forced, vec![300; 12]);
+    let turns = greedy(&["--logit-bias", "300=1000", "--logit-bias", "301=980", "--frequency-penalty", "15"]);
+    assert!(turns.contains(&300) && turns.contains(&301), "{turns:?}");
+    assert_ne!(greedy(&["--repetition-penalty", "5"]), plain);
 }
 
 #[test]

@@ -89,6 +89,8 @@ fn valid_oddities_are_read() {
     });
     assert!(silent.vocabulary.is_none() && silent.model.is_some());
     assert_eq!(accepted(set("general.sampling.top_k", Value::I32(0))).sampling.top_k, None);
+    let last_n = |n| accepted(set("general.sampling.penalty_last_n", Value::I32(n))).sampling.penalty_last_n;
+    assert_eq!((last_n(-1), last_n(0)), (Some(u32::MAX), Some(0)), "the whole context, and nothing");
     let alone = open(&Gguf::byte_level().bytes()).unwrap();
     assert!(alone.model.is_none() && alone.vocabulary.is_some() && alone.tensors.is_empty());
 }

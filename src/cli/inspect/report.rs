@@ -33,6 +33,9 @@ pub struct Report {
     temperature: Option<f32>,
     top_k: Option<u32>,
     top_p: Option<f32>,
+    min_p: Option<f32>,
+    repetition_penalty: Option<f32>,
+    penalty_last_n: Option<u32>,
     system_bytes_left: Option<u64>,
 }
 
@@ -96,6 +99,9 @@ impl Report {
             temperature: sampling.temperature,
             top_k: sampling.top_k,
             top_p: sampling.top_p,
+            min_p: sampling.min_p,
+            repetition_penalty: sampling.repetition_penalty,
+            penalty_last_n: sampling.penalty_last_n,
             system_bytes_left: memory::available(),
         })
     }
@@ -170,6 +176,9 @@ impl Report {
             self.temperature.map(|value| format!("temperature {value}")),
             self.top_k.map(|value| format!("top-k {value}")),
             self.top_p.map(|value| format!("top-p {value}")),
+            self.min_p.map(|value| format!("min-p {value}")),
+            self.repetition_penalty.map(|value| format!("repetition penalty {value}")),
+            self.penalty_last_n.map(|value| format!("of the last {value}")),
         ];
         let settings: Vec<String> = settings.into_iter().flatten().collect();
         rows.push(("sampling", if settings.is_empty() { "no settings".to_owned() } else { settings.join(", ") }));

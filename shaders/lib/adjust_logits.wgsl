@@ -1,0 +1,39 @@
+// The bias, and after it the penalties of ids among the last n of the context, in place.
+//
+//   l = l / repetition_penalty where l > 0, else l * repetition_penalty    (CTRL, arXiv 1909.05858)
+//   l = l - count * frequency_penalty - presence_penalty                   (OpenAI's API)
+//
+// where an id stands `count` > 0 times among the n positions up to `position`. Ids of other rows of the run are taken as
+// they are before it.
+
+fn adjust_logits(first: u32, position: u32, lane: u32) {
+    for (var i = lane; i < slot.biases; i += LANES) {
+        logits[first + bias[i].x] += bitcast<f32>(bias[i].y);
+    }
+    storageBarrier();
+    workgroupBarrier();
+    let window = min(slot.penalty_last_n, position + 1u);
+    let begin = position + 1u - window;
+    // Four positions per lane at a time; the first occurrence of an id stands for all of them.
+    for (var base = 0u; base < window; base += 4u * LANES) {
+        let own = vec4<u32>(base + lane) + vec4<u32>(0u, LANES, 2u * LANES, 3u * LANES);
+        let id = vec4<u32>(ids[begin + own.x], ids[begin + own.y], ids[begin + own.z], ids[begin + own.w]);
+        var count = vec4<u32>();
+        var earlier = vec4<bool>();
+        for (var i = 0u; i < window; i++) {
+            let same = id == vec4<u32>(ids[begin + i]);
+            count += select(vec4<u32>(), vec4<u32>(1u), same);
+            earlier |= same & (vec4<u32>(i) < own);
+        }
+        for (var j = 0u; j < 4u; j++) {
+            if (own[j] < window && !earlier[j]) {
+                let l = logits[first + id[j]];
+                let repeated = select(l * slot.repetition_penalty, l / slot.repetition_penalty, l > 0.0);
+                let taken = f32(count[j]) * slot.frequency_penalty + slot.presence_penalty;
+                logits[first + id[j]] = repeated - taken;
+            }
+        }
+    }
+    storageBarrier();
+    workgroupBarrier();
+}
