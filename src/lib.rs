@@ -25,6 +25,7 @@
 #[cfg(target_arch = "wasm32")]
 pub mod bind;
 pub mod cases;
+pub mod chat;
 pub mod cpu;
 pub mod device;
 pub mod error;
@@ -47,6 +48,7 @@ pub mod tokenizer;
 pub mod tuning;
 pub mod weights;
 
+pub use chat::{ChatTemplate, Message, Prompt};
 pub use device::{Device, DeviceChoice};
 pub use error::{Error, Result};
 pub use kernels::Tier;

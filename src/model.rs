@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use half::f16;
 
+use crate::chat::ChatTemplate;
 use crate::device::{Device, DeviceChoice, Machine, Upload, Weights};
 use crate::error::{Error, Result};
 use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, Vocabulary, WeightType, gguf, tokenizer};
@@ -86,6 +87,7 @@ struct Inner {
     device: Device,
     weights: Weights,
     tokenizer: Tokenizer,
+    chat_template: Option<String>,
     sampling: SamplingDefaults,
     context: usize,
     budget: Budget,
@@ -128,7 +130,7 @@ impl Model {
     pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
         let checkpoint = gguf::read(source).await?;
         let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
-        let Checkpoint { name, model, vocabulary, sampling, .. } = checkpoint;
+        let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
         let (shape, tensors) = model.ok_or_else(|| unsupported("it holds a vocabulary and no weights".to_owned()))?;
         let vocabulary = match options.tokenizer {
             Some(file) => other_vocabulary(file, &shape).await?,
@@ -161,7 +163,19 @@ impl Model {
         }
         loader.norms().await?;
         let weights = loader.upload.finish();
-        let inner = Inner { name, shape, matrices, tuning, device, weights, tokenizer, sampling, context, budget };
+        let inner = Inner {
+            name,
+            shape,
+            matrices,
+            tuning,
+            device,
+            weights,
+            tokenizer,
+            chat_template,
+            sampling,
+            context,
+            budget,
+        };
         Ok(Self { inner: Rc::new(inner) })
     }
 
@@ -188,6 +202,15 @@ impl Model {
     /// Text to ids and back.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.inner.tokenizer
+    }
+
+    /// How this model's conversations are written: the file's own template, or Llama 3's where the file has none and
+    /// the vocabulary is Llama 3's.
+    ///
+    /// # Errors
+    /// [`Error::Template`] where the file's own is broken, [`Error::NoChatTemplate`] where there is none.
+    pub fn chat_template(&self) -> Result<ChatTemplate> {
+        ChatTemplate::of(self.inner.chat_template.as_deref(), &self.inner.tokenizer)
     }
 
     /// Tokens that a session holds.

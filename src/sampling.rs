@@ -20,6 +20,9 @@ pub struct Sampling {
     pub max_tokens: usize,
     /// Whether end-of-generation tokens are generated like any other.
     pub ignore_eos: bool,
+    /// Texts that end the reply, and are not part of it. What was generated from the first of them on is taken out of
+    /// the session too: tokens remain that print nothing of it.
+    pub stop: Vec<String>,
     /// Added to the logits of single ids; a later entry of an id replaces an earlier one.
     pub bias: Vec<(u32, f32)>,
     /// Ids that may be generated, one bit each from the lowest bit of the first word; `None` allows all.
@@ -36,6 +39,7 @@ impl Default for Sampling {
             seed: 0,
             max_tokens: 256,
             ignore_eos: false,
+            stop: Vec::new(),
             bias: Vec::new(),
             allowed: None,
         }
@@ -59,6 +63,9 @@ impl Sampling {
         }
         if !(self.top_p > 0.0 && self.top_p <= 1.0) {
             return setting("top-p", self.top_p.to_string(), "a number above 0 and up to 1");
+        }
+        if self.stop.iter().any(String::is_empty) {
+            return setting("stop", "\"\"".to_owned(), "a text of at least one character");
         }
         if let Some((id, _)) = self.bias.iter().find(|(id, _)| *id as usize >= vocabulary) {
             return Err(Error::TokenId { id: *id, vocabulary });
