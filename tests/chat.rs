@@ -213,7 +213,11 @@ fn templates_may_work_on_what_a_user_writes() {
         ("{% if '<|eot_id|>' in messages[0].content %}yes{% endif %}", "a<|eot_id|>", "yes"),
         ("{% if messages[0].content.startswith('a<') %}yes{% endif %}", "a<|eot_id", "yes"),
         ("{{ messages[0].content | replace('<|eot_id|>', '') }}", "a<|eot_id|>b", "ab"),
-        ("{{ messages[0] | tojson }}", "\"<|eot_id|>\" é", "{\"role\": \"user\", \"content\": \"\\\"<|eot_id|>\\\" é\"}"),
+        (
+            "{{ messages[0] | tojson }}",
+            "\"<|eot_id|>\" é",
+            "{\"role\": \"user\", \"content\": \"\\\"<|eot_id|>\\\" é\"}",
+        ),
         ("{{ messages[0].content ~ '<|eot_id|>' }}", "a", "a"),
     ] {
         let ids = template(source).encode(&[Message::user(content)], bundled()).expect("ids");
@@ -241,7 +245,10 @@ fn jinja_is_as_transformers_has_it() {
         ("{{ {'b': [1, 'ñ<'], 'a': none, 'c': {}} | tojson }}", "{\"b\": [1, \"ñ<\"], \"a\": null, \"c\": {}}"),
         ("{{ {'b': [1], 'a': []} | tojson(indent=2) }}", "{\n  \"b\": [\n    1\n  ],\n  \"a\": []\n}"),
         ("{{ [1] | tojson(indent=4, ensure_ascii=false) }}", "[\n    1\n]"),
-        ("{% for i in range(9) %}{% if i == 2 %}{% continue %}{% endif %}{{ i }}{% if i == 4 %}{% break %}{% endif %}{% endfor %}", "0134"),
+        (
+            "{% for i in range(9) %}{% if i == 2 %}{% continue %}{% endif %}{{ i }}{% if i == 4 %}{% break %}{% endif %}{% endfor %}",
+            "0134",
+        ),
         ("{% set ns = namespace(a=1) %}{% for i in range(3) %}{% set ns.a = ns.a + i %}{% endfor %}{{ ns.a }}", "4"),
         ("{% macro f(x) %}<{{ x }}>{% endmacro %}{{ f('a') }}{{ messages[::-1][0].role }}", "<a>user"),
         ("{{ strftime_now is defined }}", "false"),
@@ -293,14 +300,18 @@ fn templates_that_fail_say_where() {
 #[test]
 fn templates_that_never_end_fail() {
     let nested = |inner: &str, count: usize, close: &str| format!("{}{}", inner.repeat(count), close.repeat(count));
-    let deep = "{% set ns = namespace(a=[]) %}{% for i in range(100000) %}{% set ns.a = [[[[[[[[ns.a]]]]]]]] %}{% endfor %}";
+    let deep =
+        "{% set ns = namespace(a=[]) %}{% for i in range(100000) %}{% set ns.a = [[[[[[[[ns.a]]]]]]]] %}{% endfor %}";
     let stepwise = |last: &str| {
-        format!("{{% set ns = namespace(a=[]) %}}{{% for i in range(900) %}}{{% set ns.a = [[[[[[[[ns.a]]]]]]]] %}}{{% endfor %}}{last}{{{{ 1 // 0 }}}}")
+        format!(
+            "{{% set ns = namespace(a=[]) %}}{{% for i in range(900) %}}{{% set ns.a = [[[[[[[[ns.a]]]]]]]] %}}{{% endfor %}}{last}{{{{ 1 // 0 }}}}"
+        )
     };
     let sources = [
         "{% for i in range(100000) %}{% for j in range(100000) %}x{% endfor %}{% endfor %}".to_owned(),
         "{% set ns = namespace(a='x') %}{% for i in range(100) %}{% set ns.a = ns.a ~ ns.a %}{% endfor %}".to_owned(),
-        "{% set ns = namespace(a=[1]) %}{% for i in range(99) %}{% set ns.a = ns.a + ns.a %}{% endfor %}{{ ns.a }}".to_owned(),
+        "{% set ns = namespace(a=[1]) %}{% for i in range(99) %}{% set ns.a = ns.a + ns.a %}{% endfor %}{{ ns.a }}"
+            .to_owned(),
         "{{ 'x' * 1000000000000 }}".to_owned(),
         "{{ ([1] * 100000000) | length }}{{ 1 // 0 }}".to_owned(),
         "{{ range(1000000000) | list }}".to_owned(),

@@ -38,7 +38,8 @@ impl FromStr for Date {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let text = text.trim();
-        let day = || ["%Y-%m-%d", "%d %b %Y", "%d %B %Y"].iter().find_map(|form| civil::Date::strptime(form, text).ok());
+        let day =
+            || ["%Y-%m-%d", "%d %b %Y", "%d %B %Y"].iter().find_map(|form| civil::Date::strptime(form, text).ok());
         let time = || ["%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"].iter().find_map(|f| civil::DateTime::strptime(f, text).ok());
         day().map(|day| day.at(0, 0, 0, 0)).or_else(time).map(Self).ok_or_else(|| Error::Setting {
             name: "date",

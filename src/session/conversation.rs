@@ -70,11 +70,7 @@ fn fit(
         }
     }
     let fitted = if high == 0 { Fitted { ids, dropped: 0 } } else { without(high)? };
-    if fitted.ids.len() < context {
-        Ok(fitted)
-    } else {
-        Err(Error::TurnTooLong { tokens: fitted.ids.len(), context })
-    }
+    if fitted.ids.len() < context { Ok(fitted) } else { Err(Error::TurnTooLong { tokens: fitted.ids.len(), context }) }
 }
 
 #[cfg(test)]
@@ -115,7 +111,7 @@ mod tests {
     fn the_oldest_whole_turns_go_first_and_leave_room() {
         let messages = conversation(8, &[10, 10, 10]);
         // 70 tokens in turns of 24; at most 69 are allowed, and then at most 52.
-        assert_eq!(lengths(&messages, 99, 30), (46, 2));
+        assert_eq!(lengths(&messages, 92, 30), (46, 2));
         // With no more than 33, only the newest is left.
         assert_eq!(lengths(&messages, 44, 30), (22, 4));
         // The newest may use the room of the answer.

@@ -16,9 +16,8 @@ impl SpecialTexts {
         let start = text.len() - text.trim_start().len();
         let end = start + body.len();
         let inside = |text: &str, at: usize| !body.is_empty() && at > 0 && text.is_char_boundary(at);
-        let completes = |text: &str, at: usize| {
-            inside(text, at) && (body.starts_with(&text[at..]) || text[at..].starts_with(body))
-        };
+        let completes =
+            |text: &str, at: usize| inside(text, at) && (body.starts_with(&text[at..]) || text[at..].starts_with(body));
         let begins = |text: &str, at: usize| inside(text, at) && body.ends_with(&text[..at]);
         let completes = self.control().any(|text| (0..text.len()).any(|at| completes(text, at)));
         let begins = self.control().any(|text| (0..text.len()).any(|at| begins(text, at)));
