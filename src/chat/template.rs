@@ -26,6 +26,10 @@ const STEPS: usize = 8_192;
 const STEPS_PER_MESSAGE: usize = 256;
 const STEPS_PER_64_BYTES: usize = 16;
 
+/// Most letters of one tag, texts in quotes and white space not counted: minijinja parses and compiles an expression with
+/// a stack as deep as the expression. Meta's longest has 92.
+const MAX_TAG: usize = 2048;
+
 /// Depth of macros and loops in each other.
 const MAX_DEPTH: usize = 100;
 
@@ -40,7 +44,8 @@ const EXCERPT: usize = 80;
 /// Jinja as `transformers` sets it up: `trim_blocks` and `lstrip_blocks` are on, Python's string methods and `break` and
 /// `continue` work, and there are `raise_exception`, `strftime_now`, `tojson(indent=)`, `bos_token`, `eos_token`,
 /// `messages`, `add_generation_prompt`, and `tools` and `documents`, which are none. One template cannot load another,
-/// and one that would run for long or grow without bounds fails.
+/// and one that would run for long or grow without bounds fails. (minijinja 3.1 does not count lists that are doubled with
+/// `+`, again and again: such a template can still take all memory.)
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     source: String,
@@ -55,6 +60,12 @@ impl ChatTemplate {
     /// [`Error::Template`] where it is no Jinja, with the line.
     pub fn new(source: impl Into<String>) -> Result<Self> {
         let template = Self { source: source.into(), date: None, variables: BTreeMap::new() };
+        if let Some(begin) = too_long(&template.source) {
+            let line = 1 + template.source[..begin].matches('\n').count();
+            let excerpt = template.source[begin..].chars().take(EXCERPT).collect();
+            let reason = format!("an expression has more than {MAX_TAG} letters outside of quotes");
+            return Err(Error::Template { line, excerpt, reason });
+        }
         let parsed = template.environment(0).template_from_str(&template.source).map(|_| ());
         parsed.map_err(|error| template.error(&error, 0))?;
         Ok(template)
@@ -193,6 +204,47 @@ impl ChatTemplate {
         let excerpt: String = words.chars().take(EXCERPT).collect();
         Error::Template { line, excerpt, reason }
     }
+}
+
+/// Where the first tag begins that has more than [`MAX_TAG`] letters.
+fn too_long(source: &str) -> Option<usize> {
+    let bytes = source.as_bytes();
+    let mut at = 0;
+    while let Some(begin) = source.get(at..).and_then(|rest| rest.find("{").map(|found| at + found)) {
+        let statement = match bytes.get(begin + 1) {
+            Some(b'#') => {
+                at = begin + 2 + source[begin + 2..].find("#}")?;
+                continue;
+            }
+            Some(b'%') => true,
+            Some(b'{') => false,
+            _ => {
+                at = begin + 1;
+                continue;
+            }
+        };
+        let (mut letters, mut braces, mut quote) = (0, 0usize, None);
+        at = begin + 2;
+        while let Some(byte) = bytes.get(at) {
+            let closes = bytes.get(at + 1) == Some(&b'}');
+            match (quote, byte) {
+                (Some(_), b'\\') => at += 1,
+                (Some(open), _) => quote = Some(open).filter(|open| open != byte),
+                (None, b'"' | b'\'') => quote = Some(*byte),
+                (None, b'%') if statement && closes => break,
+                (None, b'}') if !statement && closes && braces == 0 => break,
+                (None, b'{') => braces += 1,
+                (None, b'}') => braces = braces.saturating_sub(1),
+                _ => {}
+            }
+            letters += usize::from(quote.is_none() && !byte.is_ascii_whitespace());
+            if letters > MAX_TAG {
+                return Some(begin);
+            }
+            at += 1;
+        }
+    }
+    None
 }
 
 /// What a template raised.

@@ -108,7 +108,7 @@ mod tests {
     use std::io;
 
     use llamita::source::Bytes;
-    use llamita::{Sampling, Device, DeviceChoice, LoadOptions};
+    use llamita::{Device, DeviceChoice, LoadOptions, Sampling};
 
     use super::*;
 

@@ -26,13 +26,12 @@ impl SpecialTexts {
         for (at, character) in text.char_indices() {
             let spells = |(token, _, always): &(String, u32, bool)| !always && text[at..].starts_with(token);
             let token = self.by_first_byte.get(&text.as_bytes()[at]).is_some_and(|found| found.iter().any(spells));
-            if token || (at == start && completes) {
+            // Not after the last character: a token of the template may follow there.
+            let last = at + character.len_utf8() == end && begins;
+            if token || (at == start && completes) || last {
                 guarded.push(mark);
             }
             guarded.push(character);
-            if at + character.len_utf8() == end && begins {
-                guarded.push(mark);
-            }
         }
         guarded
     }
