@@ -1,7 +1,9 @@
 //! The command line: results on standard output, everything else on standard error.
 
+mod answer;
 mod args;
 mod bench;
+mod chat;
 mod devices;
 mod failure;
 mod generate;
@@ -29,6 +31,7 @@ use failure::Failure;
     version,
     max_term_width = 110,
     after_help = "Examples:
+  llamita chat
   llamita generate --prompt \"Once upon a time\"
   llamita generate --model Llama-3.2-1B-Q4_0.gguf --file question.txt --max-tokens 100
 
@@ -44,6 +47,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Chat(chat::Chat),
     Generate(generate::Generate),
     Tokenize(tokenize::Tokenize),
     Perplexity(perplexity::Perplexity),
@@ -60,6 +64,7 @@ pub fn main() -> ExitCode {
     let command = Cli::parse().command;
     let done = pollster::block_on(async {
         match command {
+            Command::Chat(command) => command.run().await,
             Command::Generate(command) => command.run().await,
             Command::Tokenize(command) => command.run().await,
             Command::Perplexity(command) => command.run().await,

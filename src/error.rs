@@ -92,6 +92,33 @@ pub enum Error {
         /// Who refused.
         reason: String,
     },
+    /// A chat template is no Jinja, failed while it ran, or refused the conversation.
+    #[error("the chat template fails in line {line}, at {excerpt:?}: {reason}")]
+    Template {
+        /// The line, from 1.
+        line: usize,
+        /// What stands there.
+        excerpt: String,
+        /// The template's own words where it raised, else what went wrong.
+        reason: String,
+    },
+    /// A chat was asked for, and nothing says how messages are written.
+    #[error(
+        "the file has no chat template, and its vocabulary lacks {missing} for Llama 3's own: it can continue a text \
+         (llamita generate), and chat with the template that it was trained with (--template FILE)"
+    )]
+    NoChatTemplate {
+        /// A token that Llama 3's format needs.
+        missing: &'static str,
+    },
+    /// The newest turn of a conversation is too long, even without all others.
+    #[error("the system prompt and the newest turn have {tokens} tokens, and the context holds {context}")]
+    TurnTooLong {
+        /// Tokens of both, up to where the answer begins.
+        tokens: usize,
+        /// Tokens that the session holds.
+        context: usize,
+    },
     /// No adapter fits what was asked for.
     #[error("no GPU: {0}")]
     NoDevice(String),

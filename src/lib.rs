@@ -26,6 +26,7 @@
 pub mod bind;
 pub mod budget;
 pub mod cases;
+pub mod chat;
 pub mod cpu;
 pub mod device;
 pub mod error;
@@ -49,6 +50,7 @@ pub mod tuning;
 pub mod weights;
 
 pub use budget::Budget;
+pub use chat::{ChatTemplate, Message, Prompt};
 pub use device::{Device, DeviceChoice};
 pub use error::{Error, Result};
 pub use kernels::{KvType, Tier};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use half::f16;
 
 use crate::budget::{Budget, Sizes, capacity_for};
+use crate::chat::ChatTemplate;
 use crate::device::{Device, DeviceChoice, Machine, Upload, Weights};
 use crate::error::{Error, Result};
 use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, Vocabulary, WeightType, gguf, tokenizer};
@@ -78,6 +79,7 @@ struct Inner {
     /// Held while a device that was lost is replaced.
     resuming: futures::lock::Mutex<()>,
     tokenizer: Tokenizer,
+    chat_template: Option<String>,
     sampling: SamplingDefaults,
     context: usize,
     first_capacity: usize,
@@ -105,7 +107,7 @@ impl Model {
     pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
         let checkpoint = gguf::read(source).await?;
         let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
-        let Checkpoint { name, model, vocabulary, sampling, .. } = checkpoint;
+        let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
         let (shape, tensors) = model.ok_or_else(|| unsupported("it holds a vocabulary and no weights".to_owned()))?;
         let vocabulary = match options.tokenizer {
             Some(file) => other_vocabulary(file, &shape).await?,
@@ -138,6 +140,7 @@ impl Model {
             live: RefCell::new(Live { device, weights }),
             resuming: futures::lock::Mutex::new(()),
             tokenizer,
+            chat_template,
             sampling,
             context,
             first_capacity,
@@ -210,6 +213,15 @@ impl Model {
     /// Text to ids and back.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.inner.tokenizer
+    }
+
+    /// How this model's conversations are written: the file's own template, or Llama 3's where the file has none and
+    /// the vocabulary is Llama 3's.
+    ///
+    /// # Errors
+    /// [`Error::Template`] where the file's own is broken, [`Error::NoChatTemplate`] where there is none.
+    pub fn chat_template(&self) -> Result<ChatTemplate> {
+        ChatTemplate::of(self.inner.chat_template.as_deref(), &self.inner.tokenizer)
     }
 
     /// Tokens that a session holds.

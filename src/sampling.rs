@@ -44,6 +44,9 @@ pub struct Sampling {
     pub max_tokens: usize,
     /// Whether end-of-generation tokens are generated like any other.
     pub ignore_eos: bool,
+    /// Texts that end the reply, and are not part of it. What was generated from the first of them on is taken out of
+    /// the session too: tokens remain that print nothing of it.
+    pub stop: Vec<String>,
     /// Added to the logits of single ids, before anything else; negative infinity bans an id. A later entry of an id
     /// replaces an earlier one.
     pub bias: Vec<(u32, f32)>,
@@ -66,6 +69,7 @@ impl Default for Sampling {
             seed: 0,
             max_tokens: 256,
             ignore_eos: false,
+            stop: Vec::new(),
             bias: Vec::new(),
             allowed: None,
         }
@@ -110,6 +114,9 @@ impl Sampling {
         }
         if self.bias.len() > MAX_BIASES {
             return setting("logit-bias", format!("{} entries", self.bias.len()), "at most 1024 entries");
+        }
+        if self.stop.iter().any(String::is_empty) {
+            return setting("stop", "\"\"".to_owned(), "a text of at least one character");
         }
         Ok(())
     }

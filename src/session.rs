@@ -1,11 +1,14 @@
 //! A conversation: its ids and KV cache.
 
+mod conversation;
 mod reply;
+mod stop;
 
 use std::sync::Arc;
 
 pub use reply::{Reply, Stats, StopReason};
 
+use crate::chat::{ChatTemplate, Prompt};
 use crate::device::Machine;
 use crate::error::{Error, Result};
 use crate::llama::names;
@@ -15,7 +18,7 @@ use crate::plan::Plan;
 use crate::sampling::Sampling;
 use crate::slot::Slot;
 use crate::source::Source;
-use crate::tokenizer::Encode;
+use crate::tokenizer::{Decoder, Encode};
 
 const DECODE: usize = 0;
 const PREFILL: usize = 1;
@@ -32,6 +35,8 @@ pub struct Session {
     /// How many of them have their keys and values in the cache.
     computed: usize,
     pace: Pace,
+    /// How messages become text, once that was asked for.
+    template: Option<ChatTemplate>,
 }
 
 impl Session {
@@ -40,7 +45,7 @@ impl Session {
         let plans = model.session_plans(capacity).map(Arc::new);
         let pace = Pace::new(model.tuning(), plans[PREFILL].rows);
         let machine = model.machine(plans.to_vec())?;
-        Ok(Self { model, machine, plans, capacity, tokens: Vec::new(), computed: 0, pace })
+        Ok(Self { model, machine, plans, capacity, tokens: Vec::new(), computed: 0, pace, template: None })
     }
 
     /// The model.
@@ -88,15 +93,29 @@ impl Session {
         self.plans[DECODE].dispatches(sampling.wanted())
     }
 
-    /// Continues a text: the prompt is appended to the conversation, with the beginning-of-text token in front where the
-    /// conversation is new and the tokenizer has one. Control tokens written in the text are plain text.
+    /// Replies to a text or to messages.
+    ///
+    /// A text (`&str`) is continued as it is: it is appended to what the session holds, with the beginning-of-text token
+    /// in front where the session is new and the tokenizer has one. Control tokens written in it are plain text.
+    ///
+    /// Messages (`&[Message]`) are the whole conversation, and take the place of what the session holds: only what
+    /// follows the longest common beginning of ids is computed, so that a further turn costs what is new in it, and an
+    /// edited message costs what comes after it. The oldest turns are left out where the context is too short
+    /// ([`Reply::dropped`]); the system messages and the newest turn stay. The answer is not added to the messages: push
+    /// it, and the next turn finds it in the cache.
     ///
     /// # Errors
-    /// Where a setting is invalid, the prompt is empty or does not fit the context.
-    pub fn reply(&mut self, prompt: &str, sampling: Sampling) -> Result<Reply<'_>> {
-        let bos = self.tokens.is_empty();
-        let ids = self.model.tokenizer().encode(prompt, Encode { bos, special: false })?;
-        self.reply_ids(&ids, sampling)
+    /// Where a setting is invalid, the prompt is empty or does not fit the context; for messages also where there is no
+    /// chat template or it fails. The session is as it was.
+    pub fn reply<'p>(&mut self, prompt: impl Into<Prompt<'p>>, sampling: Sampling) -> Result<Reply<'_>> {
+        match prompt.into() {
+            Prompt::Text(text) => {
+                let bos = self.tokens.is_empty();
+                let ids = self.model.tokenizer().encode(text, Encode { bos, special: false })?;
+                self.reply_ids(&ids, sampling)
+            }
+            Prompt::Messages(messages) => self.answer(messages, sampling),
+        }
     }
 
     /// Continues ids, which are taken as they are.
@@ -104,6 +123,14 @@ impl Session {
     /// # Errors
     /// As [`Self::reply`]; also where an id is outside the vocabulary.
     pub fn reply_ids(&mut self, ids: &[u32], sampling: Sampling) -> Result<Reply<'_>> {
+        let tokenizer = self.model.tokenizer();
+        // Where nothing but the beginning-of-text token is in front, the reply is a whole text.
+        let at_start = self.tokens.iter().chain(ids).all(|id| Some(*id) == tokenizer.bos());
+        let decoder = if at_start { tokenizer.decoder_at_start() } else { tokenizer.decoder() };
+        self.begin(ids, sampling, decoder, 0)
+    }
+
+    fn begin(&mut self, ids: &[u32], sampling: Sampling, decoder: Decoder, dropped: usize) -> Result<Reply<'_>> {
         let vocabulary = self.model.shape().vocabulary;
         sampling.check(vocabulary)?;
         if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
@@ -124,12 +151,8 @@ impl Session {
         // The last token is always run, so that there are logits to sample from.
         self.computed = self.computed.min(self.tokens.len() - 1);
         let biases = self.write_settings(&sampling)?;
-        let tokenizer = self.model.tokenizer();
-        // Where nothing but the beginning-of-text token is in front, the reply is a whole text.
-        let at_start = self.tokens.iter().all(|id| Some(*id) == tokenizer.bos());
-        let decoder = if at_start { tokenizer.decoder_at_start() } else { tokenizer.decoder() };
         let prompt_tokens = self.tokens.len() - self.computed;
-        Ok(Reply::new(self, sampling, decoder, prompt_tokens, biases))
+        Ok(Reply::new(self, sampling, decoder, prompt_tokens, dropped, biases))
     }
 
     /// Brings the settings that are too large for the slot to the device; the answer is the entries of the bias.

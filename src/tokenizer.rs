@@ -2,6 +2,7 @@
 
 mod byte_level;
 mod decoder;
+mod guard;
 mod pieces;
 mod sentence_piece;
 
@@ -34,6 +35,7 @@ pub struct Tokenizer {
     tokens: Vec<String>,
     special: SpecialTexts,
     bos: Option<u32>,
+    eos: Option<u32>,
     add_bos: bool,
     end_of_generation: Vec<u32>,
 }
@@ -74,6 +76,7 @@ impl Tokenizer {
             tokens: vocabulary.tokens.clone(),
             special: SpecialTexts::new(&vocabulary.tokens, &vocabulary.token_types),
             bos: vocabulary.bos,
+            eos: vocabulary.eos,
             add_bos: vocabulary.add_bos,
             end_of_generation: vocabulary.end_of_generation.clone(),
         })
@@ -89,15 +92,42 @@ impl Tokenizer {
         if options.bos && self.add_bos {
             ids.extend(self.bos);
         }
-        for (index, fragment) in self.special.split(text, options.special).into_iter().enumerate() {
-            match (fragment, &self.family) {
-                (Fragment::Token(id), _) if index == 0 && ids.first() == Some(&id) => {}
-                (Fragment::Token(id), _) => ids.push(id),
-                (Fragment::Text(text), Family::ByteLevel(family)) => family.encode(text, &mut ids)?,
-                (Fragment::Text(text), Family::SentencePiece(family)) => family.encode(text, &mut ids)?,
+        self.extend(&mut ids, text, options.special, None)?;
+        Ok(ids)
+    }
+
+    /// The ids of a rendered chat template: control tokens count where no mark stands before or in them, and marks go.
+    pub(crate) fn encode_guarded(&self, text: &str, mark: char) -> Result<Vec<u32>> {
+        let mut ids: Vec<u32> = self.bos.filter(|_| self.add_bos).into_iter().collect();
+        self.extend(&mut ids, text, true, Some(mark))?;
+        Ok(ids)
+    }
+
+    /// A user's text that [`Self::encode_guarded`] finds no control token in.
+    pub(crate) fn guard(&self, text: &str, mark: char) -> String {
+        self.special.guard(text, mark)
+    }
+
+    /// The texts of all control tokens.
+    pub(crate) fn control_texts(&self) -> impl Iterator<Item = &str> {
+        self.special.control()
+    }
+
+    /// Appends the ids of a text. A beginning-of-text token that the text begins with is not repeated.
+    fn extend(&self, ids: &mut Vec<u32>, text: &str, special: bool, mark: Option<char>) -> Result<()> {
+        for (index, fragment) in self.special.split(text, special, mark).into_iter().enumerate() {
+            match (fragment, mark, &self.family) {
+                (Fragment::Token(id), ..) if index == 0 && ids.first() == Some(&id) => {}
+                (Fragment::Token(id), ..) => ids.push(id),
+                // A user's own tokens may have had marks in them.
+                (Fragment::Text(text), Some(mark), _) if text.contains(mark) => {
+                    self.extend(ids, &text.replace(mark, ""), false, None)?;
+                }
+                (Fragment::Text(text), _, Family::ByteLevel(family)) => family.encode(text, ids)?,
+                (Fragment::Text(text), _, Family::SentencePiece(family)) => family.encode(text, ids)?,
             }
         }
-        Ok(ids)
+        Ok(())
     }
 
     /// The text of ids; control tokens print nothing, and invalid UTF-8 becomes U+FFFD as in
@@ -128,6 +158,21 @@ impl Tokenizer {
     /// The beginning-of-text token, also where it is not added.
     pub fn bos(&self) -> Option<u32> {
         self.bos
+    }
+
+    /// The end-of-text token that the vocabulary names.
+    pub fn eos(&self) -> Option<u32> {
+        self.eos
+    }
+
+    /// The first token with this text in the vocabulary's own spelling, such as `<|eot_id|>`.
+    pub fn token_id(&self, token: &str) -> Option<u32> {
+        self.tokens.iter().position(|known| known == token).map(|id| id as u32)
+    }
+
+    /// A token in the vocabulary's own spelling; `None` outside the vocabulary.
+    pub(crate) fn token(&self, id: u32) -> Option<&str> {
+        self.tokens.get(id as usize).map(String::as_str)
     }
 
     /// Whether a generation is over with this token.
@@ -185,13 +230,14 @@ impl SpecialTexts {
         Self { by_first_byte }
     }
 
-    /// Cuts a text at the leftmost, longest tokens.
-    fn split<'a>(&self, text: &'a str, control: bool) -> Vec<Fragment<'a>> {
+    /// Cuts a text at the leftmost, longest tokens. A control token after a mark is text.
+    fn split<'a>(&self, text: &'a str, control: bool, mark: Option<char>) -> Vec<Fragment<'a>> {
         let mut fragments = Vec::new();
         let mut start = 0;
         let mut at = 0;
         while at < text.len() {
             let rest = &text.as_bytes()[at..];
+            let control = control && !mark.is_some_and(|mark| text.is_char_boundary(at) && text[..at].ends_with(mark));
             let found = self.by_first_byte.get(&rest[0]).and_then(|candidates| {
                 candidates.iter().find(|(token, _, always)| (control || *always) && rest.starts_with(token.as_bytes()))
             });

@@ -5,6 +5,8 @@ mod bad_input;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "common/gguf.rs"]
 mod builder;
+#[path = "cli/chat.rs"]
+mod chat;
 #[path = "cli/generate.rs"]
 mod generate;
 #[path = "cli/measure.rs"]

@@ -18,7 +18,7 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// What each module may use. A module that is not here may not be used by any of these.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("shape", &[]),
     ("kernel", &["slot"]),
     ("slot", &["kernel"]),
@@ -27,6 +27,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("kernels", &["format", "kernel", "pack", "slot"]),
     ("plan", &["kernel"]),
     ("weights", &["format", "pack", "shape"]),
+    ("chat", &["error", "tokenizer"]),
     ("cpu", &["error", "kernel", "plan", "slot"]),
     ("gpu", &["error", "kernel", "kernels", "plan", "slot", "tuning"]),
 ];

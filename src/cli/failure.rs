@@ -26,6 +26,9 @@ impl Failure {
             | Error::ContextFull { .. }
             | Error::TokenId { .. }
             | Error::Tokenizer(_)
+            | Error::Template { .. }
+            | Error::NoChatTemplate { .. }
+            | Error::TurnTooLong { .. }
             | Error::Setting { name: "context" | "prompt", .. } => Self::new(format!("{file}: {error}")),
             _ => Self::from(error),
         }

@@ -39,6 +39,11 @@ pub fn keep() {
     STATE.store(SOMETHING, Ordering::SeqCst);
 }
 
+/// There is nothing to keep any more: Ctrl-C ends the process again.
+pub fn rest() {
+    STATE.store(NOTHING, Ordering::SeqCst);
+}
+
 /// What a future gives, or `None` as soon as Ctrl-C was pressed; the future is dropped then.
 pub async fn or_asked<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);

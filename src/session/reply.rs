@@ -13,6 +13,7 @@ use crate::sampling::Sampling;
 use crate::source::Source;
 use crate::tokenizer::Decoder;
 
+use super::stop::{Passed, Stops};
 use super::{DECODE, PREFILL, Session};
 
 /// Why a reply ended.
@@ -80,6 +81,9 @@ pub struct Reply<'s> {
     sampling: Sampling,
     biases: usize,
     decoder: Decoder,
+    stops: Stops,
+    /// Where the text of each generated token ends at the latest, in bytes.
+    ends: Vec<usize>,
     /// Tokens that were submitted and have not come back, oldest first.
     inflight: VecDeque<Token>,
     /// Tokens that were submitted.
@@ -91,6 +95,7 @@ pub struct Reply<'s> {
     last_token: Option<Instant>,
     prefill_ms: f64,
     prompt_tokens: usize,
+    dropped: usize,
     decode_tokens: usize,
     submits: usize,
     waits: usize,
@@ -98,17 +103,21 @@ pub struct Reply<'s> {
 }
 
 impl<'s> Reply<'s> {
-    /// A reply to the tokens of a session, of which `prompt_tokens` are not in its cache yet.
+    /// A reply to the tokens of a session, of which `prompt_tokens` are not in its cache yet; `dropped` messages were
+    /// left out of them.
     pub(super) fn new(
         session: &'s mut Session,
         sampling: Sampling,
         decoder: Decoder,
         prompt_tokens: usize,
+        dropped: usize,
         biases: usize,
     ) -> Self {
         Self {
             started: Instant::now(),
             biases,
+            stops: Stops::new(sampling.stop.clone()),
+            ends: Vec::new(),
             sampling,
             decoder,
             inflight: VecDeque::new(),
@@ -119,6 +128,7 @@ impl<'s> Reply<'s> {
             last_token: None,
             prefill_ms: 0.0,
             prompt_tokens,
+            dropped,
             decode_tokens: 0,
             submits: 0,
             waits: 0,
@@ -132,8 +142,20 @@ impl<'s> Reply<'s> {
         &self.generated
     }
 
+    /// How many messages the conversation lost at its beginning, after the system messages, since the context is too
+    /// short for all. Take them out of what you send next: then the cache fits again.
+    pub fn dropped(&self) -> usize {
+        self.dropped
+    }
+
+    /// The text that waits because it may be the beginning of a stop string, for a reply that is not taken to its end.
+    /// Its tokens are among [`Self::token_ids`].
+    pub fn take_held(&mut self) -> String {
+        self.stops.release()
+    }
+
     /// The next piece of text, or `None` at the end. Pieces are whole UTF-8, and may be empty while a character is
-    /// incomplete.
+    /// incomplete, or while the text may become a stop string.
     ///
     /// # Errors
     /// Where the device is lost or has no room for a longer cache; what came before stays valid, and the reply is over
@@ -146,6 +168,8 @@ impl<'s> Reply<'s> {
             Ok(Some(piece)) => Some(Ok(piece)),
             Ok(None) => {
                 let rest = self.decoder.finish();
+                let mut rest = self.pass(&rest);
+                rest.push_str(&self.stops.release());
                 (!rest.is_empty()).then_some(Ok(rest))
             }
             Err(error) => {
@@ -213,7 +237,23 @@ impl<'s> Reply<'s> {
         }
         self.session.tokens.push(id);
         self.generated.push(id);
-        Ok(Some(self.decoder.push(id)))
+        let piece = self.decoder.push(id);
+        self.ends.push(self.stops.len() + piece.len() + self.decoder.waiting());
+        Ok(Some(self.pass(&piece)))
+    }
+
+    /// What of a piece of text is certain. Where a stop string is met, the reply ends before it: the tokens that print
+    /// it go, and so do those that print both what is before it and its beginning.
+    fn pass(&mut self, piece: &str) -> String {
+        let Passed { text, stop } = self.stops.push(piece);
+        if let Some(at) = stop {
+            self.inflight.clear();
+            let prompt = self.session.tokens.len() - self.generated.len();
+            self.generated.truncate(self.ends.partition_point(|end| *end <= at));
+            self.session.truncate(prompt + self.generated.len());
+            self.stop = Some(StopReason::Stop);
+        }
+        text
     }
 
     /// Runs the prompt in chunks, each in submits short enough for a screen that is drawn by the same GPU.

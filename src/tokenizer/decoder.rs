@@ -31,6 +31,11 @@ impl Decoder {
         text
     }
 
+    /// Bytes that wait for the rest of their character.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// What waits for bytes that will not come: U+FFFD, or nothing.
     pub fn finish(&mut self) -> String {
         let text = String::from_utf8_lossy(&self.waiting).into_owned();

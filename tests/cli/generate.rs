@@ -2,7 +2,7 @@
 
 use super::{BUNDLED, golden, ids, number, run, run_with, scratch, str};
 
-const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 12] = [
     "text",
     "token_ids",
     "prompt_tokens",

@@ -1,0 +1,150 @@
+//! Conversations: messages, and the chat template that turns them into tokens.
+//!
+//! What a person writes can never become structure. Before a template sees a message, every control token that is
+//! spelled in it (`<|eot_id|>`) is broken with a *mark*, a character that occurs nowhere else in this conversation;
+//! control tokens are then looked for in the rendered text, and the marks are taken out of what lies between them. A
+//! template still sees the text of its messages: it may trim, cut, compare and join them.
+
+mod date;
+mod template;
+
+pub use date::Date;
+pub use template::ChatTemplate;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Most bytes of a role.
+const MAX_ROLE: usize = 64;
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks: `system`, `user`, `assistant`, or what else the template knows; letters, digits, `_` and `-`.
+    pub role: String,
+    /// What is said: plain text, whatever it spells.
+    pub content: String,
+}
+
+impl Message {
+    /// A message of a role.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { role: role.into(), content: content.into() }
+    }
+
+    /// How the model is to behave; the first message, where there is one.
+    pub fn system(content: impl Into<String>) -> Self {
+        Self::new("system", content)
+    }
+
+    /// What a person says.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self::new("user", content)
+    }
+
+    /// What the model answered.
+    pub fn assistant(content: impl Into<String>) -> Self {
+        Self::new("assistant", content)
+    }
+}
+
+/// What a session replies to.
+#[derive(Clone, Copy, Debug)]
+pub enum Prompt<'a> {
+    /// A text that is continued as it is: it is appended to what the session holds.
+    Text(&'a str),
+    /// A whole conversation, which takes the place of what the session holds.
+    Messages(&'a [Message]),
+}
+
+impl<'a> From<&'a str> for Prompt<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Prompt<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [Message]> for Prompt<'a> {
+    fn from(messages: &'a [Message]) -> Self {
+        Self::Messages(messages)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [Message; N]> for Prompt<'a> {
+    fn from(messages: &'a [Message; N]) -> Self {
+        Self::Messages(messages)
+    }
+}
+
+impl<'a> From<&'a Vec<Message>> for Prompt<'a> {
+    fn from(messages: &'a Vec<Message>) -> Self {
+        Self::Messages(messages)
+    }
+}
+
+/// A conversation has messages, and roles that cannot be mistaken for anything else in a template.
+fn check(messages: &[Message]) -> Result<()> {
+    let setting = |name, value, expected| Err(Error::Setting { name, value, expected });
+    if messages.is_empty() {
+        return setting("messages", "[]".to_owned(), "at least one message");
+    }
+    for Message { role, .. } in messages {
+        let letters = role.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        if role.is_empty() || role.len() > MAX_ROLE || !letters {
+            let shown: String = role.chars().take(MAX_ROLE).collect();
+            return setting("role", format!("{shown:?}"), "1 to 64 letters, digits, _ or -, such as user");
+        }
+    }
+    Ok(())
+}
+
+/// Where the turns of a conversation begin, after its system messages: each at a message of the user. What lies between
+/// the system messages and the first of them is a turn too.
+pub(crate) fn turns(messages: &[Message]) -> Vec<usize> {
+    let first = system_messages(messages);
+    let begins = |i: &usize| *i == first || messages[*i].role == "user";
+    (first..messages.len()).filter(begins).collect()
+}
+
+/// How many system messages a conversation begins with.
+pub(crate) fn system_messages(messages: &[Message]) -> usize {
+    messages.iter().take_while(|message| message.role == "system").count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_begin_with_the_user() {
+        let roles = |text: &str| -> Vec<Message> {
+            let role = |letter| match letter {
+                's' => "system",
+                'u' => "user",
+                'a' => "assistant",
+                _ => "tool",
+            };
+            text.chars().map(|letter| Message::new(role(letter), "")).collect()
+        };
+        assert_eq!(turns(&roles("suaua")), [1, 3]);
+        assert_eq!(turns(&roles("uauau")), [0, 2, 4]);
+        assert_eq!(turns(&roles("ssauatatau")), [2, 3, 9]);
+        assert_eq!(turns(&roles("usu")), [0, 2]);
+        assert!(turns(&roles("s")).is_empty());
+    }
+
+    #[test]
+    fn roles_are_words() {
+        assert!(check(&[Message::user("<|eot_id|>")]).is_ok());
+        for role in ["", "a b", "user<|end_header_id|>", "ü", &"x".repeat(65)] {
+            assert!(matches!(check(&[Message::new(role, "")]), Err(Error::Setting { name: "role", .. })), "{role}");
+        }
+        assert!(matches!(check(&[]), Err(Error::Setting { name: "messages", .. })));
+    }
+}

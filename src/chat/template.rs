@@ -1,0 +1,294 @@
+//! Chat templates: Jinja, as Hugging Face's `transformers` renders it.
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Serde};
+use minijinja::{Environment, ErrorKind, Value};
+use minijinja_contrib::pycompat;
+use serde::Serialize;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+
+use crate::error::{Error, Result};
+use crate::tokenizer::Tokenizer;
+
+use super::{Date, Message, check};
+
+const LLAMA_3: &str = include_str!("llama3.jinja");
+
+/// What a vocabulary must have for [`ChatTemplate::llama3`].
+const LLAMA_3_TOKENS: [&str; 3] = ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"];
+
+/// Steps that a template may take, each an instruction or 64 bytes: so many, and so many more per message and per
+/// 64 bytes of text. Meta's takes 31 and 29 per message, and goes through each text five times.
+const STEPS: usize = 8_192;
+const STEPS_PER_MESSAGE: usize = 256;
+const STEPS_PER_64_BYTES: usize = 16;
+
+/// Most letters of one tag, texts in quotes and white space not counted: minijinja parses and compiles an expression with
+/// a stack as deep as the expression. Meta's longest has 92.
+const MAX_TAG: usize = 2048;
+
+/// Depth of macros and loops in each other.
+const MAX_DEPTH: usize = 100;
+
+/// Most spaces that JSON is indented by.
+const MAX_INDENT: usize = 16;
+
+/// Characters of the template that an error shows.
+const EXCERPT: usize = 80;
+
+/// A chat template with the date and the variables it is given.
+///
+/// Jinja as `transformers` sets it up: `trim_blocks` and `lstrip_blocks` are on, Python's string methods and `break` and
+/// `continue` work, and there are `raise_exception`, `strftime_now`, `tojson(indent=)`, `bos_token`, `eos_token`,
+/// `messages`, `add_generation_prompt`, and `tools` and `documents`, which are none. One template cannot load another,
+/// and one that would run for long or grow without bounds fails. (minijinja 3.1 does not count lists that are doubled with
+/// `+`, again and again: such a template can still take all memory.)
+#[derive(Clone, Debug)]
+pub struct ChatTemplate {
+    source: String,
+    date: Option<Date>,
+    variables: BTreeMap<String, Value>,
+}
+
+impl ChatTemplate {
+    /// A template of one's own.
+    ///
+    /// # Errors
+    /// [`Error::Template`] where it is no Jinja, with the line.
+    pub fn new(source: impl Into<String>) -> Result<Self> {
+        let template = Self { source: source.into(), date: None, variables: BTreeMap::new() };
+        if let Some(begin) = too_long(&template.source) {
+            let line = 1 + template.source[..begin].matches('\n').count();
+            let excerpt = template.source[begin..].chars().take(EXCERPT).collect();
+            let reason = format!("an expression has more than {MAX_TAG} letters outside of quotes");
+            return Err(Error::Template { line, excerpt, reason });
+        }
+        let parsed = template.environment(0).template_from_str(&template.source).map(|_| ());
+        parsed.map_err(|error| template.error(&error, 0))?;
+        Ok(template)
+    }
+
+    /// Llama 3.2's own format without tools: Meta's template gives the same text.
+    pub fn llama3() -> Self {
+        Self { source: LLAMA_3.to_owned(), date: None, variables: BTreeMap::new() }
+    }
+
+    /// The template of a file, or [`Self::llama3`] where the file has none and the vocabulary has what that needs.
+    ///
+    /// # Errors
+    /// [`Error::Template`] where the file's own is broken, [`Error::NoChatTemplate`] where there is none.
+    pub fn of(source: Option<&str>, tokenizer: &Tokenizer) -> Result<Self> {
+        match (source, LLAMA_3_TOKENS.into_iter().find(|token| tokenizer.token_id(token).is_none())) {
+            (Some(source), _) => Self::new(source),
+            (None, None) => Ok(Self::llama3()),
+            (None, Some(missing)) => Err(Error::NoChatTemplate { missing }),
+        }
+    }
+
+    /// What `strftime_now` tells. Without a date there is no such function, and most templates then write none, or a
+    /// fixed one.
+    #[must_use]
+    pub fn with_date(self, date: Date) -> Self {
+        Self { date: Some(date), ..self }
+    }
+
+    /// A variable of the template, such as `date_string`; templates define which they look at. What it holds is taken
+    /// as part of the template: control tokens in it count.
+    #[must_use]
+    pub fn with_variable(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
+        self.variables.insert(name.into(), Value::from(Serde(value)));
+        self
+    }
+
+    /// The Jinja text.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// A conversation as text, up to where the answer begins. It is for reading: in these letters, a control token of
+    /// the template and one that a user wrote look the same.
+    ///
+    /// # Errors
+    /// [`Error::Template`] where the template fails or raises, [`Error::Setting`] where there is no message, or a role
+    /// is no word.
+    pub fn render(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<String> {
+        check(messages)?;
+        self.run(messages, tokenizer)
+    }
+
+    /// The ids of a conversation, up to where the answer begins. Control tokens come from the template alone.
+    ///
+    /// # Errors
+    /// Those of [`Self::render`] and [`Tokenizer::encode`].
+    pub fn encode(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        check(messages)?;
+        let mark = self.mark(messages, tokenizer)?;
+        let guard = |message: &Message| Message::new(&message.role, tokenizer.guard(&message.content, mark));
+        let guarded: Vec<Message> = messages.iter().map(guard).collect();
+        tokenizer.encode_guarded(&self.run(&guarded, tokenizer)?, mark)
+    }
+
+    /// A character that occurs nowhere in this conversation: first Unicode's own noncharacters, then private ones.
+    fn mark(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<char> {
+        let occurs = |mark: char| {
+            self.source.contains(mark)
+                || messages.iter().any(|message| message.content.contains(mark))
+                || self.variables.values().any(|value| value.to_string().contains(mark))
+                || tokenizer.control_texts().any(|text| text.contains(mark))
+        };
+        ('\u{FDD0}'..='\u{FDEF}').chain('\u{F0000}'..='\u{10FFFF}').find(|mark| !occurs(*mark)).ok_or_else(|| {
+            Error::Setting {
+                name: "messages",
+                value: "every private character of Unicode".to_owned(),
+                expected: "one of them left over",
+            }
+        })
+    }
+
+    fn run(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<String> {
+        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        let steps = STEPS + STEPS_PER_MESSAGE * messages.len() + STEPS_PER_64_BYTES * bytes.div_ceil(64);
+        let environment = self.environment(steps);
+        let text = |id: Option<u32>| Value::from(id.and_then(|id| tokenizer.token(id)).unwrap_or_default());
+        let given = [
+            ("messages", Value::from(Serde(messages))),
+            ("add_generation_prompt", Value::from(true)),
+            ("bos_token", text(tokenizer.bos())),
+            ("eos_token", text(tokenizer.eos())),
+            ("tools", Value::from(())),
+            ("documents", Value::from(())),
+        ];
+        let own = self.variables.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        let variables = Value::from_pairs(given.into_iter().chain(own));
+        let rendered = environment.template_from_str(&self.source).and_then(|template| template.render(variables));
+        rendered.map_err(|error| self.error(&error, steps))
+    }
+
+    fn environment(&self, steps: usize) -> Environment<'static> {
+        let mut environment = Environment::new();
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true);
+        environment.set_syntax(syntax.build().unwrap_or_default());
+        environment.set_fuel(Some(steps as u64));
+        environment.set_recursion_limit(MAX_DEPTH);
+        environment.set_unknown_method_callback(pycompat::unknown_method_callback);
+        environment.add_filter("tojson", to_json);
+        environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
+            Err(minijinja::Error::new(ErrorKind::InvalidOperation, "raised").with_source(Raised(message)))
+        });
+        if let Some(date) = self.date {
+            environment.add_function("strftime_now", move |form: String| {
+                date.format(&form).map_err(|error| minijinja::Error::new(ErrorKind::InvalidOperation, error))
+            });
+        }
+        environment
+    }
+
+    /// An error of minijinja's with the line, and what stands there.
+    fn error(&self, error: &minijinja::Error, steps: usize) -> Error {
+        let reason = match (error.source().and_then(|source| source.downcast_ref::<Raised>()), error.detail()) {
+            (Some(Raised(message)), _) => format!("it says {message:?}"),
+            _ if error.kind() == ErrorKind::OutOfFuel => {
+                format!("it takes more than {steps} steps, or more than {} bytes", 64 * steps)
+            }
+            (_, Some(detail)) => format!("{}: {detail}", error.kind()),
+            (_, None) => error.kind().to_string(),
+        };
+        let line = error.line().unwrap_or(1);
+        let whole = self.source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let shown = error.range().and_then(|range| self.source.get(range)).unwrap_or(whole);
+        let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        let excerpt: String = words.chars().take(EXCERPT).collect();
+        Error::Template { line, excerpt, reason }
+    }
+}
+
+/// Where the first tag begins that has more than [`MAX_TAG`] letters.
+fn too_long(source: &str) -> Option<usize> {
+    let bytes = source.as_bytes();
+    let mut at = 0;
+    while let Some(begin) = source.get(at..).and_then(|rest| rest.find("{").map(|found| at + found)) {
+        let statement = match bytes.get(begin + 1) {
+            Some(b'#') => {
+                at = begin + 2 + source[begin + 2..].find("#}")?;
+                continue;
+            }
+            Some(b'%') => true,
+            Some(b'{') => false,
+            _ => {
+                at = begin + 1;
+                continue;
+            }
+        };
+        let (mut letters, mut braces, mut quote) = (0, 0usize, None);
+        at = begin + 2;
+        while let Some(byte) = bytes.get(at) {
+            let closes = bytes.get(at + 1) == Some(&b'}');
+            match (quote, byte) {
+                (Some(_), b'\\') => at += 1,
+                (Some(open), _) => quote = Some(open).filter(|open| open != byte),
+                (None, b'"' | b'\'') => quote = Some(*byte),
+                (None, b'%') if statement && closes => break,
+                (None, b'}') if !statement && closes && braces == 0 => break,
+                (None, b'{') => braces += 1,
+                (None, b'}') => braces = braces.saturating_sub(1),
+                _ => {}
+            }
+            letters += usize::from(quote.is_none() && !byte.is_ascii_whitespace());
+            if letters > MAX_TAG {
+                return Some(begin);
+            }
+            at += 1;
+        }
+    }
+    None
+}
+
+/// What a template raised.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Raised(String);
+
+/// `tojson` as `transformers` defines it: Python's `json.dumps` without escapes for HTML or for letters beyond ASCII.
+fn to_json(value: &Value, indent: Option<usize>, options: Kwargs) -> Result<String, minijinja::Error> {
+    let wrong = |reason: String| minijinja::Error::new(ErrorKind::InvalidOperation, reason);
+    let indent = indent.map_or_else(|| options.get("indent"), |indent| Ok(Some(indent)))?;
+    if options.get::<Option<bool>>("ensure_ascii")? == Some(true) {
+        return Err(wrong("tojson does not escape letters (ensure_ascii)".to_owned()));
+    }
+    options.assert_all_used()?;
+    let mut bytes = Vec::new();
+    let written = match indent {
+        Some(spaces) if spaces > MAX_INDENT => {
+            return Err(wrong(format!("tojson indents by at most {MAX_INDENT} spaces, and {spaces} were asked for")));
+        }
+        Some(spaces) => {
+            let spaces = " ".repeat(spaces);
+            let layout = PrettyFormatter::with_indent(spaces.as_bytes());
+            value.serialize(&mut Serializer::with_formatter(&mut bytes, layout))
+        }
+        None => value.serialize(&mut Serializer::with_formatter(&mut bytes, Spaced)),
+    };
+    written.map_err(|error| wrong(format!("tojson: {error}")))?;
+    String::from_utf8(bytes).map_err(|error| wrong(format!("tojson: {error}")))
+}
+
+/// Python's layout of JSON in one line: `{"a": 1, "b": [2, 3]}`.
+struct Spaced;
+
+impl Formatter for Spaced {
+    fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
+        writer.write_all(b": ")
+    }
+}
