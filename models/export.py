@@ -13,6 +13,14 @@ from gguf import GGMLQuantizationType as QT
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAMES = dict(q='attn_q', k='attn_k', v='attn_v', o='attn_output', gate='ffn_gate', up='ffn_up', down='ffn_down')
+# Llama 3's format without its dated system block: a system block only where there is a system message.
+TEMPLATE = """{{- bos_token }}
+{%- for message in messages %}
+    {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n' + message['content'] | trim + '<|eot_id|>' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}
+{%- endif %}"""
 CONFIG = dict(dim=256, ffn=512, layers=4, heads=8, kv_heads=4, head_dim=32, vocab=2048, context=1024, theta=10000.0, eps=1e-5)  # as in train.py
 
 
@@ -25,7 +33,7 @@ def export(checkpoint, out, f32=False):
     tokens += [a['content'] for a in t['added_tokens']]
     g = gguf.GGUFWriter(out, 'llama')
     g.add_name('Llamita Stories')
-    g.add_description('A toy story teller in English and Spanish, trained from scratch on generated stories')
+    g.add_description('A toy story teller in English and Spanish, trained from scratch on generated stories and conversations')
     g.add_license('MIT OR Apache-2.0')
     g.add_languages(['en', 'es'])
     g.add_file_type(0 if f32 else 2)
@@ -50,7 +58,9 @@ def export(checkpoint, out, f32=False):
     g.add_token_merges([m if isinstance(m, str) else ' '.join(m) for m in t['model']['merges']])
     g.add_bos_token_id(tokens.index('<|begin_of_text|>'))
     g.add_eos_token_id(tokens.index('<|end_of_text|>'))
+    g.add_eot_token_id(tokens.index('<|eot_id|>'))
     g.add_add_bos_token(True)
+    g.add_chat_template(TEMPLATE)
 
     def put(name, a, qtype):
         if f32 or qtype == QT.F32:

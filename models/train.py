@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Trains the bundled model on freshly generated stories, on the CPU with JAX.
+"""Trains the bundled model on freshly generated stories and conversations, on the CPU with JAX.
 
-  python make_tokenizer.py; python train.py [--minutes 40 | --steps N] [--seed 0] [--out checkpoint.npz]
+  python make_tokenizer.py; python train.py [--minutes 40 | --steps N] [--seed 0] [--init model.gguf] [--out checkpoint.npz]
 
 The learning rate follows the clock (or the step count with --steps). Matrices are trained with Muon, embeddings and
-norms with Adam. Near the end every fourth batch has rows of 1,024 tokens, and the matrices are rounded to Q4_0 in the forward pass (straight-through gradients), so the exported int4 model is the one that was trained.
+norms with Adam. What the user says counts little in the loss, what the model answers counts fully. The first part of the
+run sees only the beginnings of documents, where what the request names is near the answer: copying is learned there.
+Near the end every fourth batch has rows of 1,024 tokens, and the matrices are rounded to Q4_0 in the forward pass (straight-through gradients), so the exported int4 model is the one that was trained.
 RoPE uses interleaved pairs (2i, 2i+1), as GGUF's llama architecture stores them.
 """
 import argparse
@@ -19,11 +21,13 @@ import numpy as np
 from tokenizers import Tokenizer
 
 import stories
+from chat import conversation, render
 from stories import story
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = dict(dim=256, ffn=512, layers=4, heads=8, kv_heads=4, head_dim=32, vocab=2048, context=1024, theta=10000.0, eps=1e-5)
 C = type('C', (), CONFIG)
+GUIDED = {1: 'previous', 2: 'copy', 3: 'copy'}  # what the first group of heads of a layer learns to look at
 MATRICES = ('q', 'k', 'v', 'o', 'gate', 'up', 'down')
 
 
@@ -61,8 +65,10 @@ def rope(x, cos, sin):
     return jnp.stack([a * cos - b * sin, a * sin + b * cos], -1).reshape(x.shape)
 
 
-def forward(p, ids, quantized):
+def forward(p, ids, quantized, copies=None):
+    """Logits; with `copies` (see copy_targets) also the mean negative log of what the guided heads attend to."""
     B, T = ids.shape
+    guided = []
     f = C.theta ** (-np.arange(0, C.head_dim, 2) / C.head_dim)
     ang = np.arange(T)[:, None] * f
     cos, sin = jnp.asarray(np.cos(ang)[:, None], jnp.float32), jnp.asarray(np.sin(ang)[:, None], jnp.float32)
@@ -82,21 +88,38 @@ def forward(p, ids, quantized):
             qs = q[:, :, :, s:e].reshape(B, C.kv_heads, g * (e - s), C.head_dim)
             a = (qs @ k[..., :e]).reshape(B, C.kv_heads, g, e - s, e)
             a = jnp.where(np.arange(e)[None] <= np.arange(s, e)[:, None], a, -1e30)
-            a = jax.nn.softmax(a, -1).reshape(B, C.kv_heads, g * (e - s), e)
+            a = jax.nn.softmax(a, -1)
+            if copies is not None and l in GUIDED:
+                if GUIDED[l] == 'previous':
+                    seen, w = jnp.asarray(np.arange(e)[None] == np.arange(s, e)[:, None] - 1)[None], jnp.asarray(np.arange(s, e) > 0, jnp.float32)[None]
+                else:
+                    seen, w = ids[:, None, :e] == copies[0][:, s:e, None], copies[1][:, s:e]
+                mass = jnp.sum(a[:, 0] * seen[:, None], -1)
+                guided.append((jnp.sum(-jnp.log(mass + 1e-4) * w[:, None]), jnp.sum(w[:, None] * jnp.ones_like(mass))))
+            a = a.reshape(B, C.kv_heads, g * (e - s), e)
             outs.append((a @ v[:, :, :e]).reshape(B, C.kv_heads, g, e - s, C.head_dim))
         o = jnp.concatenate(outs, 3).transpose(0, 3, 1, 2, 4).reshape(B, T, C.dim)
         x = x + o @ W(l, 'o')
         h = rms(x, p[f'{l}.ffn_norm']) @ W(l, 'gate', 'up')
         x = x + (jax.nn.silu(h[..., :C.ffn]) * h[..., C.ffn:]) @ W(l, 'down')
-    return rms(x, p['norm']) @ p['embed'].T
+    logits = rms(x, p['norm']) @ p['embed'].T
+    return logits if copies is None else (logits, sum(n / (d + 1) for n, d in guided) * len(GUIDED) / len(guided))
 
 
-def loss_fn(p, ids, quantized, keep=True):
-    x, y = ids[:, :-1], ids[:, 1:]
-    lg = forward(p, jnp.maximum(x, 0), quantized)
-    nll = jax.nn.logsumexp(lg, -1) - jnp.take_along_axis(lg, jnp.maximum(y, 0)[..., None], -1)[..., 0]
-    m = (y >= 0) & keep
-    return jnp.sum(nll * m) / jnp.sum(m)
+def nll(logits, y, w):
+    return jnp.sum((jax.nn.logsumexp(logits, -1) - jnp.take_along_axis(logits, y[..., None], -1)[..., 0]) * w) / jnp.sum(w)
+
+
+def loss_fn(p, ids, weights, quantized):
+    """Mean negative log-likelihood of ids[:, 1:], each weighted by weights[:, 1:]."""
+    return nll(forward(p, ids[:, :-1], quantized), ids[:, 1:], weights[:, 1:])
+
+
+def guided_loss(p, ids, weights, copies, guide, quantized):
+    """With `guide` times how little some heads look where they should: to the token before, and to what is to be copied."""
+    logits, aside = forward(p, ids[:, :-1], quantized, copies)
+    loss = nll(logits, ids[:, 1:], weights[:, 1:])
+    return loss + guide * aside, (loss, aside)
 
 
 def orthogonal(g):
@@ -110,8 +133,8 @@ def orthogonal(g):
     return x.T if t else x
 
 
-def update(p, s, ids, lr, step, quantized):
-    loss, g = jax.value_and_grad(loss_fn)(p, ids, quantized)
+def update(p, s, ids, weights, copies, guide, lr, step, quantized):
+    (_, loss), g = jax.value_and_grad(guided_loss, has_aux=True)(p, ids, weights, copies, guide, quantized)
     norm = jnp.sqrt(sum(jnp.sum(x * x) for x in g.values()))
     clip = jnp.minimum(1.0, 1.0 / (norm + 1e-6))
     np_, ns = {}, {}
@@ -131,37 +154,56 @@ def update(p, s, ids, lr, step, quantized):
     return np_, ns, loss
 
 
-WIDTHS = (280, 384)
+WIDTHS = (96, 192, 352)
+ASIDE = 0.1  # how much what the user says counts in the loss
+CHATS = 0.68  # the part of documents that are conversations
 
 
-def chunks(tok, seed, size):
-    """Endless chunks of tokenized stories: BOS story EOS."""
-    bos, eos = tok.token_to_id('<|begin_of_text|>'), tok.token_to_id('<|end_of_text|>')
+def documents(tok, seed, chats=None, lang=None):
+    """Endless (ids, weights): BOS story EOS, or a conversation."""
+    special = {n: tok.token_to_id(f'<|{n}|>') for n in ('begin_of_text', 'end_of_text', 'end_header_id', 'eot_id')}
+    assistant = tok.encode('assistant', add_special_tokens=False).ids
     for c in range(10 ** 9):
         r = random.Random(f'{seed}/{c}')
-        yield [[bos] + e.ids + [eos] for e in tok.encode_batch([story(r) for _ in range(size)], add_special_tokens=False)]
+        texts = [render(conversation(r, lang)) if r.random() < (CHATS if chats is None else chats) else f'<|begin_of_text|>{story(r, lang)}<|end_of_text|>' for _ in range(64)]
+        for e in tok.encode_batch(texts, add_special_tokens=False):
+            ids, weights = e.ids, [1.0] * len(e.ids)
+            if ids[-1] == special['eot_id']:
+                weight = ASIDE
+                for i, t in enumerate(ids):
+                    weights[i] = weight
+                    if t == special['eot_id']:
+                        weight = ASIDE
+                    elif t == special['end_header_id'] and ids[i - len(assistant):i] == assistant:
+                        weight = 1.0
+                weights[1] = 0.0  # without a prompt the model tells a story
+            yield ids, weights
 
 
-def pad(rows, width):
-    return np.array([o[:width] + [-1] * (width - len(o)) for o in rows], np.int32)
+def pad(docs, width):
+    ids, weights = np.zeros((len(docs), width), np.int32), np.zeros((len(docs), width), np.float32)
+    for i, (t, w) in enumerate(docs):
+        n = min(len(t), width)
+        ids[i, :n], weights[i, :n] = t[:n], w[:n]
+    return ids, weights
 
 
-def short_batches(tok, seed, batch):
-    """One story per row; a batch holds stories of similar length, padded with -1."""
+def short_batches(tok, seed, tokens):
+    """One document per row; a batch holds documents of similar length."""
     waiting = {w: [] for w in WIDTHS}
-    for docs in chunks(tok, seed, 256):
-        for d in docs:
-            w = next(w for w in WIDTHS if len(d) <= w + 1 or w == WIDTHS[-1])
-            waiting[w].append(d)
-            if len(waiting[w]) == batch:
-                yield pad(waiting[w], w + 1)
-                waiting[w] = []
+    for d in documents(tok, seed):
+        w = next(w for w in WIDTHS if len(d[0]) <= w + 1 or w == WIDTHS[-1])
+        waiting[w].append(d)
+        if len(waiting[w]) == tokens // w:
+            yield pad(waiting[w], w + 1)
+            waiting[w] = []
 
 
-def opening_batches(tok, seed, batch, width=65):
-    """Only the beginnings of stories, where the name is near its next mention: copying is learned here first."""
-    for docs in chunks(tok, seed, batch):
-        yield pad(docs, width)
+def opening_batches(tok, seed, tokens, width=96):
+    """Only the beginnings of documents."""
+    docs = documents(tok, seed)
+    while True:
+        yield pad([next(docs) for _ in range(tokens // width)], width + 1)
 
 
 def name_ids(tok):
@@ -170,24 +212,43 @@ def name_ids(tok):
     return sorted({e[0] for e in ids if len(e) == 1})
 
 
-def repeated(tok, ids):
-    """Mask of targets that repeat a name of the same row."""
-    known = set(name_ids(tok))
-    return np.array([[t in known and t in row[:i + 1] for i, t in enumerate(row[1:])] for row in ids.tolist()])
+def repeated(tok, batch):
+    """The batch with weights for nothing but the model's repetitions of a name of the same row."""
+    known, (ids, weights) = set(name_ids(tok)), batch
+    again = [[t in known and t in row[:i] for i, t in enumerate(row)] for row in ids.tolist()]
+    return ids, np.array(again, np.float32) * (weights == 1)
 
 
-def long_batches(tok, seed, batch, width=1025):
-    """Several stories per row, one after the other."""
-    row, rows = [], []
-    for docs in chunks(tok, seed, 64):
-        for d in docs:
-            row += d
-            if len(row) >= width:
-                rows.append(row)
-                row = []
-                if len(rows) == batch:
-                    yield pad(rows, width)
-                    rows = []
+def copy_targets(common, batch):
+    """The next token of each position, and 1 where it is to be copied: uncommon, the model's, and seen before in the row."""
+    ids, weights = batch
+    y = ids[:, 1:]
+    seen = np.array([[t in row[:i + 1] for i, t in enumerate(row[1:])] for row in ids.tolist()])
+    return y, (seen & ~common[y] & (weights[:, 1:] > 0)).astype(np.float32)
+
+
+def long_batches(tok, seed, tokens, width=1024):
+    """Several documents per row, one after the other."""
+    row, rows = ([], []), []
+    for ids, weights in documents(tok, seed):
+        row = row[0] + ids, row[1] + weights
+        if len(row[0]) > width:
+            rows.append(row)
+            row = ([], [])
+            if len(rows) == tokens // width:
+                yield pad(rows, width + 1)
+                rows = []
+
+
+def load(path):
+    """A checkpoint: .npz of this script, or a GGUF file of export.py."""
+    if not path.endswith('.gguf'):
+        return {k: jnp.asarray(v) for k, v in np.load(path).items()}
+    import gguf
+    from export import NAMES
+    names = {'token_embd': 'embed', 'output_norm': 'norm'} | {f'blk.{l}.{n}': f'{l}.{n}' for l in range(C.layers) for n in ('attn_norm', 'ffn_norm')}
+    names |= {f'blk.{l}.{g}': f'{l}.{n}' for l in range(C.layers) for n, g in NAMES.items()}
+    return {names[t.name.removesuffix('.weight')]: jnp.asarray(gguf.quants.dequantize(t.data, t.tensor_type), jnp.float32) for t in gguf.GGUFReader(path).tensors}
 
 
 def main():
@@ -195,25 +256,33 @@ def main():
     ap.add_argument('--minutes', type=float, default=40)
     ap.add_argument('--steps', type=int, default=0)
     ap.add_argument('--seed', type=int, default=0)
-    ap.add_argument('--batch', type=int, default=12, help='stories per step')
-    ap.add_argument('--init', help='a checkpoint to go on from')
+    ap.add_argument('--batch', type=int, default=3840, help='tokens per step')
+    ap.add_argument('--init', help='a checkpoint or GGUF file to go on from')
     ap.add_argument('--int4', type=float, default=0.85, help='the part of the run after which matrices are rounded to Q4_0')
     ap.add_argument('--made-up', type=float, default=0.2, help='part of names that are invented')
     ap.add_argument('--peak', type=float, default=1.0, help='highest learning rate')
-    ap.add_argument('--openings', type=float, default=0.0, help='part of the run that sees only the first 64 tokens of stories')
+    ap.add_argument('--openings', type=float, default=0.0, help='part of the run that sees only the first 96 tokens of documents')
+    ap.add_argument('--rescale', type=float, default=1.0, help='what the outputs of all layers are divided by before the run')
+    ap.add_argument('--guide', type=float, default=0.3, help='weight of attention guidance at the beginning')
     ap.add_argument('--out', default=os.path.join(HERE, 'checkpoint.npz'))
     ap.add_argument('--log', default=os.path.join(HERE, 'training.log'))
     a = ap.parse_args()
     stories.MADE_UP = a.made_up
     tok = Tokenizer.from_file(os.path.join(HERE, 'tokenizer.json'))
-    p = {k: jnp.asarray(v) for k, v in np.load(a.init).items()} if a.init else init(a.seed)
+    p = load(a.init) if a.init else init(a.seed)
+    p = {k: w / a.rescale if k.split('.')[-1] in ('o', 'down') else w for k, w in p.items()}
     s = {n: ((jnp.zeros_like(w),) if n.split('.')[-1] in MATRICES else (jnp.zeros_like(w), jnp.zeros_like(w))) for n, w in p.items()}
-    upd = jax.jit(update, static_argnums=5, donate_argnums=(0, 1))
-    ev = jax.jit(loss_fn, static_argnums=2)
-    val = pad(next(chunks(tok, 'validation', 24)), 385)
-    names = repeated(tok, val)
-    openings = opening_batches(tok, f'{a.seed}/openings', 40)
-    short, long = short_batches(tok, a.seed, a.batch), long_batches(tok, f'{a.seed}/long', max(1, a.batch // 4))
+    upd = jax.jit(update, static_argnums=8, donate_argnums=(0, 1))
+    ev = jax.jit(loss_fn, static_argnums=3)
+    held = {n: documents(tok, f'validation/{n}', n == 'chat') for n in ('chat', 'story')}
+    val = {n: pad([next(docs) for _ in range(16)], 385) for n, docs in held.items()}
+    val |= {f'names in {n}': repeated(tok, v) for n, v in list(val.items())}
+    docs = documents(tok, 'frequencies')
+    counts = np.bincount(np.concatenate([next(docs)[0] for _ in range(1000)]), minlength=C.vocab)
+    common = np.zeros(C.vocab, bool)
+    common[np.argsort(-counts)[:150]] = True
+    openings = opening_batches(tok, f'{a.seed}/openings', a.batch)
+    short, long = short_batches(tok, a.seed, a.batch), long_batches(tok, f'{a.seed}/long', a.batch)
     log = open(a.log, 'w')
 
     def write(line):
@@ -226,6 +295,9 @@ def main():
     step = tokens = 0
     ema = None
 
+    def validation(quantized):
+        return ' '.join(f'{n} {float(ev(p, *v, quantized)):.3f}' for n, v in val.items())
+
     def save():
         tmp = a.out + '.tmp.npz'
         np.savez(tmp, **{k: np.asarray(v) for k, v in p.items()})
@@ -236,22 +308,24 @@ def main():
         if prog >= 1:
             break
         step += 1
-        lr = a.peak * min(1.0, step / 40) * (1.0 if prog < 0.35 else max(0.02, 0.5 + 0.5 * np.cos(np.pi * (prog - 0.35) / 0.65)))
+        lr = a.peak * min(1.0, step / 15) * (1.0 if prog < 0.35 else max(0.02, 0.5 + 0.5 * np.cos(np.pi * (prog - 0.35) / 0.65)))
         fine = prog >= a.int4
-        ids = next(openings if prog < a.openings else long if prog > 0.85 and step % 4 == 0 else short)
-        p, s, loss = upd(p, s, ids, np.float32(lr), np.float32(step), fine)
-        loss = float(loss)
-        tokens += int((ids >= 0).sum())
+        ids, weights = next(openings if prog < a.openings and step % 3 else long if prog > 0.85 and step % 4 == 0 else short)
+        copies, early = copy_targets(common, (ids, weights)), max(0, 1 - prog / 0.6)
+        weights[:, 1:] *= 1 + 2 * early * copies[1]
+        p, s, loss = upd(p, s, ids, weights, copies, np.float32(a.guide * early), np.float32(lr), np.float32(step), fine)
+        loss, aside = float(loss[0]), float(loss[1])
+        tokens += int((weights > 0).sum())
         ema = loss if ema is None else 0.95 * ema + 0.05 * loss
         now = time.time()
         if now - told > 60 or step in (1, 10, 40):
             told = now
-            write(f'{(now - t0) / 60:5.1f} min step {step:5d} tokens {tokens:8d} lr {lr:.3f} train {ema:.4f} val {float(ev(p, val, fine)):.4f} names {float(ev(p, val, fine, names)):.3f}{" (Q4_0)" if fine else ""}')
+            write(f'{(now - t0) / 60:5.1f} min step {step:5d} tokens {tokens:8d} lr {lr:.3f} train {ema:.4f} guided {aside:.3f} validation: {validation(fine)}{" (Q4_0)" if fine else ""}')
         if now - saved > 60:
             saved = now
             save()
     save()
-    write(f'done: {step} steps, {tokens} tokens, {(time.time() - t0) / 60:.1f} minutes; validation f32 {float(ev(p, val, False)):.4f}, Q4_0 {float(ev(p, val, True)):.4f}')
+    write(f'done: {step} steps, {tokens} tokens, {(time.time() - t0) / 60:.1f} minutes; f32 {validation(False)}; Q4_0 {validation(True)}')
 
 
 if __name__ == '__main__':
