@@ -12,6 +12,7 @@ mod logits;
 mod memory;
 mod output;
 mod perplexity;
+mod resume;
 mod sampling;
 mod tokenize;
 

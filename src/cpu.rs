@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::kernel::{Active, Call, Words};
-use crate::plan::{Copy, Kind, Plan, Wanted};
+use crate::plan::{Copy, Plan, Wanted, session_buffers};
 use crate::slot::Slot;
 
 /// Packed weights in host memory, by buffer name.
@@ -24,13 +24,28 @@ pub struct Machine {
 impl Machine {
     /// Allocates what the plans need.
     pub fn new(weights: Weights, plans: Vec<Arc<Plan>>) -> Self {
-        let mut state: HashMap<String, Words> = HashMap::new();
-        for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|b| b.kind != Kind::Weight) {
-            let words = state.entry(buffer.name.clone()).or_insert_with(|| RefCell::new(Vec::new()));
-            let longest = words.borrow().len().max(buffer.words);
-            words.borrow_mut().resize(longest, 0);
-        }
+        let buffers = session_buffers(plans.iter().map(Arc::as_ref));
+        let state = buffers.into_iter().map(|b| (b.name, RefCell::new(vec![0; b.words]))).collect();
         Self { weights, state, plans }
+    }
+
+    /// Goes on with plans whose buffers have other sizes; with `keep` every slab keeps what it holds.
+    pub fn resize(&mut self, plans: Vec<Arc<Plan>>, keep: bool) {
+        for buffer in session_buffers(plans.iter().map(Arc::as_ref)) {
+            let words = self.state.entry(buffer.name).or_default().get_mut();
+            if words.len() == buffer.words {
+                continue;
+            }
+            let mut resized = vec![0; buffer.words];
+            let [from, to] = [words.len(), buffer.words].map(|all| all / buffer.slabs);
+            if keep && from.min(to) > 0 {
+                for (old, new) in words.chunks(from).zip(resized.chunks_mut(to)) {
+                    new[..from.min(to)].copy_from_slice(&old[..from.min(to)]);
+                }
+            }
+            *words = resized;
+        }
+        self.plans = plans;
     }
 
     fn buffer(&self, name: &str) -> Result<&Words> {

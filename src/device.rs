@@ -192,6 +192,29 @@ impl Machine {
         }
     }
 
+    /// Goes on with plans whose buffers have other sizes; with `keep` the KV cache and the ids stay, behind everything
+    /// that was submitted.
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room. Then, or where the future is dropped early, what the buffers held is lost
+    /// and this has to be called again before the next run.
+    pub async fn resize(&mut self, plans: Vec<Arc<Plan>>, keep: bool) -> Result<()> {
+        match self {
+            Self::Gpu(machine) => machine.resize(plans, keep).await,
+            Self::Cpu(machine) => {
+                machine.resize(plans, keep);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives up buffers and plans, where the device is lost. What is asked of it later is an error.
+    pub(crate) fn release(&mut self) {
+        if let Self::Gpu(machine) = self {
+            machine.release();
+        }
+    }
+
     /// Writes words into a buffer of the session, before the next run.
     ///
     /// # Errors

@@ -80,6 +80,18 @@ pub enum Error {
         /// What would fit.
         advice: String,
     },
+    /// A buffer was refused, by the device or by the limit that it was given. What there was before stays usable.
+    #[error("no room for {bytes} bytes of {what} beside the {in_use} bytes in use: {reason}")]
+    OutOfMemory {
+        /// The buffer, or what it is for.
+        what: String,
+        /// Bytes that were asked for.
+        bytes: u64,
+        /// Bytes of this program on the device.
+        in_use: u64,
+        /// Who refused.
+        reason: String,
+    },
     /// No adapter fits what was asked for.
     #[error("no GPU: {0}")]
     NoDevice(String),

@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::future::LocalBoxFuture;
+
 pub use adapter::{AdapterReport, adapters};
-pub use machine::{DeviceWeights, Machine, Readback};
+pub use machine::{DeviceWeights, Machine, Readback, uniform_words};
 
 use crate::error::{Error, Result};
 use crate::kernel::{Access, Kernel};
@@ -34,6 +36,10 @@ pub struct Counters {
     pub allocated: AtomicU64,
     /// Most bytes allocated at any time.
     pub peak: AtomicU64,
+    /// Buffers made so far.
+    pub buffers: AtomicU64,
+    /// Bind groups made so far.
+    pub bind_groups: AtomicU64,
 }
 
 /// A device that was opened. Clones share it.
@@ -53,13 +59,21 @@ struct Inner {
     pipelines: Mutex<HashMap<String, Pipeline>>,
     failure: Arc<Mutex<Option<String>>>,
     counters: Arc<Counters>,
+    /// Most bytes that may be allocated.
+    limit: AtomicU64,
 }
 
-/// A buffer that counts itself.
+/// A buffer that counts itself, and gives its memory back when it is dropped: bind groups do not hold it, nor does a
+/// garbage collector. What was submitted with it still runs.
 #[derive(Debug)]
 pub(crate) struct Allocation {
     buffer: wgpu::Buffer,
     counters: Arc<Counters>,
+}
+
+/// Bytes of a buffer of so many words: a binding must not be empty.
+pub fn buffer_bytes(words: usize) -> u64 {
+    (words.max(4) * 4) as u64
 }
 
 impl std::ops::Deref for Allocation {
@@ -72,6 +86,7 @@ impl std::ops::Deref for Allocation {
 
 impl Drop for Allocation {
     fn drop(&mut self) {
+        self.buffer.destroy();
         self.counters.allocated.fetch_sub(self.buffer.size(), Ordering::Relaxed);
     }
 }
@@ -122,8 +137,26 @@ impl Gpu {
                 pipelines: Mutex::default(),
                 failure,
                 counters: Arc::default(),
+                limit: AtomicU64::new(u64::MAX),
             }),
         })
+    }
+
+    /// A fresh device of the same adapter, tier and memory limit. This one, which may be lost already, is given up, and
+    /// with it everything that was allocated on it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn reopen(&self) -> Result<Self> {
+        self.inner.device.destroy();
+        let fresh = Self::open(Some(self.name()), Some(self.tier())).await?;
+        fresh.limit_memory(self.inner.limit.load(Ordering::Relaxed));
+        Ok(fresh)
+    }
+
+    /// Whether what runs on it can only fail.
+    pub fn is_lost(&self) -> bool {
+        self.check().is_err()
     }
 
     /// The adapter's name.
@@ -171,6 +204,11 @@ impl Gpu {
         self.inner.info.device_type != wgpu::DeviceType::DiscreteGpu
     }
 
+    /// Refuses sessions, and their growth, that would bring this program above so many bytes on the device.
+    pub fn limit_memory(&self, bytes: u64) {
+        self.inner.limit.store(bytes, Ordering::Relaxed);
+    }
+
     /// Drops the device, as a driver that fails would. What runs on it ends with [`Error::DeviceLost`].
     pub fn destroy(&self) {
         self.inner.device.destroy();
@@ -193,9 +231,48 @@ impl Gpu {
         }
     }
 
+    /// Checks bytes against the limit.
+    fn admit(&self, what: &str, bytes: u64) -> Result<()> {
+        let (in_use, limit) =
+            (self.counters().allocated.load(Ordering::Relaxed), self.inner.limit.load(Ordering::Relaxed));
+        if in_use.saturating_add(bytes) <= limit {
+            return Ok(());
+        }
+        Err(Error::OutOfMemory { what: what.to_owned(), bytes, in_use, reason: format!("the limit is {limit} bytes") })
+    }
+
+    /// Makes something of `bytes` bytes, which may be refused: the answer says so. Browsers answer later.
+    fn admitted<T>(
+        &self,
+        what: &str,
+        bytes: u64,
+        make: impl FnOnce() -> T,
+    ) -> Result<(T, LocalBoxFuture<'static, Result<()>>)> {
+        self.admit(what, bytes)?;
+        let in_use = self.counters().allocated.load(Ordering::Relaxed);
+        // What uses a refused buffer is invalid, and must not count as a failure of the device.
+        let invalid = self.inner.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let refused = self.inner.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let made = make();
+        let (refused, invalid) = (refused.pop(), invalid.pop());
+        let (what, failure) = (what.to_owned(), self.inner.failure.clone());
+        let answer = Box::pin(async move {
+            match (refused.await, invalid.await) {
+                (Some(error), _) => Err(Error::OutOfMemory { what, bytes, in_use, reason: error.to_string() }),
+                (None, Some(error)) => {
+                    // As an error that nobody waits for: the device is lost, though it may not have said so yet.
+                    let text = error.to_string();
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text.clone());
+                    Err(Error::DeviceLost(text))
+                }
+                (None, None) => Ok(()),
+            }
+        });
+        Ok((made, answer))
+    }
+
     fn allocate(&self, label: &str, words: usize, usage: wgpu::BufferUsages) -> Allocation {
-        // A binding must not be empty.
-        let size = (words.max(4) * 4) as u64;
+        let size = buffer_bytes(words);
         let buffer = self.inner.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some(label),
             size,
@@ -203,6 +280,7 @@ impl Gpu {
             mapped_at_creation: false,
         });
         let counters = self.inner.counters.clone();
+        counters.buffers.fetch_add(1, Ordering::Relaxed);
         let now = counters.allocated.fetch_add(size, Ordering::Relaxed) + size;
         counters.peak.fetch_max(now, Ordering::Relaxed);
         Allocation { buffer, counters }

@@ -24,6 +24,7 @@
 
 #[cfg(target_arch = "wasm32")]
 pub mod bind;
+pub mod budget;
 pub mod cases;
 pub mod cpu;
 pub mod device;
@@ -47,10 +48,11 @@ pub mod tokenizer;
 pub mod tuning;
 pub mod weights;
 
+pub use budget::Budget;
 pub use device::{Device, DeviceChoice};
 pub use error::{Error, Result};
-pub use kernels::Tier;
-pub use model::{Budget, LoadOptions, Model};
+pub use kernels::{KvType, Tier};
+pub use model::{LoadOptions, Model};
 pub use sampling::Sampling;
 pub use scorer::Scorer;
 pub use session::{Reply, Session, Stats, StopReason};

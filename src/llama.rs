@@ -27,12 +27,12 @@ pub mod names {
     /// Logits of the head rows: `[head rows][v]`.
     pub const LOGITS: &str = "logits";
 
-    /// The key cache of a layer: `[kv_heads][capacity][d]` halves.
+    /// The key cache of a layer: `[kv_heads][capacity][d]`, in halves or f32.
     pub fn keys(layer: usize) -> String {
         format!("blk.{layer}.keys")
     }
 
-    /// The value cache of a layer: `[kv_heads][capacity][d]` halves.
+    /// The value cache of a layer: `[kv_heads][capacity][d]`, in halves or f32.
     pub fn values(layer: usize) -> String {
         format!("blk.{layer}.values")
     }
@@ -50,6 +50,20 @@ pub struct Rows {
     pub head_rows: usize,
     /// Positions of the KV cache.
     pub capacity: usize,
+}
+
+/// Rows of the prefill plan: the largest chunk.
+pub const PREFILL_ROWS: usize = 128;
+
+/// The plans of a session: decode, and prefill where the uniform slot of its rows fits.
+pub fn session_plans(shape: &Shape, matrices: &Matrices, tuning: &Tuning, capacity: usize) -> [Plan; 2] {
+    [1, prefill_rows(shape)].map(|rows| forward(shape, matrices, tuning, Rows { rows, head_rows: 1, capacity }))
+}
+
+/// Rows of a prefill plan: 128, or fewer where their rotations would not fit a uniform buffer of 64 KiB.
+pub fn prefill_rows(shape: &Shape) -> usize {
+    let most = (65_536 - 64) / (16 + 4 * shape.head_dim);
+    PREFILL_ROWS.min(1 << most.ilog2())
 }
 
 struct Builder<'a> {
@@ -121,8 +135,8 @@ impl Builder<'_> {
     }
 
     fn cache(&mut self, layer: usize) -> [BufferId; 2] {
-        let words = self.rows.capacity * self.shape.kv_dim() / 2;
-        [self.state(names::keys(layer), words), self.state(names::values(layer), words)]
+        let (heads, words) = (self.shape.kv_heads, self.tuning.kv.words(self.rows.capacity * self.shape.kv_dim()));
+        [names::keys(layer), names::values(layer)].map(|name| self.plan.slabs(name, heads, words))
     }
 
     fn linear_params(&self, cols: usize) -> LinearParams {
@@ -252,7 +266,7 @@ impl Builder<'_> {
         let (input, buffers) = self.norm(&format!("blk.{layer}.attn_norm"), x, gamma);
         let params = self.linear_params(matrix.cols);
         let label = format!("blk.{layer}.attn_qkv");
-        self.linear(&label, matrix, (input, &buffers), (Output::Qkv, &[queries, keys, values]), params);
+        self.linear(&label, matrix, (input, &buffers), (Output::Qkv(self.tuning.kv), &[queries, keys, values]), params);
         queries
     }
 
@@ -279,12 +293,13 @@ impl Builder<'_> {
         let buffers = [queries, keys, values, out, score];
         match self.tuning.class {
             DeviceClass::CpuDriver => {
-                let kernel = Flash { lanes, head_dim, group, splits, slot: self.slot };
+                let kernel = Flash { kv: self.tuning.kv, lanes, head_dim, group, splits, slot: self.slot };
                 self.plan.push(Stage::Body, label, kernel, &params, &buffers);
             }
             DeviceClass::Gpu => {
                 let kernel = Attention {
                     tier: self.tuning.tier,
+                    kv: self.tuning.kv,
                     lanes,
                     head_dim,
                     group,

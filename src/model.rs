@@ -1,22 +1,23 @@
 //! A model: a checkpoint, checked, packed and brought to its device.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use half::f16;
 
+use crate::budget::{Budget, Sizes, capacity_for};
 use crate::device::{Device, DeviceChoice, Machine, Upload, Weights};
 use crate::error::{Error, Result};
 use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, Vocabulary, WeightType, gguf, tokenizer};
 use crate::kernel::round_up;
-use crate::kernels::Tier;
+use crate::kernels::{KvType, Tier};
 use crate::llama::{self, Rows};
 use crate::pack::{BLOCK, ROW_ALIGN, decode_row};
-use crate::plan::{Kind, Plan};
+use crate::plan::Plan;
 use crate::sampling::Sampling;
 use crate::scorer::{SCORER_ROWS, Scorer};
-use crate::session::{PREFILL_ROWS, Session};
+use crate::session::Session;
 use crate::shape::Shape;
 use crate::source::Source;
 use crate::tokenizer::Tokenizer;
@@ -24,13 +25,17 @@ use crate::tuning::Tuning;
 use crate::weights::{Matrices, Matrix, Part, TensorId, WeightTypes};
 
 /// Bytes of file that are packed at a time.
-const SLICE_BYTES: usize = 8 << 20;
+const SLICE_BYTES: usize = 4 << 20;
+/// Bytes that may wait in the driver's staging memory, beside a slice.
+const UNFLUSHED_BYTES: usize = 8 << 20;
 /// Most bytes of any one buffer of the KV cache: what every device binds.
 const MAX_CACHE_BYTES: usize = 120 << 20;
 /// The context of a session where nobody asks for one, in tokens.
 const DEFAULT_CONTEXT: usize = 4096;
 /// Rows of a model beyond the tokens of a tokenizer that is given to it.
 pub const MAX_PADDING: usize = 511;
+/// The first capacity of a session where nobody asks for one, in tokens.
+pub const FIRST_CAPACITY: usize = 512;
 /// The samplers sum masses of so many tokens without overflow.
 const MAX_VOCABULARY: usize = (1 << 18) - 1;
 
@@ -46,30 +51,16 @@ pub struct LoadOptions<'a> {
     pub tier: Option<Tier>,
     /// Tokens that a session holds; `None` is the model's own context, up to 4096.
     pub context: Option<usize>,
+    /// Tokens that a session has room for at first, up to the context; its KV cache doubles as it fills. `None` is 512.
+    pub first_capacity: Option<usize>,
+    /// What the KV cache holds.
+    pub kv: KvType,
     /// Most bytes to use on the device; `None` does not check.
     pub memory: Option<u64>,
     /// The same, where `memory` is `None` and the device has no memory of its own: what the system has left.
     pub shared_memory: Option<u64>,
     /// Told the bytes that are loaded, and all bytes.
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
-}
-
-/// Bytes that a model and one session take on the device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Budget {
-    /// Packed weights, shared by sessions.
-    pub weights: u64,
-    /// KV cache, ids and masks of a session.
-    pub kv: u64,
-    /// Activations and logits of a session.
-    pub scratch: u64,
-}
-
-impl Budget {
-    /// Everything.
-    pub fn total(&self) -> u64 {
-        self.weights + self.kv + self.scratch
-    }
 }
 
 /// A loaded model. Clones share it.
@@ -83,40 +74,26 @@ struct Inner {
     shape: Shape,
     matrices: Matrices,
     tuning: Tuning,
-    device: Device,
-    weights: Weights,
+    live: RefCell<Live>,
+    /// Held while a device that was lost is replaced.
+    resuming: futures::lock::Mutex<()>,
     tokenizer: Tokenizer,
     sampling: SamplingDefaults,
     context: usize,
+    first_capacity: usize,
     budget: Budget,
 }
 
-/// The plans of a session: decode, and prefill where the uniform slot of its rows fits.
-pub fn session_plans(shape: &Shape, matrices: &Matrices, tuning: &Tuning, capacity: usize) -> [Plan; 2] {
-    let rows = prefill_rows(shape);
-    let plan = |rows| llama::forward(shape, matrices, tuning, Rows { rows, head_rows: 1, capacity });
-    [plan(1), plan(rows)]
+/// What a device that is lost takes with it.
+struct Live {
+    device: Device,
+    weights: Weights,
 }
 
-/// Rows of a prefill plan: 128, or fewer where their rotations would not fit a uniform buffer of 64 KiB.
-fn prefill_rows(shape: &Shape) -> usize {
-    let most = (65_536 - 64) / (16 + 4 * shape.head_dim);
-    PREFILL_ROWS.min(1 << most.ilog2())
-}
-
-/// The bytes of a model and a session of this context, without opening a device.
-pub fn budget(shape: &Shape, types: &WeightTypes, tuning: &Tuning, context: usize) -> Budget {
-    let matrices = Matrices::new(shape, types, tuning.tile);
-    let norms = (2 * shape.layers + 1) * round_up(shape.dim, BLOCK) * 4;
-    let weights = matrices.iter().map(Matrix::bytes).sum::<u64>() + norms as u64;
-    let plans = session_plans(shape, &matrices, tuning, context);
-    let mut sizes: HashMap<&str, (Kind, usize)> = HashMap::new();
-    for buffer in plans.iter().flat_map(|p| &p.buffers) {
-        let size = sizes.entry(&buffer.name).or_insert((buffer.kind, 0));
-        size.1 = size.1.max(buffer.words * 4);
+impl Live {
+    fn is_lost(&self) -> bool {
+        matches!(&self.weights, Weights::Gpu(gpu, _) if gpu.is_lost())
     }
-    let of = |kind| sizes.values().filter(|(k, _)| *k == kind).map(|(_, bytes)| *bytes as u64).sum();
-    Budget { weights, kv: of(Kind::State), scratch: of(Kind::Scratch) }
 }
 
 impl Model {
@@ -138,30 +115,34 @@ impl Model {
         if shape.vocabulary > MAX_VOCABULARY {
             return Err(unsupported(format!("a vocabulary of {} (at most {MAX_VOCABULARY})", shape.vocabulary)));
         }
-        let context = session_context(&shape, options.context)?;
+        let context = session_context(&shape, options.context, options.kv)?;
         let device = Device::open(&options.device, options.tier).await?;
-        let tuning = device.tuning();
+        let tuning = Tuning { kv: options.kv, ..device.tuning() };
         let types = WeightTypes::of(&tensors);
         let memory = options.memory.or(options.shared_memory.filter(|_| device.shares_memory()));
-        let budget = check_memory(&shape, &types, &tuning, context, memory)?;
+        if let (Device::Gpu(gpu), Some(bytes)) = (&device, memory) {
+            gpu.limit_memory(bytes);
+        }
+        let first_capacity = options.first_capacity.unwrap_or(FIRST_CAPACITY).clamp(1, context);
+        let sizes = Sizes { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
+        let budget = sizes.check(memory)?;
         let matrices = Matrices::new(&shape, &types, tuning.tile);
         let tokenizer = Tokenizer::from_vocabulary(&vocabulary)?;
         drop(vocabulary);
-        let mut loader = Loader {
-            source,
-            tensors: &tensors,
-            upload: Upload::new(&device),
-            loaded: 0,
-            total: all_bytes(&tensors),
-            unflushed: 0,
-            progress: options.progress.take(),
+        let weights = Loader::new(source, &tensors, &device, options.progress.take()).all(&matrices).await?;
+        let inner = Inner {
+            name,
+            shape,
+            matrices,
+            tuning,
+            live: RefCell::new(Live { device, weights }),
+            resuming: futures::lock::Mutex::new(()),
+            tokenizer,
+            sampling,
+            context,
+            first_capacity,
+            budget,
         };
-        for matrix in matrices.iter() {
-            loader.matrix(matrix).await?;
-        }
-        loader.norms().await?;
-        let weights = loader.upload.finish();
-        let inner = Inner { name, shape, matrices, tuning, device, weights, tokenizer, sampling, context, budget };
         Ok(Self { inner: Rc::new(inner) })
     }
 
@@ -175,9 +156,50 @@ impl Model {
         &self.inner.shape
     }
 
-    /// What it runs on.
-    pub fn device(&self) -> &Device {
-        &self.inner.device
+    /// What it runs on; after [`Self::resume`], the fresh device.
+    pub fn device(&self) -> Device {
+        self.inner.live.borrow().device.clone()
+    }
+
+    /// Whether its device was lost, so that it and its sessions need [`Self::resume`] or [`Session::resume`].
+    pub fn is_lost(&self) -> bool {
+        self.inner.live.borrow().is_lost()
+    }
+
+    /// Where the device was lost, opens a fresh one and brings the weights there; elsewhere this does nothing. `source` is
+    /// the file that the model was loaded from, since no copy of the weights is kept. Sessions go on with
+    /// [`Session::resume`], which calls this; a scorer has to be made again.
+    ///
+    /// # Errors
+    /// Where no device can be opened or the new one is of another kind, or `source` cannot be read or holds another
+    /// model. It may be called again.
+    pub async fn resume(&self, source: &dyn Source) -> Result<()> {
+        // Sessions that resume at once wait for each other, and one of them does the work.
+        let _turn = self.inner.resuming.lock().await;
+        if !self.is_lost() {
+            return Ok(());
+        }
+        let checkpoint = gguf::read(source).await?;
+        let other = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
+        let (shape, tensors) = checkpoint.model.ok_or_else(|| other("it holds a vocabulary and no weights"))?;
+        let Inner { matrices, tuning, live, .. } = &*self.inner;
+        if shape != *self.shape() || Matrices::new(&shape, &WeightTypes::of(&tensors), tuning.tile) != *matrices {
+            return Err(other("it is not the file that the model was loaded from"));
+        }
+        let lost = match &live.borrow().weights {
+            Weights::Gpu(gpu, weights) => {
+                weights.destroy();
+                gpu.clone()
+            }
+            Weights::Cpu(_) => return Ok(()),
+        };
+        let device = Device::Gpu(lost.reopen().await?);
+        if (Tuning { kv: tuning.kv, ..device.tuning() }) != *tuning {
+            return Err(Error::NoDevice(format!("{} is another kind of device than before", device.name())));
+        }
+        let weights = Loader::new(source, &tensors, &device, None).all(matrices).await?;
+        *live.borrow_mut() = Live { device, weights };
+        Ok(())
     }
 
     /// The sizes in use.
@@ -216,8 +238,17 @@ impl Model {
     /// # Errors
     /// Where the device is lost or out of memory.
     pub fn session(&self) -> Result<Session> {
-        let [decode, prefill] = session_plans(self.shape(), &self.inner.matrices, self.tuning(), self.context());
-        Session::new(self.clone(), decode, prefill)
+        Session::new(self.clone())
+    }
+
+    /// The plans of a session whose KV cache has room for so many positions.
+    pub(crate) fn session_plans(&self, capacity: usize) -> [Plan; 2] {
+        llama::session_plans(self.shape(), &self.inner.matrices, self.tuning(), capacity)
+    }
+
+    /// The capacity of a session that needs so many positions: its first one, doubled until they fit.
+    pub(crate) fn capacity_for(&self, positions: usize) -> usize {
+        capacity_for(positions, self.inner.first_capacity, self.context())
     }
 
     /// Gives logits of every position of given ids, up to `positions` of them.
@@ -225,7 +256,7 @@ impl Model {
     /// # Errors
     /// Where the device is lost or out of memory.
     pub fn scorer(&self, positions: usize) -> Result<Scorer> {
-        let rows = SCORER_ROWS.min(prefill_rows(self.shape()));
+        let rows = SCORER_ROWS.min(llama::prefill_rows(self.shape()));
         let rows = Rows { rows, head_rows: rows, capacity: positions.max(1) };
         let plan = llama::forward(self.shape(), &self.inner.matrices, self.tuning(), rows);
         Scorer::new(self.clone(), plan)
@@ -236,7 +267,7 @@ impl Model {
     /// # Errors
     /// Where the device is lost or out of memory.
     pub fn machine(&self, plans: Vec<Arc<Plan>>) -> Result<Machine> {
-        Machine::new(&self.inner.weights, plans)
+        Machine::new(&self.inner.live.borrow().weights, plans)
     }
 
     /// The matrices as they are packed.
@@ -249,8 +280,8 @@ impl Model {
 ///
 /// # Errors
 /// Where more is asked for than the model was trained for or than fits a binding, or nothing.
-pub fn session_context(shape: &Shape, asked: Option<usize>) -> Result<usize> {
-    let most = MAX_CACHE_BYTES / (shape.kv_dim() * 2);
+pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType) -> Result<usize> {
+    let most = MAX_CACHE_BYTES / (kv.words(shape.kv_dim()) * 4);
     let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
     let wrong = |expected| Err(Error::Setting { name: "context", value: context.to_string(), expected });
     if context == 0 {
@@ -289,34 +320,6 @@ async fn other_vocabulary(source: &dyn Source, shape: &Shape) -> Result<Vocabula
     Ok(vocabulary)
 }
 
-fn check_memory(
-    shape: &Shape,
-    types: &WeightTypes,
-    tuning: &Tuning,
-    context: usize,
-    memory: Option<u64>,
-) -> Result<Budget> {
-    let needed = budget(shape, types, tuning, context);
-    let Some(allowed) = memory.filter(|allowed| needed.total() > *allowed) else { return Ok(needed) };
-    let per_token = (needed.kv / context as u64).max(1);
-    let smallest = budget(shape, types, tuning, 1);
-    let fits = allowed.saturating_sub(smallest.total()) / per_token;
-    let advice = if allowed < smallest.total() || fits == 0 {
-        "no context fits: take a smaller model".to_owned()
-    } else {
-        format!("a context of {fits} would fit (--context {fits})")
-    };
-    Err(Error::Memory {
-        needed: needed.total(),
-        weights: needed.weights,
-        kv: needed.kv,
-        scratch: needed.scratch,
-        context,
-        budget: allowed,
-        advice,
-    })
-}
-
 fn all_bytes(tensors: &ModelTensors) -> u64 {
     let len = |t: &Tensor| t.bytes.end - t.bytes.start;
     let layers = tensors.layers.iter().flat_map(|l| {
@@ -349,7 +352,33 @@ struct Loader<'a, 'p> {
     progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
 }
 
-impl Loader<'_, '_> {
+impl<'a, 'p> Loader<'a, 'p> {
+    fn new(
+        source: &'a dyn Source,
+        tensors: &'a ModelTensors,
+        device: &Device,
+        progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
+    ) -> Self {
+        Self {
+            source,
+            tensors,
+            upload: Upload::new(device),
+            loaded: 0,
+            total: all_bytes(tensors),
+            unflushed: 0,
+            progress,
+        }
+    }
+
+    /// Every weight, on the device.
+    async fn all(mut self, matrices: &Matrices) -> Result<Weights> {
+        for matrix in matrices.iter() {
+            self.matrix(matrix).await?;
+        }
+        self.norms().await?;
+        Ok(self.upload.finish())
+    }
+
     fn advance(&mut self, bytes: u64) {
         self.loaded += bytes;
         if let Some(progress) = &mut self.progress {
@@ -369,7 +398,7 @@ impl Loader<'_, '_> {
                 let bytes = self.slice(matrix, part, first, count).await?;
                 self.advance(bytes);
                 self.unflushed += count * row_bytes;
-                if self.unflushed >= 4 * SLICE_BYTES {
+                if self.unflushed >= UNFLUSHED_BYTES {
                     self.unflushed = 0;
                     self.upload.flush().await?;
                 }

@@ -11,6 +11,8 @@ use crate::tuning::{DeviceClass, Tuning};
 const SUBMIT_MS: f64 = 40.0;
 /// What the longest dispatch of a chunk may take.
 const DISPATCH_MS: f64 = 10.0;
+/// Most tokens that are under way at once.
+pub const MOST_LOOK_AHEAD: usize = 4;
 /// The first chunk.
 const FIRST_ROWS: usize = 32;
 
@@ -79,6 +81,6 @@ impl Pace {
 
     /// Tokens to keep under way: two hide the host, and short tokens need more. What runs past an end is lost.
     pub fn look_ahead(&self) -> usize {
-        if self.token_ms.is_some_and(|ms| ms < 10.0) { 4 } else { 2 }
+        if self.token_ms.is_some_and(|ms| ms < 10.0) { MOST_LOOK_AHEAD } else { 2 }
     }
 }

@@ -25,6 +25,8 @@ pub struct Buffer {
     pub kind: Kind,
     /// 32-bit words.
     pub words: usize,
+    /// Equal slabs, each of which keeps its beginning where the buffer grows: the heads of a KV cache; 1 elsewhere.
+    pub slabs: usize,
 }
 
 /// An index into [`Plan::buffers`].
@@ -128,8 +130,15 @@ impl Plan {
             return *id;
         }
         let id = BufferId(self.buffers.len());
-        self.buffers.push(Buffer { name: name.clone(), kind, words });
+        self.buffers.push(Buffer { name: name.clone(), kind, words, slabs: 1 });
         self.by_name.insert(name, id);
+        id
+    }
+
+    /// A session's buffer of `slabs` equal slabs, as [`Self::buffer`].
+    pub fn slabs(&mut self, name: impl Into<String>, slabs: usize, words: usize) -> BufferId {
+        let id = self.buffer(Kind::State, name, words);
+        self.buffers[id.0].slabs = slabs;
         id
     }
 
@@ -191,4 +200,19 @@ impl Plan {
     pub fn bytes(&self, kind: Kind) -> u64 {
         self.buffers.iter().filter(|b| b.kind == kind).map(|b| b.words as u64 * 4).sum()
     }
+}
+
+/// The buffers that plans share by name, those of weights aside, in the order of their first use; each as long as the
+/// plan that needs most of it asks for.
+pub fn session_buffers<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Buffer> {
+    let mut buffers: Vec<Buffer> = Vec::new();
+    let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
+    for buffer in plans.into_iter().flat_map(|plan| &plan.buffers).filter(|b| b.kind != Kind::Weight) {
+        let at = *by_name.entry(&buffer.name).or_insert(buffers.len());
+        match buffers.get_mut(at) {
+            Some(known) => known.words = known.words.max(buffer.words),
+            None => buffers.push(buffer.clone()),
+        }
+    }
+    buffers
 }

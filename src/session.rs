@@ -14,10 +14,8 @@ use crate::pace::Pace;
 use crate::plan::Plan;
 use crate::sampling::Sampling;
 use crate::slot::Slot;
+use crate::source::Source;
 use crate::tokenizer::Encode;
-
-/// Rows of the prefill plan: the largest chunk.
-pub const PREFILL_ROWS: usize = 128;
 
 const DECODE: usize = 0;
 const PREFILL: usize = 1;
@@ -27,6 +25,8 @@ pub struct Session {
     model: Model,
     machine: Machine,
     plans: [Arc<Plan>; 2],
+    /// Positions that the KV cache has room for; 0 while it is being replaced.
+    capacity: usize,
     /// Ids of the conversation.
     tokens: Vec<u32>,
     /// How many of them have their keys and values in the cache.
@@ -35,11 +35,12 @@ pub struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(model: Model, decode: Plan, prefill: Plan) -> Result<Self> {
-        let pace = Pace::new(model.tuning(), prefill.rows);
-        let plans = [Arc::new(decode), Arc::new(prefill)];
+    pub(crate) fn new(model: Model) -> Result<Self> {
+        let capacity = model.capacity_for(0);
+        let plans = model.session_plans(capacity).map(Arc::new);
+        let pace = Pace::new(model.tuning(), plans[PREFILL].rows);
         let machine = model.machine(plans.to_vec())?;
-        Ok(Self { model, machine, plans, tokens: Vec::new(), computed: 0, pace })
+        Ok(Self { model, machine, plans, capacity, tokens: Vec::new(), computed: 0, pace })
     }
 
     /// The model.
@@ -52,10 +53,34 @@ impl Session {
         &self.tokens
     }
 
+    /// Positions that the KV cache has room for now; it doubles as the conversation grows, up to the model's context.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Forgets ids from position `len` on; their keys and values are overwritten later.
     pub fn truncate(&mut self, len: usize) {
         self.tokens.truncate(len);
         self.computed = self.computed.min(len);
+    }
+
+    /// Goes on where the device was lost, or ran out of memory: on the model's fresh device, which this opens where no
+    /// other session has done so ([`Model::resume`]; `source` is the file that the model was loaded from). The ids stay,
+    /// and their keys and values are computed again by the next reply. A reply that was under way goes on with
+    /// [`Reply::resume`].
+    ///
+    /// # Errors
+    /// As [`Model::resume`], and where the device has no room. It may be called again.
+    pub async fn resume(&mut self, source: &dyn Source) -> Result<()> {
+        self.model.resume(source).await?;
+        self.computed = 0;
+        self.capacity = 0;
+        self.machine.release();
+        let capacity = self.model.capacity_for(self.tokens.len());
+        self.plans = self.model.session_plans(capacity).map(Arc::new);
+        self.machine = self.model.machine(self.plans.to_vec())?;
+        self.capacity = capacity;
+        Ok(())
     }
 
     /// Dispatches of one decoded token.
@@ -98,23 +123,44 @@ impl Session {
         self.tokens.extend_from_slice(ids);
         // The last token is always run, so that there are logits to sample from.
         self.computed = self.computed.min(self.tokens.len() - 1);
-        let bias = sampling.bias_words();
-        if !bias.is_empty() {
-            self.machine.write(names::BIAS, 0, &bias)?;
-        }
-        let all = vec![u32::MAX; vocabulary.div_ceil(32)];
-        self.machine.write(names::ALLOWED, 0, sampling.allowed.as_deref().unwrap_or(&all))?;
+        let biases = self.write_settings(&sampling)?;
         let tokenizer = self.model.tokenizer();
         // Where nothing but the beginning-of-text token is in front, the reply is a whole text.
         let at_start = self.tokens.iter().all(|id| Some(*id) == tokenizer.bos());
         let decoder = if at_start { tokenizer.decoder_at_start() } else { tokenizer.decoder() };
         let prompt_tokens = self.tokens.len() - self.computed;
-        Ok(Reply::new(self, sampling, decoder, prompt_tokens, bias.len() / 2))
+        Ok(Reply::new(self, sampling, decoder, prompt_tokens, biases))
+    }
+
+    /// Brings the settings that are too large for the slot to the device; the answer is the entries of the bias.
+    fn write_settings(&self, sampling: &Sampling) -> Result<usize> {
+        let bias = sampling.bias_words();
+        if !bias.is_empty() {
+            self.machine.write(names::BIAS, 0, &bias)?;
+        }
+        let all = vec![u32::MAX; self.model.shape().vocabulary.div_ceil(32)];
+        self.machine.write(names::ALLOWED, 0, sampling.allowed.as_deref().unwrap_or(&all))?;
+        Ok(bias.len() / 2)
+    }
+
+    /// Makes room for so many positions. Runs that are under way are not waited for: the copies come after them.
+    async fn make_room(&mut self, positions: usize) -> Result<()> {
+        if positions <= self.capacity {
+            return Ok(());
+        }
+        let capacity = self.model.capacity_for(positions);
+        let plans = self.model.session_plans(capacity).map(Arc::new);
+        // An error on the way, or a future that is dropped, leaves a cache that holds nothing.
+        let computed = std::mem::take(&mut self.computed);
+        let keep = std::mem::take(&mut self.capacity) > 0 && computed > 0;
+        self.machine.resize(plans.to_vec(), keep).await?;
+        (self.plans, self.capacity, self.computed) = (plans, capacity, computed);
+        Ok(())
     }
 
     fn slot(&self, plan: usize, positions: std::ops::Range<usize>, sampling: &Sampling, biases: usize) -> Slot {
         let mut slot = Slot::new(self.plans[plan].rows, &self.model.shape().rope_frequencies, positions);
-        slot.head.capacity = self.model.context() as u32;
+        slot.head.capacity = self.capacity as u32;
         slot.head.head_first = slot.head.rows - 1;
         slot.head.head_rows = 1;
         sampling.write_to(&mut slot.head, biases);

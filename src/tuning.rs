@@ -1,7 +1,7 @@
 //! Sizes that depend on the class of the device: chosen once, from its capabilities.
 
 use crate::kernels::matvec::Shares;
-use crate::kernels::{Splits, Tier};
+use crate::kernels::{KvType, Splits, Tier};
 
 /// The class of a device, as far as tuning tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +19,8 @@ pub struct Tuning {
     pub class: DeviceClass,
     /// Features that shaders may use.
     pub tier: Tier,
+    /// What the KV cache holds: a choice of the caller's.
+    pub kv: KvType,
     /// Rows of a tile of the packed weights.
     pub tile: usize,
     /// How a matvec shares its rows.
@@ -59,6 +61,7 @@ impl Tuning {
             DeviceClass::Gpu => Self {
                 class,
                 tier,
+                kv: KvType::F16,
                 tile: 64,
                 matvec: Shares { row_lanes: 8, ksplit: 8 },
                 matmul_lanes: 16,
@@ -75,6 +78,7 @@ impl Tuning {
             DeviceClass::CpuDriver => Self {
                 class,
                 tier,
+                kv: KvType::F16,
                 tile: 8,
                 matvec: Shares { row_lanes: 8, ksplit: 1 },
                 matmul_lanes: 8,

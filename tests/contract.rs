@@ -8,8 +8,8 @@ use std::sync::Arc;
 use llamita::cases;
 use llamita::format::WeightType;
 use llamita::kernel::{Access, Element, Kernel, Scalar};
-use llamita::kernels::{NAMES, Tier};
-use llamita::model::session_plans;
+use llamita::kernels::{KvType, NAMES, Tier};
+use llamita::llama::session_plans;
 use llamita::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 use llamita::tuning::{DeviceClass, Tuning};
 use llamita::weights::{Matrices, WeightTypes};
@@ -50,8 +50,10 @@ fn variants() -> Variants {
     for tier in Tier::ALL {
         cases::all(tier).iter().for_each(|case| add(&case.kernel, &case.params));
         let shape = llama_3_2_1b();
-        for class in [DeviceClass::Gpu, DeviceClass::CpuDriver] {
-            let tuning = Tuning::of(class, tier);
+        for (class, kv) in
+            [DeviceClass::Gpu, DeviceClass::CpuDriver].into_iter().flat_map(|c| KvType::ALL.map(|kv| (c, kv)))
+        {
+            let tuning = Tuning { kv, ..Tuning::of(class, tier) };
             let types = WeightTypes::uniform(shape.layers, WeightType::Q4_0, WeightType::Q6_K);
             let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.tile), &tuning, 1024);
             plans.iter().flat_map(|plan| &plan.steps).for_each(|step| add(&step.kernel, &step.params));

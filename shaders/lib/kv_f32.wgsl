@@ -1,10 +1,10 @@
-// Four halves of the KV cache without shader-f16: two words.
+// Four numbers of a KV cache in f32.
 
-fn kv_quad(bits: vec2<u32>) -> vec4<f32> {
-    return vec4<f32>(unpack2x16float(bits.x), unpack2x16float(bits.y));
+fn kv_quad(v: vec4<f32>) -> vec4<f32> {
+    return v;
 }
 
 // [kv_heads][capacity][d]
-@group(0) @binding(3) var<storage, read> keys: array<vec2<u32>>;
+@group(0) @binding(3) var<storage, read> keys: array<vec4<f32>>;
 // [kv_heads][capacity][d]
-@group(0) @binding(4) var<storage, read> values: array<vec2<u32>>;
+@group(0) @binding(4) var<storage, read> values: array<vec4<f32>>;

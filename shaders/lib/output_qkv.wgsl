@@ -2,19 +2,11 @@
 
 // [rows][q_dim], times q_scale
 @group(0) @binding(5) var<storage, read_write> queries: array<vec2<f32>>;
-// [kv_heads][capacity][d] halves
-@group(0) @binding(6) var<storage, read_write> keys: array<u32>;
-// [kv_heads][capacity][d] halves
-@group(0) @binding(7) var<storage, read_write> values: array<u32>;
 
 fn rotate(t: u32, pair: u32, v: vec2<f32>) -> vec2<f32> {
     let both = slot.rope[t * (params.head_dim / 4u) + pair / 2u];
     let turn = select(both.xy, both.zw, (pair & 1u) == 1u);
     return vec2<f32>(v.x * turn.x - v.y * turn.y, v.x * turn.y + v.y * turn.x);
-}
-
-fn half_pair(v: vec2<f32>) -> u32 {
-    return pack2x16float(clamp(v, vec2<f32>(-65504.0), vec2<f32>(65504.0)));
 }
 
 // Rows row and row + 1 of [q; k; v] at token t.
@@ -29,8 +21,8 @@ fn store_pair(t: u32, row_in_part: u32, a: f32, b: f32) {
     let kv_row = row - params.q_dim - select(params.kv_dim, 0u, is_key);
     let at = ((kv_row / params.head_dim) * slot.capacity + slot.row[t].x) * (params.head_dim / 2u) + pair;
     if (is_key) {
-        keys[at] = half_pair(rotate(t, pair, vec2<f32>(a, b)));
+        keys[at] = kv_pair(rotate(t, pair, vec2<f32>(a, b)));
     } else {
-        values[at] = half_pair(vec2<f32>(a, b));
+        values[at] = kv_pair(vec2<f32>(a, b));
     }
 }

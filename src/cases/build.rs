@@ -16,7 +16,7 @@ use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
 use crate::kernels::sample::philox4x32;
 use crate::kernels::{
-    Argmax, Attention, Combine, Embed, Flash, Matmul, Matvec, Rmsnorm, Sample, SlotShape, Splits, Tier,
+    Argmax, Attention, Combine, Embed, Flash, KvType, Matmul, Matvec, Rmsnorm, Sample, SlotShape, Splits, Tier,
 };
 use crate::pack::{BLOCK, Layout, ROW_ALIGN};
 use crate::shape::rope_frequencies;
@@ -53,8 +53,11 @@ impl Random {
         (0..rows * stride).map(|i| if i % stride < width { (self.number() * scale).to_bits() } else { 0 }).collect()
     }
 
-    /// Halves that are mostly plain, with every special kind among them.
-    fn halves(&mut self, count: usize) -> Vec<u32> {
+    /// Numbers of a KV cache; halves are mostly plain, with every special kind among them.
+    fn cache(&mut self, kv: KvType, count: usize) -> Vec<u32> {
+        if kv == KvType::F32 {
+            return self.floats(count, 1.0);
+        }
         let mut half = |i: usize| match i % 61 {
             7 => f16::from_f32(self.number() * 6e-8),
             19 => f16::from_f32(0.0),
@@ -137,6 +140,14 @@ pub fn all(tier: Tier) -> Vec<Case> {
         small(&tuning, &mut cases);
         samplers(&tuning, &mut cases);
     }
+    for class in [DeviceClass::CpuDriver, DeviceClass::Gpu] {
+        let tuning = Tuning { kv: KvType::F32, ..Tuning::of(class, tier) };
+        for sizes in [TINY, ODD] {
+            matvec(&tuning, WeightType::Q4_0, sizes, Output::Qkv(KvType::F32), &mut cases);
+            matmul(&tuning, WeightType::Q4_0, sizes, Output::Qkv(KvType::F32), &mut cases);
+        }
+        attention(&tuning, &mut cases);
+    }
     cases
 }
 
@@ -153,17 +164,18 @@ struct Sizes {
     d: usize,
 }
 
+const TINY: Sizes = Sizes { cols: 32, heads: 2, kv_heads: 1, d: 8 };
+const ODD: Sizes = Sizes { cols: 172, heads: 6, kv_heads: 2, d: 24 };
+const REAL: Sizes = Sizes { cols: 2048, heads: 4, kv_heads: 1, d: 64 };
+
 fn linear(tuning: &Tuning, cases: &mut Vec<Case>) {
-    let tiny = Sizes { cols: 32, heads: 2, kv_heads: 1, d: 8 };
-    let odd = Sizes { cols: 172, heads: 6, kv_heads: 2, d: 24 };
-    let real = Sizes { cols: 2048, heads: 4, kv_heads: 1, d: 64 };
     for kind in WeightType::ALL {
         // Rows are whole superblocks where the type has them.
         let [tiny, odd] = match kind.block_len() {
-            256 => [Sizes { cols: 256, ..tiny }, Sizes { cols: 768, ..odd }],
-            _ => [tiny, odd],
+            256 => [Sizes { cols: 256, ..TINY }, Sizes { cols: 768, ..ODD }],
+            _ => [TINY, ODD],
         };
-        for sizes in [tiny, odd, real] {
+        for sizes in [tiny, odd, REAL] {
             for output in outputs(kind) {
                 matvec(tuning, kind, sizes, *output, cases);
                 matmul(tuning, kind, sizes, *output, cases);
@@ -177,7 +189,7 @@ fn outputs(kind: WeightType) -> &'static [Output] {
     match kind {
         WeightType::Q4_0 | WeightType::Q4_K => &Output::ALL,
         WeightType::F32 | WeightType::F16 | WeightType::Q8_0 | WeightType::Q6_K => {
-            &[Output::Qkv, Output::Residual, Output::Swiglu, Output::Logits]
+            &[Output::Qkv(KvType::F16), Output::Residual, Output::Swiglu, Output::Logits]
         }
         _ => &[Output::Residual],
     }
@@ -194,7 +206,7 @@ fn product(
 ) -> (LinearParams, Layout, Vec<Vec<u32>>) {
     let (q_dim, kv_dim, capacity) = (s.heads * s.d, s.kv_heads * s.d, CAPACITY);
     let (n, stride) = match output {
-        Output::Qkv => (q_dim + 2 * kv_dim, 0),
+        Output::Qkv(_) => (q_dim + 2 * kv_dim, 0),
         Output::Residual => (s.heads * s.d, round_up(s.heads * s.d, BLOCK)),
         Output::Swiglu => (2 * 90, round_up(90, BLOCK)),
         Output::Gate | Output::Up => (91, round_up(91, BLOCK)),
@@ -216,7 +228,10 @@ fn product(
     }
     .with_layout(&layout);
     let outputs = match output {
-        Output::Qkv => vec![vec![0; rows * q_dim], vec![0; kv_dim * capacity / 2], vec![0; kv_dim * capacity / 2]],
+        Output::Qkv(kv) => {
+            let words = kv.words(kv_dim * capacity);
+            vec![vec![0; rows * q_dim], vec![0; words], vec![0; words]]
+        }
         Output::Residual | Output::Up => vec![random.rows(rows, n, stride, 1.0)],
         Output::Swiglu | Output::Gate | Output::Logits => vec![vec![0; rows * stride]],
     };
@@ -236,7 +251,7 @@ fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
     let splits = tuning.splits;
     let inputs = match output {
         _ if !tuning.fused => vec![Input::Plain],
-        Output::Qkv | Output::Swiglu | Output::Gate | Output::Up | Output::Logits => vec![Input::Norm],
+        Output::Qkv(_) | Output::Swiglu | Output::Gate | Output::Up | Output::Logits => vec![Input::Norm],
         Output::Residual => {
             vec![Input::Plain, Input::Combine { heads: s.cols.min(round_up(s.cols, 8)) / 8, head_dim: 8, splits }]
         }
@@ -327,8 +342,8 @@ fn attention(tuning: &Tuning, cases: &mut Vec<Case>) {
         }
         let buffers = vec![
             random.floats(rows * heads * d, 3.0),
-            random.halves(kv_heads * capacity * d),
-            random.halves(kv_heads * capacity * d),
+            random.cache(tuning.kv, kv_heads * capacity * d),
+            random.cache(tuning.kv, kv_heads * capacity * d),
             vec![0; rows * splits.most * out_quads * 4],
             vec![0; rows * splits.most * heads * 2],
         ];
@@ -336,12 +351,13 @@ fn attention(tuning: &Tuning, cases: &mut Vec<Case>) {
         let lanes = tuning.attention_lanes;
         cases.push(match tuning.class {
             DeviceClass::CpuDriver => {
-                let kernel = Flash { lanes, head_dim: d, group, splits, slot: shape };
+                let kernel = Flash { kv: tuning.kv, lanes, head_dim: d, group, splits, slot: shape };
                 case(&name, kernel, words(&params), slot, buffers)
             }
             DeviceClass::Gpu => {
                 let kernel = Attention {
                     tier: tuning.tier,
+                    kv: tuning.kv,
                     lanes,
                     head_dim: d,
                     group,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use llamita::{DeviceChoice, Tier};
+use llamita::{DeviceChoice, KvType, Tier};
 
 use super::failure::Failure;
 
@@ -23,20 +23,30 @@ pub struct ModelArgs {
     #[arg(long, value_name = "auto|gpu|cpu|NAME", default_value = "auto", hide_default_value = true)]
     pub device: DeviceChoice,
     /// Shader features to use, instead of the best that the device has
-    #[arg(long, value_parser = PossibleValuesParser::new(Tier::ALL.map(Tier::name)).map(|name| tier(&name)))]
+    #[arg(long, value_parser = tier_parser())]
     pub tier: Option<Tier>,
     /// Tokens that fit, prompt and answer together; without it the model's own context, up to 4096
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub context: Option<usize>,
+    /// Numbers of the KV cache: halves, or f32 in twice the bytes
+    #[arg(long, value_parser = kv_parser(), default_value = "f16")]
+    pub kv: KvType,
     /// Most bytes to take on the device, as 800000000, 512M or 2G (K, M, G count in steps of 1024); without it, what the
     /// system has left where the device shares the system's memory, and no limit elsewhere
     #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true)]
     pub memory: Option<u64>,
 }
 
-/// clap has checked the name.
-fn tier(name: &str) -> Tier {
-    Tier::ALL.into_iter().find(|tier| tier.name() == name).unwrap_or_default()
+/// The numbers of a KV cache, by name.
+pub fn kv_parser() -> impl TypedValueParser<Value = KvType> {
+    PossibleValuesParser::new(KvType::ALL.map(KvType::name))
+        .map(|name| KvType::ALL.into_iter().find(|kv| kv.name() == name).unwrap_or_default())
+}
+
+/// A tier, by name.
+pub fn tier_parser() -> impl TypedValueParser<Value = Tier> {
+    PossibleValuesParser::new(Tier::ALL.map(Tier::name))
+        .map(|name| Tier::ALL.into_iter().find(|tier| tier.name() == name).unwrap_or_default())
 }
 
 /// Parses `800000000`, `512M`, `2GiB` …

@@ -82,7 +82,7 @@ struct Report<'a> {
     device_bytes: u64,
     peak_host_rss_bytes: Option<u64>,
     load_ms: f64,
-    adapter: &'a str,
+    adapter: String,
     driver: Option<String>,
     tier: &'static str,
     model: &'a str,
@@ -194,7 +194,7 @@ impl Bench {
             device_bytes,
             peak_host_rss_bytes: memory::peak_resident(),
             load_ms: loaded.load_ms,
-            adapter: model.device().name(),
+            adapter: model.device().name().to_owned(),
             driver,
             tier: model.device().tier().name(),
             model: model.name(),
@@ -252,8 +252,8 @@ fn bytes_per_token(model: &Model, kind: Kind, tokens: usize, depth: usize) -> (f
     let layers = matrices.layers.iter().flat_map(LayerMatrices::iter);
     let norms = (2 * shape.layers + 1) * round_up(shape.dim, BLOCK) * 4;
     let weights = (layers.map(Matrix::bytes).sum::<u64>() + matrices.head().bytes() + norms as u64) as f64;
-    // Keys and values of a token, in halves.
-    let kv = (shape.layers * 2 * shape.kv_dim() * 2) as f64;
+    // Keys and values of a token.
+    let kv = (shape.layers * 2 * model.tuning().kv.words(shape.kv_dim()) * 4) as f64;
     match kind {
         Kind::Prefill => (weights / tokens as f64, kv * (depth + tokens) as f64 / tokens as f64),
         // The timed tokens follow positions depth + 1 to depth + tokens, and each looks at itself and all before.

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::args::{ModelArgs, read_text};
 use super::failure::Failure;
 use super::load::load;
+use super::resume::Resuming;
 use super::sampling::SamplingArgs;
 use super::{interrupt, output};
 
@@ -70,7 +71,7 @@ struct Report<'a> {
     decode_tokens_per_second: f64,
     time_to_first_token_ms: f64,
     stop_reason: StopReason,
-    device: &'a str,
+    device: String,
     tier: &'static str,
     model: &'a str,
     seed: u64,
@@ -91,7 +92,8 @@ impl Generate {
         let mut session = model.session().map_err(about)?;
         let reply = session.reply_ids(&ids, sampling).map_err(about)?;
         interrupt::keep();
-        let outcome = stream(reply, &mut std::io::stdout(), !self.json).await?;
+        let resuming = Resuming::new(loaded.source.as_ref());
+        let outcome = stream(reply, resuming, &mut std::io::stdout(), !self.json).await?;
         if self.json {
             output::print_json(&outcome.report(&model, seed))?;
         }
@@ -122,10 +124,15 @@ struct Outcome {
 }
 
 /// Takes a reply to its end, or to Ctrl-C. With `echo` the text goes out as it comes.
-async fn stream(mut reply: Reply<'_>, out: &mut dyn Write, echo: bool) -> Result<Outcome, Failure> {
+async fn stream(
+    mut reply: Reply<'_>,
+    mut resuming: Resuming<'_>,
+    out: &mut dyn Write,
+    echo: bool,
+) -> Result<Outcome, Failure> {
     let mut text = String::new();
     let mut error = None;
-    while let Some(Some(piece)) = interrupt::or_asked(reply.next()).await {
+    while let Some(Some(piece)) = interrupt::or_asked(resuming.next(&mut reply)).await {
         match piece {
             Ok(piece) => {
                 text.push_str(&piece);
@@ -155,7 +162,7 @@ impl Outcome {
             decode_tokens_per_second: stats.decode_tokens_per_second(),
             time_to_first_token_ms: stats.time_to_first_token_ms,
             stop_reason: stats.stop_reason,
-            device: model.device().name(),
+            device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
             model: model.name(),
             seed,
@@ -214,30 +221,54 @@ mod tests {
         }
     }
 
-    fn model(device: DeviceChoice) -> Model {
+    fn bundled() -> Bytes<'static> {
         let bytes: &[u8] = include_bytes!("../../models/llamita-stories.gguf");
-        let options = LoadOptions { device, ..Default::default() };
-        pollster::block_on(Model::load(&Bytes::new("bundled", bytes), options))
-            .unwrap_or_else(|error| panic!("{error}"))
+        Bytes::new("bundled", bytes)
     }
 
-    #[test]
-    fn a_lost_device_keeps_the_text_so_far() {
+    fn model(device: DeviceChoice) -> Model {
+        let options = LoadOptions { device, ..Default::default() };
+        pollster::block_on(Model::load(&bundled(), options)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Writes, and loses the device so many times meanwhile.
+    fn losing_the_device(mut times: u32) -> (Model, Outcome, Vec<u8>) {
         let model = model(DeviceChoice::Gpu);
         let mut session = model.session().expect("a session");
         let reply = session.reply("Once upon a time", Sampling::greedy()).expect("a reply");
-        let Device::Gpu(gpu) = model.device().clone() else { panic!("a GPU was asked for") };
         let mut reader = Reader {
             text: Vec::new(),
             then: || {
-                gpu.destroy();
+                let Device::Gpu(gpu) = model.device() else { panic!("a GPU was asked for") };
+                if times > 0 {
+                    times -= 1;
+                    gpu.destroy();
+                }
                 Ok(())
             },
         };
-        let outcome = pollster::block_on(stream(reply, &mut reader, true)).expect("the reader reads");
+        let source = bundled();
+        let done = stream(reply, Resuming::new(&source), &mut reader, true);
+        let outcome = pollster::block_on(done).expect("the reader reads");
+        let text = reader.text;
+        (model.clone(), outcome, text)
+    }
+
+    #[test]
+    fn a_lost_device_is_replaced() {
+        let (_, expected, _) = losing_the_device(0);
+        let (_, outcome, text) = losing_the_device(3);
+        assert!(outcome.error.is_none(), "{:?}", outcome.error);
+        assert_eq!((&outcome.text, outcome.stats.stop_reason), (&expected.text, expected.stats.stop_reason));
+        assert_eq!(text, format!("{}\n", outcome.text).into_bytes());
+    }
+
+    #[test]
+    fn a_device_that_is_lost_again_and_again_keeps_the_text_so_far() {
+        let (model, outcome, text) = losing_the_device(u32::MAX);
         assert!(matches!(outcome.error, Some(Error::DeviceLost(_))), "{:?}", outcome.error);
         assert_eq!(outcome.stats.stop_reason, StopReason::Error);
-        assert_eq!(reader.text, format!("{}\n", outcome.text).into_bytes());
+        assert_eq!(text, format!("{}\n", outcome.text).into_bytes());
         assert_eq!(outcome.text, model.tokenizer().decode(&outcome.token_ids));
         assert_eq!(serde_json::to_value(outcome.report(&model, 1)).expect("JSON")["stop_reason"], "error");
     }
@@ -248,7 +279,7 @@ mod tests {
         let mut session = model.session().expect("a session");
         let reply = session.reply("Once", Sampling::greedy()).expect("a reply");
         let mut reader = Reader { text: Vec::new(), then: || Err(io::ErrorKind::BrokenPipe.into()) };
-        let ended = pollster::block_on(stream(reply, &mut reader, true));
+        let ended = pollster::block_on(stream(reply, Resuming::new(&bundled()), &mut reader, true));
         assert!(matches!(ended, Err(Failure::ClosedPipe)));
     }
 }

@@ -1,19 +1,26 @@
-//! `llamita inspect`: what a checkpoint holds, and what it would take.
+//! `llamita inspect`: what a checkpoint holds, what it would take, and how it would be run.
 
-use std::collections::BTreeMap;
+mod memory;
+mod plan;
+mod report;
+
 use std::path::PathBuf;
 
 use clap::Args;
-use llamita::format::{Checkpoint, Vocabulary, VocabularyKind, gguf};
-use llamita::model::{budget, session_context};
-use llamita::source::{self, Source};
+use llamita::budget::Sizes;
+use llamita::format::{Checkpoint, ModelTensors, gguf};
+use llamita::llama::session_plans;
+use llamita::model::{FIRST_CAPACITY, session_context};
+use llamita::plan::Plan;
+use llamita::shape::Shape;
+use llamita::source;
 use llamita::tuning::{DeviceClass, Tuning};
-use llamita::weights::WeightTypes;
-use llamita::{Budget, Tier};
-use serde::Serialize;
+use llamita::weights::{Matrices, WeightTypes};
+use llamita::{KvType, Tier};
 
+use super::args::{kv_parser, tier_parser};
 use super::failure::Failure;
-use super::{memory, output};
+use super::output;
 
 /// Show what a GGUF file holds, and the memory it takes
 ///
@@ -21,7 +28,10 @@ use super::{memory, output};
 #[derive(Args)]
 #[command(after_help = "Examples:
   llamita inspect Llama-3.2-1B-Q4_0.gguf
-  llamita inspect Llama-3.2-1B-Q4_0.gguf --context 8192 --json")]
+  llamita inspect Llama-3.2-1B-Q4_0.gguf --context 8192 --json
+  llamita inspect Llama-3.2-1B-Q4_0.gguf --memory --context 8192 --kv f32
+  llamita inspect Llama-3.2-1B-Q4_0.gguf --plan --rows 128
+  llamita inspect Llama-3.2-1B-Q4_0.gguf --wgsl attention")]
 pub struct Inspect {
     /// GGUF file; any part of one that was split
     #[arg(value_name = "FILE")]
@@ -29,227 +39,82 @@ pub struct Inspect {
     /// Context to count the bytes for; without it the model's own, up to 4096
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     context: Option<usize>,
+    /// Numbers of the KV cache to count the bytes for
+    #[arg(long, value_parser = kv_parser(), default_value = "f16")]
+    kv: KvType,
+    /// Lists every buffer on the device with its bytes
+    #[arg(long, conflicts_with_all = ["plan", "wgsl"])]
+    memory: bool,
+    /// Lists the dispatches of a run, with the kernel, workgroups, bytes and multiply-accumulates of each
+    #[arg(long, conflicts_with = "wgsl")]
+    plan: bool,
+    /// Tokens of the run that --plan lists: 1 is decode, more are a prefill
+    #[arg(long, value_name = "R", default_value_t = 1, requires = "plan", allow_negative_numbers = true)]
+    rows: usize,
+    /// Prints the complete WGSL of a kernel that the plans use: its name, or a part of it that fits no other
+    #[arg(long, value_name = "KERNEL", conflicts_with = "json")]
+    wgsl: Option<String>,
+    /// Shader features that the plans may use
+    #[arg(long, value_parser = tier_parser(), default_value = "base")]
+    tier: Tier,
+    /// Plans for drivers that run shaders on the CPU, instead of GPUs
+    #[arg(long)]
+    software: bool,
     /// Prints one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// One flat object; what the file lacks is left out.
-#[derive(Serialize)]
-struct Report {
-    file: String,
-    file_bytes: u64,
-    file_parts: usize,
-    format: String,
-    name: String,
-    #[serde(flatten)]
-    model: Option<ModelReport>,
-    tensors: usize,
-    tensor_bytes: u64,
-    /// `tensors_q4_0`, `tensor_bytes_q4_0` …
-    #[serde(flatten)]
-    by_type: BTreeMap<String, u64>,
-    #[serde(skip)]
-    kinds: Vec<(String, u64, u64)>,
-    #[serde(flatten)]
-    tokenizer: Option<TokenizerReport>,
-    chat_template: bool,
-    temperature: Option<f32>,
-    top_k: Option<u32>,
-    top_p: Option<f32>,
-    system_bytes_left: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct ModelReport {
-    architecture: &'static str,
-    parameters: u64,
-    layers: usize,
-    dim: usize,
-    ffn: usize,
-    heads: usize,
-    kv_heads: usize,
-    head_dim: usize,
-    vocabulary: usize,
+/// A model, and what it is counted for.
+struct Sized<'a> {
+    shape: &'a Shape,
+    tensors: &'a ModelTensors,
+    types: WeightTypes,
+    tuning: Tuning,
     context: usize,
-    tied_head: bool,
-    device_context: usize,
-    device_weight_bytes: u64,
-    device_kv_bytes: u64,
-    device_scratch_bytes: u64,
-    device_bytes: u64,
 }
 
-#[derive(Serialize)]
-struct TokenizerReport {
-    tokenizer: &'static str,
-    tokenizer_tokens: usize,
-    bos: Option<u32>,
-    bos_text: Option<String>,
-    adds_bos: bool,
-    eos: Option<u32>,
-    eos_text: Option<String>,
-    end_of_generation: Vec<u32>,
+impl Sized<'_> {
+    fn sizes(&self) -> Sizes<'_> {
+        let first_capacity = FIRST_CAPACITY.min(self.context);
+        Sizes { shape: self.shape, types: &self.types, tuning: &self.tuning, context: self.context, first_capacity }
+    }
+
+    /// Decode and prefill.
+    fn plans(&self) -> [Plan; 2] {
+        let matrices = Matrices::new(self.shape, &self.types, self.tuning.tile);
+        session_plans(self.shape, &matrices, &self.tuning, self.context)
+    }
 }
 
 impl Inspect {
     pub async fn run(self) -> Result<(), Failure> {
         let source = source::open(&self.file)?;
         let checkpoint = gguf::read(source.as_ref()).await?;
-        let report = self.report(source.as_ref(), &checkpoint).map_err(|error| Failure::with(source.name(), error))?;
+        let about = |error| Failure::with(source.name(), error);
+        if !self.memory && !self.plan && self.wgsl.is_none() {
+            let report = report::Report::new(&self, source.as_ref(), &checkpoint).map_err(about)?;
+            return if self.json { output::print_json(&report) } else { output::print(&report.text()) };
+        }
+        let sized = self.sized(&checkpoint).map_err(about)?;
+        let sized =
+            sized.ok_or_else(|| Failure::new(format!("{} holds a vocabulary and no weights", source.name())))?;
+        if let Some(kernel) = &self.wgsl {
+            return output::print(&plan::wgsl(&sized, kernel)?);
+        }
+        if self.plan {
+            let report = plan::Report::new(&sized, self.rows)?;
+            return if self.json { output::print_json(&report) } else { output::print(&report.text()) };
+        }
+        let report = memory::Report::new(&sized);
         if self.json { output::print_json(&report) } else { output::print(&report.text()) }
     }
 
-    fn report(&self, source: &dyn Source, checkpoint: &Checkpoint) -> llamita::Result<Report> {
-        let mut kinds: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
-        for tensor in checkpoint.tensors.values() {
-            let (count, bytes) = kinds.entry(&tensor.kind).or_default();
-            (*count, *bytes) = (*count + 1, *bytes + tensor.bytes);
-        }
-        let by_type = kinds.iter().flat_map(|(kind, (count, bytes))| {
-            let kind = kind.to_lowercase();
-            [(format!("tensors_{kind}"), *count), (format!("tensor_bytes_{kind}"), *bytes)]
-        });
-        let sampling = checkpoint.sampling;
-        Ok(Report {
-            file: source.name().to_owned(),
-            file_bytes: source.len(),
-            file_parts: source.parts().len(),
-            format: checkpoint.format.clone(),
-            name: checkpoint.name.clone(),
-            model: self.model(checkpoint)?,
-            tensors: checkpoint.tensors.len(),
-            tensor_bytes: kinds.values().map(|(_, bytes)| bytes).sum(),
-            by_type: by_type.collect(),
-            kinds: kinds.into_iter().map(|(kind, (count, bytes))| (kind.to_owned(), count, bytes)).collect(),
-            tokenizer: checkpoint.vocabulary.as_ref().map(TokenizerReport::new),
-            chat_template: checkpoint.chat_template.is_some(),
-            temperature: sampling.temperature,
-            top_k: sampling.top_k,
-            top_p: sampling.top_p,
-            system_bytes_left: memory::available(),
-        })
-    }
-
-    fn model(&self, checkpoint: &Checkpoint) -> llamita::Result<Option<ModelReport>> {
+    fn sized<'a>(&self, checkpoint: &'a Checkpoint) -> llamita::Result<Option<Sized<'a>>> {
         let Some((shape, tensors)) = &checkpoint.model else { return Ok(None) };
-        let device_context = session_context(shape, self.context)?;
-        let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base);
-        let needed @ Budget { weights, kv, scratch } =
-            budget(shape, &WeightTypes::of(tensors), &tuning, device_context);
-        Ok(Some(ModelReport {
-            architecture: "llama",
-            parameters: checkpoint.tensors.values().map(|tensor| tensor.dims.iter().product::<u64>()).sum(),
-            layers: shape.layers,
-            dim: shape.dim,
-            ffn: shape.ffn,
-            heads: shape.heads,
-            kv_heads: shape.kv_heads,
-            head_dim: shape.head_dim,
-            vocabulary: shape.vocabulary,
-            context: shape.context,
-            tied_head: tensors.output.is_none(),
-            device_context,
-            device_weight_bytes: weights,
-            device_kv_bytes: kv,
-            device_scratch_bytes: scratch,
-            device_bytes: needed.total(),
-        }))
-    }
-}
-
-impl TokenizerReport {
-    fn new(vocabulary: &Vocabulary) -> Self {
-        let text = |id: Option<u32>| vocabulary.tokens.get(id? as usize).cloned();
-        Self {
-            tokenizer: match vocabulary.kind {
-                VocabularyKind::ByteLevelBpe { .. } => "byte-level BPE",
-                VocabularyKind::SentencePiece { .. } => "sentencepiece BPE",
-            },
-            tokenizer_tokens: vocabulary.tokens.len(),
-            bos: vocabulary.bos,
-            bos_text: text(vocabulary.bos),
-            adds_bos: vocabulary.add_bos,
-            eos: vocabulary.eos,
-            eos_text: text(vocabulary.eos),
-            end_of_generation: vocabulary.end_of_generation.clone(),
-        }
-    }
-}
-
-impl Report {
-    fn text(&self) -> String {
-        let parts = if self.file_parts == 1 { String::new() } else { format!(" in {} parts", self.file_parts) };
-        let mut rows = vec![
-            ("file", format!("{}, {}, {}{parts}", self.file, self.format, output::bytes(self.file_bytes))),
-            ("name", self.name.clone()),
-        ];
-        match &self.model {
-            Some(model) => rows.extend(model.rows()),
-            None => rows.push(("model", "none: a vocabulary alone".to_owned())),
-        }
-        for (i, (kind, count, bytes)) in self.kinds.iter().enumerate() {
-            let label = if i == 0 { "tensors" } else { "" };
-            rows.push((label, format!("{kind:<6} {count:>5}  {:>10}", output::bytes(*bytes))));
-        }
-        match &self.tokenizer {
-            Some(tokenizer) => rows.extend(tokenizer.rows()),
-            None => rows.push(("tokenizer", "none".to_owned())),
-        }
-        rows.push(("chat template", if self.chat_template { "yes" } else { "none" }.to_owned()));
-        let settings = [
-            self.temperature.map(|value| format!("temperature {value}")),
-            self.top_k.map(|value| format!("top-k {value}")),
-            self.top_p.map(|value| format!("top-p {value}")),
-        ];
-        let settings: Vec<String> = settings.into_iter().flatten().collect();
-        rows.push(("sampling", if settings.is_empty() { "no settings".to_owned() } else { settings.join(", ") }));
-        if let Some(model) = &self.model {
-            rows.extend(model.device_rows());
-            rows.push(("system memory", format!("{} left", output::or_unknown(self.system_bytes_left))));
-        }
-        rows.iter().map(|(label, value)| format!("{label:<14} {value}")).collect::<Vec<_>>().join("\n")
-    }
-}
-
-impl ModelReport {
-    fn rows(&self) -> Vec<(&'static str, String)> {
-        let head = if self.tied_head { "tied to the embedding" } else { "its own matrix" };
-        vec![
-            ("model", format!("{}, {} parameters", self.architecture, self.parameters)),
-            ("shape", format!("{} layers, dim {}, ffn {}", self.layers, self.dim, self.ffn)),
-            ("heads", format!("{} of {}, {} for keys and values", self.heads, self.head_dim, self.kv_heads)),
-            ("vocabulary", format!("{}, head {head}", self.vocabulary)),
-            ("context", format!("{} tokens", self.context)),
-        ]
-    }
-
-    fn device_rows(&self) -> Vec<(&'static str, String)> {
-        vec![(
-            "on a device",
-            format!(
-                "{} for a context of {}: {} weights, {} KV cache, {} scratch",
-                output::bytes(self.device_bytes),
-                self.device_context,
-                output::bytes(self.device_weight_bytes),
-                output::bytes(self.device_kv_bytes),
-                output::bytes(self.device_scratch_bytes),
-            ),
-        )]
-    }
-}
-
-impl TokenizerReport {
-    fn rows(&self) -> Vec<(&'static str, String)> {
-        let token = |id: Option<u32>, text: &Option<String>| match (id, text) {
-            (Some(id), Some(text)) => format!("{id} {text:?}"),
-            _ => "none".to_owned(),
-        };
-        let added = if self.adds_bos { "put before every text" } else { "not put before a text" };
-        vec![
-            ("tokenizer", format!("{}, {} tokens", self.tokenizer, self.tokenizer_tokens)),
-            ("begin of text", format!("{}, {added}", token(self.bos, &self.bos_text))),
-            ("end of text", token(self.eos, &self.eos_text)),
-        ]
+        let context = session_context(shape, self.context, self.kv)?;
+        let class = if self.software { DeviceClass::CpuDriver } else { DeviceClass::Gpu };
+        let tuning = Tuning { kv: self.kv, ..Tuning::of(class, self.tier) };
+        Ok(Some(Sized { shape, tensors, types: WeightTypes::of(tensors), tuning, context }))
     }
 }

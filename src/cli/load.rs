@@ -16,6 +16,8 @@ static BUNDLED: &[u8] = include_bytes!("../../models/llamita-stories.gguf");
 /// A model on its device.
 pub struct Loaded {
     pub model: Model,
+    /// Where it came from, in case that the device is lost.
+    pub source: Box<dyn Source>,
     /// Its file, for messages.
     pub file: String,
     pub load_ms: f64,
@@ -48,14 +50,16 @@ pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
         tokenizer: tokenizer.as_ref().map(|file| file as &dyn Source),
         tier: args.tier,
         context: args.context,
+        kv: args.kv,
         memory: args.memory,
         shared_memory: memory::available(),
         progress: Some(&mut progress),
+        ..Default::default()
     };
     let loaded = Model::load(source.as_ref(), options).await;
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
     let model = loaded.map_err(|error| Failure::with(&file, error))?;
-    Ok(Loaded { model, file, load_ms: started.elapsed().as_secs_f64() * 1e3 })
+    Ok(Loaded { model, source, file, load_ms: started.elapsed().as_secs_f64() * 1e3 })
 }

@@ -50,7 +50,7 @@ struct Report<'a> {
     positions: usize,
     vocabulary: usize,
     file: String,
-    device: &'a str,
+    device: String,
     tier: &'static str,
     model: &'a str,
 }
@@ -96,7 +96,7 @@ impl Logits {
             positions: ids.len(),
             vocabulary,
             file: self.out.display().to_string(),
-            device: model.device().name(),
+            device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
             model: model.name(),
         };

@@ -50,7 +50,7 @@ struct Report<'a> {
     context: usize,
     windows: usize,
     seconds: f64,
-    device: &'a str,
+    device: String,
     tier: &'static str,
     model: &'a str,
 }
@@ -113,7 +113,7 @@ impl Perplexity {
             context,
             windows: run,
             seconds: started.elapsed().as_secs_f64(),
-            device: model.device().name(),
+            device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
             model: model.name(),
         };

@@ -10,18 +10,29 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
+use futures::FutureExt;
 use futures::channel::oneshot;
 
-use super::{Allocation, Gpu};
+use super::{Allocation, Gpu, buffer_bytes};
 use crate::error::{Error, Result};
 use crate::kernel::{Active, round_up};
-use crate::plan::{Copy, Kind, Plan, Step, Wanted};
+use crate::plan::{Buffer, Copy, Plan, Step, Wanted, session_buffers};
 use crate::slot::Slot;
 
 /// Offsets of uniform bindings are multiples of this on every device.
 const UNIFORM_ALIGN: usize = 256;
 /// Slots of the ring: more than submits that are ever in flight.
 const SLOTS: usize = 8;
+
+/// How the buffers of weights and sessions are used.
+const STATE: wgpu::BufferUsages =
+    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST).union(wgpu::BufferUsages::COPY_SRC);
+
+/// Words of the uniform buffers of a plan: its ring of slots, and its params.
+pub fn uniform_words(plan: &Plan) -> [usize; 2] {
+    let slot = round_up(Slot::words(plan.rows, plan.pairs) * 4, UNIFORM_ALIGN);
+    [slot * SLOTS / 4, plan.steps.len().max(1) * UNIFORM_ALIGN / 4]
+}
 
 /// Packed weights on the device, by buffer name.
 #[derive(Debug, Default)]
@@ -32,14 +43,22 @@ pub struct DeviceWeights {
 impl DeviceWeights {
     /// Makes room for a buffer.
     pub fn reserve(&mut self, gpu: &Gpu, name: &str, words: usize) {
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
-        self.buffers.insert(name.to_owned(), gpu.allocate(name, words, usage));
+        self.buffers.insert(name.to_owned(), gpu.allocate(name, words, STATE));
+    }
+
+    /// Gives the memory back, whoever still holds the weights of a device that is lost.
+    pub fn destroy(&self) {
+        self.buffers.values().for_each(|buffer| buffer.destroy());
     }
 
     /// Writes words.
     pub fn write(&self, gpu: &Gpu, name: &str, first: usize, words: &[u32]) {
         gpu.inner.queue.write_buffer(&self.buffers[name], first as u64 * 4, bytemuck::cast_slice(words));
     }
+}
+
+fn uniform_bytes(plans: &[Arc<Plan>]) -> u64 {
+    plans.iter().flat_map(|plan| uniform_words(plan)).map(buffer_bytes).sum()
 }
 
 /// A plan on the device.
@@ -68,20 +87,76 @@ impl Machine {
     /// # Errors
     /// Where the device is lost or out of memory, or refuses a kernel.
     pub fn new(gpu: &Gpu, weights: Rc<DeviceWeights>, plans: Vec<Arc<Plan>>) -> Result<Self> {
-        let mut sizes: HashMap<&str, usize> = HashMap::new();
-        for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|b| b.kind != Kind::Weight) {
-            let words = sizes.entry(&buffer.name).or_default();
-            *words = (*words).max(buffer.words);
-        }
-        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::COPY_SRC;
-        let state = sizes.iter().map(|(name, words)| ((*name).to_owned(), gpu.allocate(name, *words, usage))).collect();
-        let mut machine = Self { gpu: gpu.clone(), weights, state, plans: Vec::new(), staging: Rc::default() };
-        for plan in plans {
-            let prepared = machine.prepare(plan)?;
-            machine.plans.push(prepared);
-        }
+        gpu.check()?;
+        let buffers = session_buffers(plans.iter().map(Arc::as_ref));
+        let uniforms = uniform_bytes(&plans);
+        let bytes = uniforms + buffers.iter().map(|b| buffer_bytes(b.words)).sum::<u64>();
+        let (machine, answer) = gpu.admitted("a session", bytes, || {
+            let state = buffers.iter().map(|b| (b.name.clone(), gpu.allocate(&b.name, b.words, STATE))).collect();
+            let mut machine = Self { gpu: gpu.clone(), weights, state, plans: Vec::new(), staging: Rc::default() };
+            machine.prepare_all(plans).map(|()| machine)
+        })?;
+        // Where the answer comes later, the first run fails instead.
+        answer.now_or_never().transpose()?;
+        let machine = machine?;
         gpu.check()?;
         Ok(machine)
+    }
+
+    /// Goes on with plans whose buffers have other sizes; with `keep` every slab keeps what it holds.
+    ///
+    /// Buffers are replaced one by one, each after the device is done with the one before, so that at most one of them
+    /// exists twice. Ended early, by an error or by dropping the future, it has to be called again before the next run,
+    /// and what the buffers hold is lost.
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room.
+    pub async fn resize(&mut self, plans: Vec<Arc<Plan>>, keep: bool) -> Result<()> {
+        self.gpu.check()?;
+        for buffer in session_buffers(plans.iter().map(Arc::as_ref)) {
+            if self.state.get(&buffer.name).is_none_or(|old| old.size() != buffer_bytes(buffer.words)) {
+                self.replace(&buffer, keep).await?;
+            }
+        }
+        self.plans.clear();
+        let gpu = self.gpu.clone();
+        let bytes = uniform_bytes(&plans);
+        let (prepared, answer) = gpu.admitted("a session", bytes, || self.prepare_all(plans))?;
+        let answer = answer.await;
+        if answer.is_err() {
+            self.plans.clear();
+        }
+        answer?;
+        prepared
+    }
+
+    /// Gives up buffers and plans.
+    pub fn release(&mut self) {
+        self.plans.clear();
+        self.state.clear();
+    }
+
+    /// Makes a buffer anew.
+    async fn replace(&mut self, buffer: &Buffer, keep: bool) -> Result<()> {
+        if !keep {
+            self.state.remove(&buffer.name);
+        }
+        let bytes = buffer_bytes(buffer.words);
+        let allocate = || self.gpu.allocate(&buffer.name, buffer.words, STATE);
+        let (new, answer) = self.gpu.admitted(&buffer.name, bytes, allocate)?;
+        answer.await?;
+        if let Some(old) = self.state.get(&buffer.name) {
+            let [from, to] = [old.size(), bytes].map(|all| all / buffer.slabs as u64);
+            let mut encoder =
+                self.gpu.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+            for slab in 0..buffer.slabs as u64 {
+                encoder.copy_buffer_to_buffer(old, slab * from, &new, slab * to, from.min(to));
+            }
+            let submission = self.gpu.inner.queue.submit([encoder.finish()]);
+            self.readback(None, submission).await?;
+        }
+        self.state.insert(buffer.name.clone(), new);
+        Ok(())
     }
 
     fn buffer(&self, name: &str) -> Result<&Allocation> {
@@ -91,12 +166,20 @@ impl Machine {
             .ok_or_else(|| Error::Internal(format!("no buffer {name} on the device")))
     }
 
+    fn prepare_all(&mut self, plans: Vec<Arc<Plan>>) -> Result<()> {
+        for plan in plans {
+            let prepared = self.prepare(plan)?;
+            self.plans.push(prepared);
+        }
+        Ok(())
+    }
+
     fn prepare(&self, plan: Arc<Plan>) -> Result<Prepared> {
         let gpu = &self.gpu;
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let slot_stride = round_up(Slot::words(plan.rows, plan.pairs) * 4, UNIFORM_ALIGN);
-        let slots = gpu.allocate("slots", slot_stride / 4 * SLOTS, uniform);
-        let params = gpu.allocate("params", plan.steps.len().max(1) * UNIFORM_ALIGN / 4, uniform);
+        let [slots, params] = uniform_words(&plan);
+        let slot_stride = slots / SLOTS * 4;
+        let (slots, params) = (gpu.allocate("slots", slots, uniform), gpu.allocate("params", params, uniform));
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (i, step) in plan.steps.iter().enumerate() {
             let offset = (i * UNIFORM_ALIGN) as u64;
@@ -114,6 +197,7 @@ impl Machine {
                 let buffer = self.buffer(&plan.buffers[id.0].name)?;
                 entries.push(wgpu::BindGroupEntry { binding: arg.binding, resource: buffer.as_entire_binding() });
             }
+            gpu.counters().bind_groups.fetch_add(1, Ordering::Relaxed);
             let group = gpu.inner.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(&step.label),
                 layout: &compiled.layout,

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use half::f16;
-
-use super::{SlotShape, Splits, Tier};
+use super::{KvType, SlotShape, Splits, Tier};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
 
 uniform! {
@@ -35,6 +33,8 @@ impl AttentionParams {
 pub struct Attention {
     /// How halves are read.
     pub tier: Tier,
+    /// What the KV cache holds.
+    pub kv: KvType,
     /// Lanes of a workgroup.
     pub lanes: usize,
     /// Elements of a head.
@@ -64,8 +64,9 @@ impl Kernel for Attention {
 
     fn label(&self) -> String {
         format!(
-            "attention/{}/d{}-g{}/{}x{}-keys{}-splits{}-rows{}",
+            "attention/{}/kv-{}/d{}-g{}/{}x{}-keys{}-splits{}-rows{}",
             self.tier,
+            self.kv.name(),
             self.head_dim,
             self.group,
             self.lanes,
@@ -92,12 +93,7 @@ impl Kernel for Attention {
             .size("KEYS", self.keys)
             .size("SCORES", queries * self.keys)
             .size("ITEMS", (queries * self.head_dim / 4).div_ceil(self.lanes));
-        let source = self.splits.add_to(source);
-        if self.tier.f16() {
-            source.enable("f16").with(include_str!("../../shaders/lib/kv_f16.wgsl"))
-        } else {
-            source.with(include_str!("../../shaders/lib/kv_f32.wgsl"))
-        }
+        self.kv.reader(self.splits.add_to(source), self.tier.f16())
     }
 
     fn lanes(&self) -> u32 {
@@ -109,7 +105,7 @@ impl Kernel for Attention {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        args(params, self.tier, self.head_dim, self.splits, self.slot)
+        args(params, (self.kv, self.tier.f16()), self.head_dim, self.splits, self.slot)
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
@@ -130,15 +126,20 @@ impl Kernel for Attention {
         let params: AttentionParams = call.params();
         let begin = params.token_begin as usize;
         let end = (begin + call.grid[1] as usize * self.query_tokens).min(call.slot.head.rows as usize);
-        oracle(call, (self.head_dim, self.group, self.splits), begin..end, self.query_tokens);
+        oracle(call, (self.kv, self.head_dim, self.group, self.splits), begin..end, self.query_tokens);
     }
 }
 
 /// The binding table. Of the KV cache one position is asked for: its capacity belongs to the session, which allocates it.
-pub(super) fn args(params: &[u32], tier: Tier, head_dim: usize, splits: Splits, slot: SlotShape) -> Vec<Arg> {
+pub(super) fn args(
+    params: &[u32],
+    (kv, native): (KvType, bool),
+    head_dim: usize,
+    splits: Splits,
+    slot: SlotShape,
+) -> Vec<Arg> {
     let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
-    let kv = if tier.f16() { Element::Vec4F16 } else { Element::Vec2U32 };
-    let kv_words = params.kv_heads as usize * head_dim / 2;
+    let (kv, kv_words) = (kv.element(native), kv.words(params.kv_heads as usize * head_dim));
     let (heads, rows) = (params.heads as usize, slot.rows);
     vec![
         Arg::read("queries", 2, Element::Vec4F32, rows * heads * head_dim),
@@ -156,18 +157,19 @@ pub(super) fn work(params: &[u32], head_dim: usize, active: Active) -> u64 {
 }
 
 /// Attention of some rows in f64; `query_tokens` of them share the ends of their splits.
-pub(super) fn oracle(call: &Call, (d, group, splits): (usize, usize, Splits), rows: Range<usize>, query_tokens: usize) {
+pub(super) fn oracle(
+    call: &Call,
+    (kv, d, group, splits): (KvType, usize, usize, Splits),
+    rows: Range<usize>,
+    query_tokens: usize,
+) {
     let params: AttentionParams = call.params();
     let heads = params.heads as usize;
     let (q, k, v) = (call.floats(0), call.words(1), call.words(2));
     let (mut out, mut score) = (call.floats_mut(3), call.floats_mut(4));
-    let halves = |words: &[u32], kv_head: usize, position: usize| -> Vec<f64> {
-        let first = (kv_head * call.slot.head.capacity as usize + position) * d / 2;
-        words[first..first + d / 2]
-            .iter()
-            .flat_map(|w| [*w as u16, (*w >> 16) as u16])
-            .map(|bits| f16::from_bits(bits).to_f64())
-            .collect()
+    let cached = |words: &[u32], kv_head: usize, position: usize| -> Vec<f64> {
+        let first = (kv_head * call.slot.head.capacity as usize + position) * d;
+        (first..first + d).map(|at| kv.read(words, at)).collect()
     };
     let end = rows.end;
     for first in rows.step_by(query_tokens) {
@@ -182,14 +184,14 @@ pub(super) fn oracle(call: &Call, (d, group, splits): (usize, usize, Splits), ro
                 let query = &q[(t * heads + head) * d..][..d];
                 let dots: Vec<f64> = seen
                     .clone()
-                    .map(|p| halves(&k, kv_head, p).iter().zip(query).map(|(k, q)| k * f64::from(*q)).sum())
+                    .map(|p| cached(&k, kv_head, p).iter().zip(query).map(|(k, q)| k * f64::from(*q)).sum())
                     .collect();
                 let largest = dots.iter().copied().fold(f64::from(-1e30f32), f64::max);
                 let total: f64 = dots.iter().map(|s| (s - largest).exp()).sum();
                 let mut sum = vec![0.0; d];
                 for (s, p) in dots.iter().zip(seen.clone()) {
                     let weight = (s - largest).exp() / total;
-                    sum.iter_mut().zip(halves(&v, kv_head, p)).for_each(|(sum, v)| *sum += weight * v);
+                    sum.iter_mut().zip(cached(&v, kv_head, p)).for_each(|(sum, v)| *sum += weight * v);
                 }
                 let at = (t * splits.most + split) * params.out_quads as usize * 4 + head * d;
                 out[at..at + d].iter_mut().zip(sum).for_each(|(out, v)| *out = v as f32);

@@ -1,7 +1,7 @@
 //! `o = softmax(q k^T) v` as [`Attention`](super::Attention), where a lane works alone: for drivers on CPUs.
 
 use super::attention::{AttentionParams, oracle};
-use super::{SlotShape, Splits, Tier};
+use super::{KvType, SlotShape, Splits};
 use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
 
 /// Query heads of a lane.
@@ -12,6 +12,8 @@ const KEYS: usize = 32;
 /// A variant of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flash {
+    /// What the KV cache holds.
+    pub kv: KvType,
     /// Lanes of a workgroup.
     pub lanes: usize,
     /// Elements of a head.
@@ -31,7 +33,7 @@ impl Kernel for Flash {
 
     fn label(&self) -> String {
         let (d, group, splits, rows) = (self.head_dim, self.group, self.splits.most, self.slot.rows);
-        format!("flash/d{d}-g{group}/{}-splits{splits}-rows{rows}", self.lanes)
+        format!("flash/kv-{}/d{d}-g{group}/{}-splits{splits}-rows{rows}", self.kv.name(), self.lanes)
     }
 
     fn source(&self) -> Source {
@@ -42,7 +44,7 @@ impl Kernel for Flash {
             .size("GROUP", self.group)
             .size("KEYS", KEYS);
         // Halves are loaded two at a time even where there is shader-f16: a load costs a driver on the CPU the same.
-        self.splits.add_to(source).with(include_str!("../../shaders/lib/kv_f32.wgsl"))
+        self.kv.reader(self.splits.add_to(source), false)
     }
 
     fn lanes(&self) -> u32 {
@@ -54,7 +56,7 @@ impl Kernel for Flash {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        super::attention::args(params, Tier::Base, self.head_dim, self.splits, self.slot)
+        super::attention::args(params, (self.kv, false), self.head_dim, self.splits, self.slot)
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
@@ -76,6 +78,6 @@ impl Kernel for Flash {
     fn oracle(&self, call: &Call) {
         let params: AttentionParams = call.params();
         let rows = params.token_begin as usize..call.slot.head.rows.min(params.token_end) as usize;
-        oracle(call, (self.head_dim, self.group, self.splits), rows, 1);
+        oracle(call, (self.kv, self.head_dim, self.group, self.splits), rows, 1);
     }
 }

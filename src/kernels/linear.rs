@@ -1,9 +1,7 @@
 //! What [`Matvec`](super::Matvec) and [`Matmul`](super::Matmul) share: params, the weight matrix, and what becomes of the
 //! result.
 
-use half::f16;
-
-use super::SlotShape;
+use super::{KvType, SlotShape};
 use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Element, Source, round_up, uniform};
 use crate::pack::{BLOCK, Layout};
@@ -81,7 +79,7 @@ impl LinearParams {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// Rotated queries, and rotated keys and values appended to the KV cache.
-    Qkv,
+    Qkv(KvType),
     /// Added to the residual stream.
     Residual,
     /// `silu(gate) * up` of alternating rows.
@@ -95,12 +93,14 @@ pub enum Output {
 }
 
 impl Output {
-    /// Every output.
-    pub const ALL: [Self; 6] = [Self::Qkv, Self::Residual, Self::Swiglu, Self::Gate, Self::Up, Self::Logits];
+    /// Every output, with the smallest KV cache.
+    pub const ALL: [Self; 6] =
+        [Self::Qkv(KvType::F16), Self::Residual, Self::Swiglu, Self::Gate, Self::Up, Self::Logits];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Qkv => "qkv",
+            Self::Qkv(KvType::F16) => "qkv",
+            Self::Qkv(KvType::F32) => "qkv-f32",
             Self::Residual => "residual",
             Self::Swiglu => "swiglu",
             Self::Gate => "gate",
@@ -112,7 +112,12 @@ impl Output {
     pub(super) fn add_to(self, source: Source) -> Source {
         const SILU: &str = include_str!("../../shaders/lib/silu.wgsl");
         match self {
-            Self::Qkv => source.with(include_str!("../../shaders/lib/output_qkv.wgsl")),
+            Self::Qkv(kv) => source
+                .with(match kv {
+                    KvType::F16 => include_str!("../../shaders/lib/kv_store_f16.wgsl"),
+                    KvType::F32 => include_str!("../../shaders/lib/kv_store_f32.wgsl"),
+                })
+                .with(include_str!("../../shaders/lib/output_qkv.wgsl")),
             Self::Residual => source.with(include_str!("../../shaders/lib/output_residual.wgsl")),
             Self::Swiglu => source.with(SILU).with(include_str!("../../shaders/lib/output_swiglu.wgsl")),
             Self::Gate => source.with(SILU).with(include_str!("../../shaders/lib/output_gate.wgsl")),
@@ -126,12 +131,13 @@ impl Output {
     pub(super) fn args(self, params: &LinearParams, rows: usize) -> Vec<Arg> {
         let stride = params.stride as usize;
         match self {
-            Self::Qkv => {
-                let kv_words = params.kv_dim as usize / 2;
+            Self::Qkv(kv) => {
+                let kv_words = kv.words(params.kv_dim as usize);
+                let element = if kv == KvType::F16 { Element::U32 } else { Element::Vec2F32 };
                 vec![
                     Arg::write("queries", 5, Element::Vec2F32, rows * params.q_dim as usize),
-                    Arg::write("keys", 6, Element::U32, kv_words),
-                    Arg::write("values", 7, Element::U32, kv_words),
+                    Arg::write("keys", 6, element, kv_words),
+                    Arg::write("values", 7, element, kv_words),
                 ]
             }
             Self::Residual => vec![Arg::write("residual", 5, Element::F32, rows * stride)],
@@ -166,7 +172,7 @@ impl Output {
                     } as f32;
                 }
             }
-            Self::Qkv => store_qkv(call, &params, first, t, part_row, [a, pair()]),
+            Self::Qkv(kv) => store_qkv(call, &params, kv, first, t, part_row, [a, pair()]),
         }
     }
 }
@@ -175,7 +181,7 @@ fn silu(x: f64) -> f64 {
     x / (1.0 + (-x).exp())
 }
 
-fn store_qkv(call: &Call, params: &LinearParams, first: usize, t: usize, row: usize, v: [f64; 2]) {
+fn store_qkv(call: &Call, params: &LinearParams, kv: KvType, first: usize, t: usize, row: usize, v: [f64; 2]) {
     let (q_dim, kv_dim, d) = (params.q_dim as usize, params.kv_dim as usize, params.head_dim as usize);
     let Slot { head, rows, rope } = call.slot;
     let pair = row % d / 2;
@@ -190,9 +196,8 @@ fn store_qkv(call: &Call, params: &LinearParams, first: usize, t: usize, row: us
     }
     let (buffer, kv_row, pair_values) =
         if row < q_dim + kv_dim { (first + 1, row - q_dim, rotated) } else { (first + 2, row - q_dim - kv_dim, v) };
-    let at = (kv_row / d * head.capacity as usize + rows[t].position as usize) * (d / 2) + pair;
-    let [low, high] = pair_values.map(|v| u32::from(f16::from_f64(v.clamp(-65504.0, 65504.0)).to_bits()));
-    call.words_mut(buffer)[at] = low | high << 16;
+    let at = (kv_row / d * head.capacity as usize + rows[t].position as usize) * d + row % d;
+    kv.write(&mut call.words_mut(buffer), at, pair_values);
 }
 
 /// The product in f64: `input(t)` gives the prepared row of token `t`, `scale` what every sum is multiplied by.

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::llama::names;
 use crate::plan::{Copy, Wanted};
 use crate::sampling::Sampling;
+use crate::source::Source;
 use crate::tokenizer::Decoder;
 
 use super::{DECODE, PREFILL, Session};
@@ -135,7 +136,8 @@ impl<'s> Reply<'s> {
     /// incomplete.
     ///
     /// # Errors
-    /// Where the device is lost; what came before stays valid, and the reply is over.
+    /// Where the device is lost or has no room for a longer cache; what came before stays valid, and the reply is over
+    /// unless [`Self::resume`] brings it back.
     pub async fn next(&mut self) -> Option<Result<String>> {
         if self.stop.is_some() {
             return None;
@@ -154,13 +156,33 @@ impl<'s> Reply<'s> {
         }
     }
 
+    /// Goes on where the device was lost, or ran out of memory: [`Session::resume`], then the pieces that would have come
+    /// next, with the same draws. What was under way on the lost device is computed again.
+    ///
+    /// # Errors
+    /// As [`Session::resume`]; the reply stays where it is, and this may be called again.
+    pub async fn resume(&mut self, source: &dyn Source) -> Result<()> {
+        self.inflight.clear();
+        self.prefilled = false;
+        self.session.resume(source).await?;
+        self.biases = self.session.write_settings(&self.sampling)?;
+        if self.stop == Some(StopReason::Error) {
+            self.stop = None;
+        }
+        Ok(())
+    }
+
     async fn step(&mut self) -> Result<Option<String>> {
-        if !self.prefilled {
+        if !self.prefilled || self.session.capacity == 0 {
+            // Nothing was run yet, or a future that made room was dropped, and the cache is empty.
+            self.inflight.clear();
+            self.requested = self.generated.len();
             self.prefill().await?;
             self.prefilled = true;
         }
-        self.look_ahead()?;
-        let Some(token) = self.inflight.pop_front() else {
+        self.look_ahead().await?;
+        let alone = self.inflight.len() == 1;
+        let Some(token) = self.inflight.front_mut() else {
             let full =
                 self.session.tokens.len() >= self.session.model.context() && self.requested < self.sampling.max_tokens;
             self.stop = Some(if full { StopReason::Context } else { StopReason::Length });
@@ -168,10 +190,10 @@ impl<'s> Reply<'s> {
         };
         let more =
             self.requested < self.sampling.max_tokens && self.session.tokens.len() + 1 < self.session.model.context();
-        if self.inflight.is_empty() && more && self.session.machine.overlaps() {
-            self.waits += 1;
-        }
+        // The token is taken once it is there: whoever drops this future may ask again.
         let words = token.await?;
+        self.inflight.pop_front();
+        self.waits += usize::from(alone && more && self.session.machine.overlaps());
         let id = words.first().copied().ok_or_else(|| Error::Internal("a run gave no token".to_owned()))?;
         let now = Instant::now();
         if let Some(last) = self.last_token {
@@ -197,11 +219,12 @@ impl<'s> Reply<'s> {
     /// Runs the prompt in chunks, each in submits short enough for a screen that is drawn by the same GPU.
     async fn prefill(&mut self) -> Result<()> {
         let Reply { session, sampling, .. } = self;
-        if sampling.max_tokens == 0 {
+        if self.requested >= sampling.max_tokens {
             return Ok(());
         }
         let total = session.tokens.len();
         let last = total - 1;
+        session.make_room(total).await?;
         let mut running: VecDeque<(Token, Instant, u64)> = VecDeque::new();
         while session.computed < last {
             let first = session.computed;
@@ -235,7 +258,7 @@ impl<'s> Reply<'s> {
             }
             session.computed = first + chunk;
         }
-        if self.requested == 0 {
+        if self.inflight.is_empty() {
             // A single token is left: the conversation went on from the cache.
             session.machine.write(names::IDS, last, &session.tokens[last..])?;
         }
@@ -243,14 +266,14 @@ impl<'s> Reply<'s> {
     }
 
     /// Keeps enough tokens under way that the device never waits for the host.
-    fn look_ahead(&mut self) -> Result<()> {
+    async fn look_ahead(&mut self) -> Result<()> {
         let session = &mut *self.session;
         let depth = if session.machine.overlaps() { session.pace.look_ahead() } else { 1 };
         let prompt = session.tokens.len() - self.generated.len();
         while self.inflight.len() < depth && self.requested < self.sampling.max_tokens {
             let position = prompt + self.requested - 1;
-            if self.requested == 0 || position < session.model.context() {
-                let position = if self.requested == 0 { session.tokens.len() - 1 } else { position };
+            if position < session.model.context() {
+                session.make_room(position + 1).await?;
                 let slot = session.slot(DECODE, position..position + 1, &self.sampling, self.biases);
                 let copy = Copy { name: names::IDS, first: position + 1, words: 1 };
                 let steps = 0..session.plans[DECODE].steps.len();

@@ -99,6 +99,67 @@ fn inspect_counts_tensors_and_bytes() {
 }
 
 #[test]
+fn inspect_lists_buffers() {
+    let inspect = |more: &[&str]| run(&[&["inspect", BUNDLED, "--context", "768"], more].concat());
+    let (memory, report) = (inspect(&["--memory", "--json"]).object(), inspect(&["--json"]).object());
+    for (field, sum) in
+        [("weights_bytes", "device_weight_bytes"), ("kv_bytes", "device_kv_bytes"), ("total_bytes", "device_bytes")]
+    {
+        assert_eq!(memory[field], report[sum], "{field}");
+    }
+    let buffers = memory["buffers"].as_array().expect("buffers");
+    let of = |kind: &str| {
+        let of_kind = buffers.iter().filter(|buffer| buffer["kind"] == kind);
+        of_kind.map(|buffer| number(buffer, "bytes")).sum::<f64>()
+    };
+    for kind in ["weights", "kv", "scratch", "uniform", "readback", "growth"] {
+        assert_eq!(of(kind), number(&memory, &format!("{kind}_bytes")), "{kind}");
+    }
+    // The last growth replaces 512 positions of 4 heads of 32 halves.
+    assert_eq!(of("growth"), 512.0 * 128.0 * 2.0);
+    let wide = inspect(&["--memory", "--json", "--kv", "f32"]).object();
+    let caches = 2.0 * 4.0 * 768.0 * 128.0 * 2.0;
+    assert_eq!(number(&wide, "kv_bytes"), number(&memory, "kv_bytes") + caches);
+    let text = inspect(&["--memory"]).ok();
+    assert!(text.contains("  blk.3.values\n") && text.lines().count() > buffers.len(), "{text}");
+}
+
+#[test]
+fn inspect_shows_plans_and_shaders() {
+    let plan = |rows: &str| run(&["inspect", BUNDLED, "--plan", "--json", "--rows", rows]).object();
+    let labels = |report: &serde_json::Value| -> Vec<String> {
+        let steps = report["steps"].as_array().expect("steps");
+        steps.iter().map(|step| step["label"].as_str().expect("a label").to_owned()).collect()
+    };
+    let decode = plan("1");
+    let found = labels(&decode);
+    // Five dispatches in each of four layers, the embedding, the head and two samplers.
+    assert_eq!((found.len(), found[0].as_str(), found[23].as_str()), (24, "embed", "sample"));
+    assert!(number(&decode, "work") > 2.9e6 && number(&decode, "bytes") > 1.5e6);
+    let prefill = plan("100");
+    assert!(labels(&prefill).iter().any(|label| label == "blk.0.attn_norm"));
+    assert!(number(&prefill, "work") > 50.0 * number(&decode, "work"));
+    let text = run(&["inspect", BUNDLED, "--plan"]).ok();
+    assert!(text.contains("blk.3.attention") && text.ends_with("multiply-accumulates\n"), "{text}");
+    for rows in ["0", "129"] {
+        let ran = run(&["inspect", BUNDLED, "--plan", "--rows", rows]);
+        assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{}", ran.err);
+        assert!(ran.err.contains("1 to 128 tokens"), "{}", ran.err);
+    }
+
+    let text = run(&["inspect", BUNDLED, "--wgsl", "argmax"]).ok();
+    assert!(text.contains("fn main(") && text.contains("const LANES: u32 = "), "{text}");
+    let several = run(&["inspect", BUNDLED, "--wgsl", "matvec"]);
+    assert_eq!(several.code, Some(1));
+    assert!(several.err.contains("fits several kernels: matvec/Q4_0/"), "{}", several.err);
+    let exact = several.err.trim_end().rsplit(", ").next().expect("a label").to_owned();
+    assert!(run(&["inspect", BUNDLED, "--wgsl", &exact]).ok().contains("fn main("), "{exact}");
+    let unknown = run(&["inspect", BUNDLED, "--wgsl", "teapot"]);
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.err.contains("there are argmax") && unknown.err.lines().count() == 1, "{}", unknown.err);
+}
+
+#[test]
 fn inspect_needs_no_tokenizer() {
     let shape = Shape { layers: 1, dim: 32, ffn: 64, heads: 2, kv_heads: 1, vocabulary: 7, context: 64, base: 1e4 };
     let path = scratch("no-tokenizer.gguf", &Gguf::llama(&shape, 8, true).bytes());

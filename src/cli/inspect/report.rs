@@ -1,0 +1,224 @@
+//! What a file holds, and the memory it takes in sum.
+
+use std::collections::BTreeMap;
+
+use llamita::Budget;
+use llamita::format::{Checkpoint, Vocabulary, VocabularyKind};
+use llamita::source::Source;
+use serde::Serialize;
+
+use super::Inspect;
+use crate::cli::{memory, output};
+
+/// One flat object; what the file lacks is left out.
+#[derive(Serialize)]
+pub struct Report {
+    file: String,
+    file_bytes: u64,
+    file_parts: usize,
+    format: String,
+    name: String,
+    #[serde(flatten)]
+    model: Option<ModelReport>,
+    tensors: usize,
+    tensor_bytes: u64,
+    /// `tensors_q4_0`, `tensor_bytes_q4_0` …
+    #[serde(flatten)]
+    by_type: BTreeMap<String, u64>,
+    #[serde(skip)]
+    kinds: Vec<(String, u64, u64)>,
+    #[serde(flatten)]
+    tokenizer: Option<TokenizerReport>,
+    chat_template: bool,
+    temperature: Option<f32>,
+    top_k: Option<u32>,
+    top_p: Option<f32>,
+    system_bytes_left: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ModelReport {
+    architecture: &'static str,
+    parameters: u64,
+    layers: usize,
+    dim: usize,
+    ffn: usize,
+    heads: usize,
+    kv_heads: usize,
+    head_dim: usize,
+    vocabulary: usize,
+    context: usize,
+    tied_head: bool,
+    device_context: usize,
+    device_weight_bytes: u64,
+    device_kv_bytes: u64,
+    device_scratch_bytes: u64,
+    device_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct TokenizerReport {
+    tokenizer: &'static str,
+    tokenizer_tokens: usize,
+    bos: Option<u32>,
+    bos_text: Option<String>,
+    adds_bos: bool,
+    eos: Option<u32>,
+    eos_text: Option<String>,
+    end_of_generation: Vec<u32>,
+}
+
+impl Report {
+    pub fn new(inspect: &Inspect, source: &dyn Source, checkpoint: &Checkpoint) -> llamita::Result<Self> {
+        let mut kinds: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for tensor in checkpoint.tensors.values() {
+            let (count, bytes) = kinds.entry(&tensor.kind).or_default();
+            (*count, *bytes) = (*count + 1, *bytes + tensor.bytes);
+        }
+        let by_type = kinds.iter().flat_map(|(kind, (count, bytes))| {
+            let kind = kind.to_lowercase();
+            [(format!("tensors_{kind}"), *count), (format!("tensor_bytes_{kind}"), *bytes)]
+        });
+        let sampling = checkpoint.sampling;
+        Ok(Self {
+            file: source.name().to_owned(),
+            file_bytes: source.len(),
+            file_parts: source.parts().len(),
+            format: checkpoint.format.clone(),
+            name: checkpoint.name.clone(),
+            model: ModelReport::new(inspect, checkpoint)?,
+            tensors: checkpoint.tensors.len(),
+            tensor_bytes: kinds.values().map(|(_, bytes)| bytes).sum(),
+            by_type: by_type.collect(),
+            kinds: kinds.into_iter().map(|(kind, (count, bytes))| (kind.to_owned(), count, bytes)).collect(),
+            tokenizer: checkpoint.vocabulary.as_ref().map(TokenizerReport::new),
+            chat_template: checkpoint.chat_template.is_some(),
+            temperature: sampling.temperature,
+            top_k: sampling.top_k,
+            top_p: sampling.top_p,
+            system_bytes_left: memory::available(),
+        })
+    }
+}
+
+impl ModelReport {
+    fn new(inspect: &Inspect, checkpoint: &Checkpoint) -> llamita::Result<Option<Self>> {
+        let Some(sized) = inspect.sized(checkpoint)? else { return Ok(None) };
+        let (shape, tensors) = (sized.shape, sized.tensors);
+        let needed @ Budget { weights, kv, scratch } = sized.sizes().budget();
+        Ok(Some(Self {
+            architecture: "llama",
+            parameters: checkpoint.tensors.values().map(|tensor| tensor.dims.iter().product::<u64>()).sum(),
+            layers: shape.layers,
+            dim: shape.dim,
+            ffn: shape.ffn,
+            heads: shape.heads,
+            kv_heads: shape.kv_heads,
+            head_dim: shape.head_dim,
+            vocabulary: shape.vocabulary,
+            context: shape.context,
+            tied_head: tensors.output.is_none(),
+            device_context: sized.context,
+            device_weight_bytes: weights,
+            device_kv_bytes: kv,
+            device_scratch_bytes: scratch,
+            device_bytes: needed.total(),
+        }))
+    }
+}
+
+impl TokenizerReport {
+    fn new(vocabulary: &Vocabulary) -> Self {
+        let text = |id: Option<u32>| vocabulary.tokens.get(id? as usize).cloned();
+        Self {
+            tokenizer: match vocabulary.kind {
+                VocabularyKind::ByteLevelBpe { .. } => "byte-level BPE",
+                VocabularyKind::SentencePiece { .. } => "sentencepiece BPE",
+            },
+            tokenizer_tokens: vocabulary.tokens.len(),
+            bos: vocabulary.bos,
+            bos_text: text(vocabulary.bos),
+            adds_bos: vocabulary.add_bos,
+            eos: vocabulary.eos,
+            eos_text: text(vocabulary.eos),
+            end_of_generation: vocabulary.end_of_generation.clone(),
+        }
+    }
+}
+
+impl Report {
+    pub fn text(&self) -> String {
+        let parts = if self.file_parts == 1 { String::new() } else { format!(" in {} parts", self.file_parts) };
+        let mut rows = vec![
+            ("file", format!("{}, {}, {}{parts}", self.file, self.format, output::bytes(self.file_bytes))),
+            ("name", self.name.clone()),
+        ];
+        match &self.model {
+            Some(model) => rows.extend(model.rows()),
+            None => rows.push(("model", "none: a vocabulary alone".to_owned())),
+        }
+        for (i, (kind, count, bytes)) in self.kinds.iter().enumerate() {
+            let label = if i == 0 { "tensors" } else { "" };
+            rows.push((label, format!("{kind:<6} {count:>5}  {:>10}", output::bytes(*bytes))));
+        }
+        match &self.tokenizer {
+            Some(tokenizer) => rows.extend(tokenizer.rows()),
+            None => rows.push(("tokenizer", "none".to_owned())),
+        }
+        rows.push(("chat template", if self.chat_template { "yes" } else { "none" }.to_owned()));
+        let settings = [
+            self.temperature.map(|value| format!("temperature {value}")),
+            self.top_k.map(|value| format!("top-k {value}")),
+            self.top_p.map(|value| format!("top-p {value}")),
+        ];
+        let settings: Vec<String> = settings.into_iter().flatten().collect();
+        rows.push(("sampling", if settings.is_empty() { "no settings".to_owned() } else { settings.join(", ") }));
+        if let Some(model) = &self.model {
+            rows.extend(model.device_rows());
+            rows.push(("system memory", format!("{} left", output::or_unknown(self.system_bytes_left))));
+        }
+        rows.iter().map(|(label, value)| format!("{label:<14} {value}")).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl ModelReport {
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let head = if self.tied_head { "tied to the embedding" } else { "its own matrix" };
+        vec![
+            ("model", format!("{}, {} parameters", self.architecture, self.parameters)),
+            ("shape", format!("{} layers, dim {}, ffn {}", self.layers, self.dim, self.ffn)),
+            ("heads", format!("{} of {}, {} for keys and values", self.heads, self.head_dim, self.kv_heads)),
+            ("vocabulary", format!("{}, head {head}", self.vocabulary)),
+            ("context", format!("{} tokens", self.context)),
+        ]
+    }
+
+    fn device_rows(&self) -> Vec<(&'static str, String)> {
+        vec![(
+            "on a device",
+            format!(
+                "{} for a context of {}: {} weights, {} KV cache, {} scratch",
+                output::bytes(self.device_bytes),
+                self.device_context,
+                output::bytes(self.device_weight_bytes),
+                output::bytes(self.device_kv_bytes),
+                output::bytes(self.device_scratch_bytes),
+            ),
+        )]
+    }
+}
+
+impl TokenizerReport {
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let token = |id: Option<u32>, text: &Option<String>| match (id, text) {
+            (Some(id), Some(text)) => format!("{id} {text:?}"),
+            _ => "none".to_owned(),
+        };
+        let added = if self.adds_bos { "put before every text" } else { "not put before a text" };
+        vec![
+            ("tokenizer", format!("{}, {} tokens", self.tokenizer, self.tokenizer_tokens)),
+            ("begin of text", format!("{}, {added}", token(self.bos, &self.bos_text))),
+            ("end of text", token(self.eos, &self.eos_text)),
+        ]
+    }
+}

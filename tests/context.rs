@@ -1,0 +1,187 @@
+//! The KV cache as it grows: the same bits as one that was made at full size, whatever happens meanwhile.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::FutureExt;
+use llamita::llama::{names, session_plans};
+use llamita::plan::{Copy, Wanted};
+use llamita::slot::Slot;
+use llamita::source::File;
+use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, Sampling, Session, StopReason, Tier};
+use pollster::block_on;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+const CONTEXT: usize = 200;
+const DEVICES: [(DeviceChoice, Option<Tier>); 3] =
+    [(DeviceChoice::Gpu, Some(Tier::Base)), (DeviceChoice::Gpu, None), (DeviceChoice::Cpu, None)];
+
+fn load(options: LoadOptions) -> Model {
+    let source = File::open(fixture("random-q4_0-h64.gguf")).expect("the fixture is there");
+    block_on(Model::load(&source, LoadOptions { context: Some(CONTEXT), ..options })).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// A model whose sessions begin with room for so many positions.
+fn starting_with(first: usize, (device, tier): &(DeviceChoice, Option<Tier>)) -> Model {
+    load(LoadOptions { device: device.clone(), tier: *tier, first_capacity: Some(first), ..Default::default() })
+}
+
+fn ids(count: usize) -> Vec<u32> {
+    (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
+}
+
+/// Drawn, so that a difference in the last bit of the logits shows sooner or later.
+fn drawn(max_tokens: usize) -> Sampling {
+    Sampling { temperature: 1.5, top_k: 0, top_p: 1.0, seed: 7, max_tokens, ignore_eos: true, ..Sampling::default() }
+}
+
+fn run(session: &mut Session, prompt: &[u32], sampling: Sampling) -> Vec<u32> {
+    let mut reply = session.reply_ids(prompt, sampling).expect("the prompt is fine");
+    while let Some(piece) = block_on(reply.next()) {
+        piece.unwrap_or_else(|e| panic!("{e}"));
+    }
+    reply.token_ids().to_vec()
+}
+
+#[test]
+fn growth_changes_nothing() {
+    for device in &DEVICES {
+        let full = starting_with(CONTEXT, device);
+        let mut session = full.session().expect("there is memory");
+        assert_eq!(session.capacity(), CONTEXT);
+        let expected = run(&mut session, &ids(5), drawn(180));
+        assert_eq!(expected.len(), 180);
+
+        let model = starting_with(8, device);
+        let mut session = model.session().expect("there is memory");
+        let mut found = Vec::new();
+        // 8, 16, 32, 64, 128, 200, in the middle of replies and at their ends.
+        for (prompt, count) in [(5, 90), (0, 33), (0, 1), (0, 56)] {
+            found.extend(run(&mut session, &ids(prompt), drawn(count)));
+        }
+        assert_eq!(found, expected, "{} {}", model.device().name(), model.device().tier());
+        assert_eq!(session.capacity(), CONTEXT);
+
+        // A prompt that needs more than there is, and one that needs no more.
+        let mut session = model.session().expect("there is memory");
+        assert_eq!(run(&mut session, &ids(5), drawn(3)), expected[..3]);
+        assert_eq!(session.capacity(), 8);
+        session.truncate(0);
+        let long = [&ids(5)[..], &expected[..100]].concat();
+        assert_eq!(run(&mut session, &long, drawn(80)), expected[100..]);
+    }
+}
+
+/// All logits after the ids at positions `0 .. ids.len()`, run one by one; the capacity is the `i`th where `i` ids were run.
+fn logits(model: &Model, ids: &[u32], capacities: &[(usize, usize)], keep: bool) -> Vec<u32> {
+    let plans = |capacity| session_plans(model.shape(), model.matrices(), model.tuning(), capacity).map(Arc::new);
+    let mut capacity = capacities[0].1;
+    let mut machine = model.machine(plans(capacity).to_vec()).expect("there is memory");
+    let mut all = Vec::new();
+    for (position, id) in ids.iter().enumerate() {
+        if let Some((_, larger)) = capacities.iter().find(|(at, _)| *at == position && position > 0) {
+            capacity = *larger;
+            block_on(machine.resize(plans(capacity).to_vec(), keep)).expect("there is memory");
+        }
+        machine.write(names::IDS, position, &[*id]).expect("there are ids");
+        let mut slot = Slot::new(1, &model.shape().rope_frequencies, position..position + 1);
+        slot.head.capacity = capacity as u32;
+        slot.head.head_rows = 1;
+        let copy = Copy { name: names::LOGITS, first: 0, words: model.shape().vocabulary };
+        let steps = 0..plans(capacity)[0].steps.len();
+        let run = machine.run(0, steps, Wanted::Logits, &slot, Some(copy)).expect("it runs");
+        all.extend_from_slice(&block_on(run).expect("it ends")[..copy.words]);
+    }
+    all
+}
+
+#[test]
+fn logits_are_the_same_bits() {
+    for device in &DEVICES {
+        let model = starting_with(CONTEXT, device);
+        let expected = logits(&model, &ids(40), &[(0, CONTEXT)], true);
+        assert_eq!(logits(&model, &ids(40), &[(0, 3), (3, 6), (6, 20), (20, 40)], true), expected);
+        // A cache that was not copied shows.
+        assert_ne!(logits(&model, &ids(40), &[(0, 20), (20, 40)], false), expected);
+    }
+}
+
+#[test]
+fn sessions_grow_side_by_side() {
+    for device in &DEVICES {
+        let full = starting_with(CONTEXT, device);
+        let prompts = [ids(9), ids(40)[20..].to_vec()];
+        let expected = prompts.each_ref().map(|ids| run(&mut full.session().expect("memory"), ids, drawn(100)));
+        let model = starting_with(8, device);
+        let mut sessions = [model.session().expect("memory"), model.session().expect("memory")];
+        let mut found = [Vec::new(), Vec::new()];
+        for turn in 0..10 {
+            for i in 0..2 {
+                let next = if turn == 0 { &prompts[i][..] } else { &[] };
+                found[i].extend(run(&mut sessions[i], next, drawn(10)));
+            }
+        }
+        assert_eq!(found, expected);
+    }
+}
+
+/// A caller may drop the future of a piece at any point, and ask again.
+#[test]
+fn futures_may_be_dropped() {
+    for device in &DEVICES[1..2] {
+        let full = starting_with(CONTEXT, device);
+        let expected = run(&mut full.session().expect("memory"), &ids(9), drawn(60));
+        let model = starting_with(8, device);
+        let mut session = model.session().expect("memory");
+        let mut reply = session.reply_ids(&ids(9), drawn(60)).expect("the prompt is fine");
+        let mut dropped = 0;
+        loop {
+            match reply.next().now_or_never() {
+                Some(Some(piece)) => drop(piece.expect("the device works")),
+                Some(None) => break,
+                None => {
+                    dropped += 1;
+                    std::thread::sleep(std::time::Duration::from_micros(300));
+                }
+            }
+        }
+        assert_eq!(reply.token_ids(), expected);
+        assert!(dropped > 10, "{dropped} futures were dropped");
+    }
+}
+
+/// What has no room is refused with the numbers, and what there was goes on.
+#[test]
+fn no_room_to_grow() {
+    let model = starting_with(32, &DEVICES[1]);
+    let Device::Gpu(gpu) = model.device().clone() else { panic!("a GPU was asked for") };
+    let allocated = || gpu.counters().allocated.load(Ordering::Relaxed);
+    let expected = run(&mut model.session().expect("there is memory"), &ids(9), drawn(60));
+    let mut session = model.session().expect("there is memory");
+    assert_eq!(run(&mut session, &ids(9), drawn(10)), expected[..10]);
+
+    gpu.limit_memory(allocated() + 1000);
+    let error = model.session().map(|_| ()).expect_err("there is no room for another session");
+    assert!(matches!(error, Error::OutOfMemory { .. }), "{error}");
+    let mut reply = session.reply_ids(&[], drawn(50)).expect("the prompt is fine");
+    let mut error = None;
+    while let Some(piece) = block_on(reply.next()) {
+        error = piece.err().or(error);
+    }
+    let Some(Error::OutOfMemory { bytes, in_use, reason, .. }) = &error else { panic!("{error:?}") };
+    assert!(*bytes > 1000 && *in_use > 1000 && reason.contains("limit"), "{error:?}");
+    assert_eq!(reply.token_ids(), &expected[10..10 + reply.token_ids().len()]);
+    assert_eq!(reply.finish().stop_reason, StopReason::Error);
+
+    // At the size it had, and at full size once there is room.
+    session.truncate(9);
+    assert_eq!(run(&mut session, &[], drawn(23)), expected[..23]);
+    assert_eq!(session.capacity(), 32);
+    gpu.limit_memory(u64::MAX);
+    session.truncate(9);
+    assert_eq!(run(&mut session, &[], drawn(60)), expected);
+}

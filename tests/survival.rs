@@ -1,0 +1,185 @@
+//! Lost devices, and long runs.
+
+use std::sync::atomic::Ordering;
+
+use llamita::source::Bytes;
+use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, Reply, Sampling, StopReason};
+use pollster::block_on;
+
+#[path = "common/context.rs"]
+mod context;
+
+const FIXTURE: &str = "random-q4_0-h64.gguf";
+
+fn load(source: &Bytes, device: DeviceChoice, first_capacity: usize) -> Model {
+    let options = LoadOptions { device, first_capacity: Some(first_capacity), ..Default::default() };
+    block_on(Model::load(source, options)).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn ids(count: usize) -> Vec<u32> {
+    (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
+}
+
+fn sampling(temperature: f32, max_tokens: usize) -> Sampling {
+    Sampling { temperature, top_k: 0, top_p: 1.0, seed: 3, max_tokens, ignore_eos: true, ..Sampling::default() }
+}
+
+fn lose(model: &Model) {
+    let Device::Gpu(gpu) = model.device() else { panic!("a GPU was asked for") };
+    gpu.destroy();
+}
+
+/// Text and ids of a reply. Before each piece whose number is in `lost`, the device goes.
+fn run(mut reply: Reply, model: &Model, source: &Bytes, lost: &[usize]) -> (String, Vec<u32>) {
+    let (mut text, mut pieces, mut resumed) = (String::new(), 0, 0);
+    loop {
+        if lost.iter().filter(|at| **at == pieces).count() > 0 && resumed < lost.len() {
+            lose(model);
+        }
+        match block_on(reply.next()) {
+            Some(Ok(piece)) => {
+                text += &piece;
+                pieces += 1;
+            }
+            Some(Err(Error::DeviceLost(_))) => {
+                resumed += 1;
+                block_on(reply.resume(source)).unwrap_or_else(|e| panic!("{e}"));
+            }
+            Some(Err(error)) => panic!("{error}"),
+            None => break,
+        }
+    }
+    assert!(lost.is_empty() || resumed > 0, "nothing was lost at {lost:?}");
+    let ids = reply.token_ids().to_vec();
+    assert_eq!(reply.finish().stop_reason, StopReason::Length);
+    (text, ids)
+}
+
+/// The same text and ids, wherever the device is lost: in the prompt, while the cache grows, with tokens under way.
+#[test]
+fn fifty_streams_go_on() {
+    let source = context::with_context(FIXTURE, 256);
+    let model = load(&source, DeviceChoice::Gpu, 16);
+    let mut random = 1u32;
+    for stream in 0..50 {
+        // Greedy and drawn in turn, of two lengths of prompt.
+        let settings = sampling(if stream % 2 == 0 { 0.0 } else { 1.2 }, 40);
+        let prompt = ids(if stream % 4 < 2 { 5 } else { 70 });
+        let undisturbed = load(&source, DeviceChoice::Gpu, 256);
+        let mut session = undisturbed.session().expect("there is memory");
+        let expected = run(session.reply_ids(&prompt, settings.clone()).expect("it fits"), &undisturbed, &source, &[]);
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        // Tokens that are under way may still come: with up to four of them, the last pieces would not miss the device.
+        let at = (random >> 16) as usize % 36;
+        let mut session = model.session().expect("there is memory");
+        let reply = session.reply_ids(&prompt, settings).expect("it fits");
+        assert_eq!(run(reply, &model, &source, &[at]), expected, "stream {stream}, lost at {at}");
+    }
+}
+
+/// Every session of a model that lost its device says so, and goes on; one fresh device serves them all.
+#[test]
+fn sessions_share_the_fresh_device() {
+    let source = context::with_context(FIXTURE, 256);
+    let model = load(&source, DeviceChoice::Gpu, 16);
+    let mut sessions = [model.session().expect("memory"), model.session().expect("memory")];
+    let prompts = [ids(6), ids(30)];
+    let expected = prompts.each_ref().map(|prompt| {
+        let mut session = model.session().expect("memory");
+        run(session.reply_ids(prompt, sampling(0.0, 30)).expect("it fits"), &model, &source, &[]).1
+    });
+    for (session, prompt) in sessions.iter_mut().zip(&prompts) {
+        run(session.reply_ids(prompt, sampling(0.0, 10)).expect("it fits"), &model, &source, &[]);
+    }
+    lose(&model);
+    assert!(matches!(model.session(), Err(Error::DeviceLost(_))) && model.is_lost());
+    for session in &mut sessions {
+        let refused = match session.reply_ids(&[], sampling(0.0, 20)) {
+            Ok(mut reply) => block_on(reply.next()).expect("an answer").map(|_| ()),
+            Err(error) => Err(error),
+        };
+        assert!(matches!(refused, Err(Error::DeviceLost(_))), "{refused:?}");
+    }
+    let other = context::with_context("random-q4_0-untied-h64.gguf", 256);
+    let refused = block_on(sessions[0].resume(&other));
+    assert!(matches!(refused, Err(Error::Unsupported { .. })), "{refused:?}");
+    let [a, b] = &mut sessions;
+    let (first, second) = block_on(futures::future::join(a.resume(&source), b.resume(&source)));
+    first.and(second).unwrap_or_else(|e| panic!("{e}"));
+    let Device::Gpu(gpu) = model.device() else { panic!("a GPU was asked for") };
+    let weights = model.budget().weights;
+    let allocated = gpu.counters().allocated.load(Ordering::Relaxed);
+    assert!((weights..2 * weights).contains(&allocated), "{allocated} bytes, {weights} of weights");
+    for (session, expected) in sessions.iter_mut().zip(&expected) {
+        let rest = run(session.reply_ids(&[], sampling(0.0, 20)).expect("it fits"), &model, &source, &[]);
+        assert_eq!(rest.1, expected[10..]);
+    }
+    model.session().expect("the model works again");
+}
+
+/// Nothing is lost on the CPU, and resuming there is harmless.
+#[test]
+fn resuming_on_the_cpu() {
+    let source = context::with_context(FIXTURE, 256);
+    let model = load(&source, DeviceChoice::Cpu, 16);
+    let mut session = model.session().expect("there is memory");
+    let expected = run(session.reply_ids(&ids(5), sampling(0.0, 12)).expect("it fits"), &model, &source, &[]).1;
+    let mut session = model.session().expect("there is memory");
+    let mut reply = session.reply_ids(&ids(5), sampling(0.0, 12)).expect("it fits");
+    for _ in 0..5 {
+        block_on(reply.next()).expect("more").expect("the CPU works");
+    }
+    block_on(reply.resume(&source)).expect("nothing was lost");
+    assert_eq!(run(reply, &model, &source, &[]).1, expected);
+}
+
+/// Anonymous bytes of this process, which on a software driver are the device's too.
+#[cfg(target_os = "linux")]
+fn anonymous_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).expect("it counts anonymous pages");
+    line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<u64>().ok()).expect("a number") * 1024
+}
+
+#[cfg(not(target_os = "linux"))]
+fn anonymous_bytes() -> u64 {
+    0
+}
+
+/// 2,000 tokens take no memory beyond that of the first hundred, and make nothing on the device.
+#[test]
+fn two_thousand_tokens_at_constant_memory() {
+    let source = context::with_context(FIXTURE, 2200);
+    let model = load(&source, DeviceChoice::Gpu, 2200);
+    let Device::Gpu(gpu) = model.device() else { panic!("a GPU was asked for") };
+    let counters = gpu.counters();
+    let count = || {
+        [&counters.allocated, &counters.buffers, &counters.bind_groups].map(|counter| counter.load(Ordering::Relaxed))
+    };
+    let mut session = model.session().expect("there is memory");
+    let mut reply = session.reply_ids(&ids(5), sampling(0.8, 2100)).expect("it fits");
+    let mut take = |tokens: usize| {
+        for _ in 0..tokens {
+            block_on(reply.next()).expect("more").unwrap_or_else(|e| panic!("{e}"));
+        }
+    };
+    take(100);
+    let ([bytes, buffers, groups], resident) = (count(), anonymous_bytes());
+    take(2000);
+    let ([bytes_after, buffers_after, groups_after], resident_after) = (count(), anonymous_bytes());
+    println!("{bytes} to {bytes_after} bytes, {resident} to {resident_after} anonymous");
+    // Tokens that become short have two more under way, and each its readback of 16 bytes.
+    assert!(buffers_after - buffers <= 2 && bytes_after - bytes <= 32, "{buffers} to {buffers_after} buffers");
+    assert_eq!(groups, groups_after);
+    assert!(resident_after < resident + (2 << 20), "{resident} to {resident_after} anonymous bytes");
+
+    // A cache that grows shows in every one of these.
+    let growing = load(&source, DeviceChoice::Gpu, 64);
+    let Device::Gpu(gpu) = growing.device() else { panic!("a GPU was asked for") };
+    let counters = gpu.counters();
+    let mut session = growing.session().expect("there is memory");
+    let before = counters.bind_groups.load(Ordering::Relaxed);
+    let all = run(session.reply_ids(&ids(5), sampling(0.8, 100)).expect("it fits"), &growing, &source, &[]);
+    assert_eq!(all.1, reply.token_ids()[..100]);
+    assert!(counters.bind_groups.load(Ordering::Relaxed) > before);
+}
