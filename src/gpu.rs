@@ -255,11 +255,16 @@ impl Gpu {
         let refused = self.inner.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let made = make();
         let (refused, invalid) = (refused.pop(), invalid.pop());
-        let what = what.to_owned();
+        let (what, failure) = (what.to_owned(), self.inner.failure.clone());
         let answer = Box::pin(async move {
             match (refused.await, invalid.await) {
                 (Some(error), _) => Err(Error::OutOfMemory { what, bytes, in_use, reason: error.to_string() }),
-                (None, Some(error)) => Err(Error::Internal(error.to_string())),
+                (None, Some(error)) => {
+                    // As an error that nobody waits for: the device is lost, though it may not have said so yet.
+                    let text = error.to_string();
+                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text.clone());
+                    Err(Error::DeviceLost(text))
+                }
                 (None, None) => Ok(()),
             }
         });

@@ -69,7 +69,8 @@ fn fifty_streams_go_on() {
         let mut session = undisturbed.session().expect("there is memory");
         let expected = run(session.reply_ids(&prompt, settings.clone()).expect("it fits"), &undisturbed, &source, &[]);
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let at = (random >> 16) as usize % 40;
+        // Tokens that are under way may still come: with up to four of them, the last pieces would not miss the device.
+        let at = (random >> 16) as usize % 36;
         let mut session = model.session().expect("there is memory");
         let reply = session.reply_ids(&prompt, settings).expect("it fits");
         assert_eq!(run(reply, &model, &source, &[at]), expected, "stream {stream}, lost at {at}");
