@@ -295,7 +295,7 @@ def tell(r, lang, plan):
         S.say(*paragraph)
     if r.random() < 0.3:
         S.say('[And so {h} learned that {moral}.|The end.]' if lang == 'en' else '[Y así {h} aprendió que {moral}.|Fin.]')
-    return re.sub(r'\by (?=I)', 'e ', S.text()) if lang == 'es' else S.text(), S
+    return re.sub(r'\ba el\b', 'al', re.sub(r'\by (?=I)', 'e ', S.text())) if lang == 'es' else S.text(), S
 
 
 # ------------------------------------------------------------------------------------------------ what people say
