@@ -34,7 +34,7 @@ fn files_that_are_no_models() {
     other.set("general.architecture", Value::string("gemma3"));
     let other = scratch("other.gguf", &other.bytes());
     let mut kind = Gguf::tiny();
-    kind.get("blk.0.ffn_down.weight").kind = 12;
+    kind.get("blk.0.ffn_down.weight").kind = 16;
     let kind = scratch("kind.gguf", &kind.bytes());
 
     for (path, parts) in [
@@ -45,7 +45,7 @@ fn files_that_are_no_models() {
         (str(&header), &["header.gguf is not a valid GGUF file", "5000"]),
         (str(&cut), &["cut.gguf is not a valid GGUF file", &(model.len() - 1).to_string()]),
         (str(&other), &["other.gguf is not supported", "gemma3", "only \"llama\" is supported"]),
-        (str(&kind), &["kind.gguf is not supported", "blk.0.ffn_down.weight", "Q4_K", "Q4_0"]),
+        (str(&kind), &["kind.gguf is not supported", "blk.0.ffn_down.weight", "IQ2_XXS", "Q4_0"]),
     ] {
         error(&["generate", "--model", path], parts);
         error(&["inspect", path], parts);
