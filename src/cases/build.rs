@@ -169,7 +169,10 @@ const ODD: Sizes = Sizes { cols: 172, heads: 6, kv_heads: 2, d: 24 };
 const REAL: Sizes = Sizes { cols: 2048, heads: 4, kv_heads: 1, d: 64 };
 
 fn linear(tuning: &Tuning, cases: &mut Vec<Case>) {
-    for kind in WeightType::ALL {
+    // Subgroups change how lanes add up and share, and no reader: types without and with offsets stand for the others.
+    let kinds: &[WeightType] =
+        if tuning.tier.subgroups() { &[WeightType::Q4_0, WeightType::Q4_K] } else { &WeightType::ALL };
+    for kind in kinds.iter().copied() {
         // Rows are whole superblocks where the type has them.
         let [tiny, odd] = match kind.block_len() {
             256 => [Sizes { cols: 256, ..TINY }, Sizes { cols: 768, ..ODD }],
