@@ -254,13 +254,8 @@ impl Builder<'_> {
                 ..EmbedParams::default()
             }
             .with_planes(std::array::from_fn(|p| layouts[at(p)].layout.planes()));
-            let kernel = Embed {
-                weights: first.kind,
-                tile: first.tile,
-                store,
-                lanes: self.tuning.small_lanes,
-                slot: self.slot,
-            };
+            let kernel =
+                Embed { weights: first.kind, tile: first.tile, store, lanes: self.tuning.small_lanes, slot: self.slot };
             let mut buffers = vec![ids, x];
             buffers.extend((0..PARTS).map(|p| bound[at(p)]));
             self.plan.push(Stage::Body, "embed", kernel, &params, &buffers);
