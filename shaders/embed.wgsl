@@ -25,11 +25,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> ids: array<u32>;
 // [rows][dim], padded with zeros to a multiple of 32
 @group(0) @binding(3) var<storage, read_write> x: array<vec4<f32>>;
-// [part rows][dim], packed
-@group(0) @binding(4) var<storage, read> weights_a: array<vec4<u32>>;
-@group(0) @binding(5) var<storage, read> weights_b: array<vec4<u32>>;
-@group(0) @binding(6) var<storage, read> weights_c: array<vec4<u32>>;
-@group(0) @binding(7) var<storage, read> weights_d: array<vec4<u32>>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {

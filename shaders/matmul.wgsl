@@ -25,8 +25,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// [part rows][k], packed
-@group(0) @binding(2) var<storage, read> weights_w: array<vec4<u32>>;
 // [tokens][k], padded with zeros to a multiple of 32; quads is the stride
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 

@@ -25,8 +25,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// [part rows][k], packed
-@group(0) @binding(2) var<storage, read> weights_w: array<vec4<u32>>;
 
 const ROWS_PER_GROUP: u32 = ROW_LANES * 4u;
 

@@ -2,16 +2,15 @@
 
 mod build;
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use half::f16;
 
-use crate::cpu;
-use crate::device::{Machine, Weights};
+use crate::device::{Device, Machine, Upload, Weights};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::kernel::{Access, Arg, Element, Kernel};
+use crate::pack::Store;
 use crate::plan::{Copy, Kind, Plan, Stage, Wanted};
 use crate::slot::Slot;
 
@@ -92,21 +91,49 @@ impl Case {
             .buffers
             .iter()
             .enumerate()
-            .map(|(i, words)| plan.buffer(Kind::State, format!("arg{i}"), words.len() + GUARD_WORDS))
+            .map(|(i, words)| {
+                let kind = if self.texels(i) { Kind::Weight } else { Kind::State };
+                plan.buffer(kind, format!("arg{i}"), words.len() + GUARD_WORDS)
+            })
             .collect();
         plan.push_words(Stage::Body, self.name.clone(), self.kernel.clone(), self.params.clone(), &buffers);
         plan
     }
 
-    async fn run(&self, machine: &Machine) -> Result<Vec<Vec<u32>>> {
-        for (i, words) in self.buffers.iter().enumerate() {
-            let mut guarded = words.clone();
-            guarded.resize(words.len() + GUARD_WORDS, GUARD);
-            machine.write(&format!("arg{i}"), 0, &guarded)?;
+    /// Whether a buffer is a texture, which no kernel can write: it belongs to the weights, and is not read back.
+    fn texels(&self, index: usize) -> bool {
+        self.kernel.args(&self.params)[index].element == Element::Texels
+    }
+
+    /// A buffer with guard words.
+    fn guarded(&self, index: usize) -> Vec<u32> {
+        let mut words = self.buffers[index].clone();
+        words.resize(words.len() + GUARD_WORDS, GUARD);
+        words
+    }
+
+    /// The textures.
+    fn weights(&self, mut upload: Upload) -> Weights {
+        for i in (0..self.buffers.len()).filter(|i| self.texels(*i)) {
+            let (name, words) = (format!("arg{i}"), self.guarded(i));
+            upload.reserve_matrix(&name, words.len(), Store::Texels);
+            upload.write(&name, 0, &words);
+        }
+        upload.finish()
+    }
+
+    async fn run(&self, upload: Upload) -> Result<Vec<Vec<u32>>> {
+        let machine = Machine::new(&self.weights(upload), vec![Arc::new(self.plan())])?;
+        for i in (0..self.buffers.len()).filter(|i| !self.texels(*i)) {
+            machine.write(&format!("arg{i}"), 0, &self.guarded(i))?;
         }
         machine.run(0, 0..1, Wanted::Body, &self.slot, None)?.await?;
         let mut results = Vec::new();
         for (i, words) in self.buffers.iter().enumerate() {
+            if self.texels(i) {
+                results.push(self.guarded(i));
+                continue;
+            }
             let name = format!("arg{i}");
             let copy = Copy { name: &name, first: 0, words: words.len() + GUARD_WORDS };
             let mut read = machine.read(copy).await?;
@@ -121,7 +148,7 @@ impl Case {
     /// # Errors
     /// Never, unless the case itself is broken.
     pub async fn expected(&self) -> Result<Vec<Vec<u32>>> {
-        self.run(&Machine::Cpu(cpu::Machine::new(cpu::Weights::default(), vec![Arc::new(self.plan())]))).await
+        self.run(Upload::new(&Device::Cpu)).await
     }
 
     /// What a device makes of the case.
@@ -129,7 +156,7 @@ impl Case {
     /// # Errors
     /// Where the device refuses the kernel or is lost.
     pub async fn measured(&self, gpu: &Gpu) -> Result<Vec<Vec<u32>>> {
-        self.run(&Machine::new(&Weights::Gpu(gpu.clone(), Rc::default()), vec![Arc::new(self.plan())])?).await
+        self.run(Upload::new(&Device::Gpu(gpu.clone()))).await
     }
 
     /// Compares what a device made with what the oracle made.

@@ -12,7 +12,7 @@ use futures::future::LocalBoxFuture;
 use crate::error::Result;
 use crate::gpu::{DeviceWeights, Gpu};
 use crate::kernels::Tier;
-use crate::pack::Layout;
+use crate::pack::{Layout, Store};
 use crate::plan::{Copy, Plan, Wanted};
 use crate::slot::Slot;
 use crate::tuning::{DeviceClass, Tuning};
@@ -138,6 +138,14 @@ impl Upload {
             Self::Cpu(weights) => {
                 weights.insert(name.to_owned(), RefCell::new(vec![0; words]));
             }
+        }
+    }
+
+    /// Makes room for a part of a matrix.
+    pub(crate) fn reserve_matrix(&mut self, name: &str, words: usize, store: Store) {
+        match self {
+            Self::Gpu(gpu, weights) => weights.reserve_matrix(gpu, name, words, store),
+            Self::Cpu(_) => self.reserve(name, words),
         }
     }
 

@@ -14,8 +14,9 @@ pub use adapter::{AdapterReport, adapters};
 pub use machine::{DeviceWeights, Machine, Readback, uniform_words};
 
 use crate::error::{Error, Result};
-use crate::kernel::{Access, Kernel};
+use crate::kernel::{Access, Arg, Element, Kernel};
 use crate::kernels::Tier;
+use crate::pack::{TEXELS_PER_ROW, VEC};
 use crate::tuning::{DeviceClass, Tuning};
 
 /// A compiled kernel.
@@ -88,6 +89,38 @@ impl Drop for Allocation {
     fn drop(&mut self) {
         self.buffer.destroy();
         self.counters.allocated.fetch_sub(self.buffer.size(), Ordering::Relaxed);
+    }
+}
+
+/// Words in a texture that counts itself, and gives its memory back as a buffer does.
+#[derive(Debug)]
+struct Texels {
+    texture: wgpu::Texture,
+    view: wgpu::TextureView,
+    bytes: u64,
+    counters: Arc<Counters>,
+}
+
+impl Drop for Texels {
+    fn drop(&mut self) {
+        self.texture.destroy();
+        self.counters.allocated.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// How a kernel's binding appears in its layout.
+fn binding_type(arg: &Arg) -> wgpu::BindingType {
+    match arg.element {
+        Element::Texels => wgpu::BindingType::Texture {
+            sample_type: wgpu::TextureSampleType::Uint,
+            view_dimension: wgpu::TextureViewDimension::D2,
+            multisampled: false,
+        },
+        _ => wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only: arg.access == Access::Read },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
     }
 }
 
@@ -279,11 +312,34 @@ impl Gpu {
             usage,
             mapped_at_creation: false,
         });
+        Allocation { buffer, counters: self.count(size) }
+    }
+
+    /// Counts what was made of that many bytes.
+    fn count(&self, bytes: u64) -> Arc<Counters> {
         let counters = self.inner.counters.clone();
         counters.buffers.fetch_add(1, Ordering::Relaxed);
-        let now = counters.allocated.fetch_add(size, Ordering::Relaxed) + size;
+        let now = counters.allocated.fetch_add(bytes, Ordering::Relaxed) + bytes;
         counters.peak.fetch_max(now, Ordering::Relaxed);
-        Allocation { buffer, counters }
+        counters
+    }
+
+    /// A texture for that many words, and a view of it.
+    fn allocate_texels(&self, label: &str, words: usize) -> Texels {
+        let rows = words.div_ceil(VEC * TEXELS_PER_ROW).max(1);
+        let texture = self.inner.device.create_texture(&wgpu::TextureDescriptor {
+            label: Some(label),
+            size: wgpu::Extent3d { width: TEXELS_PER_ROW as u32, height: rows as u32, depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba32Uint,
+            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+            view_formats: &[],
+        });
+        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+        let bytes = (rows * TEXELS_PER_ROW * VEC * 4) as u64;
+        Texels { texture, view, bytes, counters: self.count(bytes) }
     }
 
     /// The compiled kernel, compiled on first use.
@@ -308,11 +364,7 @@ impl Gpu {
         entries.extend(kernel.args(params).iter().map(|arg| wgpu::BindGroupLayoutEntry {
             binding: arg.binding,
             visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty: wgpu::BufferBindingType::Storage { read_only: arg.access == Access::Read },
-                has_dynamic_offset: false,
-                min_binding_size: None,
-            },
+            ty: binding_type(arg),
             count: None,
         }));
         let layout = device

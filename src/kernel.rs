@@ -23,6 +23,8 @@ pub enum Element {
     Vec4U32,
     /// `vec4<f16>`: only in the f16 tier.
     Vec4F16,
+    /// `texture_2d<u32>` instead of an array: packed weights in a texture.
+    Texels,
 }
 
 impl Element {
@@ -31,7 +33,7 @@ impl Element {
         match self {
             Self::F32 | Self::U32 => 1,
             Self::Vec2F32 | Self::Vec2U32 | Self::Vec4F16 => 2,
-            Self::Vec4F32 | Self::Vec4U32 => 4,
+            Self::Vec4F32 | Self::Vec4U32 | Self::Texels => 4,
         }
     }
 }
@@ -149,9 +151,11 @@ impl Source {
         self
     }
 
-    /// Adds a weight reader under a role: the word `ROLE` in its names becomes `role`.
-    pub fn reader(mut self, file: &'static str, role: &str) -> Self {
-        self.files.push(Cow::Owned(file.replace("ROLE", role)));
+    /// Adds weights under a role: where they lie, and the reader of their type. The word `ROLE` in the names of both files
+    /// becomes `role`, and `BINDING` the binding.
+    pub fn weights(mut self, store: &'static str, reader: &'static str, role: &str, binding: u32) -> Self {
+        self.files.push(Cow::Owned(store.replace("ROLE", role).replace("BINDING", &binding.to_string())));
+        self.files.push(Cow::Owned(reader.replace("ROLE", role)));
         self
     }
 

@@ -25,6 +25,7 @@ use half::f16;
 
 use crate::format::WeightType;
 use crate::kernel::{Element, Source};
+use crate::pack::{Store, TEXELS_PER_ROW};
 
 /// The stems of every kernel.
 pub const NAMES: [&str; 9] =
@@ -175,6 +176,17 @@ impl SlotShape {
             .size("ROPE", self.rows * self.pairs / 2)
             .with(include_str!("../shaders/lib/slot.wgsl"))
     }
+}
+
+/// Adds weights of a type under a role: `shaders/lib/weights_*.wgsl` and the type's reader.
+fn add_weights(source: Source, kind: WeightType, store: Store, roles: &[(&str, u32)]) -> Source {
+    let (source, file) = match store {
+        Store::Buffer => (source, include_str!("../shaders/lib/weights_buffer.wgsl")),
+        Store::Texels => {
+            (source.size("TEXELS_PER_ROW", TEXELS_PER_ROW), include_str!("../shaders/lib/weights_texels.wgsl"))
+        }
+    };
+    roles.iter().fold(source, |source, (role, binding)| source.weights(file, reader(kind), role, *binding))
 }
 
 /// The WGSL that reads blocks of a weight type.

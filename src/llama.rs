@@ -166,7 +166,7 @@ impl Builder<'_> {
         let stage = if output.0 == Output::Logits { Stage::Head } else { Stage::Body };
         let single = self.decode() || (output.0 == Output::Logits && self.rows.head_rows == 1);
         for part in &matrix.parts {
-            let weights = self.weight(&part.name, part.layout.words());
+            let weights = self.weight(&part.name, self.tuning.store.words(part.layout.words()));
             let params = LinearParams { row_begin: part.row_begin as u32, ..params.with_layout(&part.layout) };
             let name = if matrix.parts.len() == 1 { label.to_owned() } else { format!("{label}@{}", part.row_begin) };
             let buffers = [&[weights], input.1, output.1].concat();
@@ -175,6 +175,7 @@ impl Builder<'_> {
                 let kernel = Matvec {
                     weights: kind,
                     tile,
+                    store: self.tuning.store,
                     input: input.0,
                     output: output.0,
                     shares: self.tuning.matvec,
@@ -194,6 +195,7 @@ impl Builder<'_> {
                 let kernel = Matmul {
                     weights: kind,
                     tile,
+                    store: self.tuning.store,
                     output: output.0,
                     lanes: self.tuning.matmul_lanes,
                     subgroups: self.tuning.shares_input(),
@@ -237,7 +239,9 @@ impl Builder<'_> {
     /// x[t] = E[id[t]]
     fn embed(&mut self, table: &Matrix, x: BufferId) {
         let ids = self.ids();
-        let parts: Vec<BufferId> = table.parts.iter().map(|p| self.weight(&p.name, p.layout.words())).collect();
+        let store = self.tuning.store;
+        let parts: Vec<BufferId> =
+            table.parts.iter().map(|p| self.weight(&p.name, store.words(p.layout.words()))).collect();
         let first = table.parts[0].layout;
         for (i, (bound, layouts)) in parts.chunks(PARTS).zip(table.parts.chunks(PARTS)).enumerate() {
             let at = |p: usize| if p < bound.len() { p } else { 0 };
@@ -251,7 +255,7 @@ impl Builder<'_> {
             }
             .with_planes(std::array::from_fn(|p| layouts[at(p)].layout.planes()));
             let kernel =
-                Embed { weights: first.kind, tile: first.tile, lanes: self.tuning.small_lanes, slot: self.slot };
+                Embed { weights: first.kind, tile: first.tile, store, lanes: self.tuning.small_lanes, slot: self.slot };
             let mut buffers = vec![ids, x];
             buffers.extend((0..PARTS).map(|p| bound[at(p)]));
             self.plan.push(Stage::Body, "embed", kernel, &params, &buffers);

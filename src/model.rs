@@ -14,7 +14,7 @@ use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, Vocabula
 use crate::kernel::round_up;
 use crate::kernels::{KvType, Tier};
 use crate::llama::{self, Rows};
-use crate::pack::{BLOCK, ROW_ALIGN, decode_row};
+use crate::pack::{BLOCK, ROW_ALIGN, Store, decode_row};
 use crate::plan::Plan;
 use crate::sampling::{MAX_PENALTY_LAST_N, Sampling};
 use crate::scorer::{SCORER_ROWS, Scorer};
@@ -369,6 +369,7 @@ struct Loader<'a, 'p> {
     source: &'a dyn Source,
     tensors: &'a ModelTensors,
     upload: Upload,
+    store: Store,
     loaded: u64,
     total: u64,
     unflushed: usize,
@@ -386,6 +387,7 @@ impl<'a, 'p> Loader<'a, 'p> {
             source,
             tensors,
             upload: Upload::new(device),
+            store: device.tuning().store,
             loaded: 0,
             total: all_bytes(tensors),
             unflushed: 0,
@@ -411,7 +413,7 @@ impl<'a, 'p> Loader<'a, 'p> {
 
     async fn matrix(&mut self, matrix: &Matrix) -> Result<()> {
         for part in &matrix.parts {
-            self.upload.reserve(&part.name, part.layout.words());
+            self.upload.reserve_matrix(&part.name, part.layout.words(), self.store);
             let (first_id, _) = matrix.source(part.row_begin);
             let tensor = first_id.find(self.tensors);
             let row_bytes = tensor.kind.row_bytes(tensor.cols).max(part.layout.kind.row_bytes(part.layout.cols));

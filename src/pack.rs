@@ -48,7 +48,7 @@ mod encode;
 mod file;
 
 use crate::format::WeightType;
-use crate::kernel::round_up;
+use crate::kernel::{Element, round_up};
 
 /// Elements of a block.
 pub const BLOCK: usize = 32;
@@ -56,8 +56,45 @@ pub const BLOCK: usize = 32;
 pub const BLOCKS_PER_SUPER: usize = 8;
 /// Rows are padded to a multiple of this, which every tile and every workgroup's share of rows divides.
 pub const ROW_ALIGN: usize = 64;
-/// Words of a `vec4<u32>`.
-const VEC: usize = 4;
+/// Texels of a row of a texture that holds weights. With at most 8192 rows, that is more than the largest part of a matrix.
+pub const TEXELS_PER_ROW: usize = 1024;
+/// Words of a `vec4<u32>`, and of a texel.
+pub(crate) const VEC: usize = 4;
+
+/// Where packed weights lie on the device: the same words in the same order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Store {
+    /// A storage buffer of `vec4<u32>`.
+    Buffer,
+    /// A texture of four words per texel. Drivers that run on the CPU may gather texels far faster than buffers: PERF.md.
+    Texels,
+}
+
+impl Store {
+    /// The element that kernels bind.
+    pub const fn element(self) -> Element {
+        match self {
+            Self::Buffer => Element::Vec4U32,
+            Self::Texels => Element::Texels,
+        }
+    }
+
+    /// Words that so many words of weights take: a texture has whole rows.
+    pub const fn words(self, words: usize) -> usize {
+        match self {
+            Self::Buffer => words,
+            Self::Texels => round_up(words, TEXELS_PER_ROW * VEC),
+        }
+    }
+
+    /// What labels call weights of a type that are stored like this.
+    pub(crate) fn label(self, kind: WeightType) -> String {
+        match self {
+            Self::Buffer => kind.name().to_owned(),
+            Self::Texels => format!("{}-texels", kind.name()),
+        }
+    }
+}
 
 /// How a matrix, or a part of one, lies in its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,6 +2,7 @@
 
 use crate::kernels::matvec::Shares;
 use crate::kernels::{KvType, Splits, Tier};
+use crate::pack::Store;
 
 /// The class of a device, as far as tuning tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +24,8 @@ pub struct Tuning {
     pub kv: KvType,
     /// Rows of a tile of the packed weights.
     pub tile: usize,
+    /// Where packed weights lie.
+    pub store: Store,
     /// How a matvec shares its rows.
     pub matvec: Shares,
     /// Lanes of a matmul workgroup.
@@ -63,6 +66,7 @@ impl Tuning {
                 tier,
                 kv: KvType::F16,
                 tile: 64,
+                store: Store::Buffer,
                 matvec: Shares { row_lanes: 8, ksplit: 8 },
                 matmul_lanes: 16,
                 attention_lanes: 64,
@@ -80,6 +84,7 @@ impl Tuning {
                 tier,
                 kv: KvType::F16,
                 tile: 8,
+                store: Store::Texels,
                 matvec: Shares { row_lanes: 8, ksplit: 1 },
                 matmul_lanes: 8,
                 attention_lanes: 8,

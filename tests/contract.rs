@@ -13,7 +13,9 @@ use llamita::llama::session_plans;
 use llamita::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 use llamita::tuning::{DeviceClass, Tuning};
 use llamita::weights::{Matrices, WeightTypes};
-use naga::{AddressSpace, ArraySize, ScalarKind, ShaderStage, StorageAccess, TypeInner, VectorSize};
+use naga::{
+    AddressSpace, ArraySize, ImageClass, ImageDimension, ScalarKind, ShaderStage, StorageAccess, TypeInner, VectorSize,
+};
 
 /// The default limits of WebGPU.
 const MAX_STORAGE_BUFFERS: usize = 8;
@@ -131,6 +133,17 @@ fn differences(module: &naga::Module, kernel: &dyn Kernel, params: &[u32]) -> Ve
         let Some(global) = bound.get(&arg.binding) else { continue };
         if global.name.as_deref() != Some(arg.name) {
             found.push(format!("binding {} is {:?} where {} is declared", arg.binding, global.name, arg.name));
+        }
+        if arg.element == Element::Texels {
+            let texels = TypeInner::Image {
+                dim: ImageDimension::D2,
+                arrayed: false,
+                class: ImageClass::Sampled { kind: ScalarKind::Uint, multi: false },
+            };
+            if module.types[global.ty].inner != texels || arg.access != Access::Read {
+                found.push(format!("{} is no texture of words", arg.name));
+            }
+            continue;
         }
         let TypeInner::Array { base, size: ArraySize::Dynamic, .. } = module.types[global.ty].inner else {
             found.push(format!("{} is no runtime array", arg.name));

@@ -8,7 +8,7 @@ fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let words = weightsROLE[raw.at + q / 2u];
+    let words = loadROLE(raw.at + q / 2u);
     let pair = select(words.xy, words.zw, (q & 1u) == 1u);
     return bitcast<vec4<f32>>(vec4<u32>(pair.x << 16u, pair.x & 0xffff0000u, pair.y << 16u, pair.y & 0xffff0000u));
 }

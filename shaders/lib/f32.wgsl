@@ -8,7 +8,7 @@ fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    return bitcast<vec4<f32>>(weightsROLE[raw.at + q]);
+    return bitcast<vec4<f32>>(loadROLE(raw.at + q));
 }
 
 // Scales of the two halves of the block.

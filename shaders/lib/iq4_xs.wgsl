@@ -3,10 +3,10 @@
 struct RawROLE { nibbles: vec4<u32>, scale: f32 }
 
 fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let headers = weightsROLE[planes.x + super_block / 2u];
+    let headers = loadROLE(planes.x + super_block / 2u);
     let header = select(headers.xy, headers.zw, (super_block & 1u) == 1u);
     let scale = ((header.y >> (4u * j)) & 15u) | (((header.x >> (16u + 2u * j)) & 3u) << 4u);
-    return RawROLE(weightsROLE[block], unpack2x16float(header.x).x * (f32(scale) - 32.0));
+    return RawROLE(loadROLE(block), unpack2x16float(header.x).x * (f32(scale) - 32.0));
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

@@ -4,9 +4,9 @@ struct RawROLE { low: vec2<u32>, scale: vec2<f32>, offset: vec2<f32> }
 
 fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
     // A byte per half: the scale in its low nibble, the minimum in its high one.
-    let parts = weightsROLE[planes.x + super_block][j / 2u] >> (16u * (j & 1u));
-    let of_super = unpack2x16float(weightsROLE[planes.y + super_block / 4u][super_block & 3u]);
-    let low = weightsROLE[block / 2u];
+    let parts = load_wordROLE(planes.x + super_block, j / 2u) >> (16u * (j & 1u));
+    let of_super = unpack2x16float(load_wordROLE(planes.y + super_block / 4u, super_block & 3u));
+    let low = loadROLE(block / 2u);
     return RawROLE(
         select(low.xy, low.zw, (block & 1u) == 1u),
         of_super.x * vec2<f32>((vec2<u32>(parts) >> vec2<u32>(0u, 8u)) & vec2<u32>(15u)),

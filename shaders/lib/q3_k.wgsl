@@ -3,13 +3,13 @@
 struct RawROLE { low: vec2<u32>, high: u32, scale: vec2<f32> }
 
 fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let header = weightsROLE[planes.x + super_block];
+    let header = loadROLE(planes.x + super_block);
     let parts = header.xyz >> vec3<u32>(4u * j);
     let scales = vec2<f32>((parts.xy & vec2<u32>(15u)) | ((parts.zz << vec2<u32>(4u, 2u)) & vec2<u32>(48u)));
-    let low = weightsROLE[block / 2u];
+    let low = loadROLE(block / 2u);
     return RawROLE(
         select(low.xy, low.zw, (block & 1u) == 1u),
-        weightsROLE[planes.y + super_block * 2u + j / 4u][j & 3u],
+        load_wordROLE(planes.y + super_block * 2u + j / 4u, j & 3u),
         unpack2x16float(header.w).x * (scales - 32.0),
     );
 }

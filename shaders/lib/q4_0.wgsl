@@ -3,8 +3,8 @@
 struct RawROLE { nibbles: vec4<u32>, scale: f32 }
 
 fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let scales = unpack2x16float(weightsROLE[planes.x + super_block][j / 2u]);
-    return RawROLE(weightsROLE[block], select(scales.x, scales.y, (j & 1u) == 1u));
+    let scales = unpack2x16float(load_wordROLE(planes.x + super_block, j / 2u));
+    return RawROLE(loadROLE(block), select(scales.x, scales.y, (j & 1u) == 1u));
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

@@ -3,7 +3,7 @@
 struct RawROLE { nibbles: vec4<u32>, scale_offset: vec2<f32> }
 
 fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    return RawROLE(weightsROLE[block], unpack2x16float(weightsROLE[planes.x + super_block * 2u + j / 4u][j & 3u]));
+    return RawROLE(loadROLE(block), unpack2x16float(load_wordROLE(planes.x + super_block * 2u + j / 4u, j & 3u)));
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

@@ -3,11 +3,11 @@
 struct RawROLE { nibbles: vec4<u32>, scale_offset: vec2<f32> }
 
 fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let header = weightsROLE[planes.x + super_block];
+    let header = loadROLE(planes.x + super_block);
     let parts = header.xyz >> vec3<u32>(4u * j);
     let scale_minimum = vec2<f32>((parts.xy & vec2<u32>(15u)) | ((parts.zz << vec2<u32>(4u, 2u)) & vec2<u32>(48u)));
     let scale_offset = vec2<f32>(1.0, -1.0) * unpack2x16float(header.w) * scale_minimum;
-    return RawROLE(weightsROLE[block], scale_offset);
+    return RawROLE(loadROLE(block), scale_offset);
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

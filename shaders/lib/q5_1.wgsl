@@ -3,8 +3,8 @@
 struct RawROLE { low: vec4<u32>, high: u32, scale_offset: vec2<f32> }
 
 fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let scale_offset = unpack2x16float(weightsROLE[planes.x + super_block * 2u + j / 4u][j & 3u]);
-    return RawROLE(weightsROLE[block], weightsROLE[planes.y + super_block * 2u + j / 4u][j & 3u], scale_offset);
+    let scale_offset = unpack2x16float(load_wordROLE(planes.x + super_block * 2u + j / 4u, j & 3u));
+    return RawROLE(loadROLE(block), load_wordROLE(planes.y + super_block * 2u + j / 4u, j & 3u), scale_offset);
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

@@ -3,11 +3,11 @@
 struct RawROLE { low: vec4<u32>, high: u32, scale_offset: vec2<f32> }
 
 fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let header = weightsROLE[planes.x + super_block];
+    let header = loadROLE(planes.x + super_block);
     let parts = header.xyz >> vec3<u32>(4u * j);
     let scale_minimum = vec2<f32>((parts.xy & vec2<u32>(15u)) | ((parts.zz << vec2<u32>(4u, 2u)) & vec2<u32>(48u)));
     let scale_offset = vec2<f32>(1.0, -1.0) * unpack2x16float(header.w) * scale_minimum;
-    return RawROLE(weightsROLE[block], weightsROLE[planes.y + super_block * 2u + j / 4u][j & 3u], scale_offset);
+    return RawROLE(loadROLE(block), load_wordROLE(planes.y + super_block * 2u + j / 4u, j & 3u), scale_offset);
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

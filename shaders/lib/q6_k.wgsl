@@ -3,12 +3,12 @@
 struct RawROLE { low: vec4<u32>, high: vec2<u32>, scale: vec2<f32> }
 
 fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let high = weightsROLE[planes.x + super_block * 4u + j / 2u];
-    let pair = weightsROLE[planes.y + super_block][j / 2u] >> (16u * (j & 1u));
-    let halves = unpack2x16float(weightsROLE[planes.z + super_block / 8u][(super_block / 2u) & 3u]);
+    let high = loadROLE(planes.x + super_block * 4u + j / 2u);
+    let pair = load_wordROLE(planes.y + super_block, j / 2u) >> (16u * (j & 1u));
+    let halves = unpack2x16float(load_wordROLE(planes.z + super_block / 8u, (super_block / 2u) & 3u));
     let scale = select(halves.x, halves.y, (super_block & 1u) == 1u);
     return RawROLE(
-        weightsROLE[block],
+        loadROLE(block),
         select(high.xy, high.zw, (j & 1u) == 1u),
         scale * vec2<f32>(unpack4xI8(pair).xy),
     );

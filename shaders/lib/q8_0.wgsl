@@ -3,10 +3,10 @@
 struct RawROLE { low: vec4<u32>, high: vec4<u32>, scale: f32 }
 
 fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let scales = unpack2x16float(weightsROLE[planes.x + super_block][j / 2u]);
+    let scales = unpack2x16float(load_wordROLE(planes.x + super_block, j / 2u));
     return RawROLE(
-        weightsROLE[block * 2u],
-        weightsROLE[block * 2u + 1u],
+        loadROLE(block * 2u),
+        loadROLE(block * 2u + 1u),
         select(scales.x, scales.y, (j & 1u) == 1u),
     );
 }

@@ -280,6 +280,7 @@ fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
         let kernel = Matvec {
             weights: kind,
             tile: tuning.tile,
+            store: tuning.store,
             input,
             output,
             shares: tuning.matvec,
@@ -302,6 +303,7 @@ fn matmul(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
     let kernel = Matmul {
         weights: kind,
         tile: tuning.tile,
+        store: tuning.store,
         output,
         lanes: tuning.matmul_lanes,
         subgroups: tuning.shares_input(),
@@ -427,8 +429,13 @@ fn embed(tuning: &Tuning, kind: WeightType, vocabulary: usize, dim: usize, parts
     ids[first] = vocabulary as u32 - 1;
     let mut buffers = vec![ids, vec![0; rows * layout(0).blocks() * BLOCK]];
     buffers.extend((0..4).map(|part| random.packed(&layout(part))));
-    let kernel =
-        Embed { weights: kind, tile: tuning.tile, lanes: tuning.small_lanes, slot: SlotShape { rows, pairs: 4 } };
+    let kernel = Embed {
+        weights: kind,
+        tile: tuning.tile,
+        store: tuning.store,
+        lanes: tuning.small_lanes,
+        slot: SlotShape { rows, pairs: 4 },
+    };
     case(&format!("{vocabulary}x{dim} in {parts}"), kernel, words(&params), slot(rows, rows - 1, 8, first, 15), buffers)
 }
 

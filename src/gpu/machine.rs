@@ -13,9 +13,10 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 use futures::channel::oneshot;
 
-use super::{Allocation, Gpu, buffer_bytes};
+use super::{Allocation, Gpu, Texels, buffer_bytes};
 use crate::error::{Error, Result};
 use crate::kernel::{Active, round_up};
+use crate::pack::{Store, TEXELS_PER_ROW, VEC};
 use crate::plan::{Buffer, Copy, Plan, Step, Wanted, session_buffers};
 use crate::slot::Slot;
 
@@ -38,6 +39,7 @@ pub fn uniform_words(plan: &Plan) -> [usize; 2] {
 #[derive(Debug, Default)]
 pub struct DeviceWeights {
     buffers: HashMap<String, Allocation>,
+    texels: HashMap<String, Texels>,
 }
 
 impl DeviceWeights {
@@ -49,11 +51,55 @@ impl DeviceWeights {
     /// Gives the memory back, whoever still holds the weights of a device that is lost.
     pub fn destroy(&self) {
         self.buffers.values().for_each(|buffer| buffer.destroy());
+        self.texels.values().for_each(|texels| texels.texture.destroy());
     }
 
-    /// Writes words.
+    /// Makes room for a part of a matrix.
+    pub fn reserve_matrix(&mut self, gpu: &Gpu, name: &str, words: usize, store: Store) {
+        match store {
+            Store::Buffer => self.reserve(gpu, name, words),
+            Store::Texels => {
+                self.texels.insert(name.to_owned(), gpu.allocate_texels(name, words));
+            }
+        }
+    }
+
+    /// Writes words; into a matrix only whole texels.
     pub fn write(&self, gpu: &Gpu, name: &str, first: usize, words: &[u32]) {
+        if let Some(texels) = self.texels.get(name) {
+            return texels.write(gpu, first, words);
+        }
         gpu.inner.queue.write_buffer(&self.buffers[name], first as u64 * 4, bytemuck::cast_slice(words));
+    }
+}
+
+impl Texels {
+    /// Writes words from word `first` on: what is left of a row, whole rows, and what is left over.
+    fn write(&self, gpu: &Gpu, first: usize, words: &[u32]) {
+        let row_words = TEXELS_PER_ROW * VEC;
+        assert!(first.is_multiple_of(VEC) && words.len().is_multiple_of(VEC), "texels are written whole");
+        let (mut at, mut rest) = (first, words);
+        while !rest.is_empty() {
+            let in_row = at % row_words;
+            let count = match in_row {
+                0 if rest.len() >= row_words => rest.len() / row_words * row_words,
+                _ => rest.len().min(row_words - in_row),
+            };
+            let (now, later) = rest.split_at(count);
+            let width = count.min(row_words) / VEC;
+            let origin = wgpu::Origin3d { x: (in_row / VEC) as u32, y: (at / row_words) as u32, z: 0 };
+            gpu.inner.queue.write_texture(
+                wgpu::TexelCopyTextureInfo { origin, ..self.texture.as_image_copy() },
+                bytemuck::cast_slice(now),
+                wgpu::TexelCopyBufferLayout {
+                    offset: 0,
+                    bytes_per_row: Some((width * VEC * 4) as u32),
+                    rows_per_image: None,
+                },
+                wgpu::Extent3d { width: width as u32, height: (count / VEC / width) as u32, depth_or_array_layers: 1 },
+            );
+            (at, rest) = (at + count, later);
+        }
     }
 }
 
@@ -194,8 +240,12 @@ impl Machine {
                 wgpu::BindGroupEntry { binding: 1, resource: binding(&slots, 0, slot_size) },
             ];
             for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
-                let buffer = self.buffer(&plan.buffers[id.0].name)?;
-                entries.push(wgpu::BindGroupEntry { binding: arg.binding, resource: buffer.as_entire_binding() });
+                let name = &plan.buffers[id.0].name;
+                let resource = match self.weights.texels.get(name) {
+                    Some(texels) => wgpu::BindingResource::TextureView(&texels.view),
+                    None => self.buffer(name)?.as_entire_binding(),
+                };
+                entries.push(wgpu::BindGroupEntry { binding: arg.binding, resource });
             }
             gpu.counters().bind_groups.fetch_add(1, Ordering::Relaxed);
             let group = gpu.inner.device.create_bind_group(&wgpu::BindGroupDescriptor {

@@ -3,7 +3,7 @@
 use super::SlotShape;
 use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
-use crate::pack::{BLOCK, Layout};
+use crate::pack::{BLOCK, Layout, Store};
 
 /// Parts of the table that one dispatch binds.
 pub const PARTS: usize = 4;
@@ -66,6 +66,8 @@ pub struct Embed {
     pub weights: WeightType,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
+    /// Where the weights lie.
+    pub store: Store,
     /// Lanes of a workgroup.
     pub lanes: usize,
     /// The slot.
@@ -88,7 +90,7 @@ impl Kernel for Embed {
     }
 
     fn label(&self) -> String {
-        format!("embed/{}/tile{}-{}-rows{}", self.weights.name(), self.tile, self.lanes, self.slot.rows)
+        format!("embed/{}/tile{}-{}-rows{}", self.store.label(self.weights), self.tile, self.lanes, self.slot.rows)
     }
 
     fn source(&self) -> Source {
@@ -97,7 +99,7 @@ impl Kernel for Embed {
             .add_to(Source::new(include_str!("../../shaders/embed.wgsl")))
             .size("TILE", self.tile)
             .size("LANES", self.lanes);
-        ["_a", "_b", "_c", "_d"].into_iter().fold(source, |s, role| s.reader(super::reader(self.weights), role))
+        super::add_weights(source, self.weights, self.store, &[("_a", 4), ("_b", 5), ("_c", 6), ("_d", 7)])
     }
 
     fn lanes(&self) -> u32 {
@@ -118,7 +120,7 @@ impl Kernel for Embed {
             // A part that the table does not have repeats the first one.
             let rows = if rows == 0 { 1 } else { rows };
             let words = Layout::new(self.weights, rows, k, self.tile).words();
-            args.push(Arg::read(name, 4 + i as u32, Element::Vec4U32, words));
+            args.push(Arg::read(name, 4 + i as u32, self.store.element(), words));
         }
         args
     }

@@ -4,7 +4,7 @@
 use super::{KvType, SlotShape};
 use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Element, Source, round_up, uniform};
-use crate::pack::{BLOCK, Layout};
+use crate::pack::{BLOCK, Layout, Store};
 use crate::slot::Slot;
 
 uniform! {
@@ -230,8 +230,8 @@ pub(super) fn oracle(
 }
 
 /// The part's weights as a binding.
-pub(super) fn weights_arg(params: &LinearParams, kind: WeightType, tile: usize) -> Arg {
-    Arg::read("weights_w", 2, Element::Vec4U32, params.layout(kind, tile).words())
+pub(super) fn weights_arg(params: &LinearParams, kind: WeightType, (tile, store): (usize, Store)) -> Arg {
+    Arg::read("weights_w", 2, store.element(), params.layout(kind, tile).words())
 }
 
 /// Elements of an input row, padded.
@@ -240,6 +240,6 @@ pub(super) fn padded(params: &LinearParams) -> usize {
 }
 
 /// The start of every linear kernel's source: constants, slot, reader.
-pub(super) fn source(main: &'static str, kind: WeightType, tile: usize, slot: SlotShape) -> Source {
-    slot.add_to(Source::new(main)).size("TILE", tile).reader(super::reader(kind), "_w")
+pub(super) fn source(main: &'static str, kind: WeightType, (tile, store): (usize, Store), slot: SlotShape) -> Source {
+    super::add_weights(slot.add_to(Source::new(main)).size("TILE", tile), kind, store, &[("_w", 2)])
 }

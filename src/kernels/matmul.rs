@@ -5,7 +5,7 @@ use super::linear::{self, LinearParams, Output};
 use super::matvec::ROWS_PER_LANE;
 use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
-use crate::pack::ROW_ALIGN;
+use crate::pack::{ROW_ALIGN, Store};
 
 /// Tokens of a lane; a plan's rows are a multiple of it.
 pub const TOKENS_PER_LANE: usize = 8;
@@ -17,6 +17,8 @@ pub struct Matmul {
     pub weights: WeightType,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
+    /// Where the weights lie.
+    pub store: Store,
     /// What becomes of y.
     pub output: Output,
     /// Lanes of a workgroup.
@@ -35,7 +37,7 @@ impl Kernel for Matmul {
     fn label(&self) -> String {
         format!(
             "matmul/{}/{}/tile{}-{}{}-rows{}",
-            self.weights.name(),
+            self.store.label(self.weights),
             self.output.name(),
             self.tile,
             self.lanes,
@@ -46,7 +48,7 @@ impl Kernel for Matmul {
 
     fn source(&self) -> Source {
         let main = include_str!("../../shaders/matmul.wgsl");
-        let source = linear::source(main, self.weights, self.tile, self.slot).size("LANES", self.lanes);
+        let source = linear::source(main, self.weights, (self.tile, self.store), self.slot).size("LANES", self.lanes);
         let source = source.with(super::lanes(self.subgroups)).with(if self.subgroups {
             include_str!("../../shaders/lib/tokens_shared.wgsl")
         } else {
@@ -66,7 +68,7 @@ impl Kernel for Matmul {
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
         let mut args = vec![
-            linear::weights_arg(&params, self.weights, self.tile),
+            linear::weights_arg(&params, self.weights, (self.tile, self.store)),
             Arg::read("x", 3, Element::Vec4F32, self.slot.rows * params.quads as usize * 4),
         ];
         args.extend(self.output.args(&params, self.slot.rows));

@@ -4,7 +4,7 @@ use super::linear::{self, LinearParams, Output};
 use super::{SlotShape, Splits};
 use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
-use crate::pack::ROW_ALIGN;
+use crate::pack::{ROW_ALIGN, Store};
 
 /// Where the input vector comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +43,8 @@ pub struct Matvec {
     pub weights: WeightType,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
+    /// Where the weights lie.
+    pub store: Store,
     /// Where x comes from.
     pub input: Input,
     /// What becomes of y.
@@ -69,7 +71,7 @@ impl Kernel for Matvec {
         let Shares { row_lanes, ksplit } = self.shares;
         format!(
             "matvec/{}/{input}/{}/tile{}-{row_lanes}x{ksplit}{}",
-            self.weights.name(),
+            self.store.label(self.weights),
             self.output.name(),
             self.tile,
             super::mark(self.subgroups)
@@ -79,7 +81,7 @@ impl Kernel for Matvec {
     fn source(&self) -> Source {
         let Shares { row_lanes, ksplit } = self.shares;
         let main = include_str!("../../shaders/matvec.wgsl");
-        let source = linear::source(main, self.weights, self.tile, self.slot)
+        let source = linear::source(main, self.weights, (self.tile, self.store), self.slot)
             .size("LANES", row_lanes * ksplit)
             .size("ROW_LANES", row_lanes)
             .size("KSPLIT", ksplit)
@@ -114,7 +116,7 @@ impl Kernel for Matvec {
         let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
         let k = linear::padded(&params);
         let x_rows = if params.at_head == 1 { self.slot.rows } else { 1 };
-        let mut args = vec![linear::weights_arg(&params, self.weights, self.tile)];
+        let mut args = vec![linear::weights_arg(&params, self.weights, (self.tile, self.store))];
         match self.input {
             Input::Plain => args.push(Arg::read("x", 3, Element::Vec4F32, k)),
             Input::Norm => args
