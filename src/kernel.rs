@@ -23,7 +23,7 @@ pub enum Element {
     Vec4U32,
     /// `vec4<f16>`: only in the f16 tier.
     Vec4F16,
-    /// `texture_2d<u32>` instead of an array: weights of [`Store::Texels`](crate::pack::Store).
+    /// `texture_2d<u32>` instead of an array: packed weights in a texture.
     Texels,
 }
 

@@ -29,7 +29,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("weights", &["format", "pack", "shape"]),
     ("chat", &["error", "tokenizer"]),
     ("cpu", &["error", "kernel", "plan", "slot"]),
-    ("gpu", &["error", "kernel", "kernels", "plan", "slot", "tuning"]),
+    ("gpu", &["error", "kernel", "kernels", "pack", "plan", "slot", "tuning"]),
 ];
 
 /// Modules of the crate that a file names.
