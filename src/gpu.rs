@@ -256,6 +256,12 @@ impl Gpu {
         machine::Readback::of_submission(self, submission).await.map(|_| ())
     }
 
+    /// Takes note that the device is lost, which it may not have said yet, so that everybody who asks is told the same.
+    fn fail(&self, text: String) -> Error {
+        let mut failure = self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        Error::DeviceLost(failure.get_or_insert(text).clone())
+    }
+
     /// The first thing that went wrong on the device.
     fn check(&self) -> Result<()> {
         match &*self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -288,16 +294,12 @@ impl Gpu {
         let refused = self.inner.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let made = make();
         let (refused, invalid) = (refused.pop(), invalid.pop());
-        let (what, failure) = (what.to_owned(), self.inner.failure.clone());
+        let (what, gpu) = (what.to_owned(), self.clone());
         let answer = Box::pin(async move {
             match (refused.await, invalid.await) {
                 (Some(error), _) => Err(Error::OutOfMemory { what, bytes, in_use, reason: error.to_string() }),
-                (None, Some(error)) => {
-                    // As an error that nobody waits for: the device is lost, though it may not have said so yet.
-                    let text = error.to_string();
-                    failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text.clone());
-                    Err(Error::DeviceLost(text))
-                }
+                // As an error that nobody waits for: the device is lost, though it may not have said so yet.
+                (None, Some(error)) => Err(gpu.fail(error.to_string())),
                 (None, None) => Ok(()),
             }
         });

@@ -394,15 +394,15 @@ impl Future for Readback {
         }
         match result {
             Ok(Ok(())) => {}
-            Ok(Err(text)) => return Poll::Ready(Err(Error::DeviceLost(text))),
+            Ok(Err(text)) => return Poll::Ready(Err(self.gpu.fail(text))),
             Err(oneshot::Canceled) => {
-                return Poll::Ready(Err(Error::DeviceLost("it dropped a submission".to_owned())));
+                return Poll::Ready(Err(self.gpu.fail("it dropped a submission".to_owned())));
             }
         }
         let Some(staging) = self.staging.take() else { return Poll::Ready(Ok(Vec::new())) };
         let words = match staging.get_mapped_range(..) {
             Ok(view) => bytemuck::pod_collect_to_vec(&view),
-            Err(error) => return Poll::Ready(Err(Error::DeviceLost(error.to_string()))),
+            Err(error) => return Poll::Ready(Err(self.gpu.fail(error.to_string()))),
         };
         staging.unmap();
         self.free.borrow_mut().push(staging);

@@ -98,10 +98,16 @@ fn inspect_counts_tensors_and_bytes() {
     assert!(text.contains("4 layers, dim 256, ffn 512") && text.contains("byte-level BPE, 2048 tokens"), "{text}");
 }
 
+/// The one JSON object of a command that lists things, which is not flat.
+fn nested(ran: &super::Ran) -> serde_json::Value {
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.out))
+}
+
 #[test]
 fn inspect_lists_buffers() {
     let inspect = |more: &[&str]| run(&[&["inspect", BUNDLED, "--context", "768"], more].concat());
-    let (memory, report) = (inspect(&["--memory", "--json"]).object(), inspect(&["--json"]).object());
+    let (memory, report) = (nested(&inspect(&["--memory", "--json"])), inspect(&["--json"]).object());
     for (field, sum) in
         [("weights_bytes", "device_weight_bytes"), ("kv_bytes", "device_kv_bytes"), ("total_bytes", "device_bytes")]
     {
@@ -117,7 +123,7 @@ fn inspect_lists_buffers() {
     }
     // The last growth replaces 512 positions of 4 heads of 32 halves.
     assert_eq!(of("growth"), 512.0 * 128.0 * 2.0);
-    let wide = inspect(&["--memory", "--json", "--kv", "f32"]).object();
+    let wide = nested(&inspect(&["--memory", "--json", "--kv", "f32"]));
     let caches = 2.0 * 4.0 * 768.0 * 128.0 * 2.0;
     assert_eq!(number(&wide, "kv_bytes"), number(&memory, "kv_bytes") + caches);
     let text = inspect(&["--memory"]).ok();
@@ -126,7 +132,7 @@ fn inspect_lists_buffers() {
 
 #[test]
 fn inspect_shows_plans_and_shaders() {
-    let plan = |rows: &str| run(&["inspect", BUNDLED, "--plan", "--json", "--rows", rows]).object();
+    let plan = |rows: &str| nested(&run(&["inspect", BUNDLED, "--plan", "--json", "--rows", rows]));
     let labels = |report: &serde_json::Value| -> Vec<String> {
         let steps = report["steps"].as_array().expect("steps");
         steps.iter().map(|step| step["label"].as_str().expect("a label").to_owned()).collect()
