@@ -349,6 +349,8 @@ pub struct Readback {
     staging: Option<Allocation>,
     free: Rc<RefCell<Vec<Allocation>>>,
     done: oneshot::Receiver<Result<(), String>>,
+    /// Answers after `done` would have, which a device that is lost may forget.
+    polled: Option<oneshot::Receiver<()>>,
 }
 
 impl Readback {
@@ -368,8 +370,8 @@ impl Readback {
                 sender.send(Ok(())).ok();
             }),
         }
-        gpu.inner.poller.watch(submission);
-        Self { gpu: gpu.clone(), staging, free, done }
+        let polled = gpu.inner.poller.watch(submission);
+        Self { gpu: gpu.clone(), staging, free, done, polled }
     }
 
     /// Done when a submission is.
@@ -385,8 +387,19 @@ impl Future for Readback {
         let result = match Pin::new(&mut self.done).poll(context) {
             Poll::Ready(result) => result,
             Poll::Pending => {
-                self.gpu.inner.poller.nudge(context);
-                return Poll::Pending;
+                if let Err(error) = self.gpu.check() {
+                    return Poll::Ready(Err(error));
+                }
+                let polled = self.polled.as_mut().is_some_and(|polled| Pin::new(polled).poll(context).is_ready());
+                match self.done.try_recv() {
+                    // The callback ran between the two looks.
+                    Ok(Some(result)) => Ok(result),
+                    _ if polled => return Poll::Ready(Err(self.gpu.fail("it forgot a submission".to_owned()))),
+                    _ => {
+                        self.gpu.inner.poller.nudge(context);
+                        return Poll::Pending;
+                    }
+                }
             }
         };
         if let Err(error) = self.gpu.check() {
