@@ -95,7 +95,7 @@ fn every_way_to_give_a_prompt() {
     let prompt = run(&on_cpu(&[&greedy[..], &["--prompt", text]].concat())).ok();
     assert_eq!(run(&on_cpu(&[&greedy[..], &["--file", str(&file)]].concat())).ok(), prompt);
     assert_eq!(run_with(&on_cpu(&[&greedy[..], &["-"]].concat()), text).ok(), prompt);
-    assert_eq!(run(&on_cpu(&["--prompt=-1 is", "--json"])).object()["stop_reason"], "length");
+    assert_eq!(run(&on_cpu(&["--prompt=-1 is", "--ignore-eos", "--json"])).object()["stop_reason"], "length");
     // No prompt at all: the model begins by itself, after the beginning-of-text token.
     assert_eq!(number(&run(&on_cpu(&["--json"])).object(), "prompt_tokens"), 1.0);
 }
