@@ -28,7 +28,10 @@ impl<'a> Resuming<'a> {
                 piece => return piece,
             };
             self.left -= 1;
-            output::note(&format!("note: {error}; going on with a fresh one"));
+            // A driver's own words may take several lines.
+            let why = error.to_string();
+            let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+            output::note(&format!("note: {why}; going on with a fresh one"));
             if let Err(failed) = reply.resume(self.source).await {
                 output::note(&format!("note: there is none: {failed}"));
                 return Some(Err(error));
