@@ -61,7 +61,7 @@ fn fifty_streams_go_on() {
     let source = context::with_context(FIXTURE, 256);
     let model = load(&source, DeviceChoice::Gpu, 16);
     // Greedy and drawn in turn, of two lengths of prompt.
-    let settings = |stream: usize| sampling(if stream % 2 == 0 { 0.0 } else { 1.2 }, 40);
+    let settings = |stream: usize| sampling(if stream.is_multiple_of(2) { 0.0 } else { 1.2 }, 40);
     let prompt = |stream: usize| ids(if stream % 4 < 2 { 5 } else { 70 });
     let undisturbed = load(&source, DeviceChoice::Gpu, 256);
     let expected = [0, 1, 2, 3].map(|stream| {
