@@ -6,8 +6,9 @@
 //   // overrides: K=64 ROWS=2
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { create, globals } from 'webgpu';
+import { load } from './packages.mjs';
 
+const { create, globals } = await load('webgpu');
 Object.assign(globalThis, globals);
 // Kept reachable: collected, it takes the process with it.
 globalThis.dawn = create(['backend=null']);

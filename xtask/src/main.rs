@@ -38,15 +38,17 @@ enum Command {
         #[command(flatten)]
         consent: Consent,
     },
-    /// Set up, then run all tests: cargo test, the Tint check of the shaders, kernels in a headless browser.
+    /// Set up, then run all tests: cargo test, the Tint check of the shaders, the web build in a headless browser.
     ///
     /// A step whose tools cannot be had is skipped and the summary says why; where CI is set, a skip is a failure.
     #[command(after_help = "Example: cargo xtask test -- --test oracle matvec")]
     Test {
         #[command(flatten)]
         consent: Consent,
+        #[command(flatten)]
+        browser: web::tests::Options,
         /// Arguments for cargo test; with any, only cargo test runs
-        #[arg(last = true, value_name = "ARGS")]
+        #[arg(last = true, value_name = "ARGS", conflicts_with = "web")]
         args: Vec<String>,
     },
     /// Check the library, without default features, for WebAssembly, Android and iOS.
@@ -57,7 +59,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         toolchain: Mode,
     },
-    /// Build the library for the web into target/web/pkg, and with --test run kernels in a headless browser.
+    /// Build the library for the web into target/web/pkg; `cargo xtask test --web` tests it in a headless browser.
     Web {
         #[command(flatten)]
         consent: Consent,
@@ -140,7 +142,10 @@ fn run(command: Command) -> Result<bool> {
             return Ok(true);
         }
         Command::FullSize { consent, options } => full_size::run(&mut steps, &options, consent)?,
-        Command::Test { consent, args } => {
+        Command::Test { consent, browser, .. } if browser.alone() => {
+            web::tests::command(&mut steps, &browser, consent);
+        }
+        Command::Test { consent, args, .. } => {
             test::all(&mut steps, consent, &args);
         }
         Command::Targets { consent, toolchain } => toolchain::check(&mut steps, toolchain, consent, false),

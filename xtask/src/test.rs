@@ -31,7 +31,7 @@ pub fn all(steps: &mut Steps, consent: Consent, args: &[String]) -> bool {
     tint(steps, consent);
     let built = steps.step("web build", || web::build(&web::Options::for_tests(), consent));
     steps.step("web test", || match built {
-        true => web::test(&web::Options::for_tests(), consent),
+        true => web::tests::run(&web::tests::Options::default(), consent),
         false => bail!("there is no web build to test"),
     });
     built
@@ -72,7 +72,7 @@ fn cargo_test(args: &[String], vector_bits: Option<&str>) -> Result<Outcome> {
 /// The step that hands every shader to Tint.
 pub fn tint(steps: &mut Steps, consent: Consent) {
     steps.step("tint", || {
-        let modules = match web::node_modules(consent) {
+        let modules = match web::node::node_modules(consent) {
             Ok(dir) => dir,
             Err(why) => return Ok(Outcome::Skipped(format!("{why:#}"))),
         };
@@ -81,8 +81,8 @@ pub fn tint(steps: &mut Steps, consent: Consent) {
         if count == 0 {
             bail!("no shader in target/wgsl: the contract test writes them, so run `cargo xtask test` first");
         }
-        let mut node = shell::program("node", &modules);
-        shell::run(node.arg("tint.mjs").arg(shaders()))?;
+        let mut node = shell::program("node", &web::node::scripts());
+        shell::run(node.env("LLAMITA_WEB_BUILD", modules).arg("tint.mjs").arg(shaders()))?;
         Ok(Outcome::Passed(format!("{count} shaders")))
     });
 }

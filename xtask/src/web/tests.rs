@@ -1,0 +1,68 @@
+//! The browser tests: tests/web/*.test.mjs in a headless Chromium.
+
+use anyhow::Result;
+use clap::Args;
+
+use super::{Options as Build, node, web_dir};
+use crate::{
+    apt::Consent,
+    shell,
+    steps::{Outcome, Steps},
+};
+
+/// Which browser tests to run, and where.
+#[derive(Args, Clone, Default)]
+pub struct Options {
+    /// Only the browser tests; the web build is made if it is missing
+    #[arg(long)]
+    web: bool,
+    /// Only the browser tests of files whose name contains this
+    #[arg(long, value_name = "TEXT", requires = "web")]
+    only: Vec<String>,
+    /// Run on the machine's own GPU, where the browser sees one, not on the browser's software GPU
+    #[arg(long, requires = "web")]
+    gpu: bool,
+    /// Run the kernel cases whose name contains this, or all; by default the first case of each kernel
+    #[arg(long, value_name = "TEXT", requires = "web")]
+    cases: Option<String>,
+    /// The tier to run kernel cases in, base by default
+    #[arg(long, value_name = "NAME", requires = "web")]
+    tier: Option<String>,
+}
+
+impl Options {
+    /// True where the browser tests are asked for alone.
+    pub fn alone(&self) -> bool {
+        self.web
+    }
+}
+
+/// The command `cargo xtask test --web`.
+pub fn command(steps: &mut Steps, options: &Options, consent: Consent) {
+    let built =
+        web_dir().join("pkg").is_dir() || steps.step("web build", || super::build(&Build::for_tests(), consent));
+    if built {
+        steps.step("web test", || run(options, consent));
+    }
+}
+
+/// Runs the tests on the web build.
+pub fn run(options: &Options, consent: Consent) -> Result<Outcome> {
+    let tools = node::node_modules(consent).and_then(|dir| Ok((dir, node::chromium(consent)?)));
+    let (dir, browser) = match tools {
+        Ok(tools) => tools,
+        Err(why) => return Ok(Outcome::Skipped(format!("{why:#}"))),
+    };
+    let mut node = shell::program("node", &node::scripts());
+    node.arg("run.mjs").args(&options.only).env("LLAMITA_WEB_BUILD", dir).env("CHROME_BIN", browser);
+    for (name, value) in [("LLAMITA_WEB_CASES", &options.cases), ("LLAMITA_WEB_TIER", &options.tier)] {
+        if let Some(value) = value {
+            node.env(name, value);
+        }
+    }
+    if options.gpu {
+        node.env("LLAMITA_WEB_GPU", "1");
+    }
+    shell::run(&mut node)?;
+    Ok(Outcome::Passed(if options.gpu { "on the machine's GPU" } else { "on SwiftShader" }.into()))
+}
