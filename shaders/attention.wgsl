@@ -9,6 +9,7 @@ struct Params {
     kv_heads: u32,
     heads: u32,
     out_quads: u32,
+    head_quads: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

@@ -40,15 +40,6 @@ fn fetch_row(row: u32, g: u32, s: u32, j: u32) -> Raw_w {
     );
 }
 
-fn store(t: u32, tokens: u32, first: u32, second: u32, sums: vec4<f32>) {
-    if (t < tokens && first < params.rows) {
-        store_pair(t, first, sums.x, sums.y);
-    }
-    if (t < tokens && second < params.rows) {
-        store_pair(t, second, sums.z, sums.w);
-    }
-}
-
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
     let lane = lane_index(lanes);
@@ -111,12 +102,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
         }
     }
 
-    store(token + 0u, tokens, first, second, t0);
-    store(token + 1u, tokens, first, second, t1);
-    store(token + 2u, tokens, first, second, t2);
-    store(token + 3u, tokens, first, second, t3);
-    store(token + 4u, tokens, first, second, t4);
-    store(token + 5u, tokens, first, second, t5);
-    store(token + 6u, tokens, first, second, t6);
-    store(token + 7u, tokens, first, second, t7);
+    // One piece of code for all tokens, without an array: see above.
+    for (var i = 0u; i < min(8u, tokens - token); i++) {
+        var sums = select(t0, t1, i == 1u);
+        sums = select(sums, t2, i == 2u);
+        sums = select(sums, t3, i == 3u);
+        sums = select(sums, t4, i == 4u);
+        sums = select(sums, t5, i == 5u);
+        sums = select(sums, t6, i == 6u);
+        sums = select(sums, t7, i == 7u);
+        if (first < params.rows) {
+            store_pair(token + i, first, sums.x, sums.y);
+        }
+        if (second < params.rows) {
+            store_pair(token + i, second, sums.z, sums.w);
+        }
+    }
 }

@@ -291,6 +291,7 @@ impl Builder<'_> {
             kv_heads: shape.kv_heads as u32,
             heads: shape.heads as u32,
             out_quads: (out_words / 4) as u32,
+            head_quads: (shape.head_dim / 4) as u32,
         };
         let (lanes, head_dim, group) = (self.tuning.attention_lanes, shape.head_dim, shape.group());
         let label = format!("blk.{layer}.attention");

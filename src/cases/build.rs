@@ -337,6 +337,7 @@ fn attention(tuning: &Tuning, cases: &mut Vec<Case>) {
             kv_heads: kv_heads as u32,
             heads: heads as u32,
             out_quads: out_quads as u32,
+            head_quads: (d / 4) as u32,
         };
         let shape = SlotShape { rows, pairs: d / 2 };
         let mut slot = slot(rows, rows, d, first, capacity);

@@ -18,6 +18,8 @@ uniform! {
         heads: u32,
         /// Quads between splits of the output.
         out_quads: u32,
+        /// Quads of a head, for loops that are not to be unrolled.
+        head_quads: u32,
     }
 }
 

@@ -7,7 +7,7 @@ use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
 /// Query heads of a lane.
 const HEADS_PER_LANE: usize = 4;
 /// Keys of a tile.
-const KEYS: usize = 32;
+const KEYS: usize = 8;
 
 /// A variant of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
