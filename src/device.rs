@@ -200,6 +200,17 @@ impl Machine {
         }
     }
 
+    /// Waits until the device has said that it has room.
+    ///
+    /// # Errors
+    /// Where it has none; then [`Self::resize`] has to be called before the next run.
+    pub(crate) async fn ready(&mut self) -> Result<()> {
+        match self {
+            Self::Gpu(machine) => machine.ready().await,
+            Self::Cpu(_) => Ok(()),
+        }
+    }
+
     /// Goes on with plans whose buffers have other sizes; with `keep` the KV cache and the ids stay, behind everything
     /// that was submitted.
     ///

@@ -210,6 +210,13 @@ pub struct Checkpoint {
     pub tensors: BTreeMap<String, TensorSummary>,
 }
 
+impl Checkpoint {
+    /// Numbers of all tensors.
+    pub fn parameters(&self) -> u64 {
+        self.tensors.values().map(|tensor| tensor.dims.iter().product::<u64>()).sum()
+    }
+}
+
 /// A line of `inspect`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorSummary {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 
 pub use adapter::{AdapterReport, adapters};
@@ -43,6 +44,34 @@ pub struct Counters {
     pub bind_groups: AtomicU64,
 }
 
+/// The counters as they are at one time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the fields of Counters")]
+pub struct Counts {
+    pub submits: u64,
+    pub dispatches: u64,
+    pub allocated: u64,
+    pub peak: u64,
+    pub buffers: u64,
+    pub bind_groups: u64,
+}
+
+impl Counters {
+    /// All of them, now.
+    pub fn now(&self) -> Counts {
+        let now = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            submits: now(&self.submits),
+            dispatches: now(&self.dispatches),
+            allocated: now(&self.allocated),
+            peak: now(&self.peak),
+            buffers: now(&self.buffers),
+            bind_groups: now(&self.bind_groups),
+        }
+    }
+}
+
 /// A device that was opened. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Gpu {
@@ -58,10 +87,30 @@ struct Inner {
     best_tier: Tier,
     poller: poll::Poller,
     pipelines: Mutex<HashMap<String, Pipeline>>,
-    failure: Arc<Mutex<Option<String>>>,
+    failure: Arc<Mutex<Failure>>,
     counters: Arc<Counters>,
     /// Most bytes that may be allocated.
     limit: AtomicU64,
+}
+
+/// The first thing that went wrong on a device, and who wants to know.
+#[derive(Debug, Default)]
+struct Failure {
+    text: Option<String>,
+    waiting: Vec<oneshot::Sender<String>>,
+}
+
+impl Failure {
+    /// Takes note, and tells what went wrong first.
+    fn note(failure: &Mutex<Self>, text: String) -> String {
+        let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = failure.text.get_or_insert(text).clone();
+        for waiting in failure.waiting.drain(..) {
+            // A receiver that is gone does not want to know.
+            waiting.send(text.clone()).ok();
+        }
+        text
+    }
 }
 
 /// A buffer that counts itself, and gives its memory back when it is dropped: bind groups do not hold it, nor does a
@@ -151,14 +200,15 @@ impl Gpu {
         };
         let (device, queue) =
             adapter.request_device(&descriptor).await.map_err(|e| Error::NoDevice(format!("{}: {e}", info.name)))?;
-        let failure: Arc<Mutex<Option<String>>> = Arc::default();
-        let note = |slot: &Arc<Mutex<Option<String>>>, text: String| {
-            slot.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(text);
-        };
+        let failure: Arc<Mutex<Failure>> = Arc::default();
         let lost = failure.clone();
-        device.set_device_lost_callback(move |reason, text| note(&lost, format!("{reason:?}: {text}")));
+        device.set_device_lost_callback(move |reason, text| {
+            Failure::note(&lost, format!("{reason:?}: {text}"));
+        });
         let uncaptured = failure.clone();
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&uncaptured, error.to_string())));
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            Failure::note(&uncaptured, error.to_string());
+        }));
         Ok(Self {
             inner: Arc::new(Inner {
                 poller: poll::Poller::new(device.clone()),
@@ -256,15 +306,26 @@ impl Gpu {
         machine::Readback::of_submission(self, submission).await.map(|_| ())
     }
 
+    /// Why the device is lost, once it is. The answer is an error where the device is given up before.
+    pub fn lost(&self) -> oneshot::Receiver<String> {
+        let (sender, receiver) = oneshot::channel();
+        let mut failure = self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        match &failure.text {
+            // The receiver is still here.
+            Some(text) => drop(sender.send(text.clone())),
+            None => failure.waiting.push(sender),
+        }
+        receiver
+    }
+
     /// Takes note that the device is lost, which it may not have said yet, so that everybody who asks is told the same.
     fn fail(&self, text: String) -> Error {
-        let mut failure = self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        Error::DeviceLost(failure.get_or_insert(text).clone())
+        Error::DeviceLost(Failure::note(&self.inner.failure, text))
     }
 
     /// The first thing that went wrong on the device.
     fn check(&self) -> Result<()> {
-        match &*self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner).text {
             Some(text) => Err(Error::DeviceLost(text.clone())),
             None => Ok(()),
         }

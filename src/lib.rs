@@ -22,6 +22,7 @@
 
 #![warn(missing_docs)]
 
+pub mod bench;
 #[cfg(target_arch = "wasm32")]
 pub mod bind;
 pub mod budget;

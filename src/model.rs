@@ -72,6 +72,7 @@ pub struct Model {
 
 struct Inner {
     name: String,
+    parameters: u64,
     shape: Shape,
     matrices: Matrices,
     tuning: Tuning,
@@ -107,6 +108,7 @@ impl Model {
     pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
         let checkpoint = gguf::read(source).await?;
         let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
+        let parameters = checkpoint.parameters();
         let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
         let (shape, tensors) = model.ok_or_else(|| unsupported("it holds a vocabulary and no weights".to_owned()))?;
         let vocabulary = match options.tokenizer {
@@ -134,6 +136,7 @@ impl Model {
         let weights = Loader::new(source, &tensors, &device, options.progress.take()).all(&matrices).await?;
         let inner = Inner {
             name,
+            parameters,
             shape,
             matrices,
             tuning,
@@ -152,6 +155,11 @@ impl Model {
     /// The model's own name, or the file's.
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// Numbers of all its tensors.
+    pub fn parameters(&self) -> u64 {
+        self.inner.parameters
     }
 
     /// The numbers that fix it.
@@ -246,6 +254,11 @@ impl Model {
             penalty_last_n: file.penalty_last_n.map_or(llama.penalty_last_n, |n| MAX_PENALTY_LAST_N.min(n as usize)),
             ..llama
         }
+    }
+
+    /// Dispatches of one decoded token.
+    pub fn dispatches_per_token(&self, sampling: &Sampling) -> usize {
+        self.session_plans(self.capacity_for(0))[0].dispatches(sampling.wanted())
     }
 
     /// A conversation of its own: KV cache, ids and position. Sessions of one model may live at once.

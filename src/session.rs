@@ -69,6 +69,20 @@ impl Session {
         self.computed = self.computed.min(len);
     }
 
+    /// Waits until the device has said that it has room, which browsers do later. The first reply does so too.
+    ///
+    /// # Errors
+    /// Where it has none; then the next reply asks again.
+    pub async fn ready(&mut self) -> Result<()> {
+        let answer = self.machine.ready().await;
+        if answer.is_err() {
+            self.computed = 0;
+            self.capacity = 0;
+            self.machine.release();
+        }
+        answer
+    }
+
     /// Goes on where the device was lost, or ran out of memory: on the model's fresh device, which this opens where no
     /// other session has done so ([`Model::resume`]; `source` is the file that the model was loaded from). The ids stay,
     /// and their keys and values are computed again by the next reply. A reply that was under way goes on with
@@ -86,11 +100,6 @@ impl Session {
         self.machine = self.model.machine(self.plans.to_vec())?;
         self.capacity = capacity;
         Ok(())
-    }
-
-    /// Dispatches of one decoded token.
-    pub fn dispatches_per_token(&self, sampling: &Sampling) -> usize {
-        self.plans[DECODE].dispatches(sampling.wanted())
     }
 
     /// Replies to a text or to messages.

@@ -1,53 +1,43 @@
-//! JavaScript: kernel cases against their oracles, in this very browser.
+//! JavaScript: the library's own nouns as classes, for one dedicated worker. `web/` is the package around them.
+//!
+//! Options and reports cross as JSON, text as strings, weights as `Uint8Array` from a source that the worker gives, and
+//! errors as `Error` objects with a `kind` and the numbers that decided.
+
+mod benchmark;
+mod cancel;
+mod failure;
+mod kernels;
+mod model;
+mod options;
+mod session;
+mod source;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::cases::{self, Case};
-use crate::gpu::Gpu;
-use crate::kernels::Tier;
+pub use benchmark::benchmark_run;
+pub use cancel::{Cancel, NextTurn};
+pub use kernels::{kernel_case_names, run_kernel_case};
+pub use model::{Model, device_report, inspect};
+pub use session::{ReplySink, Session};
+pub use source::ByteSource;
 
 thread_local! {
-    static CASES: RefCell<BTreeMap<Tier, Rc<Vec<Case>>>> = const { RefCell::new(BTreeMap::new()) };
-    /// The device of the last tier that was asked for: a worker runs many cases on one.
-    static OPENED: RefCell<Option<(Tier, Gpu)>> = const { RefCell::new(None) };
+    /// What a panic said last.
+    static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-async fn gpu(tier: Tier) -> crate::Result<Gpu> {
-    let opened = OPENED.with_borrow(|opened| opened.as_ref().filter(|(t, _)| *t == tier).map(|(_, gpu)| gpu.clone()));
-    if let Some(gpu) = opened {
-        return Ok(gpu);
-    }
-    let gpu = Gpu::open(None, Some(tier)).await?;
-    OPENED.set(Some((tier, gpu.clone())));
-    Ok(gpu)
-}
-
-/// The cases of a tier, made once.
-fn cases(tier: Tier) -> Rc<Vec<Case>> {
-    CASES.with_borrow_mut(|made| made.entry(tier).or_insert_with(|| Rc::new(cases::all(tier))).clone())
-}
-
-/// The names of all kernel cases, as a JSON array of strings.
+/// Makes ready what every later call needs: `next_turn` gives a promise that is kept after the worker's event loop has
+/// seen to its messages.
 #[wasm_bindgen]
-pub fn kernel_case_names() -> String {
-    let names: Vec<String> = cases(Tier::Base).iter().map(|case| case.name.clone()).collect();
-    serde_json::to_string(&names).expect("strings are JSON")
+pub fn start(next_turn: NextTurn) {
+    cancel::set_next_turn(next_turn);
+    std::panic::set_hook(Box::new(|info| PANIC.set(Some(info.to_string()))));
 }
 
-/// Runs one case on the browser's device in tier `base` or `f16`. The answer is a JSON object: `name`, `nmse`,
-/// `tolerance`, `passed`, `fault`.
-///
-/// # Errors
-/// A message: there is no such case or tier, no WebGPU, or the device failed.
+/// What the panic said that ended this module, where one did: a bug of this project, after which nothing may be called.
 #[wasm_bindgen]
-pub async fn run_kernel_case(name: String, tier: String) -> Result<String, String> {
-    let tier = Tier::ALL.into_iter().find(|t| t.name() == tier).ok_or(format!("there is no tier {tier}"))?;
-    let case = cases(tier).iter().find(|case| case.name == name).cloned().ok_or(format!("there is no case {name}"))?;
-    let gpu = gpu(tier).await.map_err(|e| e.to_string())?;
-    let report = case.check(&gpu).await.map_err(|e| e.to_string())?;
-    serde_json::to_string(&report).map_err(|e| e.to_string())
+pub fn panic_message() -> Option<String> {
+    PANIC.with_borrow(Clone::clone)
 }

@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use clap::Args;
+use llamita::bench::{Kind, Run, finish, random_ids, run};
 use llamita::kernel::round_up;
 use llamita::pack::BLOCK;
-use llamita::session::Stats;
 use llamita::weights::{LayerMatrices, Matrix};
-use llamita::{Device, Model, Reply, Sampling, Session};
+use llamita::{Device, Model, Sampling};
 use serde::Serialize;
 
 use super::args::ModelArgs;
@@ -17,8 +17,6 @@ use super::{memory, output};
 
 /// Prompt lengths where nobody asks for others.
 const DEFAULT_PREFILL: [usize; 2] = [128, 512];
-/// What the random ids come from: every run works on the same.
-const SEED: u64 = 1;
 
 /// Measure how fast a model runs here
 ///
@@ -52,13 +50,6 @@ pub struct Bench {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Prefill,
-    Decode,
-}
-
 /// One line of the results.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -89,12 +80,6 @@ struct Report<'a> {
     model: &'a str,
 }
 
-/// One run.
-struct Run {
-    stats: Stats,
-    dispatches: Option<u64>,
-}
-
 impl Bench {
     pub async fn run(self) -> Result<(), Failure> {
         let loaded = load(&self.model).await?;
@@ -114,7 +99,7 @@ impl Bench {
             for _ in 0..=self.repeat {
                 runs.push(run(&mut session, kind, tokens, self.depth, &ids).await.map_err(about)?);
             }
-            let report = self.report(&loaded, &session, (kind, tokens), &runs);
+            let report = self.report(&loaded, (kind, tokens), &runs);
             if self.json { output::print_json(&report)? } else { output::print(&report.text())? }
         }
         Ok(())
@@ -155,7 +140,7 @@ impl Bench {
         }
     }
 
-    fn report<'a>(&self, loaded: &'a Loaded, session: &Session, what: (Kind, usize), runs: &[Run]) -> Report<'a> {
+    fn report<'a>(&self, loaded: &'a Loaded, what: (Kind, usize), runs: &[Run]) -> Report<'a> {
         let ((kind, tokens), model) = (what, &loaded.model);
         let speed = |run: &Run| match kind {
             Kind::Prefill => run.stats.prefill_tokens_per_second(),
@@ -168,7 +153,7 @@ impl Bench {
         let per_run = if kind == Kind::Decode { tokens + 1 } else { tokens } as f64;
         let last = &runs[runs.len() - 1];
         let counted = last.dispatches.map(|dispatches| dispatches as f64 / per_run);
-        let planned = (kind == Kind::Decode).then(|| session.dispatches_per_token(&Sampling::greedy()) as f64);
+        let planned = (kind == Kind::Decode).then(|| model.dispatches_per_token(&Sampling::greedy()) as f64);
         let (weights, kv) = bytes_per_token(model, kind, tokens, self.depth);
         let (device_bytes, driver) = match model.device() {
             Device::Gpu(gpu) => (gpu.counters().peak.load(Ordering::Relaxed), Some(gpu.driver())),
@@ -202,50 +187,6 @@ impl Bench {
             model: model.name(),
         }
     }
-}
-
-/// Runs a configuration once, after the first `depth` ids, which are in the session.
-async fn run(session: &mut Session, kind: Kind, tokens: usize, depth: usize, ids: &[u32]) -> llamita::Result<Run> {
-    session.truncate(depth);
-    let (given, max_tokens) = match kind {
-        Kind::Prefill => (tokens, 1),
-        Kind::Decode => (1, tokens + 1),
-    };
-    let dispatches = |session: &Session| match session.model().device() {
-        Device::Gpu(gpu) => Some(gpu.counters().dispatches.load(Ordering::Relaxed)),
-        Device::Cpu => None,
-    };
-    let before = dispatches(session);
-    let sampling = Sampling { max_tokens, ignore_eos: true, ..Sampling::greedy() };
-    let stats = finish(session.reply_ids(&ids[depth..depth + given], sampling)?).await?;
-    let dispatches = dispatches(session).zip(before).map(|(after, before)| after - before);
-    Ok(Run { stats, dispatches })
-}
-
-/// Takes a reply to its end.
-async fn finish(mut reply: Reply<'_>) -> llamita::Result<Stats> {
-    while let Some(piece) = reply.next().await {
-        piece?;
-    }
-    Ok(reply.finish())
-}
-
-/// Ids of plain text, drawn with splitmix64.
-fn random_ids(model: &Model, count: usize) -> Vec<u32> {
-    let tokenizer = model.tokenizer();
-    let vocabulary = model.shape().vocabulary as u32;
-    let mut plain: Vec<u32> = (0..vocabulary).filter(|id| !tokenizer.token_bytes(*id).is_empty()).collect();
-    if plain.is_empty() {
-        plain = (0..vocabulary).collect();
-    }
-    let mut state = SEED;
-    let mut next = || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    };
-    (0..count.max(1)).map(|_| plain[(next() % plain.len() as u64) as usize]).collect()
 }
 
 /// The bytes of weights, and of keys and values, that must be read at least, per token.
@@ -283,15 +224,6 @@ fn heading(loaded: &Loaded) -> String {
         model.device().tier(),
         loaded.load_ms
     )
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Prefill => "prefill",
-            Self::Decode => "decode",
-        }
-    }
 }
 
 impl Report<'_> {

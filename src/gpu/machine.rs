@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use futures::FutureExt;
 use futures::channel::oneshot;
+use futures::future::LocalBoxFuture;
 
 use super::{Allocation, Gpu, Texels, buffer_bytes};
 use crate::error::{Error, Result};
@@ -125,6 +126,8 @@ pub struct Machine {
     state: HashMap<String, Allocation>,
     plans: Vec<Prepared>,
     staging: Rc<RefCell<Vec<Allocation>>>,
+    /// Whether the device had room for all this, where it answers later.
+    answer: Option<LocalBoxFuture<'static, Result<()>>>,
 }
 
 impl Machine {
@@ -139,14 +142,28 @@ impl Machine {
         let bytes = uniforms + buffers.iter().map(|b| buffer_bytes(b.words)).sum::<u64>();
         let (machine, answer) = gpu.admitted("a session", bytes, || {
             let state = buffers.iter().map(|b| (b.name.clone(), gpu.allocate(&b.name, b.words, STATE))).collect();
-            let mut machine = Self { gpu: gpu.clone(), weights, state, plans: Vec::new(), staging: Rc::default() };
+            let (plans_made, staging) = (Vec::new(), Rc::default());
+            let mut machine = Self { gpu: gpu.clone(), weights, state, plans: plans_made, staging, answer: None };
             machine.prepare_all(plans).map(|()| machine)
         })?;
-        // Where the answer comes later, the first run fails instead.
-        answer.now_or_never().transpose()?;
-        let machine = machine?;
+        let (mut machine, mut answer) = (machine?, answer);
+        match (&mut answer).now_or_never() {
+            Some(answer) => answer?,
+            None => machine.answer = Some(answer),
+        }
         gpu.check()?;
         Ok(machine)
+    }
+
+    /// Waits until the device has said whether it had room for what [`Self::new`] allocated.
+    ///
+    /// # Errors
+    /// Where it had none; then [`Self::resize`] has to be called before the next run.
+    pub async fn ready(&mut self) -> Result<()> {
+        let Some(answer) = &mut self.answer else { return Ok(()) };
+        let answer = answer.await;
+        self.answer = None;
+        answer
     }
 
     /// Goes on with plans whose buffers have other sizes; with `keep` every slab keeps what it holds.

@@ -137,6 +137,11 @@ impl<'s> Reply<'s> {
         }
     }
 
+    /// The session that it goes on in.
+    pub fn session(&self) -> &Session {
+        self.session
+    }
+
     /// Ids generated so far, without the one that ended the reply.
     pub fn token_ids(&self) -> &[u32] {
         &self.generated
@@ -197,6 +202,9 @@ impl<'s> Reply<'s> {
     }
 
     async fn step(&mut self) -> Result<Option<String>> {
+        if !self.prefilled {
+            self.session.ready().await?;
+        }
         if !self.prefilled || self.session.capacity == 0 {
             // Nothing was run yet, or a future that made room was dropped, and the cache is empty.
             self.inflight.clear();

@@ -59,7 +59,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         toolchain: Mode,
     },
-    /// Build the library for the web into target/web/pkg; `cargo xtask test --web` tests it in a headless browser.
+    /// Build the npm package and the demo's site into target/web; `cargo xtask test --web` tests them in a headless browser.
     Web {
         #[command(flatten)]
         consent: Consent,

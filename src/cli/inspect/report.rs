@@ -114,7 +114,7 @@ impl ModelReport {
         let needed @ Budget { weights, kv, scratch } = sized.sizes().budget();
         Ok(Some(Self {
             architecture: "llama",
-            parameters: checkpoint.tensors.values().map(|tensor| tensor.dims.iter().product::<u64>()).sum(),
+            parameters: checkpoint.parameters(),
             layers: shape.layers,
             dim: shape.dim,
             ffn: shape.ffn,

@@ -1,0 +1,58 @@
+//! Kernel cases against their oracles, in this very browser.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::cases::{self, Case};
+use crate::error::Error;
+use crate::gpu::Gpu;
+use crate::kernels::Tier;
+
+use super::options::tier;
+
+thread_local! {
+    static CASES: RefCell<BTreeMap<Tier, Rc<Vec<Case>>>> = const { RefCell::new(BTreeMap::new()) };
+    /// The device of the last tier that was asked for: a worker runs many cases on one.
+    static OPENED: RefCell<Option<(Tier, Gpu)>> = const { RefCell::new(None) };
+}
+
+async fn gpu(tier: Tier) -> crate::Result<Gpu> {
+    let opened = OPENED.with_borrow(|opened| opened.clone().filter(|(t, gpu)| *t == tier && !gpu.is_lost()));
+    if let Some((_, gpu)) = opened {
+        return Ok(gpu);
+    }
+    let gpu = Gpu::open(None, Some(tier)).await?;
+    OPENED.set(Some((tier, gpu.clone())));
+    Ok(gpu)
+}
+
+/// The cases of a tier, made once.
+fn cases(tier: Tier) -> Rc<Vec<Case>> {
+    CASES.with_borrow_mut(|made| made.entry(tier).or_insert_with(|| Rc::new(cases::all(tier))).clone())
+}
+
+/// The names of all kernel cases, as a JSON array of strings.
+#[wasm_bindgen]
+pub fn kernel_case_names() -> String {
+    let cases = cases(Tier::Base);
+    let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    serde_json::to_string(&names).expect("strings are JSON")
+}
+
+/// Runs one case on the browser's device in tier `base` or `f16`. The answer is a JSON object: `name`, `nmse`,
+/// `tolerance`, `passed`, `fault`.
+///
+/// # Errors
+/// There is no such case or tier, no WebGPU, or the device failed.
+#[wasm_bindgen]
+pub async fn run_kernel_case(name: String, tier_name: String) -> Result<String, JsValue> {
+    let tier = tier(Some(&tier_name), None)?.unwrap_or_default();
+    let case = cases(tier).iter().find(|case| case.name == name).cloned();
+    let case = case.ok_or(Error::Setting { name: "name", value: name, expected: "the name of a kernel case" })?;
+    let report = case.check(&gpu(tier).await?).await?;
+    Ok(serde_json::to_string(&report).expect("numbers and strings are JSON"))
+}

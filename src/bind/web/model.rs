@@ -1,0 +1,216 @@
+//! A model in a browser, and what can be known of one before anything is allocated.
+
+use std::rc::Rc;
+
+use js_sys::{Function, Promise};
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::future_to_promise;
+
+use crate::budget::{Budget, Sizes};
+use crate::device::Device;
+use crate::error::Error;
+use crate::format::{Checkpoint, gguf};
+use crate::gpu;
+use crate::llama::session_plans;
+use crate::model::{FIRST_CAPACITY, session_context};
+use crate::sampling::Sampling;
+use crate::source::Source;
+use crate::tuning::{DeviceClass, Tuning};
+use crate::weights::{Matrices, WeightTypes};
+
+use super::cancel::Cancel;
+use super::failure::{aborted, failure};
+use super::options::{Loading, parse};
+use super::session::Session;
+use super::source::{ByteSource, JsSource};
+
+/// `ModelInfo` of the package.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Info<'a> {
+    name: &'a str,
+    parameters: u64,
+    layers: usize,
+    dim: usize,
+    vocabulary: usize,
+    /// Tokens that a session holds, and tokens that the model was trained for.
+    context: usize,
+    trained_context: usize,
+    /// What it runs on; none for a file that was only looked at.
+    tier: Option<&'a str>,
+    device: Option<&'a str>,
+    bytes: Budget,
+    dispatches_per_token: usize,
+    has_chat_template: bool,
+}
+
+impl Info<'_> {
+    fn json(&self) -> String {
+        serde_json::to_string(self).expect("numbers and strings are JSON")
+    }
+}
+
+/// The adapters of this browser as a JSON array: one, or none without WebGPU.
+#[wasm_bindgen]
+pub async fn device_report() -> String {
+    serde_json::to_string(&gpu::adapters().await).expect("numbers and strings are JSON")
+}
+
+/// What a checkpoint's header says, and the bytes that it would take on a GPU: `ModelInfo` in JSON. Nothing is allocated.
+///
+/// # Errors
+/// As loading, up to where the device comes in.
+#[wasm_bindgen]
+pub async fn inspect(source: ByteSource, options: String, cancel: &Cancel) -> Result<String, JsValue> {
+    let source = JsSource::new(source);
+    let loading: Loading = parse(&options)?;
+    match cancel.attend(inspected(&source, &loading)).await {
+        Some(info) => info.map_err(|error| source.failure(error)),
+        None => Err(aborted()),
+    }
+}
+
+async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error> {
+    let checkpoint = gguf::read(source).await?;
+    let parameters = checkpoint.parameters();
+    let Checkpoint { name, model, vocabulary, chat_template, .. } = checkpoint;
+    let unsupported = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
+    let (shape, tensors) = model.ok_or_else(|| unsupported("it holds a vocabulary and no weights"))?;
+    if vocabulary.is_none() {
+        return Err(unsupported("it holds no tokenizer"));
+    }
+    let context = session_context(&shape, loading.context(), loading.kv()?)?;
+    let tuning = Tuning { kv: loading.kv()?, ..Tuning::of(DeviceClass::Gpu, loading.tier()?.unwrap_or_default()) };
+    let types = WeightTypes::of(&tensors);
+    let first_capacity = FIRST_CAPACITY.min(context);
+    let sizes = Sizes { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
+    let matrices = Matrices::new(&shape, &types, tuning.tile);
+    let [decode, _] = session_plans(&shape, &matrices, &tuning, first_capacity);
+    let info = Info {
+        name: &name,
+        parameters,
+        layers: shape.layers,
+        dim: shape.dim,
+        vocabulary: shape.vocabulary,
+        context,
+        trained_context: shape.context,
+        tier: None,
+        device: None,
+        bytes: sizes.budget(),
+        dispatches_per_token: decode.dispatches(Sampling::greedy().wanted()),
+        has_chat_template: chat_template.is_some(),
+    };
+    Ok(info.json())
+}
+
+/// A loaded model, with the source that its weights come from again where the device is lost.
+#[wasm_bindgen]
+pub struct Model {
+    model: crate::Model,
+    source: Rc<JsSource>,
+}
+
+#[wasm_bindgen]
+impl Model {
+    /// Loads a model. `progress` is told the bytes that are on the device, and all bytes.
+    ///
+    /// # Errors
+    /// Those of [`crate::Model::load`], and those of the source.
+    pub async fn load(
+        source: ByteSource,
+        options: String,
+        progress: Function,
+        cancel: &Cancel,
+    ) -> Result<Model, JsValue> {
+        let source = Rc::new(JsSource::new(source));
+        let loading: Loading = parse(&options)?;
+        let mut options = loading.options()?;
+        let mut tell = |loaded: u64, total: u64| {
+            // Whoever listens may fail for itself.
+            progress.call2(&JsValue::NULL, &JsValue::from_f64(loaded as f64), &JsValue::from_f64(total as f64)).ok();
+        };
+        options.progress = Some(&mut tell);
+        match cancel.attend(crate::Model::load(source.as_ref(), options)).await {
+            Some(Ok(model)) => Ok(Self { model, source }),
+            Some(Err(error)) => Err(source.failure(error)),
+            None => Err(aborted()),
+        }
+    }
+
+    /// `ModelInfo` in JSON.
+    pub fn info(&self) -> String {
+        let Self { model, .. } = self;
+        let (shape, device) = (model.shape(), model.device());
+        let info = Info {
+            name: model.name(),
+            parameters: model.parameters(),
+            layers: shape.layers,
+            dim: shape.dim,
+            vocabulary: shape.vocabulary,
+            context: model.context(),
+            trained_context: shape.context,
+            tier: Some(device.tier().name()),
+            device: Some(device.name()),
+            bytes: model.budget(),
+            dispatches_per_token: model.dispatches_per_token(&Sampling::greedy()),
+            has_chat_template: model.chat_template().is_ok(),
+        };
+        info.json()
+    }
+
+    /// A conversation. `date` is what the clock shows (`2024-07-26T15:30`), for templates that tell it.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory.
+    pub async fn session(&self, date: String) -> Result<Session, JsValue> {
+        let mut session = self.model.session()?;
+        session.ready().await?;
+        // Without a template a text can still be continued: the error is that of a reply to messages.
+        if let Ok(template) = self.model.chat_template() {
+            session.set_chat_template(template.with_date(date.parse()?));
+        }
+        Ok(Session::new(session, self.source.clone()))
+    }
+
+    /// A promise of why the device was lost, kept once it is; never on the CPU.
+    pub fn lost(&self) -> Promise {
+        let lost = match self.model.device() {
+            Device::Gpu(gpu) => Some(gpu.lost()),
+            Device::Cpu => None,
+        };
+        future_to_promise(async move {
+            match lost {
+                Some(lost) => lost.await.map(|text| JsValue::from_str(&text)).map_err(|_| aborted()),
+                None => std::future::pending().await,
+            }
+        })
+    }
+
+    /// Where the device was lost, opens a fresh one and brings the weights there.
+    ///
+    /// # Errors
+    /// Those of [`crate::Model::resume`]; it may be called again.
+    pub async fn resume(&self) -> Result<(), JsValue> {
+        self.model.resume(self.source.as_ref()).await.map_err(|error| self.source.failure(error))
+    }
+
+    /// Loses the device, as a driver that fails would; what runs on it ends with `DeviceLost`.
+    pub fn destroy_device(&self) {
+        if let Device::Gpu(gpu) = self.model.device() {
+            gpu.destroy();
+        }
+    }
+
+    /// What the device was asked for so far, in JSON: `Counters` of the package.
+    ///
+    /// # Errors
+    /// On the CPU there is nothing to count.
+    pub fn counters(&self) -> Result<String, JsValue> {
+        match self.model.device() {
+            Device::Gpu(gpu) => Ok(serde_json::to_string(&gpu.counters().now()).expect("numbers are JSON")),
+            Device::Cpu => Err(failure("Unsupported", "the CPU counts nothing: load the model on a GPU", [])),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Settings as JavaScript writes them, in JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use wasm_bindgen::JsValue;
+
+use crate::chat::Message;
+use crate::device::DeviceChoice;
+use crate::error::Error;
+use crate::kernels::{KvType, Tier};
+use crate::model::LoadOptions;
+use crate::sampling::Sampling;
+
+use super::failure::invalid;
+
+/// A value from its JSON.
+pub fn parse<'t, T: Deserialize<'t>>(json: &'t str) -> Result<T, JsValue> {
+    serde_json::from_str(json).map_err(|error| invalid(&error))
+}
+
+/// How a model is loaded, or counted for.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Loading {
+    device: Option<String>,
+    tier: Option<String>,
+    context: Option<usize>,
+    kv: Option<String>,
+    memory: Option<u64>,
+    mask_limits: Option<String>,
+}
+
+/// A value out of a few names.
+fn named<T: Copy>(setting: &'static str, expected: &'static str, name: &str, all: &[(&str, T)]) -> Result<T, Error> {
+    let found = all.iter().find(|(known, _)| *known == name);
+    let wrong = || Error::Setting { name: setting, value: format!("{name:?}"), expected };
+    found.map(|(_, value)| *value).ok_or_else(wrong)
+}
+
+/// The tier of a name; the mask of a phone leaves the plainest.
+pub fn tier(name: Option<&str>, mask: Option<&str>) -> Result<Option<Tier>, Error> {
+    let masked = mask.map(|mask| named("maskLimits", "'phone'", mask, &[("phone", Tier::Base)])).transpose()?;
+    let tiers = [("base", Tier::Base), ("f16", Tier::F16)];
+    let asked = name.map(|name| named("tier", "'base' or 'f16'", name, &tiers)).transpose()?;
+    Ok(masked.or(asked))
+}
+
+impl Loading {
+    /// What the KV cache is to hold.
+    pub fn kv(&self) -> Result<KvType, Error> {
+        let types = KvType::ALL.map(|kv| (kv.name(), kv));
+        self.kv.as_deref().map_or(Ok(KvType::default()), |kv| named("kv", "'f16' or 'f32'", kv, &types))
+    }
+
+    /// The tier that is asked for.
+    pub fn tier(&self) -> Result<Option<Tier>, Error> {
+        tier(self.tier.as_deref(), self.mask_limits.as_deref())
+    }
+
+    /// Tokens that a session holds.
+    pub fn context(&self) -> Option<usize> {
+        self.context
+    }
+
+    /// The library's own options.
+    pub fn options(&self) -> Result<LoadOptions<'_>, Error> {
+        let device = match self.device.as_deref() {
+            None => Ok("gpu"),
+            Some(name) => named("device", "'gpu' or 'cpu'", name, &[("gpu", "gpu"), ("cpu", "cpu")]),
+        };
+        Ok(LoadOptions {
+            device: if device? == "cpu" { DeviceChoice::Cpu } else { DeviceChoice::Gpu },
+            tier: self.tier()?,
+            context: self.context,
+            kv: self.kv()?,
+            memory: self.memory,
+            ..LoadOptions::default()
+        })
+    }
+}
+
+/// What a session replies to.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub enum Prompt {
+    /// A text that is continued.
+    Text(String),
+    /// A whole conversation.
+    Messages(Vec<Message>),
+}
+
+impl<'a> From<&'a Prompt> for crate::Prompt<'a> {
+    fn from(prompt: &'a Prompt) -> Self {
+        match prompt {
+            Prompt::Text(text) => Self::Text(text),
+            Prompt::Messages(messages) => Self::Messages(messages),
+        }
+    }
+}
+
+/// Settings of a reply; those that are missing are the model's own.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Replying {
+    temperature: Option<f32>,
+    top_k: Option<u32>,
+    top_p: Option<f32>,
+    min_p: Option<f32>,
+    repetition_penalty: Option<f32>,
+    presence_penalty: Option<f32>,
+    frequency_penalty: Option<f32>,
+    penalty_last_n: Option<usize>,
+    seed: Option<u64>,
+    max_tokens: Option<usize>,
+    ignore_eos: Option<bool>,
+    #[serde(default)]
+    stop: Vec<String>,
+    /// By token id; JSON has no infinity, so `null` bans an id.
+    #[serde(default)]
+    logit_bias: BTreeMap<u32, Option<f32>>,
+}
+
+impl Replying {
+    /// The library's own settings.
+    pub fn sampling(self, model: Sampling) -> Sampling {
+        let bias = self.logit_bias.into_iter().map(|(id, bias)| (id, bias.unwrap_or(f32::NEG_INFINITY)));
+        Sampling {
+            temperature: self.temperature.unwrap_or(model.temperature),
+            top_k: self.top_k.unwrap_or(model.top_k),
+            top_p: self.top_p.unwrap_or(model.top_p),
+            min_p: self.min_p.unwrap_or(model.min_p),
+            repetition_penalty: self.repetition_penalty.unwrap_or(model.repetition_penalty),
+            presence_penalty: self.presence_penalty.unwrap_or(model.presence_penalty),
+            frequency_penalty: self.frequency_penalty.unwrap_or(model.frequency_penalty),
+            penalty_last_n: self.penalty_last_n.unwrap_or(model.penalty_last_n),
+            seed: self.seed.unwrap_or(model.seed),
+            max_tokens: self.max_tokens.unwrap_or(model.max_tokens),
+            ignore_eos: self.ignore_eos.unwrap_or(model.ignore_eos),
+            stop: self.stop,
+            bias: bias.collect(),
+            allowed: None,
+        }
+    }
+}

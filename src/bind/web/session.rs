@@ -1,0 +1,213 @@
+//! A conversation in a browser, and its answers.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use futures::lock::Mutex;
+use js_sys::Promise;
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::JsFuture;
+
+use crate::session::{Reply, Stats};
+
+use super::cancel::Cancel;
+use super::failure::aborted;
+use super::options::{Prompt, Replying, parse};
+use super::source::JsSource;
+
+#[wasm_bindgen]
+extern "C" {
+    /// Where a reply goes.
+    #[wasm_bindgen(typescript_type = "{ started(dropped: number): void; \
+                           piece(text: string, generated: number, tokens: number, capacity: number): void; \
+                           failed(error: Error): Promise<boolean>; resumed(): void }")]
+    pub type ReplySink;
+
+    /// The prompt was taken, and so many of its oldest messages were left out.
+    #[wasm_bindgen(method)]
+    fn started(this: &ReplySink, dropped: usize);
+
+    /// More text, tokens generated so far, and tokens and room of the session.
+    #[wasm_bindgen(method)]
+    fn piece(this: &ReplySink, text: &str, generated: usize, tokens: usize, capacity: usize);
+
+    /// The device is lost or full. The answer comes later: whether to go on.
+    #[wasm_bindgen(method)]
+    fn failed(this: &ReplySink, error: &JsValue) -> Promise;
+
+    /// It goes on.
+    #[wasm_bindgen(method)]
+    fn resumed(this: &ReplySink);
+}
+
+/// `Stats` of the package.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    prompt_tokens: usize,
+    generated_tokens: usize,
+    prefill_ms: f64,
+    time_to_first_token_ms: f64,
+    decode_ms: f64,
+    prefill_tokens_per_second: f64,
+    decode_tokens_per_second: f64,
+    submits: usize,
+    waits: usize,
+    stop_reason: crate::StopReason,
+}
+
+/// Stats in JSON.
+pub fn report(stats: &Stats) -> String {
+    let report = Report {
+        prompt_tokens: stats.prompt_tokens,
+        generated_tokens: stats.generated_tokens,
+        prefill_ms: stats.prefill_ms,
+        time_to_first_token_ms: stats.time_to_first_token_ms,
+        decode_ms: stats.decode_ms,
+        prefill_tokens_per_second: stats.prefill_tokens_per_second(),
+        decode_tokens_per_second: stats.decode_tokens_per_second(),
+        submits: stats.submits,
+        waits: stats.waits,
+        stop_reason: stats.stop_reason,
+    };
+    serde_json::to_string(&report).expect("numbers and names are JSON")
+}
+
+/// A conversation. Replies of one session wait for each other.
+#[wasm_bindgen]
+pub struct Session {
+    session: Rc<Mutex<crate::Session>>,
+    source: Rc<JsSource>,
+    context: usize,
+    /// Tokens and capacity, as they were when they were looked at last.
+    state: Cell<[usize; 2]>,
+}
+
+impl Session {
+    pub(super) fn new(session: crate::Session, source: Rc<JsSource>) -> Self {
+        let context = session.model().context();
+        let state = Cell::new([session.tokens().len(), session.capacity()]);
+        Self { session: Rc::new(Mutex::new(session)), source, context, state }
+    }
+
+    fn look(&self, session: &crate::Session) -> [usize; 2] {
+        let state = [session.tokens().len(), session.capacity()];
+        self.state.set(state);
+        state
+    }
+
+    /// The session itself, once nothing else uses it.
+    pub(super) async fn inner(
+        &self,
+        cancel: &Cancel,
+    ) -> Result<futures::lock::MutexGuard<'_, crate::Session>, JsValue> {
+        cancel.attend(self.session.lock()).await.ok_or_else(aborted)
+    }
+
+    /// Brings the pieces of a reply to the sink, to its end or until it is cancelled.
+    async fn stream(&self, reply: &mut Reply<'_>, sink: &ReplySink, cancel: &Cancel) -> Result<(), JsValue> {
+        let tell = |reply: &Reply<'_>, text: &str| {
+            let [tokens, capacity] = self.look(reply.session());
+            sink.piece(text, reply.token_ids().len(), tokens, capacity);
+        };
+        loop {
+            match cancel.attend(reply.next()).await {
+                None => {
+                    let held = reply.take_held();
+                    tell(reply, &held);
+                    return Ok(());
+                }
+                Some(None) => return Ok(()),
+                Some(Some(Ok(piece))) => tell(reply, &piece),
+                Some(Some(Err(error))) => {
+                    let mut error: JsValue = error.into();
+                    // It goes on where the caller says so, and what stands in its way may end meanwhile.
+                    loop {
+                        match cancel.attend(JsFuture::from(sink.failed(&error))).await {
+                            Some(Ok(answer)) if answer.is_truthy() => {}
+                            Some(Ok(_)) => return Err(error),
+                            Some(Err(error)) => return Err(error),
+                            None => return Ok(()),
+                        }
+                        match cancel.attend(reply.resume(self.source.as_ref())).await {
+                            Some(Ok(())) => {
+                                sink.resumed();
+                                break;
+                            }
+                            Some(Err(again)) => error = self.source.failure(again),
+                            None => return Ok(()),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl Session {
+    /// Tokens of the conversation.
+    #[wasm_bindgen(getter)]
+    pub fn tokens(&self) -> usize {
+        self.state.get()[0]
+    }
+
+    /// Tokens that it has room for now; it grows up to the context.
+    #[wasm_bindgen(getter)]
+    pub fn capacity(&self) -> usize {
+        self.state.get()[1]
+    }
+
+    /// Tokens that it holds at most.
+    #[wasm_bindgen(getter)]
+    pub fn context(&self) -> usize {
+        self.context
+    }
+
+    /// Replies to a text or to messages (JSON), with settings (JSON). The answer is `Stats` in JSON, also where it was
+    /// cancelled.
+    ///
+    /// # Errors
+    /// Those of [`crate::Session::reply`], and of the device where the sink does not want to go on.
+    pub async fn reply(
+        &self,
+        prompt: String,
+        settings: String,
+        sink: ReplySink,
+        cancel: &Cancel,
+    ) -> Result<String, JsValue> {
+        let (prompt, settings): (Prompt, Replying) = (parse(&prompt)?, parse(&settings)?);
+        let mut session = self.inner(cancel).await?;
+        let sampling = settings.sampling(session.model().sampling());
+        let mut reply = session.reply(&prompt, sampling)?;
+        sink.started(reply.dropped());
+        let streamed = self.stream(&mut reply, &sink, cancel).await;
+        let stats = reply.finish();
+        self.look(&session);
+        streamed.map(|()| report(&stats))
+    }
+
+    /// Goes on after a loss of the device that no reply was under way at.
+    ///
+    /// # Errors
+    /// Those of [`crate::Session::resume`]; it may be called again.
+    pub async fn resume(&self, cancel: &Cancel) -> Result<(), JsValue> {
+        let mut session = self.inner(cancel).await?;
+        let resumed = session.resume(self.source.as_ref()).await;
+        self.look(&session);
+        resumed.map_err(|error| self.source.failure(error))
+    }
+
+    /// Forgets the conversation.
+    ///
+    /// # Errors
+    /// Where it is cancelled.
+    pub async fn reset(&self, cancel: &Cancel) -> Result<(), JsValue> {
+        let mut session = self.inner(cancel).await?;
+        session.truncate(0);
+        self.look(&session);
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+/** The adapter that this browser shows, in the worker. */
+import { device_report } from './llamita.js';
+import type { DeviceInfo } from './types.js';
+
+/** The numbers of an object whose fields are getters. */
+function numbers(limits: object): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const name in limits) {
+    const value: unknown = Reflect.get(limits, name);
+    if (typeof value === 'number') found[name] = value;
+  }
+  return found;
+}
+
+function requestAdapter(): Promise<GPUAdapter | null> {
+  return navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+}
+
+/** What the adapter is called, as far as the browser tells. */
+export async function adapterName(): Promise<string> {
+  const info = (await requestAdapter())?.info;
+  return info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(' ') || 'WebGPU';
+}
+
+const NOTHING: DeviceInfo = {
+  available: false, reason: undefined, vendor: '', architecture: '', description: '', software: false, tier: 'base',
+  limits: {}, features: [], bad: undefined,
+};
+
+export async function deviceInfo(): Promise<DeviceInfo> {
+  if (!self.isSecureContext) return { ...NOTHING, reason: 'WebGPU needs https, or a page on this very machine.' };
+  if (!navigator.gpu) return { ...NOTHING, reason: 'This browser has no WebGPU.' };
+  const adapter = await requestAdapter();
+  if (!adapter) return { ...NOTHING, reason: 'This browser has WebGPU, and no adapter for it.' };
+  const { info } = adapter;
+  const [report] = JSON.parse(await device_report()) as { tier: 'base' | 'f16' }[];
+  const software = info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(`${info.architecture} ${info.description}`);
+  return {
+    available: true,
+    reason: undefined,
+    vendor: info.vendor,
+    architecture: info.architecture,
+    description: info.description,
+    software,
+    tier: report?.tier ?? 'base',
+    limits: numbers(adapter.limits),
+    features: [...adapter.features].sort(),
+    bad: undefined,
+  };
+}

@@ -1,0 +1,185 @@
+/** What each call does, in the worker. */
+import { adapterName, deviceInfo } from './adapter.js';
+import { InternalError, toWire } from './errors.js';
+import {
+  benchmark_run, inspect, kernel_case_names, Model, run_kernel_case, type Cancel, type Session,
+} from './llamita.js';
+import type { Calls, CallName, ReplyEvent } from './protocol.js';
+import { RateMeter } from './rate.js';
+import { openSource } from './sources/open.js';
+import type { ByteSource } from './sources/source.js';
+import type { ModelInfo, SessionState, Stats } from './types.js';
+
+/** What a call is given beside its arguments. */
+export interface CallContext {
+  /** Ends what the engine does for it. */
+  cancel: Cancel;
+  /** Ends everything else. */
+  signal: AbortSignal;
+  event(event: unknown): void;
+  /** Whether the page wants to go on, once it has said so. */
+  answered(): Promise<boolean>;
+}
+
+type Handlers = {
+  [Name in CallName]: (args: Calls[Name]['args'], context: CallContext) => Promise<Calls[Name]['result']>;
+};
+
+interface Loaded { model: Model; source: ByteSource; sessions: Set<number> }
+
+const models = new Map<number, Loaded>();
+const sessions = new Map<number, { session: Session; model: number }>();
+let next = 0;
+
+/** What a page names must be there: it may have been disposed of. */
+function found<T>(map: Map<number, T>, id: number, what: string): T {
+  const value = map.get(id);
+  if (value === undefined) throw new InternalError(`The ${what} was disposed of.`);
+  return value;
+}
+
+const modelOf = (id: number) => found(models, id, 'model').model;
+const sessionOf = (id: number) => found(sessions, id, 'session').session;
+
+function stateOf(session: Session): SessionState {
+  return { tokens: session.tokens, context: session.context, capacity: session.capacity };
+}
+
+/** What is known of a model. Browsers may hide an adapter's name, but not its architecture. */
+async function infoOf(model: Model): Promise<ModelInfo> {
+  const info = JSON.parse(model.info()) as ModelInfo;
+  return { ...info, device: info.device || await adapterName() };
+}
+
+/** The date and time of the clock on the wall, as templates tell it: 2024-07-26T15:30. */
+function localDate(): string {
+  const now = new Date();
+  return new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+function disposeSession(id: number): void {
+  const entry = sessions.get(id);
+  if (!entry) return;
+  sessions.delete(id);
+  models.get(entry.model)?.sessions.delete(id);
+  entry.session.free();
+}
+
+export const handlers: Handlers = {
+  device: () => deviceInfo(),
+
+  async inspect({ source: spec, options }, { signal, cancel }) {
+    const source = await openSource(spec, { signal, onProgress: () => {}, keep: false });
+    try {
+      return JSON.parse(await inspect(source, options, cancel));
+    } finally {
+      source.close?.();
+    }
+  },
+
+  async load({ source: spec, options, keep }, { signal, cancel, event }) {
+    const meter = new RateMeter(event);
+    const source = await openSource(spec, { signal, onProgress: event, keep });
+    try {
+      const tell = (loaded: number, total: number) => meter.tell('load', loaded, total);
+      const model = await Model.load(source, options, tell, cancel);
+      const id = ++next;
+      models.set(id, { model, source, sessions: new Set() });
+      return { model: id, info: await infoOf(model) };
+    } catch (error) {
+      source.close?.();
+      throw error;
+    }
+  },
+
+  async lost({ model }) {
+    return await modelOf(model).lost() as string;
+  },
+
+  async resumeModel({ model }) {
+    const resumed = modelOf(model);
+    await resumed.resume();
+    return infoOf(resumed);
+  },
+
+  async destroyDevice({ model }) {
+    modelOf(model).destroy_device();
+    return null;
+  },
+
+  async counters({ model }) {
+    return JSON.parse(modelOf(model).counters());
+  },
+
+  async disposeModel({ model: id }) {
+    const loaded = models.get(id);
+    if (!loaded) return null;
+    for (const session of [...loaded.sessions]) disposeSession(session);
+    models.delete(id);
+    loaded.model.destroy_device();
+    loaded.model.free();
+    loaded.source.close?.();
+    return null;
+  },
+
+  async session({ model: id }) {
+    const { model, sessions: own } = found(models, id, 'model');
+    const session = await model.session(localDate());
+    const key = ++next;
+    sessions.set(key, { session, model: id });
+    own.add(key);
+    return { session: key, state: stateOf(session) };
+  },
+
+  async reply({ session: id, prompt, options }, { cancel, event, answered }) {
+    const session = sessionOf(id);
+    const tell = (reply: ReplyEvent) => event(reply);
+    const { context } = session;
+    let shown = -1;
+    const sink = {
+      started: (dropped: number) => tell({ started: { dropped } }),
+      piece(text: string, generated: number, tokens: number, capacity: number) {
+        // Pieces are empty while a character is incomplete; the numbers go on.
+        if (text === '' && generated === shown) return;
+        shown = generated;
+        tell({ piece: text, generated, state: { tokens, context, capacity } });
+      },
+      failed(error: unknown) {
+        const answer = answered();
+        tell({ failed: toWire(error) });
+        return answer;
+      },
+      resumed: () => tell({ resumed: true }),
+    };
+    return JSON.parse(await session.reply(prompt, options, sink, cancel)) as Stats;
+  },
+
+  async resumeSession({ session: id }, { cancel }) {
+    const session = sessionOf(id);
+    await session.resume(cancel);
+    return stateOf(session);
+  },
+
+  async resetSession({ session: id }, { cancel }) {
+    const session = sessionOf(id);
+    await session.reset(cancel);
+    return stateOf(session);
+  },
+
+  async disposeSession({ session }) {
+    disposeSession(session);
+    return null;
+  },
+
+  async benchmark({ session, kind, tokens }, { cancel }) {
+    return JSON.parse(await benchmark_run(sessionOf(session), kind, tokens, cancel)) as Stats;
+  },
+
+  async kernelCases() {
+    return JSON.parse(kernel_case_names()) as string[];
+  },
+
+  async runKernelCase({ name, tier }) {
+    return JSON.parse(await run_kernel_case(name, tier));
+  },
+};

@@ -1,0 +1,18 @@
+/**
+ * Int4 Llama models on the GPU of the browser.
+ *
+ * ```ts
+ * const model = await Model.load('model.gguf', { onProgress: console.log });
+ * const session = await model.session();
+ * for await (const piece of session.reply([{ role: 'user', content: 'Hello!' }])) print(piece);
+ * ```
+ */
+export * from './engine.js';
+export {
+  Aborted, BadModel, ChatTemplate, ContextFull, Cors, DeviceLost, Http, InternalError, InvalidSetting, LlamitaError,
+  NoRange, NoWebGpu, Offline, OutOfMemory, Quota, Unsupported, type ErrorKind,
+} from './errors.js';
+export * from './measure.js';
+export { Model } from './model.js';
+export { Reply, Session } from './session.js';
+export type * from './types.js';

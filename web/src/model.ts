@@ -1,0 +1,118 @@
+/** A model on the device, and its sessions. */
+import { connect, type Connection } from './connection.js';
+import { Aborted, DeviceLost } from './errors.js';
+import type { Json, SourceSpec } from './protocol.js';
+import { Session } from './session.js';
+import type { Counters, InspectOptions, LoadOptions, ModelInfo, ModelSource } from './types.js';
+
+/** A source as it crosses to the worker. Addresses count from the page; bytes become a Blob, which is not copied. */
+export function toSpec(source: ModelSource): SourceSpec {
+  const absolute = (url: string | URL) => new URL(url, globalThis.document?.baseURI ?? globalThis.location.href).href;
+  if (typeof source === 'string' || source instanceof URL) return { url: absolute(source) };
+  if (source instanceof Blob) return source;
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return new Blob([source as ArrayBuffer]);
+  if ('url' in source) return { ...source, url: absolute(source.url) };
+  return source;
+}
+
+/** The options that the engine itself takes. */
+function engineOptions(options: LoadOptions): Json {
+  const { device, tier, context, kv, memory, maskLimits } = options;
+  return JSON.stringify({ device, tier, context, kv, memory, maskLimits });
+}
+
+/** A loaded model. */
+export class Model {
+  readonly #connection: Connection;
+  readonly #id: number;
+  #info: ModelInfo;
+  #lost: Promise<DeviceLost>;
+
+  /** @internal */
+  constructor(connection: Connection, id: number, info: ModelInfo) {
+    this.#connection = connection;
+    this.#id = id;
+    this.#info = info;
+    this.#lost = this.#watch();
+  }
+
+  /**
+   * Brings a model to the device. Its bytes go there in slices: nothing of it stays in this page's memory.
+   *
+   * @throws {LlamitaError} `NoWebGpu`, `OutOfMemory`, `BadModel`, `Unsupported`, `InvalidSetting`, `Aborted`,
+   * `DeviceLost`, and what goes wrong with the source: `Offline`, `Http`, `Cors`, `NoRange`, `Quota`.
+   */
+  static async load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
+    const connection = connect(options);
+    const { onProgress, signal, keep = true, prime = [] } = options;
+    const args = { source: toSpec(source), options: engineOptions(options), keep, prime };
+    const { model, info } = await connection.ask('load', args, { signal, onEvent: onProgress });
+    return new Model(connection, model, info);
+  }
+
+  /**
+   * Reads a model's header, and counts the bytes that it would take. Nothing is allocated.
+   *
+   * @throws {LlamitaError} As `load`, without what has to do with the device.
+   */
+  static inspect(source: ModelSource, options: InspectOptions = {}): Promise<ModelInfo> {
+    const { context, kv, signal } = options;
+    const args = { source: toSpec(source), options: JSON.stringify({ context, kv }) };
+    return connect(options).ask('inspect', args, { signal });
+  }
+
+  /** What is known of it. */
+  get info(): ModelInfo {
+    return this.#info;
+  }
+
+  /** Kept when the device is lost, by the driver, the system or `destroyDevice`. After `resume`, another promise. */
+  get lost(): Promise<DeviceLost> {
+    return this.#lost;
+  }
+
+  /**
+   * A conversation of its own. Sessions of one model may live at once.
+   *
+   * @throws {LlamitaError} `DeviceLost`, `OutOfMemory`.
+   */
+  async session(): Promise<Session> {
+    const { session, state } = await this.#connection.ask('session', { model: this.#id });
+    return new Session(this.#connection, session, state);
+  }
+
+  /**
+   * Opens a fresh device where the old one was lost, and brings the weights there from the same source. Sessions go on
+   * with `session.resume()` or `reply.resume()`, which do this too.
+   *
+   * @throws {LlamitaError} As `load`. It may be called again.
+   */
+  async resume(): Promise<void> {
+    this.#info = await this.#connection.ask('resumeModel', { model: this.#id });
+    this.#lost = this.#watch();
+  }
+
+  /** For tests: loses the device, as a driver that fails would. */
+  async destroyDevice(): Promise<void> {
+    await this.#connection.ask('destroyDevice', { model: this.#id });
+  }
+
+  /** What the device was asked for since it was opened. */
+  counters(): Promise<Counters> {
+    return this.#connection.ask('counters', { model: this.#id });
+  }
+
+  /** Gives back everything that it has on the device, its sessions included. */
+  async dispose(): Promise<void> {
+    await this.#connection.ask('disposeModel', { model: this.#id });
+  }
+
+  #watch(): Promise<DeviceLost> {
+    const lost = this.#connection.ask('lost', { model: this.#id });
+    return lost.then(
+      (why) => new DeviceLost(`The device was lost: ${why}. Call resume() to go on where it stopped.`),
+      // Whoever disposes of a model does not want to know, and a worker that died says so to every call.
+      (error: unknown) => error instanceof Aborted ? new Promise<never>(() => {}) : new DeviceLost(String(error)),
+    );
+  }
+}

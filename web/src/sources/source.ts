@@ -1,0 +1,12 @@
+/** Random access to the bytes of a checkpoint, in the worker. */
+export interface ByteSource {
+  /** The file's name, for messages. */
+  readonly name: string;
+  /** Bytes in all. */
+  readonly size: number;
+  /** The files of a checkpoint that was split, in order, whose bytes stand one behind the other. */
+  readonly parts?: readonly { readonly name: string; readonly size: number }[];
+  /** Exactly `length` bytes from `offset`; at most 16 MiB at a time. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close?(): void;
+}

@@ -1,0 +1,189 @@
+/** The shapes that cross this package's boundary: options, reports, messages. */
+
+/** Where a model comes from. Addresses that are relative count from the page. */
+export type ModelSource =
+  /** An address, or a file of a page's own. */
+  | string | URL | Blob | ArrayBuffer | ArrayBufferView
+  /** An address with headers for its server. */
+  | { url: string; headers?: Record<string, string> }
+  /** A file of a repository on Hugging Face; `token` is for gated ones. */
+  | { repo: string; file: string; revision?: string; token?: string }
+  /** A model that `ModelStore` holds. */
+  | { stored: string };
+
+/** How far a call has come. */
+export interface Progress {
+  /** `download` from a server, `load` onto the device, `prepare` what the first answer needs. */
+  stage: 'download' | 'load' | 'prepare';
+  /** Bytes so far. */
+  loaded: number;
+  /** Bytes in all. */
+  total: number;
+  /** Bytes per second, over the last seconds. */
+  bytesPerSecond: number;
+  /** Seconds that are left at this speed; unknown at first. */
+  secondsLeft: number | undefined;
+}
+
+/** What `Model.inspect` takes into account. */
+export interface InspectOptions {
+  /** Tokens that a session is to hold; the model's own context, up to 4096, by default. */
+  context?: number;
+  /** Numbers of the KV cache, `f16` by default. */
+  kv?: 'f16' | 'f32';
+  /** Gives it up. */
+  signal?: AbortSignal;
+  /** Where this package's `worker.js` is, where it is not beside the module. */
+  workerUrl?: string | URL;
+  /** Where `llamita_bg.wasm` is, where it is not beside the worker. */
+  wasmUrl?: string | URL;
+}
+
+/** What `Model.load` takes into account. */
+export interface LoadOptions extends InspectOptions {
+  /** Told how far it has come, ten times a second at most. */
+  onProgress?: (progress: Progress) => void;
+  /** What to run on: the GPU, or the CPU, which is slow and needs no WebGPU. */
+  device?: 'gpu' | 'cpu';
+  /** Shader features to use; by default the best that the device has. */
+  tier?: 'base' | 'f16';
+  /** Most bytes on the device. More is an `OutOfMemory` before anything is allocated. */
+  memory?: number;
+  /** Whether a download is stored for the next time; true by default. */
+  keep?: boolean;
+  /** Messages that most conversations will begin with: they are computed while the model loads. */
+  prime?: Message[];
+  /** For tests: only what every phone has, whatever this device has. */
+  maskLimits?: 'phone';
+}
+
+/** What is known of a model. */
+export interface ModelInfo {
+  name: string;
+  /** Numbers of all tensors. */
+  parameters: number;
+  layers: number;
+  dim: number;
+  vocabulary: number;
+  /** Tokens that a session holds. */
+  context: number;
+  /** Tokens that the model was trained for. */
+  trainedContext: number;
+  /** Shader features in use; null for a file that was only inspected. */
+  tier: 'base' | 'f16' | null;
+  /** The adapter's name, which browsers may hide, or `CPU`; null for a file that was only inspected. */
+  device: string | null;
+  /** Bytes on the device: weights once, the others per session when it has grown to its context. */
+  bytes: { weights: number; kv: number; scratch: number };
+  dispatchesPerToken: number;
+  hasChatTemplate: boolean;
+}
+
+/** One message of a conversation. */
+export interface Message { role: 'system' | 'user' | 'assistant'; content: string }
+
+/** How a reply is made; what is missing is the model's own, or Llama's. */
+export interface ReplyOptions {
+  /** 0 takes the likeliest token every time. */
+  temperature?: number;
+  /** Keeps this many of the likeliest tokens; 0 keeps all. */
+  topK?: number;
+  /** Keeps the likeliest tokens up to this mass, in (0, 1]. */
+  topP?: number;
+  /** Keeps tokens at least this many times as likely as the likeliest, in [0, 1]. */
+  minP?: number;
+  /** Divides positive logits of tokens in the context; 1 is off. */
+  repetitionPenalty?: number;
+  /** Is taken off the logits of tokens in the context; 0 is off. */
+  presencePenalty?: number;
+  /** The same, once for each time. */
+  frequencyPenalty?: number;
+  /** Tokens that the penalties look back, up to 1024. */
+  penaltyLastN?: number;
+  /** An integer. The same seed, prompt and device give the same text; without one each reply is another. */
+  seed?: number;
+  /** Most tokens to generate, 256 by default. */
+  maxTokens?: number;
+  /** Texts that end the reply and are not part of it. */
+  stop?: string | string[];
+  /** Whether the token that ends an answer is generated like any other. */
+  ignoreEos?: boolean;
+  /** Added to the logits of token ids; -Infinity bans one. */
+  logitBias?: Record<number, number>;
+  /** Cancels the reply, which then ends as after `cancel()`. */
+  signal?: AbortSignal;
+}
+
+/** Why a reply ended. */
+export type StopReason = 'eos' | 'stop' | 'length' | 'context' | 'cancelled' | 'error';
+
+/** What a reply took. */
+export interface Stats {
+  /** Tokens that were computed before the first that came out: what the cache held already is not among them. */
+  promptTokens: number;
+  generatedTokens: number;
+  /** From the call to the last token of the prompt. */
+  prefillMs: number;
+  timeToFirstTokenMs: number;
+  /** From the first token to the last. */
+  decodeMs: number;
+  prefillTokensPerSecond: number;
+  decodeTokensPerSecond: number;
+  /** Submits of the token loop. */
+  submits: number;
+  /** Times that the device had nothing to do while more was wanted. */
+  waits: number;
+  stopReason: StopReason;
+}
+
+/** Where a session stands. */
+export interface SessionState {
+  /** Tokens of the conversation. */
+  tokens: number;
+  /** Tokens that it holds at most. */
+  context: number;
+  /** Tokens that it has room for now; it grows. */
+  capacity: number;
+}
+
+/** What the device was asked for since it was opened. */
+export interface Counters {
+  submits: number;
+  dispatches: number;
+  /** Bytes now, and most bytes at any time. */
+  allocated: number;
+  peak: number;
+  buffers: number;
+  bindGroups: number;
+}
+
+/** The adapter that this browser shows. */
+export interface DeviceInfo {
+  /** Whether there is WebGPU with an adapter. */
+  available: boolean;
+  /** Why not. */
+  reason: string | undefined;
+  vendor: string;
+  architecture: string;
+  description: string;
+  /** Whether shaders run on the CPU. */
+  software: boolean;
+  /** The shader features that a model would be loaded with. */
+  tier: 'base' | 'f16';
+  /** What the browser offers beyond the default limits is not used. */
+  limits: Record<string, number>;
+  features: string[];
+  /** Why it is known to give wrong results or to fail; undefined where nothing is known. */
+  bad: string | undefined;
+}
+
+/** A kernel on this device, against its oracle. */
+export interface KernelReport {
+  name: string;
+  /** The worst normalised mean squared error of an output, and the most that it may be. */
+  nmse: number;
+  tolerance: number;
+  passed: boolean;
+  /** What did not hold; empty where everything did. */
+  fault: string;
+}

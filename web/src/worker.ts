@@ -1,0 +1,94 @@
+/** The worker: the engine's module, every model and session, and every source. */
+import { toWire } from './errors.js';
+import start, { Cancel, panic_message, start as begin } from './llamita.js';
+import { handlers, type CallContext } from './host.js';
+import type { CallName, FromWorker, ToWorker } from './protocol.js';
+
+declare const self: DedicatedWorkerGlobalScope;
+
+/** A call that is under way. */
+interface Running {
+  abort: AbortController;
+  cancel: Cancel;
+  /** Set while a reply waits for the page's word. */
+  proceed: ((goesOn: boolean) => void) | undefined;
+}
+
+const running = new Map<number, Running>();
+let ready: Promise<unknown> | undefined;
+let dead = false;
+
+function post(message: FromWorker): void {
+  self.postMessage(message);
+}
+
+/** The engine's module is of no use after a panic. */
+function die(error: unknown): void {
+  if (dead) return;
+  dead = true;
+  const said = panic_message();
+  post({ fatal: toWire(said === undefined ? error : new Error(said)) });
+}
+
+/** A promise that is kept once the event loop has seen to the messages that are there. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
+async function open(wasmUrl: string | null): Promise<void> {
+  await start(wasmUrl === null ? undefined : { module_or_path: wasmUrl });
+  begin(nextTurn);
+}
+
+async function run(id: number, call: CallName, args: never): Promise<void> {
+  const abort = new AbortController();
+  const entry: Running = { abort, cancel: undefined as never, proceed: undefined };
+  running.set(id, entry);
+  try {
+    await ready;
+    entry.cancel = new Cancel();
+    abort.signal.addEventListener('abort', () => entry.cancel.cancel(), { once: true });
+    abort.signal.throwIfAborted();
+    const context: CallContext = {
+      cancel: entry.cancel,
+      signal: abort.signal,
+      event: (event) => post({ id, event }),
+      answered: () => new Promise((resolve) => { entry.proceed = resolve; }),
+    };
+    const handler = handlers[call] as (args: never, context: CallContext) => unknown;
+    post({ id, result: await handler(args, context) });
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) die(error);
+    else post({ id, error: toWire(error) });
+  } finally {
+    running.delete(id);
+    entry.cancel?.free();
+  }
+}
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if ('start' in data) {
+    ready = open(data.start.wasmUrl);
+    ready.catch(die);
+  } else if ('cancel' in data) {
+    running.get(data.cancel)?.abort.abort();
+  } else if ('proceed' in data) {
+    const entry = running.get(data.proceed);
+    const proceed = entry?.proceed;
+    if (entry) entry.proceed = undefined;
+    proceed?.(true);
+  } else {
+    void run(data.id, data.call, data.args as never);
+  }
+};
+
+// What fails inside the engine's own tasks reaches nobody who waits.
+self.addEventListener('error', (event) => die(event.error ?? event.message));
+self.addEventListener('unhandledrejection', (event) => die(event.reason));

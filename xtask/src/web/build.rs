@@ -1,0 +1,142 @@
+//! The web build: the engine's module, the npm package around it, and the site of the demo.
+//!
+//! `target/web/pkg` holds the module with its bindings, `target/web/npm` what `npm pack` packs, `target/web/site` plain
+//! static files: the page, the package and the bundled model.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Options, node::node_modules, web_dir};
+use crate::{
+    apt::Consent,
+    shell,
+    steps::Outcome,
+    toolchain::{Goal, Toolchain, WASM},
+};
+
+/// The optimised module may have so many bytes when a server has compressed it.
+const MOST_COMPRESSED: u64 = 2_000_000;
+const BUNDLED: &str = "models/llamita-stories.gguf";
+
+/// Builds everything.
+pub fn build(options: &Options, consent: Consent) -> Result<Outcome> {
+    let toolchain = match Toolchain::find(WASM, options.toolchain, Goal::Build, consent) {
+        Ok(toolchain) => toolchain,
+        Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
+    };
+    let tools = match node_modules(consent) {
+        Ok(dir) => dir,
+        Err(why) => return Ok(Outcome::Skipped(format!("{why:#}"))),
+    };
+    module(options, &toolchain)?;
+    let size = compressed_size(&pkg().join("llamita_bg.wasm"))?;
+    let note = format!("{:.2} MB compressed, with {}", size as f64 / 1e6, toolchain.name());
+    ensure!(
+        options.dev || size <= MOST_COMPRESSED,
+        "the module has {size} bytes compressed, and at most {MOST_COMPRESSED} are allowed"
+    );
+    package(&tools)?;
+    site(&tools)?;
+    Ok(Outcome::Passed(note))
+}
+
+fn pkg() -> PathBuf {
+    web_dir().join("pkg")
+}
+
+/// Compiles the library and makes its JavaScript bindings.
+fn module(options: &Options, toolchain: &Toolchain) -> Result<()> {
+    // The crate type is given here and not in Cargo.toml, so that native builds link no library that nobody loads.
+    let what = ["rustc", "--package", "llamita", "--lib", "--crate-type", "cdylib", "--no-default-features"];
+    let mut cargo = toolchain.cargo(what);
+    let profile = if options.dev {
+        // Debug information is most of an unoptimized module, and nothing here reads it.
+        cargo.env("CARGO_PROFILE_DEV_DEBUG", "false");
+        "debug"
+    } else {
+        cargo.args(["--profile", "web"]);
+        "web"
+    };
+    shell::run(cargo.args(["--target", WASM])).with_context(|| format!("with {}", toolchain.name()))?;
+    let wasm = shell::target_dir().join(WASM).join(profile).join("llamita.wasm");
+    shell::fresh_dir(&pkg())?;
+    let mut bindgen =
+        shell::cargo(["run", "--quiet", "--package", "xtask", "--features", "bindgen", "--bin", "bindgen", "--"]);
+    shell::run(bindgen.arg(&wasm).arg(pkg()))
+}
+
+/// Bytes of a file as servers send it.
+fn compressed_size(file: &Path) -> Result<u64> {
+    let program = "console.log(require('zlib').gzipSync(require('fs').readFileSync(process.argv[1])).length)";
+    let said = shell::output(shell::program("node", shell::root()).args(["-e", program]).arg(file))?;
+    said.trim().parse().with_context(|| format!("compressing {}", file.display()))
+}
+
+fn typescript(tools: &Path, project: &Path) -> Result<()> {
+    let mut tsc = shell::program("node", shell::root());
+    shell::run(tsc.arg(tools.join("node_modules/typescript/bin/tsc")).arg("--project").arg(project))
+}
+
+/// The npm package.
+fn package(tools: &Path) -> Result<()> {
+    let (from, to) = (shell::root().join("web"), web_dir().join("npm"));
+    shell::fresh_dir(&to.join("dist"))?;
+    for project in ["tsconfig.json", "tsconfig.worker.json"] {
+        typescript(tools, &from.join(project))?;
+    }
+    for file in ["llamita.js", "llamita.d.ts", "llamita_bg.wasm"] {
+        copy(&pkg().join(file), &to.join("dist").join(file))?;
+    }
+    for file in ["package.json", "README.md"] {
+        copy(&from.join(file), &to.join(file))?;
+    }
+    for file in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        copy(&shell::root().join(file), &to.join(file))?;
+    }
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(to.join("package.json"))?)?;
+    let (npm, cargo) = (manifest["version"].as_str(), env!("CARGO_PKG_VERSION"));
+    ensure!(npm == Some(cargo), "web/package.json has the version {npm:?}, and Cargo.toml {cargo}");
+    Ok(())
+}
+
+/// The demo: a page that needs nothing but a server of static files.
+fn site(tools: &Path) -> Result<()> {
+    let site = web_dir().join("site");
+    shell::fresh_dir(&site)?;
+    copy_all(&web_dir().join("npm/dist"), &site.join("llamita"))?;
+    fs::create_dir_all(site.join("models"))?;
+    copy(&shell::root().join(BUNDLED), &site.join(BUNDLED))?;
+    let page = shell::root().join("web-demo");
+    if !page.is_dir() {
+        return Ok(());
+    }
+    typescript(tools, &page.join("tsconfig.json"))?;
+    for entry in shell::entries(&page) {
+        let name = entry.file_name().unwrap_or_default().to_string_lossy();
+        match name.as_ref() {
+            "src" | "node_modules" => {}
+            name if name.ends_with(".json") => {}
+            name if entry.is_dir() => copy_all(&entry, &site.join(name))?,
+            name => copy(&entry, &site.join(name))?,
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to).map(|_| ()).with_context(|| format!("copying {}", from.display()))
+}
+
+/// A folder with all that is in it.
+fn copy_all(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in shell::entries(from) {
+        let target = to.join(entry.file_name().unwrap_or_default());
+        if entry.is_dir() { copy_all(&entry, &target)? } else { copy(&entry, &target)? }
+    }
+    Ok(())
+}
