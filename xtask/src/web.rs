@@ -8,12 +8,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{
-    apt::Consent,
-    shell,
-    steps::Steps,
-    toolchain::Mode,
-};
+use crate::{apt::Consent, shell, steps::Steps, toolchain::Mode};
 
 pub use build::build;
 
