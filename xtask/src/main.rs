@@ -65,6 +65,8 @@ enum Command {
         consent: Consent,
         #[command(flatten)]
         options: web::Options,
+        #[command(flatten)]
+        serving: web::Serving,
     },
     /// Compile every shader that the tests wrote to target/wgsl with Tint, the compiler of Chromium, under WebGPU's default limits.
     Tint {
@@ -149,7 +151,7 @@ fn run(command: Command) -> Result<bool> {
             test::all(&mut steps, consent, &args);
         }
         Command::Targets { consent, toolchain } => toolchain::check(&mut steps, toolchain, consent, false),
-        Command::Web { consent, options } => web::command(&mut steps, &options, consent),
+        Command::Web { consent, options, serving } => web::command(&mut steps, &options, &serving, consent),
         Command::Tint { consent } => test::tint(&mut steps, consent),
         Command::Ci { consent } => ci::all(&mut steps, consent),
     }

@@ -2,6 +2,8 @@
 
 mod build;
 pub mod node;
+mod offline;
+mod serve;
 pub mod tests;
 
 use std::path::PathBuf;
@@ -30,9 +32,26 @@ impl Options {
     }
 }
 
+/// Whether the site is served when it is built, and to whom.
+#[derive(Args)]
+pub struct Serving {
+    /// Then serve the demo to this machine, until it is stopped
+    #[arg(long)]
+    serve: bool,
+    /// Then serve it to a phone: through adb where a device is connected, or else over HTTPS in the local network
+    #[arg(long)]
+    phone: bool,
+    /// The port to serve on
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+}
+
 /// The command `cargo xtask web`.
-pub fn command(steps: &mut Steps, options: &Options, consent: Consent) {
-    steps.step("web build", || build(options, consent));
+pub fn command(steps: &mut Steps, options: &Options, serving: &Serving, consent: Consent) {
+    let built = steps.step("web build", || build(options, consent));
+    if built && (serving.serve || serving.phone) {
+        steps.run("serve", || serve::run(serving.port, serving.phone));
+    }
 }
 
 /// Where the web build and the npm packages of its tests are.

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Options, node::node_modules, web_dir};
+use super::{Options, node::node_modules, offline, web_dir};
 use crate::{
     apt::Consent,
     shell,
@@ -124,7 +124,7 @@ fn site(tools: &Path) -> Result<()> {
             name => copy(&entry, &site.join(name))?,
         }
     }
-    Ok(())
+    offline::write(&site)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
