@@ -89,7 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
                         vec4<f32>(offset.w),
                     );
                 }
-                let quads = load_tokens(lanes, token * stride + 8u * g + q, stride);
+                let quads = load_quads(lanes, token * stride + 8u * g + q, stride);
                 t0 += quads[0] * w;
                 t1 += quads[1] * w;
                 t2 += quads[2] * w;

@@ -219,6 +219,15 @@ const fn lanes(subgroups: bool) -> &'static str {
     }
 }
 
+/// How eight quads of x are loaded that all lanes of a subgroup need.
+const fn quads(subgroups: bool) -> &'static str {
+    if subgroups {
+        include_str!("../shaders/lib/quads_subgroup.wgsl")
+    } else {
+        include_str!("../shaders/lib/quads.wgsl")
+    }
+}
+
 const ORDER_KEY: &str = include_str!("../shaders/lib/order_key.wgsl");
 const ADJUST_LOGITS: &str = include_str!("../shaders/lib/adjust_logits.wgsl");
 

@@ -6,16 +6,7 @@
 fn prepare_input(lane: u32) {}
 
 fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> array<vec4<f32>, 8> {
-    return array<vec4<f32>, 8>(
-        x[at],
-        x[at + 1u],
-        x[at + 2u],
-        x[at + 3u],
-        x[at + 4u],
-        x[at + 5u],
-        x[at + 6u],
-        x[at + 7u],
-    );
+    return load_quads(lanes, at, 1u);
 }
 
 fn input_scale(square: f32) -> f32 {

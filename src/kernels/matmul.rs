@@ -49,12 +49,7 @@ impl Kernel for Matmul {
     fn source(&self) -> Source {
         let main = include_str!("../../shaders/matmul.wgsl");
         let source = linear::source(main, self.weights, (self.tile, self.store), self.slot).size("LANES", self.lanes);
-        let source = source.with(super::lanes(self.subgroups)).with(if self.subgroups {
-            include_str!("../../shaders/lib/tokens_shared.wgsl")
-        } else {
-            include_str!("../../shaders/lib/tokens.wgsl")
-        });
-        self.output.add_to(source)
+        self.output.add_to(source.with(super::lanes(self.subgroups)).with(super::quads(self.subgroups)))
     }
 
     fn lanes(&self) -> u32 {

@@ -93,10 +93,10 @@ impl Kernel for Matvec {
                 include_str!("../../shaders/lib/ksplit.wgsl")
             });
         let source = match self.input {
-            Input::Plain if self.subgroups && ksplit == 1 => {
-                source.with(include_str!("../../shaders/lib/input_shared.wgsl"))
-            }
-            Input::Plain => source.with(include_str!("../../shaders/lib/input_plain.wgsl")),
+            // Lanes that share a row read different blocks.
+            Input::Plain => source
+                .with(super::quads(self.subgroups && ksplit == 1))
+                .with(include_str!("../../shaders/lib/input_plain.wgsl")),
             Input::Norm => source.with(include_str!("../../shaders/lib/input_norm.wgsl")),
             Input::Combine { heads, head_dim, splits } => add_combine_to(source, heads, head_dim, splits)
                 .with(include_str!("../../shaders/lib/input_combine.wgsl")),

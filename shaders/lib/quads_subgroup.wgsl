@@ -1,14 +1,9 @@
-// Input of a matvec: x as it is. All lanes of a subgroup need the same block: each loads a quad or two, and they exchange
-// them. A load costs a driver on the CPU far more than an exchange.
+// Eight quads of x, `stride` apart: a block of one token, or one quad of eight tokens. All lanes of a subgroup need the
+// same: each loads a quad or two, and they exchange them. A load costs a driver on the CPU far more than an exchange.
 
-// [k], padded with zeros to a multiple of 32
-@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
-
-fn prepare_input(lane: u32) {}
-
-fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> array<vec4<f32>, 8> {
+fn load_quads(lanes: Lanes, at: u32, stride: u32) -> array<vec4<f32>, 8> {
     if (lanes.size >= 8u) {
-        let mine = x[at + (lanes.within & 7u)];
+        let mine = x[at + (lanes.within & 7u) * stride];
         return array<vec4<f32>, 8>(
             subgroupBroadcast(mine, 0u),
             subgroupBroadcast(mine, 1u),
@@ -20,8 +15,8 @@ fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> array<vec4<f
             subgroupBroadcast(mine, 7u),
         );
     }
-    let low = x[at + (lanes.within & 3u)];
-    let high = x[at + 4u + (lanes.within & 3u)];
+    let low = x[at + (lanes.within & 3u) * stride];
+    let high = x[at + (4u + (lanes.within & 3u)) * stride];
     return array<vec4<f32>, 8>(
         subgroupBroadcast(low, 0u),
         subgroupBroadcast(low, 1u),
@@ -32,8 +27,4 @@ fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> array<vec4<f
         subgroupBroadcast(high, 2u),
         subgroupBroadcast(high, 3u),
     );
-}
-
-fn input_scale(square: f32) -> f32 {
-    return 1.0;
 }

@@ -1,6 +1,6 @@
-// One quad of eight tokens whose rows of x are `stride` quads apart; the first token's is x[at].
+// Eight quads of x, `stride` apart: a block of one token, or one quad of eight tokens.
 
-fn load_tokens(lanes: Lanes, at: u32, stride: u32) -> array<vec4<f32>, 8> {
+fn load_quads(lanes: Lanes, at: u32, stride: u32) -> array<vec4<f32>, 8> {
     return array<vec4<f32>, 8>(
         x[at],
         x[at + stride],
