@@ -117,6 +117,11 @@ impl TokenType {
     }
 }
 
+/// Whether a merge is two tokens with one space between.
+pub(super) fn is_merge(merge: &str) -> bool {
+    merge.split_once(' ').is_some_and(|(left, right)| !left.is_empty() && !right.is_empty() && !right.contains(' '))
+}
+
 /// The byte that a token `<0x41>` stands for.
 pub(crate) fn byte_of(token: &str) -> Option<u8> {
     let digits = token.strip_prefix("<0x")?.strip_suffix('>')?;

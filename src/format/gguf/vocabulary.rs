@@ -1,7 +1,7 @@
 //! The `tokenizer.*` keys.
 
 use crate::error::Result;
-use crate::format::vocabulary::{MAX_MERGES, MAX_TOKENS, end_of_generation};
+use crate::format::vocabulary::{MAX_MERGES, MAX_TOKENS, end_of_generation, is_merge};
 use crate::format::{MergeOrder, TokenType, Vocabulary, VocabularyKind, byte_of};
 
 use super::reader::Metadata;
@@ -16,7 +16,8 @@ pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> 
         Some(family @ ("gpt2" | "llama")) => family,
         Some(other) => {
             return Err(metadata.unsupported(format!(
-                "tokenizer.ggml.model is \"{other}\"; supported are \"gpt2\" (with Llama 3's splitting) and \"llama\""
+                "tokenizer.ggml.model is \"{other}\"; supported are \"gpt2\" (with Llama 3's splitting) and \"llama\" \
+                 (--tokenizer FILE gives another)"
             )));
         }
     };
@@ -72,7 +73,8 @@ fn byte_level(metadata: &Metadata<'_>) -> Result<VocabularyKind> {
         found => {
             let found = found.map_or("missing".to_owned(), |pre| format!("\"{pre}\""));
             return Err(metadata.unsupported(format!(
-                "tokenizer.ggml.pre is {found}; how to split text for a \"gpt2\" tokenizer is known for {}",
+                "tokenizer.ggml.pre is {found}; how to split text for a \"gpt2\" tokenizer is known for {} \
+                 (--tokenizer FILE gives another)",
                 LLAMA_3_PRE.join(", ")
             )));
         }
@@ -82,9 +84,7 @@ fn byte_level(metadata: &Metadata<'_>) -> Result<VocabularyKind> {
     }
     let merges = metadata.require_strings("tokenizer.ggml.merges")?;
     for (index, merge) in merges.iter().enumerate() {
-        let mut halves = merge.split(' ');
-        if !matches!((halves.next(), halves.next(), halves.next()), (Some(a), Some(b), None) if !a.is_empty() && !b.is_empty())
-        {
+        if !is_merge(merge) {
             return Err(metadata.malformed(format!(
                 "element {index} of tokenizer.ggml.merges is \"{merge}\"; expected two tokens with one space between"
             )));

@@ -3,13 +3,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::format::vocabulary::{MAX_MERGES, MAX_TOKENS};
+use crate::format::vocabulary::{MAX_MERGES, MAX_TOKENS, is_merge};
 
 use super::super::shown;
 use super::pipeline::Family;
@@ -114,107 +113,96 @@ impl Model<'_> {
 /// Texts and ids in the file's order.
 pub(super) struct Vocab<'f>(pub(super) Vec<(Cow<'f, str>, u32)>);
 
-impl<'de: 'f, 'f> Deserialize<'de> for Vocab<'f> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(VocabVisitor(PhantomData))
-    }
-}
+/// Pairs in order of rank, each "left right", which a file may also write as `["left", "right"]`.
+pub(super) struct Merges<'f>(pub(super) Vec<Cow<'f, str>>);
 
-struct VocabVisitor<'f>(PhantomData<&'f ()>);
-
-impl<'de: 'f, 'f> Visitor<'de> for VocabVisitor<'f> {
-    type Value = Vocab<'f>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("tokens with their ids")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut tokens = Vec::new();
-        while let Some((Text(text), id)) = map.next_entry()? {
-            if tokens.len() == MAX_TOKENS {
-                return Err(A::Error::custom(format!("more than {MAX_TOKENS} tokens")));
-            }
-            tokens.push((text, id));
-        }
-        Ok(Vocab(tokens))
-    }
-}
+/// One of them.
+struct Merge<'f>(Cow<'f, str>);
 
 /// A text, borrowed from the file where it has no escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct Text<'f>(#[serde(borrow)] Cow<'f, str>);
 
-/// Pairs in order of rank, each "left right", which a file may also write as `["left", "right"]`.
-pub(super) struct Merges<'f>(pub(super) Vec<Cow<'f, str>>);
+/// Types that are their own visitors: an empty one is filled.
+macro_rules! filled {
+    ($($name:ident by $method:ident),*) => {
+        $(impl<'de: 'f, 'f> Deserialize<'de> for $name<'f> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.$method(Self(Default::default()))
+            }
+        })*
+    };
+}
 
-impl<'de: 'f, 'f> Deserialize<'de> for Merges<'f> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(MergesVisitor(PhantomData))
+filled!(Vocab by deserialize_map, Merges by deserialize_seq, Merge by deserialize_any);
+
+impl<'de: 'f, 'f> Visitor<'de> for Vocab<'f> {
+    type Value = Self;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("tokens with their ids")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some((Text(text), id)) = map.next_entry()? {
+            push(&mut self.0, (text, id), MAX_TOKENS, "tokens")?;
+        }
+        Ok(self)
     }
 }
 
-struct MergesVisitor<'f>(PhantomData<&'f ()>);
-
-impl<'de: 'f, 'f> Visitor<'de> for MergesVisitor<'f> {
-    type Value = Merges<'f>;
+impl<'de: 'f, 'f> Visitor<'de> for Merges<'f> {
+    type Value = Self;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a list of merges")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut merges: Vec<Cow<'f, str>> = Vec::new();
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
         while let Some(Merge(merge)) = list.next_element()? {
-            if merges.len() == MAX_MERGES {
-                return Err(A::Error::custom(format!("more than {MAX_MERGES} merges")));
-            }
-            let mut halves = merge.split(' ');
-            let whole = |half: Option<&str>| half.is_some_and(|half| !half.is_empty());
-            if !(whole(halves.next()) && whole(halves.next()) && halves.next().is_none()) {
-                let (rank, merge) = (merges.len(), shown(&merge));
+            if !is_merge(&merge) {
+                let (rank, merge) = (self.0.len(), shown(&merge));
                 let expected = "expected two tokens with one space between";
                 return Err(A::Error::custom(format!("merge {rank} is {merge}; {expected}")));
             }
-            merges.push(merge);
+            push(&mut self.0, merge, MAX_MERGES, "merges")?;
         }
-        Ok(Merges(merges))
+        Ok(self)
     }
 }
 
-struct Merge<'f>(Cow<'f, str>);
-
-impl<'de: 'f, 'f> Deserialize<'de> for Merge<'f> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MergeVisitor(PhantomData))
-    }
-}
-
-struct MergeVisitor<'f>(PhantomData<&'f ()>);
-
-impl<'de: 'f, 'f> Visitor<'de> for MergeVisitor<'f> {
-    type Value = Merge<'f>;
+impl<'de: 'f, 'f> Visitor<'de> for Merge<'f> {
+    type Value = Self;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("a merge of two tokens")
     }
 
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Merge(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self, E> {
+        Ok(Self(Cow::Borrowed(text)))
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Merge(Cow::Owned(text.to_owned())))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self, E> {
+        Ok(Self(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<Self, A::Error> {
         let left: Option<Text<'f>> = pair.next_element()?;
         let right: Option<Text<'f>> = pair.next_element()?;
         let (Some(left), Some(right)) = (left, right) else { return Err(A::Error::invalid_length(1, &self)) };
         if pair.next_element::<Text<'f>>()?.is_some() {
             return Err(A::Error::invalid_length(3, &self));
         }
-        Ok(Merge(Cow::Owned(format!("{} {}", left.0, right.0))))
+        Ok(Self(Cow::Owned(format!("{} {}", left.0, right.0))))
     }
+}
+
+/// Adds one more to a list of at most so many.
+fn push<T, E: Error>(list: &mut Vec<T>, one: T, most: usize, what: &str) -> Result<(), E> {
+    if list.len() == most {
+        return Err(E::custom(format!("more than {most} {what}")));
+    }
+    list.push(one);
+    Ok(())
 }
