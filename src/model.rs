@@ -106,11 +106,15 @@ impl Model {
     /// Where the source cannot be read or is malformed, asks for something unsupported, has no weights or no tokenizer,
     /// does not fit the memory, or the device fails.
     pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
-        let checkpoint = gguf::read(source).await?;
+        // What is wrong with the file's own tokenizer does not matter where another takes its place.
+        let checkpoint = match options.tokenizer {
+            Some(_) => gguf::read_model(source).await?,
+            None => gguf::read(source).await?,
+        };
         let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
         let parameters = checkpoint.parameters();
         let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
-        let (shape, tensors) = model.ok_or_else(|| unsupported("it holds a vocabulary and no weights".to_owned()))?;
+        let (shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
         let vocabulary = match options.tokenizer {
             Some(file) => other_vocabulary(file, &shape).await?,
             None => vocabulary
@@ -190,9 +194,9 @@ impl Model {
         if !self.is_lost() {
             return Ok(());
         }
-        let checkpoint = gguf::read(source).await?;
+        let checkpoint = gguf::read_model(source).await?;
         let other = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
-        let (shape, tensors) = checkpoint.model.ok_or_else(|| other("it holds a vocabulary and no weights"))?;
+        let (shape, tensors) = checkpoint.model.ok_or_else(|| other("it holds no weights"))?;
         let Inner { matrices, tuning, live, .. } = &*self.inner;
         if shape != *self.shape() || Matrices::new(&shape, &WeightTypes::of(&tensors), tuning.tile) != *matrices {
             return Err(other("it is not the file that the model was loaded from"));

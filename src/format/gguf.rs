@@ -100,7 +100,19 @@ impl Unscaled {
 /// [`Error::Malformed`] where the bytes break the format or a file is cut off, or parts do not belong together;
 /// [`Error::Unsupported`] where they ask for something that this engine does not compute.
 pub fn parse(parts: &[Beginning<'_>]) -> Result<Step> {
-    let (part, stop) = match header(parts) {
+    step(parts, true)
+}
+
+/// As [`parse`], and the file's own tokenizer is neither looked at nor told: for who brings another, or needs none.
+///
+/// # Errors
+/// Those of [`parse`], without what a tokenizer can do wrong.
+pub fn parse_model(parts: &[Beginning<'_>]) -> Result<Step> {
+    step(parts, false)
+}
+
+fn step(parts: &[Beginning<'_>], tokenizer: bool) -> Result<Step> {
+    let (part, stop) = match header(parts, tokenizer) {
         Ok((checkpoint, None)) => return Ok(Step::Done(Box::new(checkpoint))),
         Ok((checkpoint, Some(bytes))) => {
             let unscaled = Unscaled { file: parts[0].name.to_owned(), checkpoint, bytes };
@@ -143,6 +155,18 @@ fn given<'a>(parts: &[Beginning<'a>], range: Range<u64>) -> Option<&'a [u8]> {
 /// # Errors
 /// Those of [`parse`], and those of the source.
 pub async fn read(source: &dyn Source) -> Result<Checkpoint> {
+    read_by(source, parse).await
+}
+
+/// As [`read`], without the file's own tokenizer: [`parse_model`].
+///
+/// # Errors
+/// Those of [`parse_model`], and those of the source.
+pub async fn read_model(source: &dyn Source) -> Result<Checkpoint> {
+    read_by(source, parse_model).await
+}
+
+async fn read_by(source: &dyn Source, parse: fn(&[Beginning<'_>]) -> Result<Step>) -> Result<Checkpoint> {
     let parts = source.parts();
     let mut prefixes = vec![Vec::new(); parts.len()];
     let mut starts = Vec::with_capacity(parts.len());
@@ -183,7 +207,7 @@ async fn extend(source: &dyn Source, prefix: &mut Vec<u8>, start: u64, end: u64)
 type Whole = (Checkpoint, Option<Range<u64>>);
 
 /// The checkpoint of whole headers. What stopped it comes with the index of its part.
-fn header(parts: &[Beginning<'_>]) -> Result<Whole, (usize, Stop)> {
+fn header(parts: &[Beginning<'_>], tokenizer: bool) -> Result<Whole, (usize, Stop)> {
     let mut headers = Vec::with_capacity(parts.len());
     let mut tensors = Tensors::default();
     let mut start = 0;
@@ -193,7 +217,7 @@ fn header(parts: &[Beginning<'_>]) -> Result<Whole, (usize, Stop)> {
         start += part.file_len;
     }
     let (version, metadata) = headers.first().expect("a checkpoint has a file");
-    whole(*version, metadata, tensors, parts).map_err(|error| (0, error.into()))
+    whole((*version, metadata), tensors, parts, tokenizer).map_err(|error| (0, error.into()))
 }
 
 /// Version and metadata of one part, whose tensors are added to the others'.
@@ -227,15 +251,20 @@ fn one_header<'a>(
 }
 
 /// The checkpoint of the first part's metadata and the tensors of all parts.
-fn whole(version: u32, metadata: &Metadata<'_>, tensors: Tensors, parts: &[Beginning<'_>]) -> Result<Whole> {
+fn whole(
+    (version, metadata): (u32, &Metadata<'_>),
+    tensors: Tensors,
+    parts: &[Beginning<'_>],
+    tokenizer: bool,
+) -> Result<Whole> {
     let found = tensors.names().count();
     if let Some(said) = metadata.integer("split.tensors.count")?.filter(|said| *said != found as i128) {
         let of = if parts.len() == 1 { "it holds".to_owned() } else { format!("its {} parts hold", parts.len()) };
         return Err(metadata.malformed(format!("split.tensors.count is {said}, and {of} {found} tensors")));
     }
-    let vocabulary = vocabulary::vocabulary(metadata)?;
+    let vocabulary = if tokenizer { vocabulary::vocabulary(metadata)? } else { None };
     let model = if found == 0 { None } else { Some(model::model(metadata, &tensors, vocabulary.as_ref())?) };
-    if model.is_none() && vocabulary.is_none() {
+    if model.is_none() && vocabulary.is_none() && tokenizer {
         return Err(metadata.malformed("it holds neither tensors nor a vocabulary".to_owned()));
     }
     let factors = tensors.get(model::ROPE_FREQS).map(|tensor| tensor.bytes.clone());

@@ -51,7 +51,7 @@ fn files_that_are_no_models() {
         error(&["inspect", path], parts);
         error(&["bench", "--model", path, "--json"], parts);
     }
-    error(&["generate", "--model", str(&vocabulary)], &["words.gguf is not supported", "a vocabulary and no weights"]);
+    error(&["generate", "--model", str(&vocabulary)], &["words.gguf is not supported", "it holds no weights"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use llamita::format::{MergeOrder, TokenType, Vocabulary, VocabularyKind, tokeniz
 use llamita::source::File;
 use serde_json::{Value as Json, json};
 
-use super::builder::{Gguf, Shape};
+use super::builder::{Gguf, Shape, Value};
 use super::{BUNDLED, command, golden, ids, run, scratch, str};
 
 /// The vocabulary of a model of this project, in the form of a `tokenizer.json`.
@@ -119,6 +119,41 @@ fn tokenizers_of_another_size() {
     padded.ok();
     let far = generate(2560, &["--tokenizer", str(&same)]);
     assert!(far.err.contains("it has 2048 tokens, and the model's vocabulary has 2560 (up to 511 more"), "{}", far.err);
+}
+
+#[test]
+fn another_tokenizer_where_the_own_is_refused() {
+    let shape = Shape { layers: 1, dim: 32, ffn: 64, heads: 2, kv_heads: 1, vocabulary: 2048, context: 64, base: 1e4 };
+    let same = json_file("instead.json", |_| {});
+    let own = [
+        ("unknown", vec![("model", Value::string("bert"))], "tokenizer.ggml.model is \"bert\""),
+        ("broken", vec![("model", Value::string("llama")), ("tokens", Value::U32(3))], "tokenizer.ggml.tokens is"),
+        (
+            "short",
+            vec![
+                ("model", Value::string("llama")),
+                ("tokens", Value::strings(&["a", "b"])),
+                ("scores", Value::floats(&[0.0, 0.0])),
+            ],
+            "token_embd.weight has 2048 rows, and the vocabulary has 2 tokens",
+        ),
+    ];
+    for (name, keys, refused) in own {
+        let mut file = Gguf::llama(&shape, 8, true);
+        for (key, value) in keys {
+            file.set(&format!("tokenizer.ggml.{key}"), value.clone());
+        }
+        let path = scratch(&format!("own-{name}.gguf"), &file.bytes());
+        let generate = |more: &[&str]| {
+            let arguments =
+                ["generate", "--device", "cpu", "--max-tokens", "2", "--prompt", "a", "--model", str(&path)];
+            run(&[&arguments[..], more].concat())
+        };
+        let without = generate(&[]);
+        assert_eq!(without.code, Some(1), "{name}");
+        assert!(without.err.contains(refused), "{name}: {}", without.err);
+        generate(&["--tokenizer", str(&same)]).ok();
+    }
 }
 
 #[test]
