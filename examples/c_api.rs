@@ -5,8 +5,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_void};
 
-use llamita::source::File;
-use llamita::{LoadOptions, Model, Session};
+use llamita::{LoadOptions, Model, Session, source};
 
 /// A loaded model with one conversation.
 pub struct Llamita {
@@ -14,7 +13,7 @@ pub struct Llamita {
     device: CString,
 }
 
-/// Loads a GGUF file onto the best GPU, or else the CPU. `memory` is the most bytes to take there, 0 for no limit.
+/// Loads a GGUF file, with the other parts where it was split, onto the best GPU, or else the CPU. `memory` is the most bytes to take there, 0 for no limit.
 ///
 /// # Safety
 /// `path` is a text, and `error` has room for `error_len` bytes or is null.
@@ -27,9 +26,9 @@ pub unsafe extern "C" fn llamita_open(
 ) -> *mut Llamita {
     let open = || -> Result<Llamita, String> {
         let path = unsafe { text(path) }?;
-        let file = File::open(path).map_err(|error| error.to_string())?;
+        let file = source::open(path).map_err(|error| error.to_string())?;
         let options = LoadOptions { memory: (memory > 0).then_some(memory), ..LoadOptions::default() };
-        let model = pollster::block_on(Model::load(&file, options)).map_err(|error| error.to_string())?;
+        let model = pollster::block_on(Model::load(file.as_ref(), options)).map_err(|error| error.to_string())?;
         let device = CString::new(format!("{} ({})", model.device().name(), model.device().tier())).unwrap_or_default();
         Ok(Llamita { session: model.session().map_err(|error| error.to_string())?, device })
     };

@@ -5,8 +5,7 @@
 use std::io::Write;
 
 use llamita::chat::Date;
-use llamita::source::File;
-use llamita::{LoadOptions, Message, Model, Sampling, StopReason};
+use llamita::{LoadOptions, Message, Model, Sampling, StopReason, source};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -21,7 +20,7 @@ fn main() {
 }
 
 async fn chat(path: &str, system: Option<String>) -> Result<(), Box<dyn std::error::Error>> {
-    let model = Model::load(&File::open(path)?, LoadOptions::default()).await?;
+    let model = Model::load(source::open(path)?.as_ref(), LoadOptions::default()).await?;
     let mut session = model.session()?;
     // The file's own template, which may tell the model what day it is.
     session.set_chat_template(model.chat_template()?.with_date(Date::now()));

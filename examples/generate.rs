@@ -5,8 +5,7 @@
 
 use std::io::Write;
 
-use llamita::source::File;
-use llamita::{LoadOptions, Model, Sampling};
+use llamita::{LoadOptions, Model, Sampling, source};
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -22,8 +21,8 @@ fn main() {
 }
 
 async fn generate(path: &str, prompt: &str) -> Result<(), Box<dyn std::error::Error>> {
-    // The weights stream from the file to the device; `LoadOptions` chooses the device, the context and the memory.
-    let model = Model::load(&File::open(path)?, LoadOptions::default()).await?;
+    // The weights stream from the file, or all parts of a split one, to the device; `LoadOptions` chooses the device, the context and the memory.
+    let model = Model::load(source::open(path)?.as_ref(), LoadOptions::default()).await?;
     eprintln!("{} on {} ({})", model.name(), model.device().name(), model.device().tier());
 
     // A session is a conversation: it owns the KV cache. Sessions of one model may live at once.
