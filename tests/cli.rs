@@ -15,6 +15,9 @@ mod measure;
 mod process;
 #[path = "cli/show.rs"]
 mod show;
+#[cfg(unix)]
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[path = "cli/tokenizers.rs"]
 mod tokenizers;
 

@@ -180,6 +180,7 @@ impl Conversation {
             device.tier(),
             model.context()
         ));
+        interrupt::keep_terminal();
         let mut input = Input::terminal()?;
         let mut interrupts = 0;
         loop {

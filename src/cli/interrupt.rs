@@ -1,4 +1,4 @@
-//! Ctrl-C: ends a command at once, or lets it print what there is.
+//! Ctrl-C: ends a command at once, or lets it print what there is. A terminal is left as it was found.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -60,14 +60,67 @@ pub async fn or_asked<F: Future>(future: F) -> Option<F::Output> {
 /// Ends the process without the exit handlers of drivers: the main thread may be in the middle of one.
 #[cfg(unix)]
 fn exit_now() -> ! {
-    unsafe extern "C" {
-        fn _exit(status: std::ffi::c_int) -> !;
-    }
-    // SAFETY: it takes any number, and ends the process. Results are flushed as they are written.
-    unsafe { _exit(EXIT_CODE.into()) }
+    terminal::exit(EXIT_CODE.into())
 }
 
 #[cfg(not(unix))]
 fn exit_now() -> ! {
     std::process::exit(EXIT_CODE.into())
+}
+
+/// From here on the terminal is as it was when the process ends, also where a line editor reads from it. SIGTERM and SIGHUP
+/// end the process at once, with 128 more than their number, and the first does not only stop an answer.
+pub fn keep_terminal() {
+    #[cfg(unix)]
+    terminal::keep();
+}
+
+#[cfg(unix)]
+mod terminal {
+    use std::ffi::c_int;
+    use std::mem::MaybeUninit;
+    use std::sync::OnceLock;
+
+    use libc::{STDIN_FILENO, STDOUT_FILENO, TCSANOW, termios};
+
+    /// Ends what line editors ask of a terminal: that it marks what is pasted.
+    const NO_PASTE_MARKS: &[u8] = b"\x1b[?2004l\r\n";
+
+    static AT_FIRST: OnceLock<termios> = OnceLock::new();
+
+    pub fn keep() {
+        if let Some(now) = settings() {
+            AT_FIRST.get_or_init(|| now);
+        }
+        let handler: extern "C" fn(c_int) -> ! = end;
+        for signal in [libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: the handler calls nothing that a signal must not interrupt.
+            unsafe { libc::signal(signal, handler as *const () as libc::sighandler_t) };
+        }
+    }
+
+    fn settings() -> Option<termios> {
+        let mut now = MaybeUninit::uninit();
+        // SAFETY: a 0 says that the struct was filled.
+        unsafe { (libc::tcgetattr(STDIN_FILENO, now.as_mut_ptr()) == 0).then(|| now.assume_init()) }
+    }
+
+    extern "C" fn end(signal: c_int) -> ! {
+        exit(128 + signal)
+    }
+
+    /// Ends the process as it stands; signal handlers may call it.
+    pub fn exit(code: c_int) -> ! {
+        if let (Some(first), Some(now)) = (AT_FIRST.get(), settings())
+            && first.c_lflag != now.c_lflag
+        {
+            // SAFETY: the settings are those that the terminal had, and the bytes are there.
+            unsafe {
+                libc::tcsetattr(STDIN_FILENO, TCSANOW, first);
+                libc::write(STDOUT_FILENO, NO_PASTE_MARKS.as_ptr().cast(), NO_PASTE_MARKS.len());
+            }
+        }
+        // SAFETY: it takes any number, and ends the process. Results are flushed as they are written.
+        unsafe { libc::_exit(code) }
+    }
 }

@@ -1,4 +1,4 @@
-//! `llamita chat`, by script: what it does in a terminal needs one.
+//! `llamita chat`, by script.
 
 use super::builder::Gguf;
 use super::{number, run, run_with, scratch, str};
