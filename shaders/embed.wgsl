@@ -45,22 +45,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var scale: vec2<f32>;
     var offset: vec2<f32>;
     if (part == 0u) {
-        let raw = fetch_a(vec3<u32>(params.planes_a_1, params.planes_a_2, params.planes_a_3), block, super_block, j);
+        let planes = vec3<u32>(params.planes_a_1, params.planes_a_2, params.planes_a_3);
+        let raw = fetch_a(head_a(planes, super_block), block, j);
         v = quad_a(raw, q);
         scale = scale_a(raw);
         offset = offset_a(raw);
     } else if (part == 1u) {
-        let raw = fetch_b(vec3<u32>(params.planes_b_1, params.planes_b_2, params.planes_b_3), block, super_block, j);
+        let planes = vec3<u32>(params.planes_b_1, params.planes_b_2, params.planes_b_3);
+        let raw = fetch_b(head_b(planes, super_block), block, j);
         v = quad_b(raw, q);
         scale = scale_b(raw);
         offset = offset_b(raw);
     } else if (part == 2u) {
-        let raw = fetch_c(vec3<u32>(params.planes_c_1, params.planes_c_2, params.planes_c_3), block, super_block, j);
+        let planes = vec3<u32>(params.planes_c_1, params.planes_c_2, params.planes_c_3);
+        let raw = fetch_c(head_c(planes, super_block), block, j);
         v = quad_c(raw, q);
         scale = scale_c(raw);
         offset = offset_c(raw);
     } else if (part == 3u) {
-        let raw = fetch_d(vec3<u32>(params.planes_d_1, params.planes_d_2, params.planes_d_3), block, super_block, j);
+        let planes = vec3<u32>(params.planes_d_1, params.planes_d_2, params.planes_d_3);
+        let raw = fetch_d(head_d(planes, super_block), block, j);
         v = quad_d(raw, q);
         scale = scale_d(raw);
         offset = offset_d(raw);

@@ -28,14 +28,13 @@ struct Params {
 
 const ROWS_PER_GROUP: u32 = ROW_LANES * 4u;
 
-fn fetch_row(row: u32, g: u32, s: u32, j: u32) -> Raw_w {
-    let tile = row / TILE;
-    return fetch_w(
-        vec3<u32>(params.plane_1, params.plane_2, params.plane_3),
-        (tile * params.blocks + g) * TILE + row % TILE,
-        (tile * params.supers + s) * TILE + row % TILE,
-        j,
-    );
+fn head_of(row: u32, s: u32) -> Head_w {
+    let planes = vec3<u32>(params.plane_1, params.plane_2, params.plane_3);
+    return head_w(planes, ((row / TILE) * params.supers + s) * TILE + row % TILE);
+}
+
+fn block_of(row: u32, g: u32) -> u32 {
+    return ((row / TILE) * params.blocks + g) * TILE + row % TILE;
 }
 
 @compute @workgroup_size(LANES)
@@ -51,12 +50,16 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
     var square = 0.0;
     for (var s = split; s < params.supers; s += KSPLIT) {
         let blocks = min(8u, params.blocks - 8u * s);
+        let head_a = head_of(first, s);
+        let head_b = head_of(first + 1u, s);
+        let head_c = head_of(second, s);
+        let head_d = head_of(second + 1u, s);
         for (var j = 0u; j < blocks; j++) {
             let g = 8u * s + j;
-            let a = fetch_row(first, g, s, j);
-            let b = fetch_row(first + 1u, g, s, j);
-            let c = fetch_row(second, g, s, j);
-            let d = fetch_row(second + 1u, g, s, j);
+            let a = fetch_w(head_a, block_of(first, g), j);
+            let b = fetch_w(head_b, block_of(first + 1u, g), j);
+            let c = fetch_w(head_c, block_of(second, g), j);
+            let d = fetch_w(head_d, block_of(second + 1u, g), j);
             let block = load_block(lanes, 8u * g, &square);
             // v * M is the dot product of v with each column of M: one per row.
             var low = block[0] * mat4x4<f32>(quad_w(a, 0u), quad_w(b, 0u), quad_w(c, 0u), quad_w(d, 0u));

@@ -1,9 +1,16 @@
-// Reader of IQ4_NL blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+// Reader of IQ4_NL blocks: src/pack.rs.
+
+// What a superblock says of its blocks. `planes` holds the first vec4 of planes 1, 2 and 3.
+struct HeadROLE { scales: KeptROLE }
+
+fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+    return HeadROLE(keepROLE(planes.x + super_block));
+}
 
 struct RawROLE { nibbles: vec4<u32>, scale: f32 }
 
-fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let scales = unpack2x16float(load_wordROLE(planes.x + super_block, j / 2u));
+fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
+    let scales = unpack2x16float(wordROLE(head.scales, j / 2u));
     return RawROLE(loadROLE(block), select(scales.x, scales.y, (j & 1u) == 1u));
 }
 

@@ -1,12 +1,19 @@
-// Reader of IQ4_XS blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+// Reader of IQ4_XS blocks: src/pack.rs.
+
+// What a superblock says of its blocks. `planes` holds the first vec4 of planes 1, 2 and 3.
+struct HeadROLE { header: vec2<u32> }
+
+fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+    let headers = loadROLE(planes.x + super_block / 2u);
+    return HeadROLE(select(headers.xy, headers.zw, (super_block & 1u) == 1u));
+}
 
 struct RawROLE { nibbles: vec4<u32>, scale: f32 }
 
-fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let headers = loadROLE(planes.x + super_block / 2u);
-    let header = select(headers.xy, headers.zw, (super_block & 1u) == 1u);
-    let scale = ((header.y >> (4u * j)) & 15u) | (((header.x >> (16u + 2u * j)) & 3u) << 4u);
-    return RawROLE(loadROLE(block), unpack2x16float(header.x).x * (f32(scale) - 32.0));
+fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
+    let low = (head.header.y >> (4u * j)) & 15u;
+    let scale = low | (((head.header.x >> (16u + 2u * j)) & 3u) << 4u);
+    return RawROLE(loadROLE(block), unpack2x16float(head.header.x).x * (f32(scale) - 32.0));
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

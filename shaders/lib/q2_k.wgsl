@@ -1,16 +1,23 @@
-// Reader of Q2_K blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+// Reader of Q2_K blocks: src/pack.rs.
+
+// What a superblock says of its blocks: a byte per half, the scale in its low nibble, the minimum in its high one; and
+// what those are multiplied by. `planes` holds the first vec4 of planes 1, 2 and 3.
+struct HeadROLE { parts: KeptROLE, scale_minimum: vec2<f32> }
+
+fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+    let of_super = loadROLE(planes.y + super_block / 4u)[super_block & 3u];
+    return HeadROLE(keepROLE(planes.x + super_block), unpack2x16float(of_super));
+}
 
 struct RawROLE { low: vec2<u32>, scale: vec2<f32>, offset: vec2<f32> }
 
-fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    // A byte per half: the scale in its low nibble, the minimum in its high one.
-    let parts = load_wordROLE(planes.x + super_block, j / 2u) >> (16u * (j & 1u));
-    let of_super = unpack2x16float(load_wordROLE(planes.y + super_block / 4u, super_block & 3u));
+fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
+    let parts = wordROLE(head.parts, j / 2u) >> (16u * (j & 1u));
     let low = loadROLE(block / 2u);
     return RawROLE(
         select(low.xy, low.zw, (block & 1u) == 1u),
-        of_super.x * vec2<f32>((vec2<u32>(parts) >> vec2<u32>(0u, 8u)) & vec2<u32>(15u)),
-        -of_super.y * vec2<f32>((vec2<u32>(parts) >> vec2<u32>(4u, 12u)) & vec2<u32>(15u)),
+        head.scale_minimum.x * vec2<f32>((vec2<u32>(parts) >> vec2<u32>(0u, 8u)) & vec2<u32>(15u)),
+        -head.scale_minimum.y * vec2<f32>((vec2<u32>(parts) >> vec2<u32>(4u, 12u)) & vec2<u32>(15u)),
     );
 }
 

@@ -1,9 +1,21 @@
-// Reader of Q4_1 blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+// Reader of Q4_1 blocks: src/pack.rs.
+
+// What a superblock says of its blocks, four of them each. `planes` holds the first vec4 of planes 1, 2 and 3.
+struct HeadROLE { front: KeptROLE, back: KeptROLE }
+
+fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+    let at = planes.x + super_block * 2u;
+    return HeadROLE(keepROLE(at), keepROLE(at + 1u));
+}
 
 struct RawROLE { nibbles: vec4<u32>, scale_offset: vec2<f32> }
 
-fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    return RawROLE(loadROLE(block), unpack2x16float(load_wordROLE(planes.x + super_block * 2u + j / 4u, j & 3u)));
+fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
+    var word = wordROLE(head.front, j & 3u);
+    if (j >= 4u) {
+        word = wordROLE(head.back, j & 3u);
+    }
+    return RawROLE(loadROLE(block), unpack2x16float(word));
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

@@ -1,9 +1,16 @@
-// Reader of Q4_K blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+// Reader of Q4_K blocks: src/pack.rs.
+
+// What a superblock says of its blocks. `planes` holds the first vec4 of planes 1, 2 and 3.
+struct HeadROLE { header: KeptROLE }
+
+fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+    return HeadROLE(keepROLE(planes.x + super_block));
+}
 
 struct RawROLE { nibbles: vec4<u32>, scale_offset: vec2<f32> }
 
-fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let header = loadROLE(planes.x + super_block);
+fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
+    let header = allROLE(head.header);
     let parts = header.xyz >> vec3<u32>(4u * j);
     let scale_minimum = vec2<f32>((parts.xy & vec2<u32>(15u)) | ((parts.zz << vec2<u32>(4u, 2u)) & vec2<u32>(48u)));
     let scale_offset = vec2<f32>(1.0, -1.0) * unpack2x16float(header.w) * scale_minimum;

@@ -1,10 +1,23 @@
-// Reader of Q5_0 blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+// Reader of Q5_0 blocks: src/pack.rs.
+
+// What a superblock says of its blocks: scales, and high bits of four blocks each. `planes` holds the first vec4 of
+// planes 1, 2 and 3.
+struct HeadROLE { scales: KeptROLE, front: KeptROLE, back: KeptROLE }
+
+fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+    let at = planes.y + super_block * 2u;
+    return HeadROLE(keepROLE(planes.x + super_block), keepROLE(at), keepROLE(at + 1u));
+}
 
 struct RawROLE { low: vec4<u32>, high: u32, scale: f32 }
 
-fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let scales = unpack2x16float(load_wordROLE(planes.x + super_block, j / 2u));
-    return RawROLE(loadROLE(block), load_wordROLE(planes.y + super_block * 2u + j / 4u, j & 3u), select(scales.x, scales.y, (j & 1u) == 1u));
+fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
+    let scales = unpack2x16float(wordROLE(head.scales, j / 2u));
+    var high = wordROLE(head.front, j & 3u);
+    if (j >= 4u) {
+        high = wordROLE(head.back, j & 3u);
+    }
+    return RawROLE(loadROLE(block), high, select(scales.x, scales.y, (j & 1u) == 1u));
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

@@ -1,10 +1,24 @@
-// Reader of Q5_1 blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+// Reader of Q5_1 blocks: src/pack.rs.
+
+// What a superblock says of its blocks, four of them each: scales and offsets, and high bits. `planes` holds the first
+// vec4 of planes 1, 2 and 3.
+struct HeadROLE { front_scales: KeptROLE, back_scales: KeptROLE, front: KeptROLE, back: KeptROLE }
+
+fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+    let at = planes.xy + super_block * 2u;
+    return HeadROLE(keepROLE(at.x), keepROLE(at.x + 1u), keepROLE(at.y), keepROLE(at.y + 1u));
+}
 
 struct RawROLE { low: vec4<u32>, high: u32, scale_offset: vec2<f32> }
 
-fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let scale_offset = unpack2x16float(load_wordROLE(planes.x + super_block * 2u + j / 4u, j & 3u));
-    return RawROLE(loadROLE(block), load_wordROLE(planes.y + super_block * 2u + j / 4u, j & 3u), scale_offset);
+fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
+    var scale_offset = wordROLE(head.front_scales, j & 3u);
+    var high = wordROLE(head.front, j & 3u);
+    if (j >= 4u) {
+        scale_offset = wordROLE(head.back_scales, j & 3u);
+        high = wordROLE(head.back, j & 3u);
+    }
+    return RawROLE(loadROLE(block), high, unpack2x16float(scale_offset));
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

@@ -1,13 +1,26 @@
-// Reader of Q5_K blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+// Reader of Q5_K blocks: src/pack.rs.
+
+// What a superblock says of its blocks: a header, and high bits of four blocks each. `planes` holds the first vec4 of
+// planes 1, 2 and 3.
+struct HeadROLE { header: KeptROLE, front: KeptROLE, back: KeptROLE }
+
+fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+    let at = planes.y + super_block * 2u;
+    return HeadROLE(keepROLE(planes.x + super_block), keepROLE(at), keepROLE(at + 1u));
+}
 
 struct RawROLE { low: vec4<u32>, high: u32, scale_offset: vec2<f32> }
 
-fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let header = loadROLE(planes.x + super_block);
+fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
+    let header = allROLE(head.header);
     let parts = header.xyz >> vec3<u32>(4u * j);
     let scale_minimum = vec2<f32>((parts.xy & vec2<u32>(15u)) | ((parts.zz << vec2<u32>(4u, 2u)) & vec2<u32>(48u)));
     let scale_offset = vec2<f32>(1.0, -1.0) * unpack2x16float(header.w) * scale_minimum;
-    return RawROLE(loadROLE(block), load_wordROLE(planes.y + super_block * 2u + j / 4u, j & 3u), scale_offset);
+    var high = wordROLE(head.front, j & 3u);
+    if (j >= 4u) {
+        high = wordROLE(head.back, j & 3u);
+    }
+    return RawROLE(loadROLE(block), high, scale_offset);
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

@@ -1,16 +1,24 @@
-// Reader of Q6_K blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+// Reader of Q6_K blocks: src/pack.rs.
+
+// What a superblock says of its blocks: where their high bits begin, a byte per half, and what those are multiplied by.
+// `planes` holds the first vec4 of planes 1, 2 and 3.
+struct HeadROLE { high: u32, parts: KeptROLE, scale: f32 }
+
+fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+    let halves = unpack2x16float(loadROLE(planes.z + super_block / 8u)[(super_block / 2u) & 3u]);
+    let scale = select(halves.x, halves.y, (super_block & 1u) == 1u);
+    return HeadROLE(planes.x + super_block * 4u, keepROLE(planes.y + super_block), scale);
+}
 
 struct RawROLE { low: vec4<u32>, high: vec2<u32>, scale: vec2<f32> }
 
-fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let high = loadROLE(planes.x + super_block * 4u + j / 2u);
-    let pair = load_wordROLE(planes.y + super_block, j / 2u) >> (16u * (j & 1u));
-    let halves = unpack2x16float(load_wordROLE(planes.z + super_block / 8u, (super_block / 2u) & 3u));
-    let scale = select(halves.x, halves.y, (super_block & 1u) == 1u);
+fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
+    let high = loadROLE(head.high + j / 2u);
+    let pair = wordROLE(head.parts, j / 2u) >> (16u * (j & 1u));
     return RawROLE(
         loadROLE(block),
         select(high.xy, high.zw, (j & 1u) == 1u),
-        scale * vec2<f32>(unpack4xI8(pair).xy),
+        head.scale * vec2<f32>(unpack4xI8(pair).xy),
     );
 }
 

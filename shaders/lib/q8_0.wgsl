@@ -1,14 +1,18 @@
-// Reader of Q8_0 blocks: src/pack.rs. `planes` holds the first vec4 of planes 1, 2 and 3.
+// Reader of Q8_0 blocks: src/pack.rs.
+
+// What a superblock says of its blocks. `planes` holds the first vec4 of planes 1, 2 and 3.
+struct HeadROLE { scales: KeptROLE }
+
+fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+    return HeadROLE(keepROLE(planes.x + super_block));
+}
 
 struct RawROLE { low: vec4<u32>, high: vec4<u32>, scale: f32 }
 
-fn fetchROLE(planes: vec3<u32>, block: u32, super_block: u32, j: u32) -> RawROLE {
-    let scales = unpack2x16float(load_wordROLE(planes.x + super_block, j / 2u));
-    return RawROLE(
-        loadROLE(block * 2u),
-        loadROLE(block * 2u + 1u),
-        select(scales.x, scales.y, (j & 1u) == 1u),
-    );
+fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
+    let scales = unpack2x16float(wordROLE(head.scales, j / 2u));
+    let scale = select(scales.x, scales.y, (j & 1u) == 1u);
+    return RawROLE(loadROLE(block * 2u), loadROLE(block * 2u + 1u), scale);
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled.

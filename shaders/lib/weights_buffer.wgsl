@@ -6,6 +6,17 @@ fn loadROLE(at: u32) -> vec4<u32> {
     return weightsROLE[at];
 }
 
-fn load_wordROLE(at: u32, component: u32) -> u32 {
-    return weightsROLE[at][component];
+// What a superblock says of its blocks: each word is loaded where it is needed, which takes no registers meanwhile.
+struct KeptROLE { at: u32 }
+
+fn keepROLE(at: u32) -> KeptROLE {
+    return KeptROLE(at);
+}
+
+fn allROLE(kept: KeptROLE) -> vec4<u32> {
+    return weightsROLE[kept.at];
+}
+
+fn wordROLE(kept: KeptROLE, component: u32) -> u32 {
+    return weightsROLE[kept.at][component];
 }
