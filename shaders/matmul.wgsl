@@ -25,8 +25,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// [tokens][k], padded with zeros to a multiple of 32; quads is the stride
-@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 
 const ROWS_PER_GROUP: u32 = LANES * 4u;
 

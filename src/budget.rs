@@ -1,10 +1,10 @@
 //! The bytes of a model and a session, buffer by buffer, before anything is allocated.
 
 use crate::error::{Error, Result};
-use crate::gpu::{buffer_bytes, uniform_words};
+use crate::gpu::{buffer_bytes, texels_bytes, uniform_words};
 use crate::llama::session_plans;
 use crate::pace::MOST_LOOK_AHEAD;
-use crate::plan::{Kind, Plan, session_buffers};
+use crate::plan::{Kind, Plan, session_buffers, session_texels};
 use crate::shape::Shape;
 use crate::tuning::Tuning;
 use crate::weights::{Matrices, WeightTypes};
@@ -117,6 +117,10 @@ impl Sizes<'_> {
         for buffer in &session {
             let kind = if buffer.kind == Kind::State { Use::Kv } else { Use::Scratch };
             items.push(Item { name: buffer.name.clone(), kind, bytes: buffer_bytes(buffer.words) });
+        }
+        for buffer in session_texels(&plans) {
+            let name = format!("{}, as a texture", buffer.name);
+            items.push(Item { name, kind: Use::Scratch, bytes: texels_bytes(buffer.words) });
         }
         for (plan, name) in plans.iter().zip(["decode", "prefill"]) {
             for (words, what) in uniform_words(plan).into_iter().zip(["slots", "params"]) {

@@ -17,7 +17,7 @@ pub use machine::{DeviceWeights, Machine, Readback, uniform_words};
 use crate::error::{Error, Result};
 use crate::kernel::{Access, Arg, Element, Kernel};
 use crate::kernels::Tier;
-use crate::pack::{TEXELS_PER_ROW, VEC};
+use crate::pack::{Store, TEXELS_PER_ROW, VEC};
 use crate::tuning::{DeviceClass, Tuning};
 
 /// A compiled kernel.
@@ -124,6 +124,11 @@ pub(crate) struct Allocation {
 /// Bytes of a buffer of so many words: a binding must not be empty.
 pub fn buffer_bytes(words: usize) -> u64 {
     (words.max(4) * 4) as u64
+}
+
+/// Bytes of a texture for so many words: whole rows.
+pub fn texels_bytes(words: usize) -> u64 {
+    (Store::Texels.words(words.max(1)) * 4) as u64
 }
 
 impl std::ops::Deref for Allocation {
@@ -389,7 +394,8 @@ impl Gpu {
 
     /// A texture for that many words, and a view of it.
     fn allocate_texels(&self, label: &str, words: usize) -> Texels {
-        let rows = words.div_ceil(VEC * TEXELS_PER_ROW).max(1);
+        let bytes = texels_bytes(words);
+        let rows = bytes / (TEXELS_PER_ROW * VEC * 4) as u64;
         let texture = self.inner.device.create_texture(&wgpu::TextureDescriptor {
             label: Some(label),
             size: wgpu::Extent3d { width: TEXELS_PER_ROW as u32, height: rows as u32, depth_or_array_layers: 1 },
@@ -401,7 +407,6 @@ impl Gpu {
             view_formats: &[],
         });
         let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
-        let bytes = (rows * TEXELS_PER_ROW * VEC * 4) as u64;
         Texels { texture, view, bytes, counters: self.count(bytes) }
     }
 

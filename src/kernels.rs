@@ -24,7 +24,7 @@ pub use sample::Sample;
 use half::f16;
 
 use crate::format::WeightType;
-use crate::kernel::{Element, Source};
+use crate::kernel::{Arg, Element, Source};
 use crate::pack::{Store, TEXELS_PER_ROW};
 
 /// The stems of every kernel.
@@ -219,13 +219,27 @@ const fn lanes(subgroups: bool) -> &'static str {
     }
 }
 
-/// How eight quads of x are loaded that all lanes of a subgroup need.
-const fn quads(subgroups: bool) -> &'static str {
-    if subgroups {
+/// The input of a product, which lies where the weights do, and how eight quads of it are loaded that all lanes of a
+/// subgroup need.
+fn add_x(source: Source, store: Store, subgroups: bool) -> Source {
+    let source = match store {
+        Store::Buffer => source.with(include_str!("../shaders/lib/x_buffer.wgsl")),
+        Store::Texels => source.with(include_str!("../shaders/lib/x_texels.wgsl")),
+    };
+    source.with(if subgroups {
         include_str!("../shaders/lib/quads_subgroup.wgsl")
     } else {
         include_str!("../shaders/lib/quads.wgsl")
-    }
+    })
+}
+
+/// The binding of that input.
+const fn x_arg(store: Store, words: usize) -> Arg {
+    let element = match store {
+        Store::Buffer => Element::Vec4F32,
+        Store::Texels => Element::Texels,
+    };
+    Arg::read("x", 3, element, words)
 }
 
 const ORDER_KEY: &str = include_str!("../shaders/lib/order_key.wgsl");

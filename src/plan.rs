@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::kernel::{Access, Active, Kernel, Uniform};
+use crate::kernel::{Access, Active, Element, Kernel, Uniform};
 
 /// Who owns a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -215,4 +215,18 @@ pub fn session_buffers<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Buf
         }
     }
     buffers
+}
+
+/// Those of [`session_buffers`] that kernels read as textures: the device keeps a copy of each.
+pub fn session_texels<'p>(plans: impl IntoIterator<Item = &'p Plan> + Clone) -> Vec<Buffer> {
+    let read = |buffer: &Buffer| {
+        plans.clone().into_iter().any(|plan| {
+            plan.steps.iter().any(|step| {
+                let args = step.kernel.args(&step.params);
+                let mut bound = args.iter().zip(&step.buffers);
+                bound.any(|(arg, id)| arg.element == Element::Texels && plan.buffers[id.0].name == buffer.name)
+            })
+        })
+    };
+    session_buffers(plans.clone()).into_iter().filter(read).collect()
 }

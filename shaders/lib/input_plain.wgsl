@@ -1,8 +1,5 @@
 // Input of a matvec: x as it is.
 
-// [k], padded with zeros to a multiple of 32
-@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
-
 fn prepare_input(lane: u32) {}
 
 fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> array<vec4<f32>, 8> {

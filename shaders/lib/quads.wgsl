@@ -2,13 +2,13 @@
 
 fn load_quads(lanes: Lanes, at: u32, stride: u32) -> array<vec4<f32>, 8> {
     return array<vec4<f32>, 8>(
-        x[at],
-        x[at + stride],
-        x[at + 2u * stride],
-        x[at + 3u * stride],
-        x[at + 4u * stride],
-        x[at + 5u * stride],
-        x[at + 6u * stride],
-        x[at + 7u * stride],
+        load_x(at),
+        load_x(at + stride),
+        load_x(at + 2u * stride),
+        load_x(at + 3u * stride),
+        load_x(at + 4u * stride),
+        load_x(at + 5u * stride),
+        load_x(at + 6u * stride),
+        load_x(at + 7u * stride),
     );
 }

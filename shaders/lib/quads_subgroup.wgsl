@@ -3,7 +3,7 @@
 
 fn load_quads(lanes: Lanes, at: u32, stride: u32) -> array<vec4<f32>, 8> {
     if (lanes.size >= 8u) {
-        let mine = x[at + (lanes.within & 7u) * stride];
+        let mine = load_x(at + (lanes.within & 7u) * stride);
         return array<vec4<f32>, 8>(
             subgroupBroadcast(mine, 0u),
             subgroupBroadcast(mine, 1u),
@@ -15,8 +15,8 @@ fn load_quads(lanes: Lanes, at: u32, stride: u32) -> array<vec4<f32>, 8> {
             subgroupBroadcast(mine, 7u),
         );
     }
-    let low = x[at + (lanes.within & 3u) * stride];
-    let high = x[at + (4u + (lanes.within & 3u)) * stride];
+    let low = load_x(at + (lanes.within & 3u) * stride);
+    let high = load_x(at + (4u + (lanes.within & 3u)) * stride);
     return array<vec4<f32>, 8>(
         subgroupBroadcast(low, 0u),
         subgroupBroadcast(low, 1u),

@@ -14,11 +14,11 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 
-use super::{Allocation, Gpu, Texels, buffer_bytes};
+use super::{Allocation, Gpu, Texels, buffer_bytes, texels_bytes};
 use crate::error::{Error, Result};
-use crate::kernel::{Active, round_up};
+use crate::kernel::{Access, Active, Element, round_up};
 use crate::pack::{Store, TEXELS_PER_ROW, VEC};
-use crate::plan::{Buffer, Copy, Plan, Step, Wanted, session_buffers};
+use crate::plan::{Buffer, Copy, Plan, Step, Wanted, session_buffers, session_texels};
 use crate::slot::Slot;
 
 /// Offsets of uniform bindings are multiples of this on every device.
@@ -75,6 +75,28 @@ impl DeviceWeights {
 }
 
 impl Texels {
+    /// Records a copy of the first words of a buffer: whole rows, and what is left over.
+    fn copy_from(&self, encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer, words: usize) {
+        let row_bytes = TEXELS_PER_ROW * VEC * 4;
+        let (rows, rest) = (words * 4 / row_bytes, words * 4 % row_bytes);
+        for (first, width, height) in [(0, row_bytes, rows), (rows, rest, 1)] {
+            if width == 0 || height == 0 {
+                continue;
+            }
+            let layout = wgpu::TexelCopyBufferLayout {
+                offset: (first * row_bytes) as u64,
+                bytes_per_row: (height > 1).then_some(row_bytes as u32),
+                rows_per_image: None,
+            };
+            let origin = wgpu::Origin3d { x: 0, y: first as u32, z: 0 };
+            encoder.copy_buffer_to_texture(
+                wgpu::TexelCopyBufferInfo { buffer, layout },
+                wgpu::TexelCopyTextureInfo { origin, ..self.texture.as_image_copy() },
+                wgpu::Extent3d { width: (width / (VEC * 4)) as u32, height: height as u32, depth_or_array_layers: 1 },
+            );
+        }
+    }
+
     /// Writes words from word `first` on: what is left of a row, whole rows, and what is left over.
     fn write(&self, gpu: &Gpu, first: usize, words: &[u32]) {
         let row_words = TEXELS_PER_ROW * VEC;
@@ -108,10 +130,21 @@ fn uniform_bytes(plans: &[Arc<Plan>]) -> u64 {
     plans.iter().flat_map(|plan| uniform_words(plan)).map(buffer_bytes).sum()
 }
 
+/// A step on the device.
+struct Dispatch {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    /// The buffer that it reads as a texture, which has to be copied there before: its place among the machine's, and
+    /// its words in this plan.
+    reads: Option<(usize, usize)>,
+    /// The buffers with textures that it writes, one bit each.
+    writes: u32,
+}
+
 /// A plan on the device.
 struct Prepared {
     plan: Arc<Plan>,
-    steps: Vec<(wgpu::ComputePipeline, wgpu::BindGroup)>,
+    steps: Vec<Dispatch>,
     slots: Allocation,
     slot_stride: usize,
     next_slot: Cell<usize>,
@@ -124,6 +157,8 @@ pub struct Machine {
     gpu: Gpu,
     weights: Rc<DeviceWeights>,
     state: HashMap<String, Allocation>,
+    /// Textures that buffers are copied to where kernels read them as such, with the names of those.
+    texels: Vec<(String, Texels)>,
     plans: Vec<Prepared>,
     staging: Rc<RefCell<Vec<Allocation>>>,
     /// Whether the device had room for all this, where it answers later.
@@ -138,12 +173,15 @@ impl Machine {
     pub fn new(gpu: &Gpu, weights: Rc<DeviceWeights>, plans: Vec<Arc<Plan>>) -> Result<Self> {
         gpu.check()?;
         let buffers = session_buffers(plans.iter().map(Arc::as_ref));
-        let uniforms = uniform_bytes(&plans);
-        let bytes = uniforms + buffers.iter().map(|b| buffer_bytes(b.words)).sum::<u64>();
+        let copied = session_texels(plans.iter().map(Arc::as_ref));
+        let bytes = uniform_bytes(&plans)
+            + buffers.iter().map(|b| buffer_bytes(b.words)).sum::<u64>()
+            + copied.iter().map(|b| texels_bytes(b.words)).sum::<u64>();
         let (machine, answer) = gpu.admitted("a session", bytes, || {
             let state = buffers.iter().map(|b| (b.name.clone(), gpu.allocate(&b.name, b.words, STATE))).collect();
-            let (plans_made, staging) = (Vec::new(), Rc::default());
-            let mut machine = Self { gpu: gpu.clone(), weights, state, plans: plans_made, staging, answer: None };
+            let texels = copied.iter().map(|b| (b.name.clone(), gpu.allocate_texels(&b.name, b.words))).collect();
+            let (gpu, plans_made, staging) = (gpu.clone(), Vec::new(), Rc::default());
+            let mut machine = Self { gpu, weights, state, texels, plans: plans_made, staging, answer: None };
             machine.prepare_all(plans).map(|()| machine)
         })?;
         let (mut machine, mut answer) = (machine?, answer);
@@ -183,8 +221,18 @@ impl Machine {
         }
         self.plans.clear();
         let gpu = self.gpu.clone();
-        let bytes = uniform_bytes(&plans);
-        let (prepared, answer) = gpu.admitted("a session", bytes, || self.prepare_all(plans))?;
+        let copied = session_texels(plans.iter().map(Arc::as_ref));
+        let has = |(name, texels): &(String, Texels), buffer: &Buffer| {
+            *name == buffer.name && texels.bytes == texels_bytes(buffer.words)
+        };
+        self.texels.retain(|texels| copied.iter().any(|buffer| has(texels, buffer)));
+        let missing: Vec<_> =
+            copied.iter().filter(|buffer| !self.texels.iter().any(|texels| has(texels, buffer))).collect();
+        let bytes = uniform_bytes(&plans) + missing.iter().map(|b| texels_bytes(b.words)).sum::<u64>();
+        let (prepared, answer) = gpu.admitted("a session", bytes, || {
+            self.texels.extend(missing.iter().map(|b| (b.name.clone(), gpu.allocate_texels(&b.name, b.words))));
+            self.prepare_all(plans)
+        })?;
         let answer = answer.await;
         if answer.is_err() {
             self.plans.clear();
@@ -196,6 +244,7 @@ impl Machine {
     /// Gives up buffers and plans.
     pub fn release(&mut self) {
         self.plans.clear();
+        self.texels.clear();
         self.state.clear();
     }
 
@@ -256,11 +305,26 @@ impl Machine {
                 wgpu::BindGroupEntry { binding: 0, resource: binding(&params, offset, bytes(step.params.len())) },
                 wgpu::BindGroupEntry { binding: 1, resource: binding(&slots, 0, slot_size) },
             ];
+            let (mut reads, mut writes) = (None, 0);
             for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
-                let name = &plan.buffers[id.0].name;
-                let resource = match self.weights.texels.get(name) {
-                    Some(texels) => wgpu::BindingResource::TextureView(&texels.view),
-                    None => self.buffer(name)?.as_entire_binding(),
+                let Buffer { name, words, .. } = &plan.buffers[id.0];
+                let copy = self.texels.iter().position(|(buffer, _)| buffer == name);
+                let resource = match (arg.element, copy) {
+                    (Element::Texels, Some(i)) => {
+                        reads = Some((i, *words));
+                        wgpu::BindingResource::TextureView(&self.texels[i].1.view)
+                    }
+                    (Element::Texels, None) => {
+                        let texels = self.weights.texels.get(name);
+                        let missing = || Error::Internal(format!("no texture {name} on the device"));
+                        wgpu::BindingResource::TextureView(&texels.ok_or_else(missing)?.view)
+                    }
+                    _ => {
+                        if arg.access == Access::ReadWrite {
+                            writes |= copy.map_or(0, |i| 1 << i);
+                        }
+                        self.buffer(name)?.as_entire_binding()
+                    }
                 };
                 entries.push(wgpu::BindGroupEntry { binding: arg.binding, resource });
             }
@@ -270,7 +334,7 @@ impl Machine {
                 layout: &compiled.layout,
                 entries: &entries,
             });
-            steps.push((compiled.pipeline, group));
+            steps.push(Dispatch { pipeline: compiled.pipeline, group, reads, writes });
         }
         Ok(Prepared { plan, steps, slots, slot_stride, next_slot: Cell::new(0), _params: params })
     }
@@ -308,17 +372,32 @@ impl Machine {
         let active = Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize };
 
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
-        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes: None });
+        let mut pass: Option<wgpu::ComputePass> = None;
         let mut dispatches = 0;
-        for (step, (pipeline, group)) in prepared.plan.steps[steps.clone()].iter().zip(&prepared.steps[steps]) {
+        // Textures that hold what their buffers do, one bit each.
+        let mut fresh = 0_u32;
+        for (step, dispatch) in prepared.plan.steps[steps.clone()].iter().zip(&prepared.steps[steps]) {
             let Step { kernel, params, stage, .. } = step;
             let [x, y] = kernel.grid(params, active);
-            if wanted.runs(*stage) && x > 0 && y > 0 {
-                pass.set_pipeline(pipeline);
-                pass.set_bind_group(0, group, &[slot_offset as u32]);
-                pass.dispatch_workgroups(x, y, 1);
-                dispatches += 1;
+            if !wanted.runs(*stage) || x == 0 || y == 0 {
+                continue;
             }
+            if let Some((i, words)) = dispatch.reads.filter(|(i, _)| fresh & (1 << i) == 0) {
+                // Copies stand between passes.
+                pass = None;
+                let (name, texels) = &self.texels[i];
+                texels.copy_from(&mut encoder, self.buffer(name)?, words);
+                fresh |= 1 << i;
+            }
+            fresh &= !dispatch.writes;
+            let pass = pass.get_or_insert_with(|| {
+                let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: None };
+                encoder.begin_compute_pass(&descriptor).forget_lifetime()
+            });
+            pass.set_pipeline(&dispatch.pipeline);
+            pass.set_bind_group(0, &dispatch.group, &[slot_offset as u32]);
+            pass.dispatch_workgroups(x, y, 1);
+            dispatches += 1;
         }
         drop(pass);
         let copied = copy.map(|copy| self.copy(&mut encoder, copy)).transpose()?;

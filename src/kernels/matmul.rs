@@ -4,7 +4,7 @@ use super::SlotShape;
 use super::linear::{self, LinearParams, Output};
 use super::matvec::ROWS_PER_LANE;
 use crate::format::WeightType;
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
+use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
 use crate::pack::{ROW_ALIGN, Store};
 
 /// Tokens of a lane; a plan's rows are a multiple of it.
@@ -17,7 +17,7 @@ pub struct Matmul {
     pub weights: WeightType,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
-    /// Where the weights lie.
+    /// Where weights and input lie.
     pub store: Store,
     /// What becomes of y.
     pub output: Output,
@@ -49,7 +49,8 @@ impl Kernel for Matmul {
     fn source(&self) -> Source {
         let main = include_str!("../../shaders/matmul.wgsl");
         let source = linear::source(main, self.weights, (self.tile, self.store), self.slot).size("LANES", self.lanes);
-        self.output.add_to(source.with(super::lanes(self.subgroups)).with(super::quads(self.subgroups)))
+        let source = super::add_x(source.with(super::lanes(self.subgroups)), self.store, self.subgroups);
+        self.output.add_to(source)
     }
 
     fn lanes(&self) -> u32 {
@@ -64,7 +65,7 @@ impl Kernel for Matmul {
         let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
         let mut args = vec![
             linear::weights_arg(&params, self.weights, (self.tile, self.store)),
-            Arg::read("x", 3, Element::Vec4F32, self.slot.rows * params.quads as usize * 4),
+            super::x_arg(self.store, self.slot.rows * params.quads as usize * 4),
         ];
         args.extend(self.output.args(&params, self.slot.rows));
         args

@@ -43,7 +43,7 @@ pub struct Matvec {
     pub weights: WeightType,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
-    /// Where the weights lie.
+    /// Where the weights lie, and a plain input.
     pub store: Store,
     /// Where x comes from.
     pub input: Input,
@@ -94,8 +94,7 @@ impl Kernel for Matvec {
             });
         let source = match self.input {
             // Lanes that share a row read different blocks.
-            Input::Plain => source
-                .with(super::quads(self.subgroups && ksplit == 1))
+            Input::Plain => super::add_x(source, self.store, self.subgroups && ksplit == 1)
                 .with(include_str!("../../shaders/lib/input_plain.wgsl")),
             Input::Norm => source.with(include_str!("../../shaders/lib/input_norm.wgsl")),
             Input::Combine { heads, head_dim, splits } => add_combine_to(source, heads, head_dim, splits)
@@ -118,7 +117,7 @@ impl Kernel for Matvec {
         let x_rows = if params.at_head == 1 { self.slot.rows } else { 1 };
         let mut args = vec![linear::weights_arg(&params, self.weights, (self.tile, self.store))];
         match self.input {
-            Input::Plain => args.push(Arg::read("x", 3, Element::Vec4F32, k)),
+            Input::Plain => args.push(super::x_arg(self.store, k)),
             Input::Norm => args
                 .extend([Arg::read("x", 3, Element::Vec4F32, x_rows * k), Arg::read("gamma", 4, Element::Vec4F32, k)]),
             Input::Combine { heads, splits, .. } => args.extend([
