@@ -52,6 +52,9 @@ pub struct Generate {
     /// Prints one JSON object when all is done, instead of the text as it comes
     #[arg(long)]
     json: bool,
+    /// Loses the device once, after so many tokens, to see that the text goes on as if nothing had been
+    #[arg(long, value_name = "N", hide = true)]
+    lose_device_after: Option<usize>,
     #[command(flatten)]
     sampling: SamplingArgs,
 }
@@ -79,6 +82,9 @@ impl Generate {
         let reply = session.reply_ids(&ids, sampling).map_err(about)?;
         interrupt::keep();
         let mut resuming = Resuming::new(loaded.source.as_ref());
+        if let Some(after) = self.lose_device_after {
+            resuming = resuming.losing(model.device(), after);
+        }
         let outcome = stream(reply, &mut resuming, &mut std::io::stdout(), !self.json).await?;
         if self.json {
             output::print_json(&outcome.report(&model, seed))?;

@@ -1,7 +1,7 @@
 //! Goes on where the device is lost: on a fresh one, with the same text.
 
 use llamita::source::Source;
-use llamita::{Error, Reply, Result};
+use llamita::{Device, Error, Reply, Result};
 
 use super::output;
 
@@ -12,16 +12,27 @@ const MOST: u32 = 3;
 pub struct Resuming<'a> {
     source: &'a dyn Source,
     left: u32,
+    /// The device to lose, and the tokens of a reply after which.
+    lose: Option<(usize, Device)>,
 }
 
 impl<'a> Resuming<'a> {
     /// `source` is the file that the model was loaded from.
     pub fn new(source: &'a dyn Source) -> Self {
-        Self { source, left: MOST }
+        Self { source, left: MOST, lose: None }
+    }
+
+    /// Loses the device once, when a reply has so many tokens, as a driver that fails would.
+    pub fn losing(mut self, device: Device, after: usize) -> Self {
+        self.lose = Some((after, device));
+        self
     }
 
     /// The next piece of a reply.
     pub async fn next(&mut self, reply: &mut Reply<'_>) -> Option<Result<String>> {
+        if let Some((_, Device::Gpu(gpu))) = self.lose.take_if(|(after, _)| reply.token_ids().len() >= *after) {
+            gpu.destroy();
+        }
         loop {
             let error = match reply.next().await {
                 Some(Err(error @ Error::DeviceLost(_))) if self.left > 0 => error,

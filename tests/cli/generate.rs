@@ -56,6 +56,15 @@ fn the_stream_is_the_text_and_a_newline() {
 }
 
 #[test]
+fn a_device_that_is_lost_changes_nothing() {
+    let arguments = ["generate", "--prompt", "Once upon a time", "--seed", "7", "--max-tokens", "12"];
+    let (whole, lost) = (run(&arguments), run(&[&arguments[..], &["--lose-device-after", "5"]].concat()));
+    assert_eq!(lost.err.lines().count(), whole.err.lines().count() + 1, "{}", lost.err);
+    assert!(lost.err.contains("going on with a fresh one"), "{}", lost.err);
+    assert_eq!(lost.ok(), whole.ok());
+}
+
+#[test]
 fn the_gpu_in_every_tier_and_the_cpu_write_the_golden_text() {
     for prompt in golden()["prompts"].as_array().expect("prompts") {
         let text = prompt["text"].as_str().expect("a text");

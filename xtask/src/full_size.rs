@@ -88,6 +88,7 @@ pub fn run(steps: &mut Steps, options: &Options, consent: Consent) -> Result<()>
             continue;
         }
         steps.step(&format!("{name}: logits"), || logits(&python, &file, options.prefill as usize, tolerance));
+        steps.step(&format!("{name}: device loss"), || loss(&file));
         let mut figures = None;
         steps.step(&format!("{name}: speed and memory"), || {
             let found = measure(&llamita(), &file, options.prefill, options.decode)?;
@@ -178,6 +179,24 @@ fn logits(python: &Path, file: &Path, prompt: usize, tolerance: f64) -> Result<O
 fn positions(prompt: usize) -> Vec<usize> {
     let late = [31, 32, 63, 64, prompt - 2, prompt - 1];
     (0..DECODED).chain(late.into_iter().filter(|position| (DECODED..prompt).contains(position))).collect()
+}
+
+/// A device that is lost in the middle of an answer must not change its text.
+fn loss(file: &Path) -> Result<Outcome> {
+    let generate = |lose: Option<&str>| {
+        let mut command = Command::new(llamita());
+        command.arg("generate").arg("--model").arg(file);
+        command.args(["--context", "1024", "--prompt", "The quick brown fox", "--max-tokens", "8"]);
+        command.args(["--temperature", "0", "--ignore-eos", "--json"]);
+        command.args(lose.iter().flat_map(|after| ["--lose-device-after", after]));
+        let said = shell::output(&mut command)?;
+        let value: Value = serde_json::from_str(&said).with_context(|| format!("generate said {said:?}"))?;
+        Ok::<_, anyhow::Error>(value["token_ids"].clone())
+    };
+    let (expected, found) = (generate(None)?, generate(Some("3"))?);
+    ensure!(expected.as_array().is_some_and(|ids| ids.len() == 8), "8 tokens were asked for, and came: {expected}");
+    ensure!(found == expected, "after a loss the tokens are {found}, and without one {expected}");
+    Ok(Outcome::Passed("lost after 3 tokens, the same 8 tokens".into()))
 }
 
 #[cfg(test)]
