@@ -3,7 +3,7 @@
 /** The kind of an error, for `switch`, for pages in other languages, and across a worker's boundary. */
 export type ErrorKind =
   | 'NoWebGpu' | 'OutOfMemory' | 'DeviceLost' | 'BadModel' | 'Unsupported' | 'Quota' | 'Aborted' | 'Offline' | 'Http'
-  | 'NoRange' | 'Cors' | 'ContextFull' | 'InvalidSetting' | 'ChatTemplate' | 'InternalError';
+  | 'NoRange' | 'Cors' | 'Busy' | 'ContextFull' | 'InvalidSetting' | 'ChatTemplate' | 'InternalError';
 
 /** What all errors of this package have in common. */
 export abstract class LlamitaError extends Error {
@@ -97,6 +97,11 @@ export class Cors extends LlamitaError {
   readonly kind = 'Cors';
 }
 
+/** A stored model is in use, here or in another tab. */
+export class Busy extends LlamitaError {
+  readonly kind = 'Busy';
+}
+
 /** The prompt leaves no room for an answer. */
 export class ContextFull extends LlamitaError {
   readonly kind = 'ContextFull';
@@ -164,6 +169,7 @@ const makers: Record<ErrorKind, (message: string, numbers: Numbers) => LlamitaEr
   Http: (message, { status = NaN }) => new Http(message, { status }),
   NoRange: (message) => new NoRange(message),
   Cors: (message) => new Cors(message),
+  Busy: (message) => new Busy(message),
   ContextFull: (message, { prompt = NaN, context = NaN }) => new ContextFull(message, { prompt, context }),
   InvalidSetting: (message) => new InvalidSetting(message),
   ChatTemplate: (message) => new ChatTemplate(message),

@@ -8,6 +8,8 @@ import type { Calls, CallName, ReplyEvent } from './protocol.js';
 import { RateMeter } from './rate.js';
 import { openSource } from './sources/open.js';
 import type { ByteSource } from './sources/source.js';
+import { storeHandlers } from './store/host.js';
+import { Repaired } from './store/intake.js';
 import type { ModelInfo, SessionState, Stats } from './types.js';
 
 /** What a call is given beside its arguments. */
@@ -21,7 +23,8 @@ export interface CallContext {
   answered(): Promise<boolean>;
 }
 
-type Handlers = {
+/** The functions that answer calls. */
+export type Handlers = {
   [Name in CallName]: (args: Calls[Name]['args'], context: CallContext) => Promise<Calls[Name]['result']>;
 };
 
@@ -65,7 +68,28 @@ function disposeSession(id: number): void {
   entry.session.free();
 }
 
+async function load(
+  { source: spec, options, keep }: Calls['load']['args'], { signal, cancel, event }: CallContext,
+): Promise<Calls['load']['result']> {
+  const meter = new RateMeter(event);
+  const source = await openSource(spec, { signal, onProgress: event, keep });
+  try {
+    const tell = (loaded: number, total: number) => meter.tell('load', loaded, total);
+    const model = await Model.load(source, options, tell, cancel);
+    const id = ++next;
+    models.set(id, { model, source, sessions: new Set() });
+    return { model: id, info: await infoOf(model) };
+  } catch (error) {
+    source.close?.();
+    const { kind } = error as { kind?: unknown };
+    if (kind === 'BadModel' && !(error instanceof Repaired)) await source.discard?.();
+    throw error;
+  }
+}
+
 export const handlers: Handlers = {
+  ...storeHandlers,
+
   device: () => deviceInfo(),
 
   async inspect({ source: spec, options }, { signal, cancel }) {
@@ -77,17 +101,12 @@ export const handlers: Handlers = {
     }
   },
 
-  async load({ source: spec, options, keep }, { signal, cancel, event }) {
-    const meter = new RateMeter(event);
-    const source = await openSource(spec, { signal, onProgress: event, keep });
+  async load(args, context) {
     try {
-      const tell = (loaded: number, total: number) => meter.tell('load', loaded, total);
-      const model = await Model.load(source, options, tell, cancel);
-      const id = ++next;
-      models.set(id, { model, source, sessions: new Set() });
-      return { model: id, info: await infoOf(model) };
+      return await load(args, context);
     } catch (error) {
-      source.close?.();
+      // What the device was given of a download had a damaged piece; what is stored is right now.
+      if (error instanceof Repaired) return load(args, context);
       throw error;
     }
   },

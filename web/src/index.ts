@@ -9,10 +9,11 @@
  */
 export * from './engine.js';
 export {
-  Aborted, BadModel, ChatTemplate, ContextFull, Cors, DeviceLost, Http, InternalError, InvalidSetting, LlamitaError,
+  Aborted, BadModel, Busy, ChatTemplate, ContextFull, Cors, DeviceLost, Http, InternalError, InvalidSetting, LlamitaError,
   NoRange, NoWebGpu, Offline, OutOfMemory, Quota, Unsupported, type ErrorKind,
 } from './errors.js';
 export * from './measure.js';
 export { Model } from './model.js';
+export { ModelStore } from './model-store.js';
 export { Reply, Session } from './session.js';
 export type * from './types.js';

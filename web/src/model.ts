@@ -1,6 +1,7 @@
 /** A model on the device, and its sessions. */
 import { connect, type Connection } from './connection.js';
 import { Aborted, DeviceLost } from './errors.js';
+import { askToKeep } from './keep.js';
 import type { Json, SourceSpec } from './protocol.js';
 import { Session } from './session.js';
 import type { Counters, InspectOptions, LoadOptions, ModelInfo, ModelSource } from './types.js';
@@ -45,7 +46,9 @@ export class Model {
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {
     const connection = connect(options);
     const { onProgress, signal, keep = true, prime = [] } = options;
-    const args = { source: toSpec(source), options: engineOptions(options), keep, prime };
+    const spec = toSpec(source);
+    if (keep && !(spec instanceof Blob)) askToKeep();
+    const args = { source: spec, options: engineOptions(options), keep, prime };
     const { model, info } = await connection.ask('load', args, { signal, onEvent: onProgress });
     return new Model(connection, model, info);
   }

@@ -1,14 +1,14 @@
 /** What a page and its worker say to each other. Every call has an id, which its events, its end and a cancel carry. */
 import type { WireError } from './errors.js';
 import type {
-  Counters, DeviceInfo, KernelReport, Message, ModelInfo, Progress, SessionState, Stats,
+  Counters, DeviceInfo, KernelReport, Message, ModelInfo, Progress, SessionState, Stats, StorageEstimate, StoredModel,
 } from './types.js';
 
 /** A source as it crosses to the worker: no relative address, no bytes that would be copied. */
 export type SourceSpec =
   | Blob
-  | { url: string; headers?: Record<string, string> }
-  | { repo: string; file: string; revision?: string; token?: string }
+  | { url: string; headers?: Record<string, string>; sha256?: string }
+  | { repo: string; file: string; revision?: string; token?: string; endpoint?: string }
   | { stored: string };
 
 /** Settings as the engine parses them, in JSON: the options of a load without those of the worker. */
@@ -46,6 +46,15 @@ export interface Calls {
   disposeSession: { args: { session: number }; result: null; event: never };
   benchmark: { args: { session: number; kind: 'prefill' | 'decode'; tokens: number }; result: Stats; event: never };
   kernelCases: { args: Record<string, never>; result: string[]; event: never };
+  storeList: {
+    args: Record<string, never>;
+    result: { kind: 'opfs' | 'memory'; models: StoredModel[]; estimate: StorageEstimate };
+    event: never;
+  };
+  storeDownload: { args: { source: SourceSpec }; result: StoredModel; event: Progress };
+  storeImport: { args: { files: Blob[] }; result: StoredModel; event: Progress };
+  storeExport: { args: { stored: string; part: number }; result: Blob; event: never };
+  storeDelete: { args: { stored: string }; result: null; event: never };
   runKernelCase: { args: { name: string; tier: 'base' | 'f16' }; result: KernelReport; event: never };
 }
 

@@ -4,10 +4,10 @@
 export type ModelSource =
   /** An address, or a file of a page's own. */
   | string | URL | Blob | ArrayBuffer | ArrayBufferView
-  /** An address with headers for its server. */
-  | { url: string; headers?: Record<string, string> }
-  /** A file of a repository on Hugging Face; `token` is for gated ones. */
-  | { repo: string; file: string; revision?: string; token?: string }
+  /** An address with headers for its server, and the SHA-256 that the file must have. */
+  | { url: string; headers?: Record<string, string>; sha256?: string }
+  /** A file of a repository on Hugging Face, or of a mirror at `endpoint`; `token` is for gated ones. */
+  | { repo: string; file: string; revision?: string; token?: string; endpoint?: string }
   /** A model that `ModelStore` holds. */
   | { stored: string };
 
@@ -23,6 +23,45 @@ export interface Progress {
   bytesPerSecond: number;
   /** Seconds that are left at this speed; unknown at first. */
   secondsLeft: number | undefined;
+  /** `otherTab`: another tab downloads it, and this one waits. `notKept`: this browser stores nothing for later. */
+  note?: 'otherTab' | 'notKept';
+}
+
+/** How a model is brought to the store. */
+export interface StoreOptions {
+  onProgress?: (progress: Progress) => void;
+  /** Gives it up. What came is kept. */
+  signal?: AbortSignal;
+}
+
+/** A model of the store. */
+export interface StoredModel {
+  /** Its name in the store: `{ stored: id }` loads it. */
+  id: string;
+  /** The name of its file, or of its first. */
+  name: string;
+  /** Bytes of the whole, as far as it is known, and bytes that are stored. */
+  size: number;
+  stored: number;
+  /** Whether all is stored. */
+  complete: boolean;
+  /** Files that it consists of. */
+  parts: number;
+  /** SHA-256 of the whole file; null while it is not whole, and for split models. */
+  sha256: string | null;
+  /** Where it came from; null for an imported file. */
+  from: { url: string } | { repo: string; file: string; revision?: string; endpoint?: string } | null;
+  /** Milliseconds since 1970. */
+  added: number;
+}
+
+/** What the browser lets this site store. It may round the numbers, and be wrong about what is free. */
+export interface StorageEstimate {
+  /** Bytes that may be used, and bytes that are. */
+  quota: number;
+  usage: number;
+  /** Whether the browser keeps them when disk space is short. */
+  persisted: boolean;
 }
 
 /** What `Model.inspect` takes into account. */

@@ -1,7 +1,15 @@
 /** From what a page asks for to bytes. */
-import { BadModel, Http, Unsupported } from '../errors.js';
 import type { SourceSpec } from '../protocol.js';
-import type { Progress } from '../types.js';
+import { RateMeter } from '../rate.js';
+import type { Provenance } from '../store/journal.js';
+import { Store, type StoreContext, type Target } from '../store/store.js';
+import type { Progress, StoredModel } from '../types.js';
+import { blobSource } from './blob.js';
+import { DirectSource } from './direct.js';
+import { HttpFile } from './http.js';
+import { hubRequest, hubUrl } from './hub.js';
+import { RETRY, type Retry } from './origin.js';
+import { join, partNames, partUrls } from './parts.js';
 import type { ByteSource } from './source.js';
 
 /** What opening a source is given. */
@@ -10,29 +18,97 @@ export interface OpenContext {
   onProgress(progress: Progress): void;
   /** Whether a download is stored for the next time. */
   keep: boolean;
-}
-
-/** A file of the page's own. */
-export function blobSource(blob: Blob): ByteSource {
-  const name = blob instanceof File ? blob.name : 'the given bytes';
-  return {
-    name,
-    size: blob.size,
-    async read(offset, length) {
-      return new Uint8Array(await blob.slice(offset, offset + length).arrayBuffer());
-    },
-  };
+  /** How patiently a line is taken up again. */
+  retry?: Retry;
 }
 
 /** Opens a source. */
 export async function openSource(spec: SourceSpec, context: OpenContext): Promise<ByteSource> {
   if (spec instanceof Blob) return blobSource(spec);
-  if (!('url' in spec)) throw new Unsupported('Models are loaded from files and addresses.');
-  const response = await fetch(spec.url, { headers: spec.headers ?? {}, signal: context.signal });
-  if (!response.ok) {
-    throw new Http(`${spec.url} answers with status ${response.status}.`, { status: response.status });
-  }
-  const blob = await response.blob();
-  if (blob.size === 0) throw new BadModel(`${spec.url} is empty.`);
-  return { ...blobSource(blob), name: spec.url };
+  const { retry = RETRY } = context;
+  const store = await Store.open();
+  const storing = storeContext(store, spec, context);
+  if ('stored' in spec) return store.openStored(spec.stored, storing);
+  const target = targetOf(spec, retry);
+  if (context.keep) return store.fetch(target, storing);
+  return await store.openWhole(target, storing) ?? openDirect(target, retry, context);
+}
+
+/** Stores all of a model without opening it. */
+export async function downloadTo(
+  store: Store, spec: SourceSpec, context: Omit<OpenContext, 'keep'>,
+): Promise<StoredModel> {
+  const storing = storeContext(store, spec, context);
+  if (spec instanceof Blob) return store.import([spec], storing);
+  if (!('stored' in spec)) return store.complete(targetOf(spec, context.retry ?? RETRY), storing);
+  return store.completeStored(spec.stored, storing);
+}
+
+/** What the store is given for a source. `spec` has what may be secret, which the store does not keep. */
+export function storeContext(
+  store: Store, spec: SourceSpec | undefined, { signal, onProgress, retry = RETRY }: Omit<OpenContext, 'keep'>,
+): StoreContext {
+  let note: Progress['note'];
+  const meter = new RateMeter((progress) => onProgress(note ? { ...progress, note } : progress));
+  return {
+    signal,
+    retry,
+    told(loaded, total, waiting) {
+      note = waiting ? 'otherTab' : store.kind === 'memory' ? 'notKept' : undefined;
+      meter.tell('download', loaded, total);
+    },
+    reopen: (from, signal) => openOrigin({ ...from, ...secrets(spec) }, retry, signal),
+  };
+}
+
+/** The model that an address or a repository names: one file, or all parts of a split one. */
+export function targetOf(spec: RemoteSpec, retry: Retry): Target {
+  const each: RemoteSpec[] = 'url' in spec
+    ? partUrls(spec.url).map((url) => ({ ...spec, url }))
+    : partNames(spec.file).map((file) => ({ ...spec, file }));
+  const [first = spec] = each;
+  const address = 'url' in first ? withoutFragment(first.url) : hubUrl(first);
+  return {
+    identity: address,
+    name: decodeURIComponent(new URL(address).pathname.split('/').pop() ?? ''),
+    parts: each.map((part) => ({ from: provenance(part), open: (signal) => openOrigin(part, retry, signal) })),
+  };
+}
+
+type RemoteSpec = Exclude<SourceSpec, Blob | { stored: string }>;
+
+async function openOrigin(spec: RemoteSpec, retry: Retry, signal: AbortSignal): Promise<HttpFile> {
+  return HttpFile.open('url' in spec ? spec : await hubRequest(spec, signal), retry, signal);
+}
+
+/** A source that leaves nothing behind. */
+async function openDirect(target: Target, retry: Retry, { signal, onProgress }: OpenContext): Promise<ByteSource> {
+  const origins = await Promise.all(target.parts.map((part) => part.open(signal)));
+  const total = origins.reduce((sum, { size }) => sum + size, 0);
+  const meter = new RateMeter(onProgress);
+  const reached = origins.map(() => 0);
+  return join(origins.map((origin, i) => new DirectSource(origin, retry, signal, (at) => {
+    reached[i] = Math.max(reached[i] ?? 0, at);
+    meter.tell('download', reached.reduce((sum, at) => sum + at, 0), total);
+  })));
+}
+
+/** What the store writes down. */
+function provenance(spec: RemoteSpec): Provenance {
+  if ('url' in spec) return { url: withoutFragment(spec.url), ...(spec.sha256 ? { sha256: spec.sha256 } : {}) };
+  const { repo, file, revision, endpoint } = spec;
+  return { repo, file, ...(revision ? { revision } : {}), ...(endpoint ? { endpoint } : {}) };
+}
+
+/** What it does not write down. */
+function secrets(spec: SourceSpec | undefined): { headers?: Record<string, string>; token?: string } {
+  if (!spec || spec instanceof Blob || 'stored' in spec) return {};
+  if ('url' in spec) return spec.headers ? { headers: spec.headers } : {};
+  return spec.token ? { token: spec.token } : {};
+}
+
+function withoutFragment(address: string): string {
+  const url = new URL(address);
+  url.hash = '';
+  return url.href;
 }

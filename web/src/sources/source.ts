@@ -9,4 +9,6 @@ export interface ByteSource {
   /** Exactly `length` bytes from `offset`; at most 16 MiB at a time. */
   read(offset: number, length: number): Promise<Uint8Array>;
   close?(): void;
+  /** For a download that turns out to be no model: forgets what was stored of it. */
+  discard?(): Promise<void>;
 }

@@ -1,0 +1,530 @@
+// The model store and the downloads into it, against a server that misbehaves.
+import assert from 'node:assert/strict';
+import { browserTest } from './harness.mjs';
+import { faultServer, hashOf, noise } from './faults.mjs';
+import { workbench } from './workbench.mjs';
+
+const CHUNK = 8 << 20;
+const SIZE = 2 * CHUNK + 4_000_001;
+const content = noise(SIZE);
+const hash = await hashOf(content);
+const FAILED_LOAD = /Failed to load resource|CORS policy/;
+
+/** A test with a server of its own for `/model.gguf`, and a worker that has the package's modules. */
+function storeTest(name, body, { options = {}, rules = {}, before } = {}) {
+  browserTest(name, options, async (stage) => {
+    const server = await faultServer({ '/model.gguf': content, '/owner/name/model.gguf': content }, rules);
+    stage.allow(FAILED_LOAD); // The browser says so of every answer that the server was told to refuse.
+    try {
+      const bench = await workbench(stage.page, stage.origin, before);
+      await body({ ...stage, server, bench, url: `${server.origin}/model.gguf` });
+    } finally {
+      await server.close();
+    }
+  });
+}
+
+/** Loads all of a model and gives its hash. */
+const loadAll = async ({ openSource, hashOf, held }, spec) => {
+  const source = held.source = await openSource(spec);
+  const hash = await hashOf(source);
+  await source.finished;
+  source.close();
+  return hash;
+};
+const list = async ({ Store }) => (await Store.open()).list();
+const ranged = ({ record }) => record.requests.filter(({ range }) => range !== 'bytes=0-0');
+
+storeTest('the streamed hash is the hash', async ({ bench }) => {
+  const faults = await bench(async ({ Sha256, sha256 }) => {
+    const bytes = crypto.getRandomValues(new Uint8Array(10_000));
+    const faults = [];
+    for (const length of [0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 1000, 9999]) {
+      const expected = await sha256(bytes.slice(0, length));
+      for (const step of [1, 7, 64, 100, 10_000]) {
+        const hash = new Sha256();
+        for (let at = 0; at < length; at += step) hash.update(bytes.subarray(at, Math.min(at + step, length)));
+        if (hash.digest() !== expected) faults.push(`${length} by ${step}`);
+      }
+    }
+    const begun = new Sha256().update(bytes.subarray(0, 6400)).state();
+    const whole = Sha256.from(begun, 6400).update(bytes.subarray(6400)).digest();
+    if (whole !== await sha256(bytes)) faults.push('gone on with');
+    return faults;
+  });
+  assert.deepEqual(faults, []);
+});
+
+storeTest('a download is stored, and loaded again without a request', async ({ bench, server, url }) => {
+  assert.equal(await bench(loadAll, { url }), hash);
+  assert.deepEqual((await bench(list)).map(({ size, stored, complete, sha256, from }) => ({ size, stored, complete, sha256, from })),
+    [{ size: SIZE, stored: SIZE, complete: true, sha256: hash, from: { url } }]);
+  server.reset();
+  assert.equal(await bench(loadAll, { url: `${url}#again` }), hash);
+  const [{ id }] = await bench(list);
+  assert.equal(await bench(loadAll, { stored: id }), hash);
+  assert.deepEqual(server.record.requests, []);
+});
+
+storeTest('what has come is read while the rest is on its way', async ({ bench, server, url, log }) => {
+  server.rules.rate = 12e6;
+  const times = await bench(async ({ openSource }, spec) => {
+    const source = await openSource(spec);
+    const times = [];
+    for (let at = 0; at < source.size; at += 1_000_000) {
+      await source.read(at, Math.min(1_000_000, source.size - at));
+      times.push(performance.now());
+    }
+    await source.finished;
+    times.push(performance.now());
+    source.close();
+    return times;
+  }, { url });
+  const [first, last, end] = [times[0], times.at(-2), times.at(-1)];
+  log(`the last byte is read ${(end - first).toFixed(0)} ms after the first, ${(end - last).toFixed(0)} ms before all is stored`);
+  assert.ok(last - first > 1000, 'the reads are spread over the download');
+  const middle = times[Math.floor(times.length / 2)] - first;
+  assert.ok(Math.abs(middle / (last - first) - 0.5) < 0.2, 'at an even pace');
+});
+
+storeTest('a line that is cut again and again', async ({ bench, server, url }) => {
+  server.rules.cutAfter = 3_000_000;
+  assert.equal(await bench(loadAll, { url }), hash);
+  const begins = ranged(server).map(({ range }) => Number(/\d+/.exec(range)[0]));
+  assert.ok(begins.length >= 6, `${begins.length} requests`);
+  assert.ok(begins.every((begin, i) => i === 0 || begin > begins[i - 1]), `each goes on where the last stopped: ${begins}`);
+});
+
+storeTest('a line that falls silent is taken up again', async ({ bench, server, url }) => {
+  server.rules.silentAfter = 9_000_000;
+  assert.equal(await bench(loadAll, { url }), hash);
+  assert.equal(ranged(server).length, 3);
+});
+
+storeTest('a server that is busy for a moment', async ({ bench, server, url }) => {
+  Object.assign(server.rules, { status: 503, statusTimes: 2 });
+  assert.equal(await bench(loadAll, { url }), hash);
+});
+
+storeTest('a server that refuses ranges', async ({ bench, server, url }) => {
+  server.rules.ranges = false;
+  Object.assign(server.rules, { cutAfter: 10_000_000, cutTimes: 2 });
+  assert.equal(await bench(loadAll, { url }), hash);
+  await assert.rejects(bench(async ({ openSource }, spec) => {
+    const source = await openSource(spec, { keep: false });
+    await source.read(0, 16 << 20);
+    await source.read(100, 100); // Not far from the beginning: the file is asked for again.
+    return 'both read';
+  }, { url }).then((said) => { assert.equal(said, 'both read'); throw new Error('as expected'); }), /as expected/);
+});
+
+storeTest('a server that redirects to an address for one request', async ({ bench, server, url }) => {
+  Object.assign(server.rules, { redirect: true, cutAfter: 6_000_000 });
+  assert.equal(await bench(loadAll, { url }), hash);
+});
+
+storeTest('a server that hides its headers', async ({ bench, server, url }) => {
+  server.rules.expose = false;
+  assert.equal(await bench(loadAll, { url }), hash);
+});
+
+storeTest('a server that does not say the length', async ({ bench, server, url }) => {
+  Object.assign(server.rules, { ranges: false, length: false });
+  await assert.rejects(bench(loadAll, { url }), { kind: 'NoRange', message: /how long model.gguf is/ });
+});
+
+storeTest('refusals are told apart and not repeated', async ({ bench, server, url }) => {
+  const cases = [
+    [401, /wants to know who asks \(401\)/], [403, /refuses model.gguf \(403\)/], [404, /has no model.gguf \(404\)/],
+    [418, /answers with status 418/],
+  ];
+  for (const [status, message] of cases) {
+    server.reset();
+    server.rules.status = status;
+    await assert.rejects(bench(loadAll, { url }), { kind: 'Http', numbers: { status }, message });
+    assert.equal(server.record.requests.length, 1);
+  }
+  assert.deepEqual(await bench(list), [], 'nothing is stored');
+});
+
+storeTest('a gated repository is explained, and a token opens it', async ({ bench, server }) => {
+  const spec = { repo: 'owner/name', file: 'model.gguf', endpoint: server.origin };
+  server.rules.status = 403;
+  await assert.rejects(bench(loadAll, spec), { kind: 'Http', message: /owner\/name is gated.*give a token/ });
+  await assert.rejects(bench(loadAll, { ...spec, token: 'wrong' }), { kind: 'Http', message: /The token may not read owner\/name/ });
+  server.rules.status = undefined;
+  server.reset();
+  assert.equal(await bench(loadAll, { ...spec, token: 'secret' }), hash);
+  const asked = server.record.requests.filter(({ path }) => path.startsWith('/owner'));
+  assert.deepEqual([...new Set(asked.map(({ path, authorization }) => `${path} ${authorization}`))],
+    ['/owner/name/resolve/main/model.gguf Bearer secret']);
+  const text = await bench(async ({ folder }) => {
+    const models = await folder('llamita', 'models');
+    for await (const name of models.keys()) {
+      return (await (await (await folder('llamita', 'models', name, '00000')).getFileHandle('journal')).getFile()).text();
+    }
+  });
+  assert.match(text, /"repo":"owner\/name"/);
+  assert.doesNotMatch(text, /secret/, 'the token is not stored');
+  await assert.rejects(bench(loadAll, { ...spec, repo: 'name' }), { kind: 'InvalidSetting' });
+});
+
+storeTest('a server that other sites may not read', async ({ bench, server, url }) => {
+  server.rules.cors = false;
+  await assert.rejects(bench(loadAll, { url }), { kind: 'Cors', message: /does not let other sites read model.gguf/ });
+});
+
+storeTest('no network', async ({ bench, server, url }) => {
+  await server.close();
+  await assert.rejects(bench(loadAll, { url }), { kind: 'Offline', message: /4 attempts in a row/ });
+});
+
+storeTest('the network goes away in the middle, and what came is kept', async ({ bench, server, url }) => {
+  server.rules.cutAfter = CHUNK + 1_000_000;
+  server.rules.cutTimes = 1;
+  const before = bench(loadAll, { url });
+  const stop = setInterval(() => { if (server.record.bytes > CHUNK) server.rules.status = 500; }, 1);
+  await assert.rejects(before, { kind: 'Offline', message: /status 500/ });
+  clearInterval(stop);
+  const [{ stored, complete }] = await bench(list);
+  assert.deepEqual({ stored, complete }, { stored: CHUNK, complete: false });
+  server.rules.status = undefined;
+  server.reset();
+  assert.equal(await bench(loadAll, { url }), hash);
+  assert.deepEqual(ranged(server).map(({ range }) => range), [`bytes=${CHUNK}-`]);
+});
+
+storeTest('a byte that arrives wrong once is found by the published hash and fetched again', async ({ bench, server }) => {
+  Object.assign(server.rules, { published: { '/owner/name/model.gguf': hash }, wrongAt: CHUNK + 5, wrongTimes: 1 });
+  const spec = { repo: 'owner/name', file: 'model.gguf', endpoint: server.origin };
+  await assert.rejects(bench(loadAll, spec), { kind: 'BadModel', message: /1 pieces of model.gguf arrived damaged/ });
+  server.reset();
+  assert.equal(await bench(loadAll, spec), hash);
+  assert.deepEqual(server.record.requests, [], 'it is whole');
+});
+
+storeTest('a file that is not the published one is refused', async ({ bench, url }) => {
+  await assert.rejects(bench(loadAll, { url, sha256: '0'.repeat(64) }), { kind: 'BadModel', message: /is not the file that was published/ });
+  assert.equal((await bench(list))[0].complete, false);
+});
+
+storeTest('a damaged and a missing chunk are fetched again', async ({ bench, server, url }) => {
+  await bench(loadAll, { url });
+  server.reset();
+  await bench(async ({ Store, folder, put }) => {
+    const [{ id }] = await (await Store.open()).list();
+    const part = await folder('llamita', 'models', id, '00000');
+    await put(part, '000001', new Uint8Array([1, 2, 3]), 12_345);
+    await part.removeEntry('000002');
+  });
+  assert.equal(await bench(loadAll, { url }), hash);
+  assert.deepEqual(ranged(server).map(({ range }) => range), [`bytes=${CHUNK}-${2 * CHUNK - 1}`, `bytes=${2 * CHUNK}-`]);
+  server.reset();
+  assert.equal(await bench(loadAll, { url }), hash);
+  assert.deepEqual(server.record.requests, [], 'they are stored again');
+});
+
+storeTest('a damaged chunk of a file that is another now', async ({ bench, server, url }) => {
+  await bench(loadAll, { url });
+  server.rules.wrongAt = 10;
+  await bench(async ({ Store, folder, put }) => {
+    const [{ id }] = await (await Store.open()).list();
+    await put(await folder('llamita', 'models', id, '00000'), '000000', new Uint8Array([1, 2, 3]));
+  });
+  await assert.rejects(bench(loadAll, { url }), { kind: 'BadModel', message: /its server has others now/ });
+});
+
+storeTest('a torn journal loses its last line only', async ({ bench, server, url }) => {
+  await bench(loadAll, { url });
+  await bench(async ({ Store, folder }) => {
+    const [{ id }] = await (await Store.open()).list();
+    const handle = await (await folder('llamita', 'models', id, '00000')).getFileHandle('journal');
+    const lines = (await (await handle.getFile()).text()).split('\n');
+    const file = await handle.createSyncAccessHandle();
+    file.truncate(file.getSize() - lines.at(-2).length - 20); // Without the last line, and the end of the one before.
+    file.close();
+  });
+  assert.equal((await bench(list))[0].stored, 2 * CHUNK);
+  server.reset();
+  assert.equal(await bench(loadAll, { url }), hash);
+  assert.deepEqual(ranged(server).map(({ range }) => range), [`bytes=${2 * CHUNK}-`]);
+  const [{ complete, sha256 }] = await bench(list);
+  assert.deepEqual({ complete, sha256 }, { complete: true, sha256: hash });
+});
+
+storeTest('a file that changed on the server is begun anew', async ({ bench, server, url }) => {
+  server.rules.cutAfter = CHUNK + 1_000_000;
+  const failing = bench(loadAll, { url });
+  const stop = setInterval(() => { if (server.record.bytes > CHUNK) server.rules.status = 500; }, 1);
+  await assert.rejects(failing, { kind: 'Offline' });
+  clearInterval(stop);
+  Object.assign(server.rules, { status: undefined, cutAfter: undefined, etag: '"2"' });
+  server.reset();
+  assert.equal(await bench(loadAll, { url }), hash);
+  assert.deepEqual(ranged(server).map(({ range }) => range), ['bytes=0-']);
+});
+
+storeTest('a file that changes during the download is an error', async ({ bench, server, url }) => {
+  server.rules.cutAfter = CHUNK;
+  const failing = bench(loadAll, { url });
+  const stop = setInterval(() => { if (server.record.bytes >= CHUNK) server.rules.etag = '"2"'; }, 1);
+  await assert.rejects(failing, { kind: 'BadModel', message: /changed on its server/ });
+  clearInterval(stop);
+});
+
+storeTest('a reload in the middle, and a browser that is killed, lose a chunk at most', async (stage) => {
+  const { server, url } = stage;
+  server.rules.rate = 15e6;
+  const begin = ({ openSource, held }, spec) => { held.pending = openSource(spec); };
+  const reach = async (bytes) => { while (server.record.bytes < bytes) await new Promise((go) => setTimeout(go, 10)); };
+  await stage.bench(begin, { url });
+  await reach(CHUNK + 3_000_000);
+  let bench = await workbench(stage.page, stage.origin); // Loads the page again.
+  assert.equal((await bench(list))[0].stored, CHUNK);
+  server.reset();
+  await bench(begin, { url });
+  await reach(CHUNK + 2_000_000);
+  await stage.kill();
+  const { page } = await stage.reopen();
+  bench = await workbench(page, stage.origin);
+  assert.equal((await bench(list))[0].stored, 2 * CHUNK);
+  server.reset();
+  server.rules.rate = undefined;
+  assert.equal(await bench(loadAll, { url }), hash);
+  assert.deepEqual(ranged(server).map(({ range }) => range), [`bytes=${2 * CHUNK}-`]);
+}, { options: { persistent: true } });
+
+/** The browser gives an origin so many bytes; without a number as many as it has. */
+async function allow(bytes, { page, context, origin }) {
+  const devtools = await context.newCDPSession(page);
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin, ...(bytes ? { quotaSize: bytes } : {}) });
+}
+
+storeTest('no room: refused beforehand, with the bytes needed and free', async (stage) => {
+  const { bench, url, server } = stage;
+  await allow(16e6, stage);
+  await assert.rejects(bench(loadAll, { url }), (error) => {
+    assert.equal(error.kind, 'Quota');
+    assert.equal(error.numbers.needed, SIZE);
+    assert.ok(error.numbers.free > 5e6 && error.numbers.free <= 16e6, `${error.numbers.free} bytes are free`);
+    return true;
+  });
+  assert.ok(server.record.bytes < 100, 'nothing was fetched');
+  const direct = await bench(async ({ openSource, hashOf }, spec) => hashOf(await openSource(spec, { keep: false })), { url });
+  assert.equal(direct, hash, 'it loads without being stored');
+}, { options: { persistent: true } });
+
+storeTest('the room runs out in the middle', async (stage) => {
+  const { bench, url, server } = stage;
+  server.rules.rate = 15e6;
+  const failing = bench(loadAll, { url });
+  const shrink = setInterval(async () => {
+    if (server.record.bytes < 3_000_000) return;
+    clearInterval(shrink);
+    await allow(9e6, stage);
+  }, 5);
+  await assert.rejects(failing, (error) => {
+    assert.equal(error.kind, 'Quota', String(error));
+    const { needed, free } = error.numbers;
+    assert.ok(needed > 0 && free < needed, `${needed} are needed, ${free} free`);
+    return true;
+  });
+  await allow(undefined, stage);
+  assert.equal(await bench(loadAll, { url }), hash, 'with room it goes on');
+}, { options: { persistent: true } });
+
+storeTest('two tabs: one downloads, the other waits, says so, and reads what is stored', async (stage) => {
+  const { server, url, context, origin } = stage;
+  server.rules.rate = 12e6;
+  const other = await workbench(await context.newPage(), origin);
+  const [one, two] = await Promise.all([
+    stage.bench(loadAll, { url }),
+    new Promise((go) => setTimeout(go, 300)).then(() => other(loadAll, { url })),
+  ]);
+  assert.deepEqual([one, two], [hash, hash]);
+  assert.equal(ranged(server).length, 1, 'one request for both');
+  const notes = await other(({ progress }) => progress.map(({ note, loaded }) => [note, loaded]));
+  const waited = notes.filter(([note]) => note === 'otherTab').map(([, loaded]) => loaded);
+  assert.ok(waited.length >= 2 && waited.at(-1) > waited[0], `it told of ${waited.length} steps: ${waited}`);
+});
+
+storeTest('a tab that is closed leaves the download to the one that waits', async (stage) => {
+  const { server, url, context, origin } = stage;
+  server.rules.rate = 12e6;
+  const page = await context.newPage();
+  const other = await workbench(page, origin);
+  await other(({ openSource, held }, spec) => { held.pending = openSource(spec); }, { url });
+  while (server.record.bytes < CHUNK + 1_000_000) await new Promise((go) => setTimeout(go, 10));
+  const waiting = stage.bench(loadAll, { url });
+  await new Promise((go) => setTimeout(go, 200));
+  await page.close();
+  assert.equal(await waiting, hash);
+  assert.deepEqual(ranged(server).map(({ range }) => range), ['bytes=0-', `bytes=${CHUNK}-`]);
+});
+
+storeTest('given up in the middle, and gone on with', async ({ bench, server, url }) => {
+  server.rules.rate = 12e6;
+  await assert.rejects(bench(async ({ openSource, hashOf }, spec) => {
+    const stop = new AbortController();
+    const source = await openSource(spec, { signal: stop.signal });
+    setTimeout(() => stop.abort(), 1000);
+    await hashOf(source);
+  }, { url }), { kind: 'Aborted', message: /goes on from there/ });
+  server.rules.rate = undefined;
+  assert.equal(await bench(loadAll, { url }), hash);
+});
+
+storeTest('files are imported, exported and deleted', async ({ bench, server }) => {
+  const result = await bench(async ({ Store, context, hashOf, openSource, sha256 }, url) => {
+    const bytes = await (await fetch(url)).arrayBuffer();
+    const file = new File([bytes], 'mine.gguf', { lastModified: 1 });
+    const store = await Store.open();
+    const imported = await store.import([file], context);
+    const source = await openSource({ stored: imported.id });
+    const loaded = await hashOf(source);
+    const busy = await store.delete(imported.id).catch((error) => error.kind);
+    source.close();
+    const exported = await sha256(new Uint8Array(await (await store.export(imported.id)).arrayBuffer()));
+    await store.delete(imported.id);
+    const gone = await openSource({ stored: imported.id }).catch((error) => error.kind);
+    return { imported, loaded, exported, busy, gone, left: await store.list() };
+  }, `${server.origin}/model.gguf`);
+  const { id, name, size, complete, from, sha256 } = result.imported;
+  assert.match(id, /^mine-[0-9a-f]{8}$/);
+  assert.deepEqual({ name, size, complete, from, sha256 }, { name: 'mine.gguf', size: SIZE, complete: true, from: null, sha256: hash });
+  const { loaded, exported, busy, gone, left } = result;
+  assert.deepEqual({ loaded, exported, busy, gone, left }, { loaded: hash, exported: hash, busy: 'Busy', gone: 'BadModel', left: [] });
+});
+
+storeTest('a damaged copy of an imported file says what to do', async ({ bench }) => {
+  await assert.rejects(bench(async ({ Store, context, openSource, folder, put }) => {
+    const store = await Store.open();
+    const { id } = await store.import([new File([new Uint8Array(1000)], 'mine.gguf')], context);
+    await put(await folder('llamita', 'models', id, '00000'), '000000', new Uint8Array([1]));
+    await (await openSource({ stored: id })).read(0, 10);
+  }), { kind: 'BadModel', message: /import the file again/ });
+});
+
+browserTest('a split model is one source, downloaded part after part', async ({ page, origin }) => {
+  const parts = [noise(9_000_000, 1), noise(500, 2), noise(8_500_000, 3)];
+  const names = parts.map((_, i) => `/big-0000${i + 1}-of-00003.gguf`);
+  const server = await faultServer(Object.fromEntries(parts.map((part, i) => [names[i], part])));
+  try {
+    const bench = await workbench(page, origin);
+    const hashes = await Promise.all(parts.map((part) => hashOf(part)));
+    const read = async ({ openSource, Sha256 }, spec) => {
+      const source = await openSource(spec);
+      const hashes = [];
+      let begin = 0;
+      for (const { size } of source.parts) {
+        hashes.push(new Sha256().update(await source.read(begin, size)).digest());
+        begin += size;
+      }
+      const across = await source.read(8_999_990, 520);
+      await source.finished;
+      source.close();
+      return { hashes, across: [...across], size: source.size, names: source.parts.map(({ name }) => name) };
+    };
+    const url = server.origin + names[1]; // Any part names them all.
+    const got = await bench(read, { url });
+    assert.deepEqual(got.hashes, hashes);
+    assert.deepEqual(got.names, names.map((name) => name.slice(1)));
+    const joined = Buffer.concat([await parts[0].read(8_999_990, 9_000_000), await parts[1].read(0, 500), await parts[2].read(0, 10)]);
+    assert.deepEqual(got.across, [...joined]);
+    server.reset();
+    const [model] = await bench(list);
+    assert.deepEqual([model.parts, model.complete, model.size], [3, true, 17_500_500]);
+    assert.deepEqual((await bench(read, { stored: model.id })).hashes, hashes);
+    assert.deepEqual(server.record.requests, []);
+  } finally {
+    await server.close();
+  }
+});
+
+storeTest('without private files the store is in memory, and says so', async ({ bench, url, server }) => {
+  assert.equal(await bench(loadAll, { url }), hash);
+  assert.equal(await bench(async ({ Store }) => (await Store.open()).kind), 'memory');
+  assert.ok((await bench(({ progress }) => progress)).every(({ note }) => note === 'notKept'));
+  server.reset();
+  assert.equal(await bench(loadAll, { url }), hash, 'within the worker it is there');
+  assert.deepEqual(server.record.requests, []);
+}, { before: 'Object.defineProperty(navigator.storage, "getDirectory", { value: undefined });' });
+
+storeTest('without storing, reads in order are one request', async ({ bench, url, server }) => {
+  const direct = await bench(async ({ openSource, hashOf }, spec) => hashOf(await openSource(spec, { keep: false })), { url });
+  assert.equal(direct, hash);
+  assert.deepEqual(ranged(server).map(({ range }) => range), ['bytes=0-']);
+  assert.deepEqual(await bench(list), []);
+  server.rules.ranges = false;
+  await assert.rejects(bench(async ({ openSource }, spec) => {
+    const source = await openSource(spec, { keep: false });
+    await source.read(0, 16);
+    return new Uint8Array(await source.read(16 << 20, 4));
+  }, { url }).then((bytes) => { throw new Error(`read ${Object.values(bytes).length}`); }), /read 4/);
+});
+
+storeTest('the package: download, list, load without a request, export, busy, delete', async ({ page, origin, server }) => {
+  const tiny = await (await fetch(`${origin}/models/llamita-stories.gguf`)).arrayBuffer();
+  const bytes = Buffer.from(tiny);
+  server.files['/tiny.gguf'] = { size: bytes.length, read: async (begin, end) => Buffer.from(bytes.subarray(begin, end)) };
+  const run = (body, args) => page.evaluate(body, args);
+  await run(async ([origin, url]) => {
+    const { Model, ModelStore } = await import(`${origin}/llamita/index.js`);
+    const store = await ModelStore.open();
+    const progress = [];
+    const stored = await store.download(url, { onProgress: (p) => progress.push(p) });
+    Object.assign(globalThis, { Model, store, stored, progress });
+  }, [origin, `${server.origin}/tiny.gguf`]);
+  const { kind, models, progress, estimate } = await run(async () => ({
+    kind: globalThis.store.kind, models: await globalThis.store.list(), progress: globalThis.progress,
+    estimate: await globalThis.store.estimate(),
+  }));
+  assert.equal(kind, 'opfs');
+  assert.deepEqual(models.map(({ name, size, complete }) => ({ name, size, complete })),
+    [{ name: 'tiny.gguf', size: bytes.length, complete: true }]);
+  assert.equal(progress.at(-1).loaded, bytes.length);
+  assert.ok(estimate.usage >= bytes.length);
+  server.reset();
+  const result = await run(async () => {
+    const { Model, store, stored } = globalThis;
+    const model = await Model.load({ stored: stored.id });
+    const session = await model.session();
+    const text = await session.reply('Once upon a time', { temperature: 0, maxTokens: 8 }).text();
+    const exported = (await store.export(stored.id)).size;
+    const busy = await store.delete(stored.id).catch((error) => error.kind);
+    await model.dispose();
+    await store.delete(stored.id);
+    return { text, exported, busy, left: await store.list() };
+  });
+  assert.ok(result.text.length > 0);
+  assert.deepEqual({ ...result, text: '' }, { text: '', exported: bytes.length, busy: 'Busy', left: [] });
+  assert.deepEqual(server.record.requests, []);
+});
+
+storeTest('a download that is no model leaves nothing behind', async ({ page, origin, server }) => {
+  server.files['/page.gguf'] = noise(100_000);
+  const result = await page.evaluate(async ([origin, url]) => {
+    const { Model, ModelStore } = await import(`${origin}/llamita/index.js`);
+    const kind = await Model.load(url).catch((error) => error.kind);
+    return { kind, left: await (await ModelStore.open()).list() };
+  }, [origin, `${server.origin}/page.gguf`]);
+  assert.deepEqual(result, { kind: 'BadModel', left: [] });
+});
+
+storeTest('a model with a byte that arrives wrong once loads all the same', async ({ page, origin, server }) => {
+  const bytes = Buffer.from(await (await fetch(`${origin}/models/llamita-stories.gguf`)).arrayBuffer());
+  const file = { size: bytes.length, read: async (begin, end) => Buffer.from(bytes.subarray(begin, end)) };
+  server.files['/owner/name/tiny.gguf'] = file;
+  const load = (repo) => page.evaluate(async ([origin, source]) => {
+    const { Model } = await import(`${origin}/llamita/index.js`);
+    const model = await Model.load(source);
+    const text = await (await model.session()).reply('Once upon a time', { temperature: 0, maxTokens: 12 }).text();
+    await model.dispose();
+    return text;
+  }, [origin, repo]);
+  const expected = await load('models/llamita-stories.gguf');
+  const wrongAt = bytes.length - 1000; // Among the weights: the file parses.
+  Object.assign(server.rules, { published: { '/owner/name/tiny.gguf': await hashOf(file) }, wrongAt, wrongTimes: 1 });
+  assert.equal(await load({ repo: 'owner/name', file: 'tiny.gguf', endpoint: server.origin }), expected);
+  assert.equal(server.rules.wrongTimes, 0, 'the byte was sent wrong');
+});

@@ -1,0 +1,135 @@
+/** A file that is elsewhere, read as a stream, and again when the stream ends too early. */
+import { Aborted, BadModel, LlamitaError, Offline } from '../errors.js';
+import type { Version } from '../store/journal.js';
+
+/** A file that can be read from any offset. */
+export interface Origin {
+  readonly name: string;
+  readonly size: number;
+  readonly version: Version;
+  /** The SHA-256 that its publisher gives, in hexadecimal digits. */
+  readonly sha256?: string | undefined;
+  /** False where reading from an offset costs reading everything before it. */
+  readonly ranges: boolean;
+  /** Bytes from `begin`, until `end` or until the line is cut. */
+  stream(begin: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void>;
+}
+
+/** How often and how patiently a line that was cut is taken up again. */
+export interface Retry {
+  /** Failures in a row, without a byte between them, that are the end. */
+  attempts: number;
+  /** The first pause in milliseconds; each one after is twice as long, up to 8 s. */
+  pause: number;
+  /** Milliseconds without a byte after which a line counts as cut. */
+  stall: number;
+}
+
+export const RETRY: Retry = { attempts: 7, pause: 250, stall: 30_000 };
+const LONGEST_PAUSE = 8000;
+
+/** The line was cut, or the server is busy: trying again may help. */
+export class Interrupted extends Error {
+  /** Milliseconds that the server wants to be left alone. */
+  constructor(message: string, readonly after = 0) {
+    super(message);
+  }
+}
+
+/** The file is not the one that it was. */
+export class Changed extends BadModel {
+  constructor(name: string) {
+    super(`${name} changed on its server while it was read. Load it again.`);
+  }
+}
+
+/** Runs something again, after a pause, as long as it is `Interrupted`. `moved` says whether it got further. */
+export async function retrying<T>(
+  what: string, retry: Retry, signal: AbortSignal, run: () => Promise<T>, moved: () => boolean = () => false,
+): Promise<T> {
+  for (let failures = 0; ;) {
+    try {
+      return await run();
+    } catch (error) {
+      if (signal.aborted) throw aborted(what);
+      if (!(error instanceof Interrupted)) throw error;
+      failures = moved() ? 1 : failures + 1;
+      if (failures >= retry.attempts) throw unreachable(what, error, failures);
+      const pause = Math.min(retry.pause * 2 ** (failures - 1), LONGEST_PAUSE);
+      await sleep(Math.max(pause * (0.75 + Math.random() / 2), Math.min(error.after, 60_000)), signal);
+    }
+  }
+}
+
+/** Exactly the bytes of a range, in order, however often the line is cut. */
+export async function* reliable(
+  origin: Origin, begin: number, end: number, retry: Retry, signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, void> {
+  let at = begin;
+  let before = begin;
+  let stream: AsyncGenerator<Uint8Array, void, void> | undefined;
+  const moved = () => {
+    const further = at > before;
+    before = at;
+    return further;
+  };
+  try {
+    while (at < end) {
+      const piece = await retrying(origin.name, retry, signal, async () => {
+        stream ??= origin.stream(at, end, signal);
+        try {
+          const { value, done } = await stream.next();
+          if (done) throw new Interrupted(`the line was cut after ${at} of ${origin.size} bytes`);
+          return value;
+        } catch (error) {
+          stream = undefined;
+          throw error;
+        }
+      }, moved);
+      at += piece.length;
+      yield piece;
+    }
+  } finally {
+    await stream?.return();
+  }
+}
+
+/** A whole range in memory; for chunks. */
+export async function readRange(
+  origin: Origin, begin: number, end: number, retry: Retry, signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(end - begin);
+  let at = 0;
+  for await (const piece of reliable(origin, begin, end, retry, signal)) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+/** The reason of a signal, as this package says it. */
+export function aborted(what: string): LlamitaError {
+  return new Aborted(`${what} was given up. What was stored of it is kept: loading again goes on from there.`);
+}
+
+function unreachable(what: string, error: Interrupted, failures: number): Offline {
+  return new Offline(
+    `${what} cannot be reached: ${error.message}; ${failures} attempts in a row brought nothing. `
+    + 'Check the network and load again: it goes on where it stopped.',
+  );
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(aborted('The download'));
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    }, ms);
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}
