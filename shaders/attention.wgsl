@@ -53,7 +53,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         largest[i] = MASKED;
         total[i] = 0.0;
     }
-    var acc: array<vec4<f32>, ITEMS>;
+    var acc = array<vec4<f32>, ITEMS>();
     workgroupBarrier();
 
     let key_base = kv_head * slot.capacity;
@@ -63,7 +63,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             let j = i % KEYS;
             let first = (i / KEYS) * QUERIES_PER_LANE;
             let position = base + j;
-            var sums: array<f32, QUERIES_PER_LANE>;
+            var sums = array<f32, QUERIES_PER_LANE>();
             if (position < end) {
                 for (var c = 0u; c < QUADS; c++) {
                     let key = kv_quad(keys[(key_base + position) * QUADS + c]);

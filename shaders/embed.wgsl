@@ -41,9 +41,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let j = g % 8u;
     let block = ((row / TILE) * params.blocks + g) * TILE + row % TILE;
     let super_block = ((row / TILE) * params.supers + g / 8u) * TILE + row % TILE;
-    var v: vec4<f32>;
-    var scale: vec2<f32>;
-    var offset: vec2<f32>;
+    var v = vec4<f32>();
+    var scale = vec2<f32>();
+    var offset = vec2<f32>();
     if (part == 0u) {
         let planes = vec3<u32>(params.planes_a_1, params.planes_a_2, params.planes_a_3);
         let raw = fetch_a(head_a(planes, super_block), block, j);

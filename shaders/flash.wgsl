@@ -56,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var base = begin; base < end; base += KEYS) {
         // The last tile reads its last key again where it has fewer, and gives it no weight.
         let from_kv = kv_head * slot.capacity;
-        var weight: array<vec4<f32>, KEYS>;
+        var weight = array<vec4<f32>, KEYS>();
         for (var c = 0u; c < quads; c++) {
             // Columns are heads.
             let query = mat4x4<f32>(
