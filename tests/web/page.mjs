@@ -1,0 +1,55 @@
+// What the tests of the page share: opening it with settings that make answers short and repeatable, and talking.
+
+/** Settings that take the likeliest token, so that the same question has the same answer. */
+export const GREEDY = { temperature: 0, maxTokens: 40, seed: 1 };
+
+/** Opens the page and waits until its model can answer. */
+export async function open(page, origin, { settings = GREEDY, path = '' } = {}) {
+  await page.addInitScript((text) => {
+    if (!localStorage.getItem('llamita.settings')) localStorage.setItem('llamita.settings', text);
+  }, JSON.stringify(settings));
+  await page.goto(`${origin}/${path}`);
+  await ready(page);
+}
+
+/** Waits until the model can answer. */
+export async function ready(page) {
+  await page.locator('#model-chip .state.ready').waitFor({ timeout: 120_000 });
+}
+
+/** Keeps the model of the page as `globalThis.model`, so that a test can take its device away. To be called before `open`. */
+export async function keepModel(page) {
+  await page.addInitScript(() => {
+    import(new URL('llamita/index.js', location.href).href).then(({ Model }) => {
+      const load = Model.load;
+      Model.load = async (...args) => (globalThis.model = await load.apply(Model, args));
+    });
+  });
+}
+
+/** Types a message and sends it, as a person would. */
+export async function say(page, text) {
+  await page.locator('#prompt').fill(text);
+  await page.locator('#send').click();
+}
+
+/** The elements of answers. */
+export const answers = (page) => page.locator('.said.answer');
+
+/** Waits until the answer of this number is complete; its text. */
+export async function answered(page, index = 0) {
+  const answer = answers(page).nth(index);
+  await answer.locator('.foot button').first().waitFor({ timeout: 120_000 });
+  return answer.locator('.markdown').innerText();
+}
+
+/** Waits until something is so, or fails with what it was. */
+export async function until(what, condition, limit = 30_000) {
+  const end = Date.now() + limit;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`waited ${limit / 1000} s until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

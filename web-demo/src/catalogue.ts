@@ -1,0 +1,80 @@
+/** The models that the page offers by itself. */
+import type { ModelSource } from '../llamita/index.js';
+import type { Key } from './i18n.js';
+
+/** Terms that a model comes with. */
+export interface Terms {
+  notice: string;
+  licence: string;
+  policy: string;
+}
+
+export const LLAMA_3_2: Terms = {
+  notice: 'Built with Llama',
+  licence: 'https://www.llama.com/llama3_2/license/',
+  policy: 'https://www.llama.com/llama3_2/use-policy/',
+};
+
+/** A model that a person can choose. */
+export interface Choice {
+  /** The same choice has the same name. */
+  id: string;
+  title: string;
+  source: ModelSource;
+  terms?: Terms | undefined;
+  /** What it answers best at, where the person has set nothing else. */
+  temperature?: number;
+}
+
+export interface Offer extends Choice {
+  source: { repo: string; file: string };
+  about: Key;
+  /** The file's size in bytes, and what one position of the context takes. */
+  bytes: number;
+  bytesPerPosition: number;
+  recommended?: boolean;
+}
+
+/** Comes with the page. */
+export const BUNDLED: Choice = {
+  id: 'bundled',
+  title: 'Llamita Stories',
+  source: new URL('../models/llamita-stories.gguf', import.meta.url),
+  temperature: 0.25,
+};
+
+/** Bytes of the cache per position, in halves: layers × keys and values × KV heads × head × 2. */
+const KV_1B = 16 * 2 * 8 * 64 * 2;
+const KV_3B = 28 * 2 * 8 * 128 * 2;
+
+function llama(size: '1B' | '3B', type: string, bytes: number, about: Key, recommended = false): Offer {
+  const file = `Llama-3.2-${size}-Instruct-${type}.gguf`;
+  return {
+    id: `llama-3.2-${size}-${type}`.toLowerCase(),
+    title: `Llama 3.2 ${size} · ${type}`,
+    source: { repo: `bartowski/Llama-3.2-${size}-Instruct-GGUF`, file },
+    terms: LLAMA_3_2,
+    about,
+    bytes,
+    bytesPerPosition: size === '1B' ? KV_1B : KV_3B,
+    recommended,
+  };
+}
+
+export const OFFERS: Offer[] = [
+  llama('1B', 'Q4_0', 773e6, 'models.about1bFast', true),
+  llama('1B', 'Q4_K_M', 808e6, 'models.about1bGood'),
+  llama('1B', 'Q8_0', 1321e6, 'models.about1bBest'),
+  llama('3B', 'Q4_0', 1918e6, 'models.about3bFast'),
+  llama('3B', 'Q4_K_M', 2019e6, 'models.about3bGood'),
+];
+
+/** The terms of a file that is not in the catalogue, as far as its name tells. */
+export function termsOf(name: string): Terms | undefined {
+  return /llama[-_. ]?3[._-]2/i.test(name) ? LLAMA_3_2 : undefined;
+}
+
+/** What a model takes on the device with a context of so many positions: weights, cache and working space. */
+export function memoryNeeded(offer: Offer, context: number): number {
+  return offer.bytes * 1.03 + offer.bytesPerPosition * context + 64e6;
+}

@@ -1,0 +1,136 @@
+/** What this device and browser are, as far as WebGPU says. */
+import type { DeviceInfo } from '../llamita/index.js';
+import { byId, h } from './dom.js';
+import { bytes, language, number, seconds, t } from './i18n.js';
+import { copied } from './markdown-view.js';
+import { total, type Runtime } from './runtime.js';
+import { platform } from './support.js';
+
+/** The limits that decide what a model may be. */
+const LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupsPerDimension',
+] as const;
+const IN_BYTES = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxComputeWorkgroupStorageSize'];
+
+export class DeviceView {
+  #device: DeviceInfo | undefined;
+
+  constructor(private readonly runtime: Runtime) {
+    language.watch(() => this.build());
+    runtime.loaded.watch(() => this.build());
+  }
+
+  set device(device: DeviceInfo) {
+    this.#device = device;
+    this.build();
+  }
+
+  build(): void {
+    const copy = h('button', {
+      type: 'button',
+      class: 'quiet',
+      t: 'device.copy',
+      on: { click: () => void this.report().then((text) => copied(copy, text)) },
+    });
+    byId('view-device').replaceChildren(
+      h(
+        'div',
+        { class: 'column' },
+        h('h1', { t: 'nav.device', tabindex: -1 }),
+        h('p', { class: 'lead', t: 'device.lead' }),
+        ...this.#gpu(),
+        ...this.#model(),
+        ...this.#browser(),
+        h('div', { class: 'row' }, copy),
+      ),
+    );
+  }
+
+  #gpu(): HTMLElement[] {
+    const device = this.#device;
+    if (!device) return [h('p', { t: 'device.none' })];
+    const { vendor, architecture, description, software, features, limits, tier } = device;
+    const name = [vendor, architecture, description].filter(Boolean).join(' · ');
+    return [
+      h('h2', { t: 'device.adapter' }),
+      list([
+        [t('device.name'), name || t('device.hidden')],
+        ...(software ? [[t('device.kind'), t('device.software')] as const] : []),
+        [t('device.tier'), tier],
+        [t('device.features'), features.filter((one) => /f16|subgroups|timestamp/.test(one)).join(', ') || '–'],
+      ]),
+      h('h2', { t: 'device.limits' }),
+      list(
+        LIMITS.flatMap((limit) => {
+          const value = limits[limit];
+          return value === undefined
+            ? []
+            : [[limit, IN_BYTES.includes(limit) ? binary(value) : number(value)] as const];
+        }),
+      ),
+    ];
+  }
+
+  #model(): HTMLElement[] {
+    const loaded = this.runtime.loaded.value;
+    if (!loaded) return [];
+    const { info, choice, loadMs } = loaded;
+    const { weights, kv, scratch } = info.bytes;
+    return [
+      h('h2', { t: 'device.model' }),
+      list([
+        [t('device.name'), choice.title],
+        [t('device.parameters'), number(info.parameters)],
+        [
+          t('device.shape'),
+          t('device.shapeValue', { layers: info.layers, dim: info.dim, vocabulary: info.vocabulary }),
+        ],
+        [t('device.context'), number(info.context)],
+        [t('device.tier'), info.device === 'CPU' ? 'CPU' : (info.tier ?? '–')],
+        [t('device.memory'), `${bytes(total(info))} (${[weights, kv, scratch].map(bytes).join(' + ')})`],
+        [t('device.dispatches'), number(info.dispatchesPerToken)],
+        [t('device.loaded'), seconds(loadMs / 1000)],
+      ]),
+    ];
+  }
+
+  #browser(): HTMLElement[] {
+    const { browser, version, system } = platform();
+    const memory = (navigator as { deviceMemory?: number }).deviceMemory;
+    return [
+      h('h2', { t: 'device.browser' }),
+      list([
+        [t('device.browser'), `${browser} ${version}`],
+        [t('device.system'), system],
+        [t('device.cores'), number(navigator.hardwareConcurrency)],
+        [t('device.ram'), memory === undefined ? '–' : `≥ ${memory} GB`],
+        [t('device.screen'), `${screen.width} × ${screen.height} @ ${number(devicePixelRatio, 2)}`],
+        [t('device.offline'), t(navigator.serviceWorker?.controller ? 'do.yes' : 'do.no')],
+      ]),
+    ];
+  }
+
+  /** Everything as text, for a bug report. */
+  async report(): Promise<string> {
+    const loaded = this.runtime.loaded.value;
+    return JSON.stringify({ agent: navigator.userAgent, device: this.#device, model: loaded?.info }, null, 2);
+  }
+}
+
+function binary(value: number): string {
+  return value >= 2 ** 20 ? `${number(value / 2 ** 20)} MiB` : `${number(value / 2 ** 10)} KiB`;
+}
+
+function list(rows: readonly (readonly [string, string])[]): HTMLElement {
+  return h(
+    'dl',
+    { class: 'facts' },
+    ...rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))),
+  );
+}

@@ -1,0 +1,75 @@
+/** The line below the prompt: speed, time to the first token, context, memory. */
+import type { Chat } from './chat.js';
+import type { Conversations } from './conversations.js';
+import { byId, h } from './dom.js';
+import { bytes, language, number, seconds, short, t } from './i18n.js';
+import { icon } from './icons.js';
+import { total, type Runtime } from './runtime.js';
+
+/** Milliseconds between two writings of the line. */
+const PACE = 250;
+
+export class LiveLine {
+  readonly #line = byId('live');
+  #timer = 0;
+  #last = 0;
+
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly chat: Chat,
+    private readonly conversations: Conversations,
+  ) {
+    const soon = (): void => this.#soon();
+    runtime.loaded.watch(soon);
+    chat.answering.watch(soon);
+    conversations.current.watch(soon);
+    language.watch(soon);
+  }
+
+  #soon(): void {
+    this.#timer ||= window.setTimeout(
+      () => {
+        this.#timer = 0;
+        this.#last = performance.now();
+        this.#show();
+      },
+      Math.max(0, this.#last + PACE - performance.now()),
+    );
+  }
+
+  #show(): void {
+    const loaded = this.runtime.loaded.value;
+    if (!loaded) {
+      this.#line.replaceChildren(h('span', {}, icon('lock'), h('span', { t: 'live.private' })));
+      return;
+    }
+    const answering = this.chat.answering.value;
+    const measured = this.conversations.current.value.messages.findLast(({ role }) => role === 'assistant')?.measured;
+    const parts: HTMLElement[] = [h('span', { class: 'promise' }, icon('lock'), h('span', { t: 'live.private' }))];
+    if (answering?.phase === 'writes' && answering.tokens > 1) {
+      const rate = answering.tokens / ((performance.now() - answering.firstAt) / 1000);
+      parts.push(h('span', { class: 'speed' }, t('live.speed', { speed: short(rate) })));
+    } else if (!answering && measured && measured.tokens > 0) {
+      parts.push(h('span', { class: 'speed' }, t('live.speed', { speed: short(measured.tokensPerSecond) })));
+      parts.push(h('span', { class: 'first' }, t('live.first', { time: seconds(measured.firstTokenMs / 1000) })));
+    }
+    const { tokens, context } = loaded.session.state;
+    const meter = h('meter', {
+      min: 0,
+      max: context,
+      value: tokens,
+      high: context * 0.85,
+      label: 'live.contextLabel',
+    });
+    parts.push(
+      h(
+        'span',
+        { class: 'context' },
+        meter,
+        h('span', {}, t('live.context', { tokens: number(tokens), context: number(context) })),
+      ),
+    );
+    parts.push(h('span', { class: 'memory' }, t('live.memory', { memory: bytes(total(loaded.info)) })));
+    this.#line.replaceChildren(...parts);
+  }
+}

@@ -1,0 +1,109 @@
+/** What a model's way to the device looks like: in the header, in the picker, and what went wrong. */
+import { BUNDLED } from './catalogue.js';
+import { byId, h } from './dom.js';
+import { tell } from './errors.js';
+import { bytes, language, seconds, t, type Key } from './i18n.js';
+import { icon } from './icons.js';
+import { notice, type Action } from './notice.js';
+import type { Loading, Runtime } from './runtime.js';
+
+/** A bar with bytes, speed, time left, and a way out. It keeps its elements, so that the focus stays. */
+export class ProgressBar {
+  readonly #title = h('strong');
+  readonly #text = h('span', { class: 'faint' });
+  readonly #bar = h('progress', { max: 1 });
+  readonly element: HTMLElement;
+
+  constructor(cancel: () => void) {
+    const stop = h('button', { type: 'button', class: 'quiet', t: 'do.cancel', on: { click: cancel } });
+    this.element = h(
+      'div',
+      { class: 'progress' },
+      h('div', { class: 'progress-head' }, this.#title, stop),
+      this.#bar,
+      this.#text,
+    );
+  }
+
+  show({ choice, progress }: Loading): void {
+    const stage = progress?.stage ?? 'prepare';
+    const title = t(`load.${stage}` as Key, { title: choice.title });
+    this.#title.textContent = title;
+    this.#bar.setAttribute('aria-label', title);
+    if (!progress?.total) {
+      this.#bar.removeAttribute('value');
+      this.#text.textContent = '';
+      return;
+    }
+    const { loaded, total, bytesPerSecond, secondsLeft } = progress;
+    this.#bar.value = loaded / total;
+    const parts = [t('load.bytes', { loaded: bytes(loaded), total: bytes(total) })];
+    if (bytesPerSecond > 0) parts.push(t('load.speed', { speed: bytes(bytesPerSecond) }));
+    if (stage === 'download' && secondsLeft !== undefined) parts.push(t('load.left', { time: seconds(secondsLeft) }));
+    if (progress.note) parts.push(t(`load.${progress.note}`));
+    this.#text.textContent = parts.join(' · ');
+  }
+}
+
+/** The notice for a model that could not be loaded; a download goes on where it stopped. */
+export function failure(runtime: Runtime, more: Action[] = []): HTMLElement | undefined {
+  const failed = runtime.failed.value;
+  if (!failed) return undefined;
+  const { kind, title, what, detail } = tell(failed.error);
+  const resumes = kind === 'Offline' || kind === 'Http';
+  return notice(
+    'error',
+    `${failed.choice.title}: ${title}`,
+    [what],
+    [
+      { t: resumes ? 'load.resume' : 'error.again', primary: true, click: () => void runtime.load(failed.choice) },
+      ...more,
+    ],
+    detail,
+  );
+}
+
+/** The model's name in the header, and the bar below it while one is on its way. */
+export function header(runtime: Runtime): void {
+  const chip = byId<HTMLButtonElement>('model-chip');
+  const box = byId('load-bar');
+  const bar = new ProgressBar(() => runtime.cancel());
+  const name = h('span', { class: 'name' });
+  const state = h('span', { class: 'state' });
+  chip.append(state, name, icon('open'));
+  chip.addEventListener('click', () => (location.hash = '#models'));
+  let said: unknown;
+  // What is there at once needs no bar, which would push the page down and up again.
+  let begun: AbortController | undefined;
+  let patient = false;
+  const show = (): void => {
+    const loading = runtime.loading.value;
+    const loaded = runtime.loaded.value;
+    const title = loaded?.choice.title ?? loading?.choice.title ?? t('models.none');
+    name.textContent = title;
+    chip.setAttribute('aria-label', t('models.chip', { title }));
+    const ready = loaded && runtime.lost.value === undefined;
+    state.className = `state ${loading ? 'busy' : ready ? 'ready' : 'bad'}`;
+    if (loading) bar.show(loading);
+    if (loading && loading.abort !== begun) {
+      begun = loading.abort;
+      patient = true;
+      const patience = loading.choice.id === BUNDLED.id ? 3000 : 300;
+      setTimeout(() => {
+        patient = false;
+        show();
+      }, patience);
+    }
+    const now = loading ?? runtime.failed.value;
+    if (loading && box.firstChild !== bar.element) box.replaceChildren(bar.element);
+    if (!loading && now !== said) {
+      const told = failure(runtime, [{ t: 'load.other', click: () => void (location.hash = '#models') }]);
+      box.replaceChildren(...(told ? [told] : []));
+    }
+    said = now;
+    box.hidden = !now || (loading !== undefined && patient);
+  };
+  for (const cell of [runtime.loading, runtime.loaded, runtime.failed, runtime.lost, language]) {
+    (cell as { watch: (watcher: () => void) => void }).watch(show);
+  }
+}

@@ -1,0 +1,157 @@
+/** The page: puts its parts together, shows the view that the address names, and loads a first model. */
+import './trust.js';
+import { BenchmarkView } from './benchmark-view.js';
+import { BUNDLED } from './catalogue.js';
+import { ChatLog } from './chat-log.js';
+import { Chat } from './chat.js';
+import { Composer } from './composer.js';
+import { Conversations } from './conversations.js';
+import { DeviceView } from './device-view.js';
+import { byId, h, keepTranslated } from './dom.js';
+import { greeting } from './greeting.js';
+import { language, t } from './i18n.js';
+import { icon } from './icons.js';
+import { LiveLine } from './live.js';
+import { header } from './loading.js';
+import { ModelsView } from './models-view.js';
+import { notice, toast } from './notice.js';
+import { lastModel, Runtime } from './runtime.js';
+import { SettingsPanel } from './settings-panel.js';
+import { ShadersView } from './shaders-view.js';
+import { shortcuts } from './shortcuts.js';
+import { Side, VIEWS, type View } from './side.js';
+import { check, type Missing } from './support.js';
+
+const runtime = new Runtime();
+const conversations = new Conversations();
+const chat = new Chat(runtime, conversations);
+const side = new Side(conversations, chat);
+const composer = new Composer(chat, conversations);
+const settingsPanel = new SettingsPanel(runtime);
+const device = new DeviceView(runtime);
+const models = new ModelsView(runtime);
+const shaders = new ShadersView(() => device.report());
+new BenchmarkView(runtime, chat, () => device.report());
+new ChatLog(chat, conversations, runtime);
+new LiveLine(runtime, chat, conversations);
+
+/** Shows the view that the address names. */
+function route(moved: boolean): void {
+  const view = VIEWS.find((name) => `#${name}` === location.hash) ?? 'chat';
+  for (const name of VIEWS) byId(`view-${name}`).hidden = name !== view;
+  side.mark(view);
+  if (view === 'models') void models.refresh();
+  shown = view;
+  title();
+  if (!moved) return;
+  // The focus goes where the reader has gone.
+  if (view === 'chat') composer.focus();
+  else byId(`view-${view}`).querySelector<HTMLElement>('h1')?.focus();
+}
+
+let shown: View = 'chat';
+function title(): void {
+  document.title = shown === 'chat' ? 'Llamita' : `${t(`nav.${shown}`)} · Llamita`;
+}
+
+/** Says that no GPU can be used here, and what to do. The tiny model can run on the CPU. */
+function tellMissing({ why, advice, reason }: Missing): void {
+  composer.enable(false);
+  document.body.classList.add('no-gpu');
+  const box = byId('missing');
+  const onCpu = async (): Promise<void> => {
+    runtime.device = 'cpu';
+    if (!(await runtime.load(BUNDLED))) return;
+    stop();
+    box.replaceChildren();
+    document.body.classList.remove('no-gpu');
+    composer.enable(true);
+  };
+  const stop = language.watch(() => {
+    const told = notice(
+      'error',
+      t(`support.${why}.title`),
+      [t(`support.${why}.what`), ...advice.map((key) => t(key))],
+      [
+        { t: 'support.retry', primary: true, click: () => location.reload() },
+        { t: 'support.cpu', click: onCpu },
+      ],
+      reason,
+    );
+    box.replaceChildren(told);
+  });
+}
+
+/** The model of the last visit where it is stored, or else the one that comes with the page. */
+async function firstModel(): Promise<void> {
+  const last = lastModel();
+  if (last && last.id !== BUNDLED.id) {
+    const choice = (await models.stored()).find(({ id, title }) => id === last.id || title === last.title);
+    if (choice && (await runtime.load(choice))) return;
+    if (runtime.loading.value || runtime.loaded.value) return;
+  }
+  await runtime.load(BUNDLED);
+}
+
+/** After the first visit the page works without a network. */
+async function offline(): Promise<void> {
+  if (!('serviceWorker' in navigator) || !window.isSecureContext) return;
+  try {
+    const before = navigator.serviceWorker.controller;
+    const registration = await navigator.serviceWorker.register('sw.js');
+    registration.addEventListener('updatefound', () => {
+      const next = registration.installing;
+      next?.addEventListener('statechange', () => {
+        if (next.state === 'installed' && before)
+          toast(t('offline.updated'), { t: 'offline.reload', click: () => location.reload() });
+      });
+    });
+  } catch {
+    // Private windows of some browsers have no service workers: the page works while there is a network.
+  }
+}
+
+/** On phones the keyboard covers what does not shrink: the page takes the height that is left. */
+function fitKeyboard(): void {
+  const viewport = window.visualViewport;
+  viewport?.addEventListener('resize', () => {
+    const covered = viewport.scale === 1 && innerHeight - viewport.height > 80;
+    document.documentElement.style.setProperty('--page-height', covered ? `${viewport.height}px` : '100dvh');
+  });
+}
+
+async function start(): Promise<void> {
+  keepTranslated();
+  byId('settings-open').append(icon('settings'));
+  byId('settings-open').addEventListener('click', () => settingsPanel.open());
+  byId('jump').append(icon('down'));
+  byId('skip').addEventListener('click', (event) => {
+    event.preventDefault();
+    byId('content').focus();
+  });
+  header(runtime);
+  greeting(runtime, (text) => composer.say(text));
+  shortcuts({ chat, composer, side, settings: () => settingsPanel.open() });
+  language.watch(title);
+  addEventListener('hashchange', () => route(true));
+  route(false);
+  fitKeyboard();
+  const opened = conversations.open().then(() => {
+    if (!conversations.lasting) toast(t('chat.notKept'));
+  });
+  const found = await check();
+  await opened;
+  if ('missing' in found) tellMissing(found.missing);
+  else {
+    device.device = found.device;
+    shaders.tier = found.device.tier;
+    await firstModel();
+  }
+  await offline();
+}
+
+void start().catch((error: unknown) => {
+  // Nothing above should throw; if it does, a person sees it rather than a dead page.
+  byId('load-bar').hidden = false;
+  byId('load-bar').replaceChildren(h('p', { class: 'notice error', role: 'alert' }, String(error)));
+});

@@ -1,0 +1,167 @@
+/** The kernel cases against the CPU oracle, in this very browser. */
+import { kernelCases, runKernelCase, type DeviceInfo, type KernelReport } from '../llamita/index.js';
+import { byId, h } from './dom.js';
+import { download } from './files.js';
+import { language, number, t } from './i18n.js';
+
+type Row = KernelReport & { ms: number; error?: string };
+
+export class ShadersView {
+  readonly #state = h('p', { class: 'faint', role: 'status' });
+  readonly #progress = h('progress', { max: 1, label: 'shaders.progress' });
+  readonly #body = h('tbody');
+  readonly #filter = h('input', {
+    type: 'search',
+    id: 'shader-filter',
+    placeholder: 'matvec q4_0',
+    autocomplete: 'off',
+    spellcheck: 'false',
+  });
+  #rows: Row[] = [];
+  #total = 0;
+  #running = false;
+  #halt = false;
+  #tier: DeviceInfo['tier'] = 'base';
+
+  constructor(private readonly report: () => Promise<string>) {
+    language.watch(() => this.#build());
+  }
+
+  /** The tier that this device takes: its shaders are the ones to test. */
+  set tier(tier: DeviceInfo['tier']) {
+    this.#tier = tier;
+  }
+
+  #build(): void {
+    const running = this.#running;
+    const button = (id: string, key: Parameters<typeof t>[0], kind: string, click: () => void): HTMLElement =>
+      h('button', { type: 'button', id, class: kind, t: key, on: { click } });
+    const buttons = running
+      ? [button('shaders-stop', 'do.stop', 'quiet', () => (this.#halt = true))]
+      : [
+          button('shaders-some', 'shaders.some', 'primary', () => void this.#run(false)),
+          button('shaders-all', 'shaders.all', 'quiet', () => void this.#run(true)),
+        ];
+    const save = button('shaders-save', 'shaders.save', 'quiet', () => void this.#save());
+    byId('view-shaders').replaceChildren(
+      h(
+        'div',
+        { class: 'column' },
+        h('h1', { t: 'nav.shaders', tabindex: -1 }),
+        h('p', { class: 'lead', t: 'shaders.lead' }),
+        h('div', { class: 'field' }, h('label', { for: 'shader-filter', t: 'shaders.filter' }), this.#filter),
+        h('div', { class: 'row' }, ...buttons, this.#rows.length > 0 && !running && save),
+        this.#progress,
+        this.#state,
+        h(
+          'div',
+          { class: 'scroll-x', tabindex: 0, role: 'group', label: 'shaders.table' },
+          h(
+            'table',
+            { id: 'shader-table' },
+            h(
+              'thead',
+              {},
+              h(
+                'tr',
+                {},
+                h('th', { t: 'shaders.result' }),
+                h('th', { t: 'shaders.case' }),
+                h('th', { class: 'number', t: 'shaders.error' }),
+                h('th', { class: 'number', t: 'shaders.tolerance' }),
+                h('th', { class: 'number', t: 'bench.ms' }),
+              ),
+            ),
+            this.#body,
+          ),
+        ),
+      ),
+    );
+    this.#progress.hidden = !running;
+    this.#body.replaceChildren(...this.#rows.map(rowElement));
+    this.#count();
+  }
+
+  /** Runs the first case of each kernel, or all; both only where the name has all words of the filter. */
+  async #run(all: boolean): Promise<void> {
+    this.#running = true;
+    this.#halt = false;
+    this.#rows = [];
+    this.#build();
+    byId('shaders-stop').focus();
+    try {
+      const words = this.#filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+      const known = (await kernelCases()).filter((name) => words.every((word) => name.toLowerCase().includes(word)));
+      const kernel = (name: string): string => name.split(/[^a-z0-9_]/i)[0] ?? name;
+      const seen = new Set<string>();
+      const names = known.filter((name) => all || (!seen.has(kernel(name)) && seen.add(kernel(name))));
+      this.#total = names.length;
+      for (const name of names) {
+        if (this.#halt) break;
+        this.#state.textContent = t('shaders.running', { name, at: this.#rows.length + 1, total: names.length });
+        const row = await this.#one(name);
+        this.#rows.push(row);
+        this.#body.append(rowElement(row));
+        this.#progress.value = this.#rows.length / names.length;
+      }
+    } catch (error) {
+      this.#rows.push({ ...failed('–', error), ms: 0 });
+    } finally {
+      this.#running = false;
+      this.#build();
+    }
+  }
+
+  async #one(name: string): Promise<Row> {
+    const begin = performance.now();
+    try {
+      const report = await runKernelCase(name, this.#tier);
+      return { ...report, ms: performance.now() - begin };
+    } catch (error) {
+      return { ...failed(name, error), ms: performance.now() - begin };
+    }
+  }
+
+  #count(): void {
+    if (this.#rows.length === 0) this.#state.textContent = '';
+    else {
+      const passed = this.#rows.filter((row) => row.passed).length;
+      const rest = this.#total - this.#rows.length;
+      this.#state.textContent =
+        t('shaders.count', { passed, failed: this.#rows.length - passed }) +
+        (rest > 0 ? ` ${t('shaders.left', { rest })}` : '');
+    }
+  }
+
+  async #save(): Promise<void> {
+    const about = JSON.parse(await this.report()) as object;
+    const text = JSON.stringify(
+      { when: new Date().toISOString(), tier: this.#tier, ...about, cases: this.#rows },
+      null,
+      2,
+    );
+    download('llamita-shaders.json', 'application/json', text);
+  }
+}
+
+function failed(name: string, error: unknown): Omit<Row, 'ms'> {
+  const message = error instanceof Error ? error.message : String(error);
+  return { name, nmse: Number.NaN, tolerance: Number.NaN, passed: false, fault: '', error: message };
+}
+
+function rowElement({ name, nmse, tolerance, passed, fault, error, ms }: Row): HTMLElement {
+  const why = error ?? (fault || undefined);
+  return h(
+    'tr',
+    { class: passed ? 'passed' : 'failed' },
+    h('td', {}, h('span', { class: 'verdict', t: passed ? 'shaders.passed' : 'shaders.failed' })),
+    h('td', { class: 'case' }, name, why && h('div', { class: 'why' }, why)),
+    h('td', { class: 'number' }, power(nmse)),
+    h('td', { class: 'number' }, power(tolerance)),
+    h('td', { class: 'number' }, number(ms)),
+  );
+}
+
+function power(value: number): string {
+  return Number.isFinite(value) ? value.toExponential(1) : '–';
+}

@@ -1,0 +1,196 @@
+/** The side of the page: conversations, views, language and theme. A drawer on narrow screens. */
+import type { Chat } from './chat.js';
+import { asMarkdown, type Conversation, type Conversations } from './conversations.js';
+import { byId, h } from './dom.js';
+import { language, speak, t, when, type Key, type Language } from './i18n.js';
+import { icon, iconButton, type IconName } from './icons.js';
+import { keep, recall } from './keep.js';
+import { menu } from './menu.js';
+import { toast } from './notice.js';
+import { download, fileName } from './files.js';
+
+export const VIEWS = ['chat', 'models', 'benchmark', 'shaders', 'device'] as const;
+export type View = (typeof VIEWS)[number];
+const ICONS: Record<View, IconName> = {
+  chat: 'chat',
+  models: 'models',
+  benchmark: 'chart',
+  shaders: 'flask',
+  device: 'chip',
+};
+
+export class Side {
+  readonly #side = byId('side');
+  readonly #veil = byId('veil');
+  readonly #opener = byId('side-open');
+  readonly #links = new Map<View, HTMLAnchorElement>();
+  /** The conversation that is being answered. */
+  #writing: string | undefined;
+
+  constructor(
+    private readonly conversations: Conversations,
+    private readonly chat: Chat,
+  ) {
+    this.#opener.append(icon('menu'));
+    byId('side-close').append(icon('close'));
+    byId('new-chat').append(icon('plus'), h('span', { t: 'nav.new' }));
+    byId('new-chat').addEventListener('click', () => this.startNew());
+    this.#opener.addEventListener('click', () => this.#drawer(true));
+    byId('side-close').addEventListener('click', () => this.#drawer(false));
+    this.#veil.addEventListener('click', () => this.#drawer(false));
+    this.#side.addEventListener('keydown', (event) => event.key === 'Escape' && this.#drawer(false));
+    for (const view of VIEWS) {
+      const link = h(
+        'a',
+        { href: `#${view}`, on: { click: () => this.#drawer(false) } },
+        icon(ICONS[view]),
+        h('span', { t: `nav.${view}` as Key }),
+      );
+      this.#links.set(view, link);
+      byId('views').append(link);
+    }
+    this.#choices();
+    // Rebuilt only where it shows something else: anything more would close an open menu and lose the focus.
+    let shown = '';
+    const list = (): void => {
+      const rows = conversations.list.value.map(({ id, title }) => [id, title]);
+      const states = [conversations.current.value.id, this.#writing, language.value, new Date().toDateString()];
+      const now = JSON.stringify([rows, states]);
+      if (now !== shown) this.#list();
+      shown = now;
+    };
+    conversations.list.watch(list);
+    conversations.current.watch(list);
+    language.watch(list);
+    chat.answering.watch((answering) => {
+      // It changes with every token.
+      if (answering?.conversation.id === this.#writing) return;
+      this.#writing = answering?.conversation.id;
+      list();
+    });
+  }
+
+  /** Marks the view that is on show. */
+  mark(view: View): void {
+    for (const [name, link] of this.#links) {
+      if (name === view) link.setAttribute('aria-current', 'page');
+      else link.removeAttribute('aria-current');
+    }
+  }
+
+  startNew(): void {
+    location.hash = '#chat';
+    this.conversations.select(undefined);
+    this.#drawer(false);
+  }
+
+  #drawer(open: boolean): void {
+    if (document.body.classList.contains('side-is-open') === open) return;
+    document.body.classList.toggle('side-is-open', open);
+    this.#veil.hidden = !open;
+    this.#opener.setAttribute('aria-expanded', String(open));
+    byId('page').inert = open;
+    if (open) byId('side-close').focus();
+    else this.#opener.focus();
+  }
+
+  #choices(): void {
+    const tongue = byId<HTMLSelectElement>('language');
+    language.watch((name) => (tongue.value = name));
+    tongue.addEventListener('change', () => speak(tongue.value as Language));
+    const theme = byId<HTMLSelectElement>('theme');
+    theme.value = recall('theme') ?? 'auto';
+    const apply = (): void => {
+      if (theme.value === 'auto') delete document.documentElement.dataset['theme'];
+      else document.documentElement.dataset['theme'] = theme.value;
+    };
+    theme.addEventListener('change', () => {
+      keep('theme', theme.value === 'auto' ? undefined : theme.value);
+      apply();
+    });
+    apply();
+  }
+
+  #list(): void {
+    const rows = this.conversations.list.value.map((conversation) => this.#row(conversation));
+    const empty = h('p', { class: 'faint', t: 'nav.none' });
+    byId('conversations').replaceChildren(...(rows.length ? [h('ul', {}, ...rows)] : [empty]));
+  }
+
+  #row(conversation: Conversation): HTMLElement {
+    const { id, title, updated } = conversation;
+    const current = this.conversations.current.value.id === id;
+    const open = (): void => {
+      location.hash = '#chat';
+      this.conversations.select(id);
+      this.#drawer(false);
+    };
+    const writing = this.#writing === id;
+    const button = h(
+      'button',
+      {
+        type: 'button',
+        class: 'conversation',
+        'aria-current': current && 'true',
+        title: `${title} · ${when(updated)}`,
+        on: { click: open },
+      },
+      h('span', { class: 'title' }, title),
+      writing && h('span', { class: 'dot', label: 'chat.answering', role: 'img' }),
+    );
+    const more = iconButton('more', { label: 'nav.more', 'aria-haspopup': 'menu' });
+    more.setAttribute('aria-label', t('nav.moreOf', { title }));
+    const item = h('li', {}, button, more);
+    more.addEventListener('click', () =>
+      menu(more, [
+        { t: 'nav.rename', icon: 'edit', click: () => this.#rename(conversation, item) },
+        { t: 'nav.exportText', icon: 'download', click: () => this.#export(conversation, 'md') },
+        { t: 'nav.exportData', icon: 'download', click: () => this.#export(conversation, 'json') },
+        { t: 'nav.exportAll', icon: 'download', click: () => this.#exportAll() },
+        { t: 'nav.delete', icon: 'trash', danger: true, click: () => this.#remove(conversation) },
+      ]),
+    );
+    return item;
+  }
+
+  #rename(conversation: Conversation, item: HTMLElement): void {
+    const field = h('input', { type: 'text', label: 'nav.rename', maxlength: 120 });
+    field.value = conversation.title;
+    let over = false;
+    const end = (save: boolean): void => {
+      if (over) return;
+      over = true;
+      if (save && field.value.trim()) conversation.title = field.value.trim();
+      field.replaceWith(...kept);
+      void this.conversations.save(conversation, false);
+    };
+    const kept = [...item.childNodes];
+    item.replaceChildren(field);
+    field.addEventListener('blur', () => end(true));
+    field.addEventListener('keydown', (event) => {
+      event.stopPropagation();
+      if (event.key === 'Enter' || event.key === 'Escape') end(event.key === 'Enter');
+    });
+    field.focus();
+    field.select();
+  }
+
+  #export(conversation: Conversation, type: 'md' | 'json'): void {
+    const name = `${fileName(conversation.title)}.${type}`;
+    if (type === 'md') download(name, 'text/markdown', asMarkdown(conversation, t('chat.you')));
+    else download(name, 'application/json', JSON.stringify(conversation, null, 2));
+  }
+
+  #exportAll(): void {
+    download('llamita.json', 'application/json', JSON.stringify(this.conversations.list.value, null, 2));
+  }
+
+  #remove(conversation: Conversation): void {
+    if (this.chat.answering.value?.conversation === conversation) this.chat.stop();
+    void this.conversations.remove(conversation.id);
+    toast(t('nav.deleted', { title: conversation.title }), {
+      t: 'do.undo',
+      click: () => this.conversations.restore(conversation),
+    });
+  }
+}
