@@ -42,8 +42,8 @@ for (const colorScheme of ['light', 'dark']) {
 }
 
 browserTest('axe sees a fault', async ({ page, origin }) => {
-  await open(page, origin);
-  await page.evaluate(() => document.body.append(Object.assign(document.createElement('img'), { src: 'icons/llama.svg' })));
+  await page.goto(`${origin}/`);
+  await page.evaluate(() => document.body.append(Object.assign(document.createElement('img'), { src: 'icons/icon.svg' })));
   assert.match((await violations(page)).join(), /image-alt/);
 });
 
@@ -79,7 +79,7 @@ for (const [width, height] of [[390, 844], [412, 915], [320, 568]]) {
 }
 
 browserTest('the browser’s language is the page’s, and can be changed', { context: { locale: 'es-AR' } }, async ({ page, origin }) => {
-  await open(page, origin);
+  await page.goto(`${origin}/`);
   assert.equal(await page.locator('html').getAttribute('lang'), 'es');
   await page.getByRole('heading', { name: '¡Hola! Vivo en esta pestaña.' }).waitFor();
   await page.locator('#language').selectOption('en');

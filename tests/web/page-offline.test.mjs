@@ -17,7 +17,7 @@ browserTest('the page opens and answers without a network', async ({ page, conte
 });
 
 browserTest('only the files of the site are kept', async ({ page, origin }) => {
-  await open(page, origin);
+  await page.goto(`${origin}/`);
   await until('the site is kept', () => page.evaluate(() => navigator.serviceWorker.controller !== null));
   await page.evaluate(() => fetch('blank.html'));
   const kept = await page.evaluate(async () => {

@@ -58,7 +58,7 @@ browserTest('the device panel tells adapter, limits, tier and browser', async ({
 });
 
 browserTest('the picker names sizes, memory and terms', async ({ page, origin }) => {
-  await open(page, origin, { path: '#models' });
+  await page.goto(`${origin}/#models`);
   const card = page.locator('.card', { hasText: 'Llama 3.2 1B · Q4_0' });
   assert.match(await card.innerText(), /773 MB to fetch · about [\d.,]+ (MB|GB) of memory/);
   assert.match(await card.innerText(), /Built with Llama/);

@@ -52,7 +52,7 @@ browserTest('without WebGPU the page says what to do, and can run the tiny model
   const told = page.locator('#missing [role="alert"]');
   await told.waitFor();
   assert.match(await told.innerText(), /no WebGPU/);
-  assert.match(await told.innerText(), /version 113/);
+  assert.match(await told.innerText(), /version 124/);
   assert.ok(await page.locator('#prompt').isDisabled());
   await page.getByRole('button', { name: 'Run the tiny model on the CPU' }).click();
   await ready(page);

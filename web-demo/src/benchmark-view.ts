@@ -66,8 +66,8 @@ export class BenchmarkView {
     byId('benchmark-run').focus();
     let free = (): void => {};
     try {
-      await this.runtime.busy;
       this.chat.stop();
+      await this.runtime.busy;
       this.runtime.busy = new Promise((resolve) => (free = resolve));
       const fits =
         (room: number) =>

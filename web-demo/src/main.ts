@@ -7,7 +7,8 @@ import { Chat } from './chat.js';
 import { Composer } from './composer.js';
 import { Conversations } from './conversations.js';
 import { DeviceView } from './device-view.js';
-import { byId, h, keepTranslated } from './dom.js';
+import { byId, keepTranslated } from './dom.js';
+import { tell } from './errors.js';
 import { greeting } from './greeting.js';
 import { language, t } from './i18n.js';
 import { icon } from './icons.js';
@@ -131,7 +132,7 @@ async function start(): Promise<void> {
   });
   header(runtime);
   greeting(runtime, (text) => composer.say(text));
-  shortcuts({ chat, composer, side, settings: () => settingsPanel.open() });
+  settingsPanel.onKeys = shortcuts({ chat, composer, side, settings: () => settingsPanel.open() });
   language.watch(title);
   addEventListener('hashchange', () => route(true));
   route(false);
@@ -151,7 +152,8 @@ async function start(): Promise<void> {
 }
 
 void start().catch((error: unknown) => {
-  // Nothing above should throw; if it does, a person sees it rather than a dead page.
-  byId('load-bar').hidden = false;
-  byId('load-bar').replaceChildren(h('p', { class: 'notice error', role: 'alert' }, String(error)));
+  // The engine did not start, or there is a fault in the page: a person sees it rather than a page that does nothing.
+  const { title, what, detail } = tell(error);
+  const reload = { t: 'support.retry', primary: true, click: () => location.reload() } as const;
+  byId('missing').replaceChildren(notice('error', title, [what], [reload], detail));
 });

@@ -6,9 +6,14 @@ import { parse, type Block, type Inline } from './markdown.js';
 export class MarkdownView {
   readonly element = h('div', { class: 'markdown' });
   #sources: string[] = [];
+  #shown = '';
+  #open = false;
 
   /** Shows the text; `open` while more of it is to come. */
   show(text: string, open: boolean): void {
+    if (text === this.#shown && open === this.#open) return;
+    this.#shown = text;
+    this.#open = open;
     const pieces = parse(text, open);
     let same = 0;
     while (same < pieces.length && pieces[same]!.source === this.#sources[same]) same += 1;

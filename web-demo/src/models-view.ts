@@ -19,7 +19,11 @@ export class ModelsView {
 
   constructor(private readonly runtime: Runtime) {
     language.watch(() => this.#build());
-    settings.watch(() => this.#build());
+    let context: number | undefined;
+    settings.watch((now) => {
+      if (now.context !== context) this.#build();
+      context = now.context;
+    });
     runtime.loaded.watch(() => {
       this.#build();
       void this.refresh();
@@ -63,6 +67,7 @@ export class ModelsView {
         { class: 'column' },
         h('h1', { t: 'nav.models', tabindex: -1 }),
         h('p', { class: 'lead', t: 'models.lead' }),
+        h('h2', { t: 'models.offered' }),
         h('ul', { class: 'cards' }, this.#bundled(), ...OFFERS.map((offer) => this.#offer(offer))),
         h('h2', { t: 'models.yours' }),
         this.#file(),

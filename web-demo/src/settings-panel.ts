@@ -13,6 +13,9 @@ const MORE: Name[] = ['topP', 'topK', 'minP', 'repetitionPenalty', 'presencePena
 export class SettingsPanel {
   readonly #dialog = h('dialog', { class: 'panel', 'aria-labelledby': 'settings-title' });
 
+  /** Opens the list of keys. */
+  onKeys = (): void => {};
+
   constructor(private readonly runtime: Runtime) {
     document.body.append(this.#dialog);
     this.#dialog.addEventListener('click', (event) => event.target === this.#dialog && this.#dialog.close());
@@ -57,6 +60,7 @@ export class SettingsPanel {
           'div',
           { class: 'row' },
           h('button', { type: 'button', class: 'quiet', t: 'settings.reset', on: { click: reset } }),
+          h('button', { type: 'button', class: 'quiet keys', t: 'keys.title', on: { click: () => this.onKeys() } }),
         ),
       ),
     );

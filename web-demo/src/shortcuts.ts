@@ -23,7 +23,8 @@ const LIST: [string, Key][] = [
   ['?', 'keys.help'],
 ];
 
-export function shortcuts({ chat, composer, side, settings }: Parts): void {
+/** Listens for the keys; the answer opens their list. */
+export function shortcuts({ chat, composer, side, settings }: Parts): () => void {
   const dialog = h('dialog', { class: 'ask', 'aria-labelledby': 'keys-title' });
   document.body.append(dialog);
   language.watch(() => {
@@ -57,4 +58,5 @@ export function shortcuts({ chat, composer, side, settings }: Parts): void {
     else return;
     if (key !== 'Escape') event.preventDefault();
   });
+  return () => dialog.showModal();
 }

@@ -120,6 +120,7 @@ export const en = {
   'models.chip': 'Model: {title}. Choose another',
   'models.lead':
     'A model is fetched once, kept in this browser, and runs on this device. Your conversations never travel.',
+  'models.offered': 'Pick one',
   'models.recommended': 'A good start',
   'models.inUse': 'In use',
   'models.use': 'Use',
@@ -255,12 +256,12 @@ export const en = {
   'support.knownBad.what': 'Rather than give wrong answers, Llamita does not run on it.',
   'support.knownBad': 'Update the graphics driver or the system, or use another device.',
   'support.chrome':
-    'Use version 113 or newer, and see that “Use graphics acceleration when available” is on under Settings ' +
+    'Use version 124 or newer, and see that “Use graphics acceleration when available” is on under Settings ' +
     '› System. chrome://gpu tells the details.',
   'support.linux':
     'On Linux, WebGPU may also have to be allowed: chrome://flags › “Unsafe WebGPU Support” and “Vulkan”.',
-  'support.chromeAndroid': 'Use Chrome 121 or newer on Android 12 or newer.',
-  'support.samsung': 'Use version 25 or newer, or Chrome.',
+  'support.chromeAndroid': 'Use Chrome 124 or newer on Android 12 or newer.',
+  'support.samsung': 'Use version 27 or newer, or Chrome.',
   'support.safari': 'Use Safari 26 or newer on macOS 26 or newer. Older ones: Settings › Feature Flags › WebGPU.',
   'support.firefox':
     'Use Firefox 141 or newer on Windows, 145 or newer on a Mac; elsewhere use Chrome or Edge, or set ' +

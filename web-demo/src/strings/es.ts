@@ -124,6 +124,7 @@ export const es: Record<keyof typeof en, string> = {
   'models.lead':
     'Un modelo se descarga una vez, se guarda en este navegador y funciona en este dispositivo. Tus ' +
     'conversaciones nunca viajan.',
+  'models.offered': 'Elige uno',
   'models.recommended': 'Para empezar',
   'models.inUse': 'En uso',
   'models.use': 'Usar',
@@ -262,11 +263,11 @@ export const es: Record<keyof typeof en, string> = {
   'support.knownBad.what': 'Antes que dar respuestas erróneas, Llamita no funciona en ella.',
   'support.knownBad': 'Actualiza el controlador gráfico o el sistema, o usa otro dispositivo.',
   'support.chrome':
-    'Usa la versión 113 o posterior y comprueba que «Usar aceleración gráfica cuando esté disponible» esté ' +
+    'Usa la versión 124 o posterior y comprueba que «Usar aceleración gráfica cuando esté disponible» esté ' +
     'activada en Configuración › Sistema. chrome://gpu da los detalles.',
   'support.linux': 'En Linux puede hacer falta permitirlo: chrome://flags › «Unsafe WebGPU Support» y «Vulkan».',
-  'support.chromeAndroid': 'Usa Chrome 121 o posterior en Android 12 o posterior.',
-  'support.samsung': 'Usa la versión 25 o posterior, o Chrome.',
+  'support.chromeAndroid': 'Usa Chrome 124 o posterior en Android 12 o posterior.',
+  'support.samsung': 'Usa la versión 27 o posterior, o Chrome.',
   'support.safari':
     'Usa Safari 26 o posterior en macOS 26 o posterior. En los anteriores: Ajustes › Feature Flags › WebGPU.',
   'support.firefox':
