@@ -186,6 +186,19 @@ proptest! {
     }
 
     #[test]
+    fn whatever_stands_in_tags_is_read(parts in prop::collection::vec(prop::sample::select(vec![
+        "{{", "}}", "{%", "%}", "{#", "#}", "-", "+", "*", "**", "(", ")", "[", "]", "{", "}", "'", "\"", "\\", "|", ".", "=",
+        ",", " ", "\n", "1", "1e", "0x", "x", "é", "🙂", "is", "not", "in", "for", "set", "call", "macro", "raw", "endraw", "if",
+        "generation", "endgeneration", "recursive", "messages", "trim",
+    ]), 0..24)) {
+        // No position is wrong, whatever is read, and nothing is changed outside of tags.
+        let source = parts.concat();
+        let template = ChatTemplate::new(source.as_str());
+        let fine = template.map_or_else(|_| source.contains('{'), |template| template.source() == source);
+        prop_assert!(fine);
+    }
+
+    #[test]
     fn whatever_is_joined_is_text(cut in 1usize..9, begin in "[a< ]{0,2}", end in "[a> ]{0,2}") {
         let token = "<|eot_id|>";
         let (left, right) = token.split_at(cut);
@@ -296,6 +309,108 @@ fn templates_that_fail_say_where() {
     assert!(matches!(no_role, Err(Error::Setting { name: "role", .. })));
 }
 
+/// Lists that double cost little until they are copied or printed. None may be, and the line is told.
+#[test]
+fn templates_that_double_fail() {
+    let looped = |steps: &str, last: &str| {
+        format!(
+            "{{% set ns = namespace(a=[1], b='x') %}}\n{{% for i in range(100) %}}\n{steps}\n{{% endfor %}}\n{last}{{{{ 1 // 0 }}}}"
+        )
+    };
+    let steps = [
+        "{% set ns.a = ns.a + ns.a %}",
+        "{% set b = ns.a %}{% set ns.a = b + b %}",
+        "{% set ns.a = (ns.a) + ns.a %}",
+        "{% set ns.a = [] + ns.a * 1 + ns.a %}",
+        "{% set ns.a = [0][:0] + (ns.a if true else 0) + ns.a %}",
+        "{% set ns.a = ns . a|list + ns['a'] | list %}",
+        "{% set ns.a = [ns.a, ns.a] %}",
+        "{% set ns.a = {'x': ns.a, 'y': ns.a} %}",
+        "{% set ns.a = (ns.a, ns.a) %}",
+        "{% set ns.a = ns.a, ns.a %}",
+        "{% set ns.a = dict(x=ns.a, y=ns.a) %}",
+        "{% set ns.a = namespace(x=ns.a, y=ns.a) %}",
+        "{% set ns.a = ns.a | chain(ns.a) %}",
+        "{% set ns.a = ns.a | zip(ns.a) | list %}",
+        "{% set ns.a = [1] | batch(10, ns.a) | list %}",
+        "{% set ns.a = ns.a + ns.a if ns.a is not none else [] %}",
+        "{%- set ns.a = ns.a\n + ns.a -%}",
+        "{% set ns.b = ns.b + ns.b %}",
+        "{% set ns.b = ns.b ~ ns.b %}",
+        "{% set ns.b = [ns.b, ns.b] | join %}",
+        "{% set ns.b %}{{ ns.b }}{{ ns.b }}{% endset %}",
+        "{% raw %}{{ {% endraw %}{% set ns.a = ns.a + ns.a %}{# {{ #}",
+        "{{ '{{' }}{% set ns.a = ns.a + ns.a %}{{ '%}' }}",
+    ];
+    let more = [
+        "{% macro f(x) %}{{ f(x + x) }}{% endmacro %}\n\n{{ f([1]) }}",
+        "{% macro f(x) %}{% call f(x + x) %}{% endcall %}{% endmacro %}\n\n{{ f([1]) }}",
+        "{% macro f(x, y=x + x) %}{{ f(y) }}{% endmacro %}\n\n{{ f([1]) }}",
+        "\n\n{% for a in [[1]] recursive %}{{ loop([a + a]) }}{% endfor %}",
+        "{% set ns = namespace() %}\n\n{% set ns.a = ns %}{{ ns }}",
+        "{% set ns = namespace() %}\n\n{% set ns.a = [ns, ns] %}{{ ns ~ '' }}",
+        "{% set ns = namespace() %}\n\n{% set ns.a = [ns, ns] %}{{ ns | tojson }}",
+    ];
+    let started = std::time::Instant::now();
+    for step in steps {
+        for last in ["", "{{ ns.a }}", "{{ ns.a ~ '' }}", "{{ ns.a | tojson }}", "{{ ns.a | string | length }}"] {
+            let (line, reason) = failure(&looped(step, last));
+            let size =
+                reason.contains("takes more than") || reason.contains("nest deeper") || reason.contains("repeated");
+            assert!(
+                (3..=4).contains(&line) && size || line == 5 && last.is_empty(),
+                "{step} {last}: line {line}, {reason}"
+            );
+        }
+    }
+    for source in more {
+        let (line, reason) = failure(source);
+        assert!(line == 3 || source.starts_with("{% macro") && line == 1, "{source}: line {line}, {reason}");
+    }
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+/// What is done so that no value is too large changes nothing else.
+#[test]
+fn measured_templates_say_the_same() {
+    for (source, expected) in [
+        ("{% generation %}\na{% endgeneration %}\n{%- generation -%} b {%- endgeneration %}", "ab"),
+        ("{% set a, b = 1, [2] %}{{ a + b[0] * 2 - -a }}", "6"),
+        ("{{ ([1] + [2] + messages)[:2] }}{{ (1, 2) + (3,) }}", "[1, 2](1, 2, 3)"),
+        ("{{ 2 * 'ab' + 'c' * 2 ~ [1] }}{{ 1e+2 + 0x1e + 1_0 }}", "ababcc[1]140.0"),
+        ("{{ 'a' 'b' is string }}{{ 4 is divisibleby 2 }}{{ 1 is not none }}{{ 3 is in [3] }}", "TrueTrueTrueTrue"),
+        ("{{ 5 in [1, 5] and not 3 not in (3,) }}{{ {'in': 1}.in + 1 }}{{ [[1, 2], [3]].0.1 }}", "True22"),
+        ("{% for a, b in {'x': [1]} | items if b %}{{ a }}{{ b | length * 2 }}{% endfor %}", "x2"),
+        ("{% for x in [1, [2]] recursive %}{{ loop(x) if x is iterable else x }}{% endfor %}", "12"),
+        (
+            "{% macro f(a, b=[1] + [2]) %}{{ a }}{{ b }}{{ caller() }}{% endmacro %}{% call f('x') %}y{% endcall %}",
+            "x[1, 2]y",
+        ),
+        ("{% macro f() %}{{ caller('z') }}{% endmacro %}{% call(c) f() %}{{ c + 'y' }}{% endcall %}", "zy"),
+        ("{% set x | upper %}a{% endset %}{{ x }}{% filter upper %}b{% endfilter %}", "AB"),
+        (
+            "{% with a = [1], b = 2 %}{{ a + [b] }}{% endwith %}{{ dict(a=[1], **{'b': 2}) }}",
+            "[1, 2]{'a': [1], 'b': 2}",
+        ),
+        ("{% raw %}{{ a + b }}{% endraw %}{# {{ a + b }} #}{{ '{{ a + b }}' }}", "{{ a + b }}{{ a + b }}"),
+        ("{{ messages | map(attribute='role') | join(', ') }}{{ messages[0].content.split('i')[0] }}", "userH"),
+        ("{{ missing is defined }}{{ missing or 'no' }}{{ messages | length * 1 }}", "Falseno1"),
+        ("{% if messages[0]['role'] == 'user' %}u{% elif [] %}x{% else %}y{% endif %}", "u"),
+    ] {
+        assert_eq!(rendered(source, "Hi"), expected, "{source}");
+    }
+    let Err(Error::Template { excerpt, line, .. }) =
+        template("{{ [1] + [2] }}\n{{ [3] + messages[0].no.where }}").render(&[Message::user("Hi")], bundled())
+    else {
+        panic!("there is nothing there")
+    };
+    assert_eq!((line, excerpt.as_str()), (2, ".no.where"));
+    // A conversation of many messages is not large.
+    let source = "{% set ns = namespace(a=[]) %}{% for m in messages %}{% set ns.a = ns.a + [m] %}{% endfor %}{{ ns.a | length }}";
+    let many = vec![Message::user("word ".repeat(20)); 300];
+    assert_eq!(template(source).render(&many, bundled()).expect("a text"), "300");
+}
+
 /// None of these may hang, take all memory, or overflow the small stack of a test's thread.
 #[test]
 fn templates_that_never_end_fail() {
@@ -312,6 +427,8 @@ fn templates_that_never_end_fail() {
         "{% set ns = namespace(a='x') %}{% for i in range(100) %}{% set ns.a = ns.a ~ ns.a %}{% endfor %}".to_owned(),
         "{{ 'x' * 1000000000000 }}".to_owned(),
         "{{ ([1] * 100000000) | length }}{{ 1 // 0 }}".to_owned(),
+        "{{ [1] * 100000000000 }}".to_owned(),
+        "{% set n = namespace(in=100000000000) %}{{ n.in * [1] ~ '' }}".to_owned(),
         "{{ range(1000000000) | list }}".to_owned(),
         "{{ '%1000000000d' | format(1) }}".to_owned(),
         "{{ 'x' | indent(1000000000) }}{{ 'x\n' * 1000 | indent(100000) }}".to_owned(),

@@ -13,6 +13,7 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 
+use super::measured::{Measured, TooLong};
 use super::{Date, Message, check};
 
 const LLAMA_3: &str = include_str!("llama3.jinja");
@@ -26,12 +27,8 @@ const STEPS: usize = 8_192;
 const STEPS_PER_MESSAGE: usize = 256;
 const STEPS_PER_64_BYTES: usize = 16;
 
-/// Most letters of one tag, texts in quotes and white space not counted: minijinja parses and compiles an expression with
-/// a stack as deep as the expression. Meta's longest has 92.
-const MAX_TAG: usize = 2048;
-
-/// Depth of macros and loops in each other.
-const MAX_DEPTH: usize = 100;
+/// Depth of macros and loops in each other, and of lists.
+pub(super) const MAX_DEPTH: usize = 100;
 
 /// Most spaces that JSON is indented by.
 const MAX_INDENT: usize = 16;
@@ -44,11 +41,11 @@ const EXCERPT: usize = 80;
 /// Jinja as `transformers` sets it up: `trim_blocks` and `lstrip_blocks` are on, Python's string methods and `break` and
 /// `continue` work, and there are `raise_exception`, `strftime_now`, `tojson(indent=)`, `bos_token`, `eos_token`,
 /// `messages`, `add_generation_prompt`, and `tools` and `documents`, which are none. One template cannot load another,
-/// and one that would run for long or grow without bounds fails. (minijinja 3.1 does not count lists that are doubled with
-/// `+`, again and again: such a template can still take all memory.)
+/// and one that would run for long or grow without bounds fails. `{% generation %}` is taken, and does nothing.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     source: String,
+    measured: Measured,
     date: Option<Date>,
     variables: BTreeMap<String, Value>,
 }
@@ -59,21 +56,23 @@ impl ChatTemplate {
     /// # Errors
     /// [`Error::Template`] where it is no Jinja, with the line.
     pub fn new(source: impl Into<String>) -> Result<Self> {
-        let template = Self { source: source.into(), date: None, variables: BTreeMap::new() };
-        if let Some(begin) = too_long(&template.source) {
-            let line = 1 + template.source[..begin].matches('\n').count();
-            let excerpt = template.source[begin..].chars().take(EXCERPT).collect();
-            let reason = format!("an expression has more than {MAX_TAG} letters outside of quotes");
-            return Err(Error::Template { line, excerpt, reason });
-        }
-        let parsed = template.environment(0).template_from_str(&template.source).map(|_| ());
+        let source = source.into();
+        let template = match Measured::new(&source) {
+            Ok(measured) => Self { source, measured, date: None, variables: BTreeMap::new() },
+            Err(TooLong { begin, reason }) => {
+                let line = 1 + source[..begin].matches('\n').count();
+                let excerpt = source[begin..].chars().take(EXCERPT).collect();
+                return Err(Error::Template { line, excerpt, reason });
+            }
+        };
+        let parsed = template.environment(0).template_from_str(&template.measured.text).map(|_| ());
         parsed.map_err(|error| template.error(&error, 0))?;
         Ok(template)
     }
 
     /// Llama 3.2's own format without tools: Meta's template gives the same text.
     pub fn llama3() -> Self {
-        Self { source: LLAMA_3.to_owned(), date: None, variables: BTreeMap::new() }
+        Self::new(LLAMA_3).expect("it is Jinja")
     }
 
     /// The template of a file, or [`Self::llama3`] where the file has none and the vocabulary has what that needs.
@@ -163,7 +162,8 @@ impl ChatTemplate {
         ];
         let own = self.variables.iter().map(|(name, value)| (name.as_str(), value.clone()));
         let variables = Value::from_pairs(given.into_iter().chain(own));
-        let rendered = environment.template_from_str(&self.source).and_then(|template| template.render(variables));
+        let rendered =
+            environment.template_from_str(&self.measured.text).and_then(|template| template.render(variables));
         rendered.map_err(|error| self.error(&error, steps))
     }
 
@@ -176,6 +176,7 @@ impl ChatTemplate {
         environment.set_recursion_limit(MAX_DEPTH);
         environment.set_unknown_method_callback(pycompat::unknown_method_callback);
         environment.add_filter("tojson", to_json);
+        Measured::add_filters(&mut environment);
         environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, "raised").with_source(Raised(message)))
         });
@@ -199,52 +200,12 @@ impl ChatTemplate {
         };
         let line = error.line().unwrap_or(1);
         let whole = self.source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        let shown = error.range().and_then(|range| self.source.get(range)).unwrap_or(whole);
+        let range = error.range().map(|range| self.measured.original(range));
+        let shown = range.and_then(|range| self.source.get(range)).unwrap_or(whole);
         let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         let excerpt: String = words.chars().take(EXCERPT).collect();
         Error::Template { line, excerpt, reason }
     }
-}
-
-/// Where the first tag begins that has more than [`MAX_TAG`] letters.
-fn too_long(source: &str) -> Option<usize> {
-    let bytes = source.as_bytes();
-    let mut at = 0;
-    while let Some(begin) = source.get(at..).and_then(|rest| rest.find("{").map(|found| at + found)) {
-        let statement = match bytes.get(begin + 1) {
-            Some(b'#') => {
-                at = begin + 2 + source[begin + 2..].find("#}")?;
-                continue;
-            }
-            Some(b'%') => true,
-            Some(b'{') => false,
-            _ => {
-                at = begin + 1;
-                continue;
-            }
-        };
-        let (mut letters, mut braces, mut quote) = (0, 0usize, None);
-        at = begin + 2;
-        while let Some(byte) = bytes.get(at) {
-            let closes = bytes.get(at + 1) == Some(&b'}');
-            match (quote, byte) {
-                (Some(_), b'\\') => at += 1,
-                (Some(open), _) => quote = Some(open).filter(|open| open != byte),
-                (None, b'"' | b'\'') => quote = Some(*byte),
-                (None, b'%') if statement && closes => break,
-                (None, b'}') if !statement && closes && braces == 0 => break,
-                (None, b'{') => braces += 1,
-                (None, b'}') => braces = braces.saturating_sub(1),
-                _ => {}
-            }
-            letters += usize::from(quote.is_none() && !byte.is_ascii_whitespace());
-            if letters > MAX_TAG {
-                return Some(begin);
-            }
-            at += 1;
-        }
-    }
-    None
 }
 
 /// What a template raised.
