@@ -15,11 +15,9 @@ struct Params {
 // [capacity + 1], the id at each position
 @group(0) @binding(5) var<storage, read_write> ids: array<u32>;
 
-var<workgroup> best_key: array<u32, LANES>;
-var<workgroup> best_id: array<u32, LANES>;
-
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
+    let lane = lane_index(lanes);
     let first = group.x * params.vocabulary;
     let position = slot.row[slot.head_first + group.x].x;
     adjust_logits(first, position, lane);
@@ -40,16 +38,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             id = at[j];
         }
     }
-    best_key[lane] = key;
-    best_id[lane] = id;
-    workgroupBarrier();
+    let best = best_of_lanes(lanes, key, id);
     if (lane == 0u) {
-        for (var i = 1u; i < LANES; i++) {
-            if (best_key[i] > key || (best_key[i] == key && best_id[i] < id)) {
-                key = best_key[i];
-                id = best_id[i];
-            }
-        }
-        ids[position + 1u] = id;
+        ids[position + 1u] = best;
     }
 }

@@ -20,16 +20,11 @@ struct Params {
 // [rows][SPLITS][heads] of (max score, sum of exponentials)
 @group(0) @binding(6) var<storage, read_write> score: array<vec2<f32>>;
 
-const MASKED: f32 = -1e30;
 const QUADS: u32 = HEAD_DIM / 4u;
 
-var<workgroup> weight: array<f32, SCORES>;
-var<workgroup> largest: array<f32, QUERIES>;
-var<workgroup> total: array<f32, QUERIES>;
-var<workgroup> rescale: array<f32, QUERIES>;
-
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
+    let lane = lane_index(lanes);
     let kv_head = group.x % params.kv_heads;
     let split = group.x / params.kv_heads;
     let token = params.token_begin + group.y * QUERY_TOKENS;
@@ -86,23 +81,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
         workgroupBarrier();
 
-        // Online softmax: a lane takes one query.
-        for (var i = lane; i < QUERIES; i += LANES) {
-            var top = largest[i];
-            for (var j = 0u; j < KEYS; j++) {
-                top = max(top, weight[i * KEYS + j]);
-            }
-            var sum = 0.0;
-            for (var j = 0u; j < KEYS; j++) {
-                let s = weight[i * KEYS + j];
-                let p = select(exp(s - top), 0.0, s <= MASKED);
-                weight[i * KEYS + j] = p;
-                sum += p;
-            }
-            rescale[i] = exp(largest[i] - top);
-            total[i] = total[i] * rescale[i] + sum;
-            largest[i] = top;
-        }
+        update_softmax(lanes);
         workgroupBarrier();
 
         // Values: a lane takes ITEMS (query, quad of the head) pairs.

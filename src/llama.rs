@@ -388,8 +388,9 @@ impl Builder<'_> {
         let bias = self.state(names::BIAS, MAX_BIASES * 2);
         let ids = self.ids();
         let (lanes, head_rows, slot) = (self.tuning.sampler_lanes, self.rows.head_rows, self.slot);
+        let subgroups = self.tuning.tier.subgroups();
         let buffers = [logits, allowed, bias, ids];
-        self.plan.push(Stage::Greedy, "argmax", Argmax { lanes, head_rows, slot }, &params, &buffers);
+        self.plan.push(Stage::Greedy, "argmax", Argmax { lanes, subgroups, head_rows, slot }, &params, &buffers);
         self.plan.push(Stage::Draw, "sample", Sample { lanes, head_rows, slot }, &params, &buffers);
     }
 }

@@ -338,7 +338,7 @@ fn full_vocabulary() {
     for (name, sampling) in settings {
         let shape = SlotShape { rows: 1, pairs: 2 };
         let kernel: Arc<dyn Kernel> = if sampling.temperature == 0.0 {
-            Arc::new(Argmax { lanes, head_rows: 1, slot: shape })
+            Arc::new(Argmax { lanes, subgroups: false, head_rows: 1, slot: shape })
         } else {
             Arc::new(Sample { lanes, head_rows: 1, slot: shape })
         };

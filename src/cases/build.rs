@@ -451,7 +451,7 @@ fn samplers(tuning: &Tuning, cases: &mut Vec<Case>) {
             slot.head.masked = u32::from(name != "ties");
             let params = words(&SamplerParams { vocabulary: vocabulary as u32 });
             for penalties in &PENALTIES {
-                let kernel = Argmax { lanes, head_rows: 1, slot: shape };
+                let kernel = Argmax { lanes, subgroups: tuning.tier.subgroups(), head_rows: 1, slot: shape };
                 let name = format!("{name} of {vocabulary}, {}", penalties.name());
                 cases.push(case(&name, kernel, params.clone(), penalties.with(&slot), buffers.clone()));
             }

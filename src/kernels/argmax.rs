@@ -21,6 +21,8 @@ pub(super) const TOLERANCE: f64 = 1e-13;
 pub struct Argmax {
     /// Lanes of a workgroup.
     pub lanes: usize,
+    /// Whether lanes compare within subgroups.
+    pub subgroups: bool,
     /// Rows whose logits the plan keeps.
     pub head_rows: usize,
     /// The slot.
@@ -78,13 +80,20 @@ impl Kernel for Argmax {
     }
 
     fn label(&self) -> String {
-        format!("argmax/{}-rows{}", self.lanes, self.slot.rows)
+        format!("argmax/{}{}-rows{}", self.lanes, super::mark(self.subgroups), self.slot.rows)
     }
 
     fn source(&self) -> Source {
+        let best = if self.subgroups {
+            include_str!("../../shaders/lib/best_subgroup.wgsl")
+        } else {
+            include_str!("../../shaders/lib/best.wgsl")
+        };
         self.slot
             .add_to(Source::new(include_str!("../../shaders/argmax.wgsl")))
             .size("LANES", self.lanes)
+            .with(super::lanes(self.subgroups))
+            .with(best)
             .with(ORDER_KEY)
             .with(ADJUST_LOGITS)
     }

@@ -33,7 +33,7 @@ impl AttentionParams {
 /// A variant of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attention {
-    /// How halves are read.
+    /// How halves are read, and whether the lanes of a subgroup share a softmax.
     pub tier: Tier,
     /// What the KV cache holds.
     pub kv: KvType,
@@ -95,6 +95,12 @@ impl Kernel for Attention {
             .size("KEYS", self.keys)
             .size("SCORES", queries * self.keys)
             .size("ITEMS", (queries * self.head_dim / 4).div_ceil(self.lanes));
+        let softmax = if self.tier.subgroups() {
+            include_str!("../../shaders/lib/softmax_subgroup.wgsl")
+        } else {
+            include_str!("../../shaders/lib/softmax.wgsl")
+        };
+        let source = source.with(super::lanes(self.tier.subgroups())).with(softmax);
         self.kv.reader(self.splits.add_to(source), self.tier.f16())
     }
 

@@ -1,0 +1,41 @@
+// A step of the online softmax over a tile of KEYS scores of each query: a subgroup takes a query, its lanes share the keys.
+
+const MASKED: f32 = -1e30;
+
+// [queries][KEYS], scores, and then their weights
+var<workgroup> weight: array<f32, SCORES>;
+// Of each query: its largest score so far, the sum of its weights, and what earlier sums shrink by.
+var<workgroup> largest: array<f32, QUERIES>;
+var<workgroup> total: array<f32, QUERIES>;
+var<workgroup> rescale: array<f32, QUERIES>;
+
+fn update_softmax(lanes: Lanes) {
+    // Lanes of a subgroup that there are.
+    let width = min(lanes.size, LANES);
+    for (var first = 0u; first < QUERIES; first += LANES / width) {
+        // All subgroups go as often through the loop; what has no query left looks at the last one, and stores nothing.
+        let has_query = first + lanes.subgroup < QUERIES;
+        let i = min(first + lanes.subgroup, QUERIES - 1u);
+        let before = largest[i];
+        var top = before;
+        for (var j = lanes.within; j < KEYS; j += width) {
+            top = max(top, weight[i * KEYS + j]);
+        }
+        top = subgroupMax(top);
+        var sum = 0.0;
+        for (var j = lanes.within; j < KEYS; j += width) {
+            let s = weight[i * KEYS + j];
+            let p = select(exp(s - top), 0.0, s <= MASKED);
+            if (has_query) {
+                weight[i * KEYS + j] = p;
+            }
+            sum += p;
+        }
+        sum = subgroupAdd(sum);
+        if (has_query && lanes.within == 0u) {
+            rescale[i] = exp(before - top);
+            total[i] = total[i] * rescale[i] + sum;
+            largest[i] = top;
+        }
+    }
+}
