@@ -1,14 +1,18 @@
 //! Speed, measured alike on every platform.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
 use crate::device::Device;
 use crate::error::Result;
+use crate::llama::names;
 use crate::model::Model;
+use crate::plan::{Stage, Wanted};
 use crate::sampling::Sampling;
-use crate::session::{Reply, Session, Stats};
+use crate::session::{DECODE, PREFILL, Reply, Session, Stats};
+use crate::slot::Slot;
 
 /// What the random ids come from: every run works on the same.
 const SEED: u64 = 1;
@@ -71,6 +75,65 @@ pub async fn finish(mut reply: Reply<'_>) -> Result<Stats> {
         piece?;
     }
     Ok(reply.finish())
+}
+
+/// How long a dispatch takes.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepTime {
+    /// Index in its plan.
+    pub step: usize,
+    /// `blk.3.attention` …
+    pub label: String,
+    /// When it runs.
+    #[serde(serialize_with = "stage_name")]
+    pub stage: Stage,
+    /// The kernel's variant.
+    pub kernel: String,
+    /// The median, in milliseconds.
+    pub ms: f64,
+}
+
+fn stage_name<S: serde::Serializer>(stage: &Stage, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("{stage:?}").to_lowercase())
+}
+
+/// The steps of a run over so many tokens behind `depth` others, greedily sampled, each alone: the median of `repeat`
+/// times after a first one that compiles. What the cache holds does not change what they take.
+///
+/// # Errors
+/// Where the device is lost or has no room for another session.
+pub async fn step_times(model: &Model, rows: usize, depth: usize, repeat: u32) -> Result<Vec<StepTime>> {
+    let capacity = model.capacity_for(depth + rows);
+    let plans = model.session_plans(capacity).map(Arc::new);
+    let index = if rows == 1 { DECODE } else { PREFILL };
+    let plan = plans[index].clone();
+    let mut machine = model.machine(plans.to_vec())?;
+    machine.ready().await?;
+    machine.write(names::IDS, 0, &vec![0; depth + rows])?;
+    let mut slot = Slot::new(plan.rows, &model.shape().rope_frequencies, depth..depth + rows);
+    slot.head.capacity = capacity as u32;
+    slot.head.head_first = slot.head.rows - 1;
+    slot.head.head_rows = 1;
+    Sampling::greedy().write_to(&mut slot.head, 0);
+    machine.step_times(index, Wanted::Greedy, &slot).await?;
+    let mut runs: Vec<Vec<(usize, f64)>> = Vec::new();
+    for _ in 0..repeat.max(1) {
+        runs.push(machine.step_times(index, Wanted::Greedy, &slot).await?);
+    }
+    let step_time = |(at, (step, _)): (usize, &(usize, f64))| {
+        let mut times: Vec<f64> = runs.iter().map(|run| run[at].1).collect();
+        let of = &plan.steps[*step];
+        let (label, kernel, stage) = (of.label.clone(), of.kernel.label(), of.stage);
+        StepTime { step: *step, label, stage, kernel, ms: median(&mut times) }
+    };
+    Ok(runs[0].iter().enumerate().map(step_time).collect())
+}
+
+/// The middle value; sorts.
+pub fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let (below, above) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
+    (below + above) / 2.0
 }
 
 /// Ids of plain text, drawn with splitmix64.

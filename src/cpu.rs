@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use web_time::Instant;
+
 use crate::error::{Error, Result};
 use crate::kernel::{Active, Call, Words};
 use crate::plan::{Copy, Plan, Wanted, session_buffers};
@@ -77,17 +79,39 @@ impl Machine {
     /// # Errors
     /// Where a weight is missing.
     pub fn run(&self, plan: usize, steps: Range<usize>, wanted: Wanted, slot: &Slot) -> Result<()> {
-        let plan = &self.plans[plan];
-        let active = Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize };
-        for step in plan.steps[steps].iter().filter(|step| wanted.runs(step.stage)) {
-            let grid = step.kernel.grid(&step.params, active);
-            if grid.contains(&0) {
-                continue;
-            }
-            let buffers =
-                step.buffers.iter().map(|id| self.buffer(&plan.buffers[id.0].name)).collect::<Result<Vec<&Words>>>()?;
-            step.kernel.oracle(&Call { params: &step.params, slot, buffers, grid });
+        for step in steps {
+            self.step(plan, step, wanted, slot)?;
         }
         Ok(())
+    }
+
+    /// Milliseconds of each step that a run has something to do in, with its index.
+    ///
+    /// # Errors
+    /// Where a weight is missing.
+    pub fn step_times(&self, plan: usize, wanted: Wanted, slot: &Slot) -> Result<Vec<(usize, f64)>> {
+        let mut times = Vec::new();
+        for step in 0..self.plans[plan].steps.len() {
+            let begun = Instant::now();
+            if self.step(plan, step, wanted, slot)? {
+                times.push((step, begun.elapsed().as_secs_f64() * 1e3));
+            }
+        }
+        Ok(times)
+    }
+
+    /// Runs a step; the answer is whether there was something to do.
+    fn step(&self, plan: usize, step: usize, wanted: Wanted, slot: &Slot) -> Result<bool> {
+        let plan = &self.plans[plan];
+        let step = &plan.steps[step];
+        let active = Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize };
+        let grid = step.kernel.grid(&step.params, active);
+        if !wanted.runs(step.stage) || grid.contains(&0) {
+            return Ok(false);
+        }
+        let buffers =
+            step.buffers.iter().map(|id| self.buffer(&plan.buffers[id.0].name)).collect::<Result<Vec<&Words>>>()?;
+        step.kernel.oracle(&Call { params: &step.params, slot, buffers, grid });
+        Ok(true)
     }
 }

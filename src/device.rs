@@ -99,6 +99,11 @@ impl Device {
         }
     }
 
+    /// Whether its own clock tells how long steps take.
+    pub fn has_clock(&self) -> bool {
+        matches!(self, Self::Gpu(gpu) if gpu.has_clock())
+    }
+
     /// The tuning in use.
     pub fn tuning(&self) -> Tuning {
         match self {
@@ -267,6 +272,18 @@ impl Machine {
                     words
                 }))
             }
+        }
+    }
+
+    /// Milliseconds of each step that a run has something to do in, alone, with its index. What the session's buffers
+    /// hold is lost.
+    ///
+    /// # Errors
+    /// Where the device is lost.
+    pub(crate) async fn step_times(&self, plan: usize, wanted: Wanted, slot: &Slot) -> Result<Vec<(usize, f64)>> {
+        match self {
+            Self::Gpu(machine) => machine.step_times(plan, wanted, slot).await,
+            Self::Cpu(machine) => machine.step_times(plan, wanted, slot),
         }
     }
 

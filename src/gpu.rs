@@ -1,6 +1,7 @@
 //! The only code that names wgpu: adapters, devices, pipelines, uploads, replay and readback.
 
 mod adapter;
+mod clock;
 mod machine;
 mod poll;
 
@@ -196,6 +197,9 @@ impl Gpu {
         let mut features = wgpu::Features::empty();
         features.set(wgpu::Features::SHADER_F16, tier.f16());
         features.set(wgpu::Features::SUBGROUP, tier.subgroups());
+        // No shader sees it. Browsers round their clock, and are not asked.
+        let clock = !cfg!(target_arch = "wasm32") && adapter.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        features.set(wgpu::Features::TIMESTAMP_QUERY, clock);
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("llamita"),
             required_features: features,

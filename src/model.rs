@@ -273,6 +273,11 @@ impl Model {
         Session::new(self.clone())
     }
 
+    /// Most tokens of one run of a prompt.
+    pub fn prefill_rows(&self) -> usize {
+        llama::prefill_rows(self.shape())
+    }
+
     /// The plans of a session whose KV cache has room for so many positions.
     pub(crate) fn session_plans(&self, capacity: usize) -> [Plan; 2] {
         llama::session_plans(self.shape(), &self.inner.matrices, self.tuning(), capacity)

@@ -20,8 +20,9 @@ use crate::slot::Slot;
 use crate::source::Source;
 use crate::tokenizer::{Decoder, Encode};
 
-const DECODE: usize = 0;
-const PREFILL: usize = 1;
+/// Indices of a session's plans.
+pub(crate) const DECODE: usize = 0;
+pub(crate) const PREFILL: usize = 1;
 
 /// Ids, KV cache and position of one conversation.
 pub struct Session {

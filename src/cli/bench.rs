@@ -1,13 +1,15 @@
 //! `llamita bench`: how fast a model runs here.
 
+mod steps;
+
 use std::sync::atomic::Ordering;
 
 use clap::Args;
-use llamita::bench::{Kind, Run, finish, random_ids, run};
+use llamita::bench::{Kind, Run, finish, median, random_ids, run};
 use llamita::kernel::round_up;
 use llamita::pack::BLOCK;
 use llamita::weights::{LayerMatrices, Matrix};
-use llamita::{Device, Model, Sampling};
+use llamita::{Device, Model, Sampling, Session};
 use serde::Serialize;
 
 use super::args::ModelArgs;
@@ -18,6 +20,9 @@ use super::{memory, output};
 /// Prompt lengths where nobody asks for others.
 const DEFAULT_PREFILL: [usize; 2] = [128, 512];
 
+/// Tokens that are computed at once where a run begins at a depth.
+const FILL: usize = 256;
+
 /// Measure how fast a model runs here
 ///
 /// Runs prompts of random tokens, and greedy decoding, each --repeat times after a first run that compiles shaders and
@@ -27,6 +32,7 @@ const DEFAULT_PREFILL: [usize; 2] = [128, 512];
 #[command(after_help = "Examples:
   llamita bench
   llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 512 --decode 64 --depth 1024 --json
+  llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 128 --decode 1 --steps
 
 Bytes per token are those that must be read at least: the packed weights once per token in a decode, once per prompt \
 in a prefill, and the keys and values of all tokens before. GB/s is these bytes times the speed.")]
@@ -42,6 +48,9 @@ pub struct Bench {
     /// Tokens that are in the context already
     #[arg(long, value_name = "N", default_value_t = 0, allow_negative_numbers = true)]
     depth: usize,
+    /// Shows how long each dispatch takes instead: of a decoded token, and of a part of a prefill as long as one run
+    #[arg(long)]
+    steps: bool,
     /// Measured runs after the first
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     repeat: u32,
@@ -85,15 +94,15 @@ impl Bench {
         let loaded = load(&self.model).await?;
         let configurations = self.configurations(&loaded)?;
         let about = |error| Failure::with(&loaded.file, error);
-        let ids = random_ids(&loaded.model, self.depth + configurations.iter().map(|(_, n)| *n).max().unwrap_or(0));
-        let mut session = loaded.model.session().map_err(about)?;
-        if self.depth > 0 {
-            let sampling = Sampling { max_tokens: 1, ignore_eos: true, ..Sampling::greedy() };
-            finish(session.reply_ids(&ids[..self.depth], sampling).map_err(about)?).await?;
-        }
         if !self.json {
             output::print(&heading(&loaded))?;
         }
+        if self.steps {
+            return self.steps(&loaded, &configurations).await;
+        }
+        let ids = random_ids(&loaded.model, self.depth + configurations.iter().map(|(_, n)| *n).max().unwrap_or(0));
+        let mut session = loaded.model.session().map_err(about)?;
+        self.fill(&mut session, &ids).await.map_err(about)?;
         for (kind, tokens) in configurations {
             let mut runs = Vec::new();
             for _ in 0..=self.repeat {
@@ -101,6 +110,38 @@ impl Bench {
             }
             let report = self.report(&loaded, (kind, tokens), &runs);
             if self.json { output::print_json(&report)? } else { output::print(&report.text())? }
+        }
+        Ok(())
+    }
+
+    /// Computes what is in the context already, in pieces, so that there is progress to show.
+    async fn fill(&self, session: &mut Session, ids: &[u32]) -> llamita::Result<()> {
+        let bar = output::progress("computing", self.depth as u64, "tokens");
+        for first in (0..self.depth).step_by(FILL) {
+            let end = self.depth.min(first + FILL);
+            let sampling = Sampling { max_tokens: 1, ignore_eos: true, ..Sampling::greedy() };
+            finish(session.reply_ids(&ids[first..end], sampling)?).await?;
+            session.truncate(end);
+            bar.set_position(end as u64);
+        }
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// The steps of one run of each kind and size.
+    async fn steps(&self, loaded: &Loaded, configurations: &[(Kind, usize)]) -> Result<(), Failure> {
+        let most = loaded.model.prefill_rows();
+        let mut seen = Vec::new();
+        for (kind, tokens) in configurations {
+            let rows = if *kind == Kind::Decode { 1 } else { (*tokens).min(most) };
+            if !seen.contains(&(*kind, rows)) {
+                seen.push((*kind, rows));
+                let printed = steps::run(&loaded.model, (*kind, rows), self.depth, self.repeat, self.json);
+                printed.await.map_err(|error| match error {
+                    Failure::Error(text) => Failure::new(format!("{}: {text}", loaded.file)),
+                    other => other,
+                })?;
+            }
         }
         Ok(())
     }
@@ -204,13 +245,6 @@ fn bytes_per_token(model: &Model, kind: Kind, tokens: usize, depth: usize) -> (f
     }
 }
 
-/// The middle value; sorts.
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let (below, above) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
-    (below + above) / 2.0
-}
-
 fn heading(loaded: &Loaded) -> String {
     let model = &loaded.model;
     let driver = match model.device() {
@@ -256,7 +290,7 @@ impl Report<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use llamita::bench::median;
 
     #[test]
     fn medians() {

@@ -142,8 +142,8 @@ struct Dispatch {
 }
 
 /// A plan on the device.
-struct Prepared {
-    plan: Arc<Plan>,
+pub(super) struct Prepared {
+    pub(super) plan: Arc<Plan>,
     steps: Vec<Dispatch>,
     slots: Allocation,
     slot_stride: usize,
@@ -152,14 +152,60 @@ struct Prepared {
     _params: Allocation,
 }
 
+/// A step's index, and what has to be copied to a texture before: its place among the machine's, and its words.
+pub(super) type Scheduled = (usize, Option<(usize, usize)>);
+
+impl Prepared {
+    /// Writes the next slot of the ring; the answer is what it makes active, and its offset.
+    pub(super) fn write_slot(&self, gpu: &Gpu, slot: &Slot) -> (Active, usize) {
+        let index = self.next_slot.get();
+        self.next_slot.set((index + 1) % SLOTS);
+        let offset = index * self.slot_stride;
+        gpu.inner.queue.write_buffer(&self.slots, offset as u64, bytemuck::cast_slice(&slot.to_words()));
+        (Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize }, offset)
+    }
+
+    /// The steps that a run has something to do in.
+    pub(super) fn schedule(
+        &self,
+        steps: Range<usize>,
+        wanted: Wanted,
+        active: Active,
+    ) -> impl Iterator<Item = Scheduled> {
+        // Textures that hold what their buffers do, one bit each.
+        let mut fresh = 0_u32;
+        steps.filter_map(move |index| {
+            let Step { kernel, params, stage, .. } = &self.plan.steps[index];
+            if !wanted.runs(*stage) || kernel.grid(params, active).contains(&0) {
+                return None;
+            }
+            let dispatch = &self.steps[index];
+            let copied = dispatch.reads.filter(|(texels, _)| fresh & (1 << texels) == 0);
+            fresh |= copied.map_or(0, |(texels, _)| 1 << texels);
+            fresh &= !dispatch.writes;
+            Some((index, copied))
+        })
+    }
+
+    /// Records a step of the schedule.
+    pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, step: usize, active: Active, slot_offset: usize) {
+        let Dispatch { pipeline, group, .. } = &self.steps[step];
+        let Step { kernel, params, .. } = &self.plan.steps[step];
+        let [x, y] = kernel.grid(params, active);
+        pass.set_pipeline(pipeline);
+        pass.set_bind_group(0, group, &[slot_offset as u32]);
+        pass.dispatch_workgroups(x, y, 1);
+    }
+}
+
 /// The state of a session on the device, and the plans that are replayed on it.
 pub struct Machine {
-    gpu: Gpu,
+    pub(super) gpu: Gpu,
     weights: Rc<DeviceWeights>,
     state: HashMap<String, Allocation>,
     /// Textures that buffers are copied to where kernels read them as such, with the names of those.
     texels: Vec<(String, Texels)>,
-    plans: Vec<Prepared>,
+    pub(super) plans: Vec<Prepared>,
     staging: Rc<RefCell<Vec<Allocation>>>,
     /// Whether the device had room for all this, where it answers later.
     answer: Option<LocalBoxFuture<'static, Result<()>>>,
@@ -365,38 +411,21 @@ impl Machine {
         self.gpu.check()?;
         let gpu = &self.gpu.inner;
         let prepared = &self.plans[plan];
-        let index = prepared.next_slot.get();
-        prepared.next_slot.set((index + 1) % SLOTS);
-        let slot_offset = index * prepared.slot_stride;
-        gpu.queue.write_buffer(&prepared.slots, slot_offset as u64, bytemuck::cast_slice(&slot.to_words()));
-        let active = Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize };
-
+        let (active, slot_offset) = prepared.write_slot(&self.gpu, slot);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         let mut pass: Option<wgpu::ComputePass> = None;
         let mut dispatches = 0;
-        // Textures that hold what their buffers do, one bit each.
-        let mut fresh = 0_u32;
-        for (step, dispatch) in prepared.plan.steps[steps.clone()].iter().zip(&prepared.steps[steps]) {
-            let Step { kernel, params, stage, .. } = step;
-            let [x, y] = kernel.grid(params, active);
-            if !wanted.runs(*stage) || x == 0 || y == 0 {
-                continue;
-            }
-            if let Some((i, words)) = dispatch.reads.filter(|(i, _)| fresh & (1 << i) == 0) {
+        for (step, copied) in prepared.schedule(steps, wanted, active) {
+            if let Some(copied) = copied {
                 // Copies stand between passes.
                 pass = None;
-                let (name, texels) = &self.texels[i];
-                texels.copy_from(&mut encoder, self.buffer(name)?, words);
-                fresh |= 1 << i;
+                self.copy_to_texels(&mut encoder, copied)?;
             }
-            fresh &= !dispatch.writes;
             let pass = pass.get_or_insert_with(|| {
                 let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: None };
                 encoder.begin_compute_pass(&descriptor).forget_lifetime()
             });
-            pass.set_pipeline(&dispatch.pipeline);
-            pass.set_bind_group(0, &dispatch.group, &[slot_offset as u32]);
-            pass.dispatch_workgroups(x, y, 1);
+            prepared.dispatch(pass, step, active, slot_offset);
             dispatches += 1;
         }
         drop(pass);
@@ -405,6 +434,17 @@ impl Machine {
         gpu.counters.submits.fetch_add(1, Ordering::Relaxed);
         gpu.counters.dispatches.fetch_add(dispatches, Ordering::Relaxed);
         Ok(self.readback(copied, submission))
+    }
+
+    /// Copies the first words of a buffer to the texture that kernels read it by.
+    pub(super) fn copy_to_texels(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        (index, words): (usize, usize),
+    ) -> Result<()> {
+        let (name, texels) = &self.texels[index];
+        texels.copy_from(encoder, self.buffer(name)?, words);
+        Ok(())
     }
 
     fn copy(&self, encoder: &mut wgpu::CommandEncoder, copy: Copy) -> Result<Allocation> {
@@ -423,7 +463,7 @@ impl Machine {
         Ok(staging)
     }
 
-    fn readback(&self, staging: Option<Allocation>, submission: wgpu::SubmissionIndex) -> Readback {
+    pub(super) fn readback(&self, staging: Option<Allocation>, submission: wgpu::SubmissionIndex) -> Readback {
         Readback::new(&self.gpu, staging, self.staging.clone(), submission)
     }
 

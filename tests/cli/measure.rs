@@ -90,6 +90,35 @@ fn a_prompt_of_logits_gets_one_beginning_and_the_file_is_replaced_whole() {
 }
 
 #[test]
+fn bench_times_every_step() {
+    for device in ["gpu", "cpu"] {
+        let asked = ["bench", "--device", device, "--prefill", "8,9999", "--context", "200", "--json", "--repeat", "2"];
+        let refused = run(&asked);
+        assert!(refused.err.contains("needs a context of 9999"), "{}", refused.err);
+        let asked = ["bench", "--device", device, "--prefill", "8", "--decode", "1", "--json", "--repeat", "2"];
+        let dispatches = number(&run(&asked).objects()[1], "dispatches_per_token");
+        let steps = run(&[&asked[..], &["--steps", "--depth", "100"]].concat()).objects();
+        for (kind, rows) in [("prefill", 8.0), ("decode", 1.0)] {
+            let of_kind: Vec<_> = steps.iter().filter(|step| step["kind"] == kind).collect();
+            assert!(of_kind.iter().all(|step| (number(step, "rows"), number(step, "depth")) == (rows, 100.0)));
+            assert!(of_kind.iter().all(|step| number(step, "ms") >= 0.0));
+            let shares: f64 = of_kind.iter().map(|step| number(step, "share")).sum();
+            assert!((shares - 1.0).abs() < 1e-9, "{shares}");
+            let kernels = |name: &str| {
+                of_kind.iter().filter(|step| step["kernel"].as_str().is_some_and(|k| k.starts_with(name))).count()
+            };
+            assert_eq!(kernels("argmax"), 1);
+            assert!(kernels(if kind == "decode" { "matvec" } else { "matmul" }) > 4);
+            if kind == "decode" {
+                assert_eq!(of_kind.len() as f64, dispatches);
+            }
+        }
+        let text = run(&["bench", "--device", device, "--prefill", "0", "--decode", "1", "--steps"]).ok();
+        assert!(text.contains("decode of 1 at depth 0, by the host's clock") && text.contains("blk.0."), "{text}");
+    }
+}
+
+#[test]
 fn bench_reports_every_configuration() {
     for device in ["gpu", "cpu"] {
         let reports = run(&[
