@@ -17,7 +17,8 @@ use crate::{
 
 /// WebAssembly in a browser.
 pub const WASM: &str = "wasm32-unknown-unknown";
-const TARGETS: [&str; 3] = [WASM, "aarch64-linux-android", "aarch64-apple-ios"];
+const ANDROID: &str = "aarch64-linux-android";
+const TARGETS: [&str; 3] = [WASM, ANDROID, "aarch64-apple-ios"];
 
 /// Where the standard libraries of other targets come from.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -117,7 +118,7 @@ fn rustup_add(target: &str) -> Result<()> {
     )
 }
 
-/// Checks the library for every target. WebAssembly must pass; the others are checked where their std can be had.
+/// Checks the library for every target, and the command for phones that have a shell. WebAssembly must pass; the others are checked where their std can be had.
 /// With `wasm_built`, the web build has compiled the library for WebAssembly already.
 pub fn check(steps: &mut Steps, mode: Mode, consent: Consent, wasm_built: bool) {
     for target in TARGETS.into_iter().filter(|target| !(wasm_built && *target == WASM)) {
@@ -127,8 +128,13 @@ pub fn check(steps: &mut Steps, mode: Mode, consent: Consent, wasm_built: bool) 
                 Err(error) if target == WASM => return Err(error),
                 Err(error) => return Ok(Outcome::Passed(format!("not checked, not available here: {error:#}"))),
             };
-            let package = ["check", "--package", "llamita", "--lib", "--no-default-features", "--target", target];
-            shell::run(&mut toolchain.cargo(package)).with_context(|| format!("with {}", toolchain.name()))?;
+            let library: &[&str] = &["--lib", "--no-default-features"];
+            let command: &[&str] = &["--bin", "llamita"];
+            for what in [library, command].into_iter().take(if target == ANDROID { 2 } else { 1 }) {
+                let package = ["check", "--package", "llamita", "--target", target];
+                shell::run(&mut toolchain.cargo(package.into_iter().chain(what.iter().copied())))
+                    .with_context(|| format!("{} with {}", what.join(" "), toolchain.name()))?;
+            }
             Ok(Outcome::Passed(format!("with {}", toolchain.name())))
         });
     }
