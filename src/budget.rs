@@ -1,5 +1,10 @@
 //! The bytes of a model and a session, buffer by buffer, before anything is allocated.
 
+mod host;
+
+pub use host::Host;
+pub(crate) use host::{Slice, UNFLUSHED_BYTES};
+
 use crate::error::{Error, Result};
 use crate::gpu::{buffer_bytes, texels_bytes, uniform_words};
 use crate::llama::session_plans;
@@ -43,11 +48,17 @@ pub enum Use {
     Readback,
     /// The buffer that exists twice while a session grows.
     Growth,
+    /// What waits to be taken by the device while a model is loaded.
+    Staging,
+    /// The host's own: tokenizer, and what is read and packed while a model is loaded.
+    Host,
 }
 
 impl Use {
-    /// Every use, in the order of a report.
-    pub const ALL: [Self; 6] = [Self::Weights, Self::Kv, Self::Scratch, Self::Uniform, Self::Readback, Self::Growth];
+    /// Every use on the device, in the order of a report.
+    pub const DEVICE: [Self; 6] = [Self::Weights, Self::Kv, Self::Scratch, Self::Uniform, Self::Readback, Self::Growth];
+    /// Every use beside it.
+    pub const HOST: [Self; 2] = [Self::Staging, Self::Host];
 
     /// The name in reports.
     pub const fn name(self) -> &'static str {
@@ -58,6 +69,8 @@ impl Use {
             Self::Uniform => "uniform",
             Self::Readback => "readback",
             Self::Growth => "growth",
+            Self::Staging => "staging",
+            Self::Host => "host",
         }
     }
 }

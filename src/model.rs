@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use half::f16;
 
-use crate::budget::{Budget, Sizes, capacity_for};
+use crate::budget::{Budget, Host, Sizes, Slice, UNFLUSHED_BYTES, capacity_for};
 use crate::chat::ChatTemplate;
 use crate::device::{Device, DeviceChoice, Machine, Upload, Weights};
 use crate::error::{Error, Result};
@@ -14,7 +14,7 @@ use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, Vocabula
 use crate::kernel::round_up;
 use crate::kernels::{KvType, Tier};
 use crate::llama::{self, Rows};
-use crate::pack::{BLOCK, ROW_ALIGN, Store, decode_row};
+use crate::pack::{BLOCK, Store, decode_row};
 use crate::plan::Plan;
 use crate::sampling::{MAX_PENALTY_LAST_N, Sampling};
 use crate::scorer::{SCORER_ROWS, Scorer};
@@ -25,10 +25,6 @@ use crate::tokenizer::Tokenizer;
 use crate::tuning::Tuning;
 use crate::weights::{Matrices, Matrix, Part, TensorId, WeightTypes};
 
-/// Bytes of file that are packed at a time.
-const SLICE_BYTES: usize = 4 << 20;
-/// Bytes that may wait in the driver's staging memory, beside a slice.
-const UNFLUSHED_BYTES: usize = 8 << 20;
 /// Most bytes of any one buffer of the KV cache: what every device binds.
 const MAX_CACHE_BYTES: usize = 120 << 20;
 /// The context of a session where nobody asks for one, in tokens.
@@ -58,7 +54,8 @@ pub struct LoadOptions<'a> {
     pub kv: KvType,
     /// Most bytes to use on the device; `None` does not check.
     pub memory: Option<u64>,
-    /// The same, where `memory` is `None` and the device has no memory of its own: what the system has left.
+    /// The same, where `memory` is `None` and the device has no memory of its own: what the system has left, for the device
+    /// and the host's own copies.
     pub shared_memory: Option<u64>,
     /// Told the bytes that are loaded, and all bytes.
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
@@ -85,6 +82,7 @@ struct Inner {
     context: usize,
     first_capacity: usize,
     budget: Budget,
+    host: Host,
 }
 
 /// What a device that is lost takes with it.
@@ -127,14 +125,16 @@ impl Model {
         let device = Device::open(&options.device, options.tier).await?;
         let tuning = Tuning { kv: options.kv, ..device.tuning() };
         let types = WeightTypes::of(&tensors);
-        let memory = options.memory.or(options.shared_memory.filter(|_| device.shares_memory()));
+        let matrices = Matrices::new(&shape, &types, tuning.tile);
+        let host = Host::new(&tensors, &matrices, Some(&vocabulary));
+        let shared = options.shared_memory.filter(|_| device.shares_memory());
+        let memory = options.memory.or(shared.map(|left| left.saturating_sub(host.total())));
         if let (Device::Gpu(gpu), Some(bytes)) = (&device, memory) {
             gpu.limit_memory(bytes);
         }
         let first_capacity = options.first_capacity.unwrap_or(FIRST_CAPACITY).clamp(1, context);
         let sizes = Sizes { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
         let budget = sizes.check(memory)?;
-        let matrices = Matrices::new(&shape, &types, tuning.tile);
         let tokenizer = Tokenizer::from_vocabulary(&vocabulary)?;
         drop(vocabulary);
         let weights = Loader::new(source, &tensors, &device, options.progress.take()).all(&matrices).await?;
@@ -152,6 +152,7 @@ impl Model {
             context,
             first_capacity,
             budget,
+            host,
         };
         Ok(Self { inner: Rc::new(inner) })
     }
@@ -244,6 +245,11 @@ impl Model {
     /// Bytes that the model and a session take.
     pub fn budget(&self) -> Budget {
         self.inner.budget
+    }
+
+    /// Bytes that the host takes beside those, at most.
+    pub fn host(&self) -> &Host {
+        &self.inner.host
     }
 
     /// The file's recommended settings, or Llama's.
@@ -436,10 +442,7 @@ impl<'a, 'p> Loader<'a, 'p> {
     async fn matrix(&mut self, matrix: &Matrix) -> Result<()> {
         for part in &matrix.parts {
             self.upload.reserve_matrix(&part.name, part.layout.words(), self.store);
-            let (first_id, _) = matrix.source(part.row_begin);
-            let tensor = first_id.find(self.tensors);
-            let row_bytes = tensor.kind.row_bytes(tensor.cols).max(part.layout.kind.row_bytes(part.layout.cols));
-            let rows = (SLICE_BYTES / row_bytes / ROW_ALIGN).max(1) * ROW_ALIGN;
+            let Slice { rows, row_bytes } = Slice::of(matrix, part, self.tensors);
             for first in (0..part.layout.rows).step_by(rows) {
                 let count = rows.min(part.layout.rows - first);
                 let bytes = self.slice(matrix, part, first, count).await?;

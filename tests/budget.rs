@@ -1,10 +1,19 @@
 //! The bytes that a budget names are those that the device allocates; what does not fit is refused before.
 
+#[path = "common/heap.rs"]
+mod heap;
+#[path = "common/shared.rs"]
+mod shared;
+
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use llamita::budget::{Host, Use};
+use llamita::format::gguf;
 use llamita::pace::MOST_LOOK_AHEAD;
-use llamita::source::File;
+use llamita::source::{Bytes, File, Source};
+use llamita::tokenizer::Tokenizer;
+use llamita::weights::{Matrices, WeightTypes};
 use llamita::{Device, DeviceChoice, Error, KvType, LoadOptions, Model, Sampling};
 use pollster::block_on;
 
@@ -80,4 +89,77 @@ fn what_does_not_fit_is_refused() {
         assert!(in_use > needed.weights && in_use + bytes > memory);
     }
     drop(session);
+}
+
+/// The host's bytes are upper bounds, and not far above what is taken.
+#[test]
+fn the_host_takes_no_more_than_its_budget() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (path, mapped) in [("models/llamita-stories.gguf", true), ("tests/fixtures/random-q4_0-untied-h64.gguf", false)]
+    {
+        let file = File::open(folder.join(path)).expect("it is there");
+        // A source that cannot lend its bytes, as a download.
+        let source = Copied(Bytes::new(path, std::fs::read(folder.join(path)).expect("it is there")));
+        let options = || LoadOptions { device: DeviceChoice::Cpu, ..Default::default() };
+        let (model, peak) = heap::peak(|| match mapped {
+            true => block_on(Model::load(&file, options())),
+            false => block_on(Model::load(&source, options())),
+        });
+        let model = model.unwrap_or_else(|e| panic!("{e}"));
+        // On the CPU the weights are in the same memory.
+        let (weights, host) = (model.budget().weights, model.host().total());
+        println!("{path}: {peak} bytes, of {weights} for weights and {host} for the host");
+        assert!(peak as u64 <= weights + host, "{path}: {peak} bytes, {weights} and {host} were announced");
+        let staging = model.host().items().iter().filter(|item| item.kind == Use::Staging).count();
+        assert_eq!(staging, 1);
+    }
+}
+
+#[test]
+fn llama_3s_tokenizer_takes_no_more_than_its_budget() {
+    let Some(folder) = shared::shared("llama_3s_tokenizer_takes_no_more_than_its_budget") else { return };
+    let file = File::open(folder.join("tokenizers/llama3/ggml-vocab-llama3.gguf")).expect("it is there");
+    let (checkpoint, read) = heap::peak(|| block_on(gguf::read(&file)).expect("it parses"));
+    let vocabulary = checkpoint.vocabulary.expect("a vocabulary");
+    let (tokenizer, built) = heap::peak(|| Tokenizer::from_vocabulary(&vocabulary).expect("it builds"));
+    // The tensors of any model; the header is that of this file, which holds nothing else.
+    let other = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/random-q4_0-h64.gguf"));
+    let (shape, mut tensors) =
+        block_on(gguf::read(&other.expect("it is there"))).expect("it parses").model.expect("a model");
+    let len = file.len();
+    for tensor in tensors.layers.iter_mut().map(|layer| &mut layer.attn_norm) {
+        tensor.bytes.start = len;
+    }
+    (tensors.token_embd.bytes.start, tensors.output_norm.bytes.start) = (len, len);
+    let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), 8);
+    let host = Host::new(&tensors, &matrices, Some(&vocabulary));
+    let of = |name: &str| {
+        host.items().iter().filter(|item| item.name.starts_with(name)).map(|item| item.bytes as usize).sum::<usize>()
+    };
+    let (header, texts, bound) = (of("header"), of("vocabulary"), of("tokenizer"));
+    println!("read {read} of {header} and {texts}, built {built} of {bound}");
+    assert!(read <= header + texts && 3 * read > header + texts, "{read} bytes, {header} and {texts} announced");
+    assert!(built <= bound && 3 * built > bound, "{built} bytes, {bound} announced");
+    drop(tokenizer);
+}
+
+/// Bytes that are copied to whoever reads them.
+struct Copied(Bytes<'static>);
+
+impl Source for Copied {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(
+        &self,
+        offset: u64,
+        len: usize,
+    ) -> futures::future::LocalBoxFuture<'_, llamita::Result<std::borrow::Cow<'_, [u8]>>> {
+        Box::pin(async move { Ok(std::borrow::Cow::Owned(self.0.read_at(offset, len).await?.into_owned())) })
+    }
 }

@@ -2,6 +2,8 @@
 
 #[path = "common/gguf.rs"]
 mod builder;
+#[path = "common/heap.rs"]
+mod heap;
 #[path = "format/model.rs"]
 mod model;
 #[path = "format/reading.rs"]
@@ -15,53 +17,11 @@ mod tokenizers;
 #[path = "format/vocabulary.rs"]
 mod vocabulary;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use builder::{Gguf, Value};
+use heap::peak;
 use llamita::error::{Error, Result};
 use llamita::format::gguf::{self, Step};
 use llamita::format::{Checkpoint, MergeOrder, TokenType, VocabularyKind, WeightType};
-
-/// Counts what each thread has allocated, so that a parser's appetite is measured and not believed.
-struct Counting;
-
-thread_local! {
-    static ALLOCATED: Cell<isize> = const { Cell::new(0) };
-    static PEAK: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    // A thread that is ending has no counters any more.
-    let _ = ALLOCATED.try_with(|allocated| {
-        allocated.set(allocated.get() + bytes);
-        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(allocated.get())));
-    });
-}
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Bytes that a call had allocated at its worst moment.
-fn peak<T>(call: impl FnOnce() -> T) -> (T, usize) {
-    let before = ALLOCATED.get();
-    PEAK.set(before);
-    let result = call();
-    (result, (PEAK.get() - before) as usize)
-}
 
 /// Parses the first bytes of a file that was not split.
 fn parse(name: &str, bytes: &[u8], file_len: u64) -> Result<Step> {

@@ -7,8 +7,8 @@ mod report;
 use std::path::PathBuf;
 
 use clap::Args;
-use llamita::budget::Sizes;
-use llamita::format::{Checkpoint, ModelTensors, gguf};
+use llamita::budget::{Host, Sizes};
+use llamita::format::{Checkpoint, ModelTensors, Vocabulary, gguf};
 use llamita::llama::session_plans;
 use llamita::model::{FIRST_CAPACITY, session_context};
 use llamita::plan::Plan;
@@ -42,7 +42,7 @@ pub struct Inspect {
     /// Numbers of the KV cache to count the bytes for
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     kv: KvType,
-    /// Lists every buffer on the device with its bytes
+    /// Lists every buffer on the device with its bytes, and what the host takes at most
     #[arg(long, conflicts_with_all = ["plan", "wgsl"])]
     memory: bool,
     /// Lists the dispatches of a run, with the kernel, workgroups, bytes and multiply-accumulates of each
@@ -69,6 +69,7 @@ pub struct Inspect {
 struct Sized<'a> {
     shape: &'a Shape,
     tensors: &'a ModelTensors,
+    vocabulary: Option<&'a Vocabulary>,
     types: WeightTypes,
     tuning: Tuning,
     context: usize,
@@ -78,6 +79,11 @@ impl Sized<'_> {
     fn sizes(&self) -> Sizes<'_> {
         let first_capacity = FIRST_CAPACITY.min(self.context);
         Sizes { shape: self.shape, types: &self.types, tuning: &self.tuning, context: self.context, first_capacity }
+    }
+
+    fn host(&self) -> Host {
+        let matrices = Matrices::new(self.shape, &self.types, self.tuning.tile);
+        Host::new(self.tensors, &matrices, self.vocabulary)
     }
 
     /// Decode and prefill.
@@ -115,6 +121,7 @@ impl Inspect {
         let context = session_context(shape, self.context, self.kv)?;
         let class = if self.software { DeviceClass::CpuDriver } else { DeviceClass::Gpu };
         let tuning = Tuning { kv: self.kv, ..Tuning::of(class, self.tier) };
-        Ok(Some(Sized { shape, tensors, types: WeightTypes::of(tensors), tuning, context }))
+        let vocabulary = checkpoint.vocabulary.as_ref();
+        Ok(Some(Sized { shape, tensors, vocabulary, types: WeightTypes::of(tensors), tuning, context }))
     }
 }

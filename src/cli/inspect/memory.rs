@@ -1,4 +1,4 @@
-//! `--memory`: every buffer on the device.
+//! `--memory`: every buffer on the device, and what the host takes beside it.
 
 use llamita::budget::{Item, Use};
 use serde::Serialize;
@@ -17,13 +17,19 @@ pub struct Report {
     uniform_bytes: u64,
     readback_bytes: u64,
     growth_bytes: u64,
+    /// All of these.
     total_bytes: u64,
+    /// Beside it, at most.
+    staging_bytes: u64,
+    host_bytes: u64,
     buffers: Vec<Item>,
 }
 
 impl Report {
     pub fn new(sized: &Sized) -> Self {
-        let buffers = sized.sizes().items();
+        let mut buffers = sized.sizes().items();
+        let total_bytes = buffers.iter().map(|item| item.bytes).sum();
+        buffers.extend_from_slice(sized.host().items());
         let of = |kind| buffers.iter().filter(|item| item.kind == kind).map(|item| item.bytes).sum();
         Self {
             context: sized.context,
@@ -34,23 +40,27 @@ impl Report {
             uniform_bytes: of(Use::Uniform),
             readback_bytes: of(Use::Readback),
             growth_bytes: of(Use::Growth),
-            total_bytes: buffers.iter().map(|item| item.bytes).sum(),
+            total_bytes,
+            staging_bytes: of(Use::Staging),
+            host_bytes: of(Use::Host),
             buffers,
         }
     }
 
     pub fn text(&self) -> String {
         let mut lines = Vec::new();
-        for kind in Use::ALL {
-            let items = self.buffers.iter().filter(|item| item.kind == kind);
-            lines.extend(items.clone().map(|item| format!("{:<9} {:>13}  {}", kind.name(), item.bytes, item.name)));
+        let of = |kind| self.buffers.iter().filter(move |item| item.kind == kind);
+        for kind in Use::DEVICE.into_iter().chain(Use::HOST) {
+            lines.extend(of(kind).map(|item| format!("{:<9} {:>13}  {}", kind.name(), item.bytes, item.name)));
         }
-        for kind in Use::ALL {
-            let bytes: u64 = self.buffers.iter().filter(|item| item.kind == kind).map(|item| item.bytes).sum();
-            lines.push(format!("{:<9} {bytes:>13}  {}", kind.name(), output::bytes(bytes)));
-        }
+        let sum = |kind: Use| {
+            let bytes: u64 = of(kind).map(|item| item.bytes).sum();
+            format!("{:<9} {bytes:>13}  {}", kind.name(), output::bytes(bytes))
+        };
+        lines.extend(Use::DEVICE.map(sum));
         let (total, context) = (self.total_bytes, self.context);
         lines.push(format!("{:<9} {total:>13}  {}, context {context}", "total", output::bytes(total)));
+        lines.extend(Use::HOST.map(|kind| format!("{}, at most, beside the total", sum(kind))));
         lines.join("\n")
     }
 }
