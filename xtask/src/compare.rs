@@ -4,6 +4,8 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -59,6 +61,9 @@ pub struct Options {
     /// Rounds, in each of which everything runs once; the first is dropped
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..))]
     rounds: u32,
+    /// Seconds that a run of llama.cpp may take; one that takes longer is not tried again
+    #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
+    limit: u64,
 }
 
 /// One of those that are compared, and its tokens per second.
@@ -67,6 +72,14 @@ struct Entry {
     numerics: String,
     prefill: Vec<f64>,
     decode: Vec<f64>,
+    /// Whether it gave no result in the time that a run may take.
+    too_slow: bool,
+}
+
+impl Entry {
+    fn new(name: &'static str, numerics: &str) -> Self {
+        Self { name, numerics: numerics.into(), prefill: vec![], decode: vec![], too_slow: false }
+    }
 }
 
 /// Builds what is missing, runs all alternately, and prints the table.
@@ -76,19 +89,26 @@ pub fn run(options: &Options, consent: Consent) -> Result<()> {
     shell::run(&mut shell::cargo(["build", "--release", "--package", "llamita"]))?;
     let bench = build(&options.llama_cpp, consent)?;
 
-    let entry = |name, numerics: &str| Entry { name, numerics: numerics.into(), prefill: vec![], decode: vec![] };
     let mut entries = [
-        entry("llamita", ""),
-        entry("llama.cpp Vulkan", ""),
-        entry("llama.cpp CPU", "int8 activations (blocks of Q8_0 or Q8_K)"),
+        Entry::new("llamita", ""),
+        Entry::new("llama.cpp Vulkan", ""),
+        Entry::new("llama.cpp CPU", "int8 activations (blocks of Q8_0 or Q8_K)"),
     ];
     for round in 0..options.rounds {
         eprintln!("round {} of {}{}", round + 1, options.rounds, if round == 0 { ", dropped" } else { "" });
         for entry in &mut entries {
             let [prefill, decode] = match entry.name {
+                _ if entry.too_slow => continue,
                 "llamita" => ours(options, &model, &mut entry.numerics)?,
-                "llama.cpp CPU" => theirs(&bench, options, &model, None)?,
-                _ => theirs(&bench, options, &model, Some(&mut entry.numerics))?,
+                name => {
+                    let numerics = (name != "llama.cpp CPU").then_some(&mut entry.numerics);
+                    let Some(speeds) = theirs(&bench, options, &model, numerics)? else {
+                        eprintln!("  {name:<16} no result in {} s", options.limit);
+                        entry.too_slow = true;
+                        continue;
+                    };
+                    speeds
+                }
             };
             eprintln!("  {:<16} prefill {prefill:.2}, decode {decode:.2} tokens/s", entry.name);
             if round > 0 {
@@ -97,7 +117,7 @@ pub fn run(options: &Options, consent: Consent) -> Result<()> {
             }
         }
     }
-    println!("{}", table(&mut entries, options.prefill, options.decode));
+    println!("{}", table(&mut entries, options.prefill, options.decode, options.limit));
     if let Some(note) = head_on_cpu(&model)? {
         println!("\n{note}");
     }
@@ -151,8 +171,9 @@ fn ours(options: &Options, model: &Path, numerics: &mut String) -> Result<[f64; 
     Ok([number(prefill, "tokens_per_second")?, number(decode, "tokens_per_second")?])
 }
 
-/// Tokens per second of llama.cpp: of its Vulkan backend where its numerics are wanted, or else of the CPU.
-fn theirs(bench: &Path, options: &Options, model: &Path, vulkan: Option<&mut String>) -> Result<[f64; 2]> {
+/// Tokens per second of llama.cpp: of its Vulkan backend where its numerics are wanted, or else of the CPU. Nothing where
+/// it takes longer than it may.
+fn theirs(bench: &Path, options: &Options, model: &Path, vulkan: Option<&mut String>) -> Result<Option<[f64; 2]>> {
     let mut command = Command::new(bench);
     command.arg("-m").arg(model).args(["-r", "1", "-o", "jsonl"]);
     command.args(["-p", &options.prefill.to_string(), "-n", &options.decode.to_string()]);
@@ -161,7 +182,19 @@ fn theirs(bench: &Path, options: &Options, model: &Path, vulkan: Option<&mut Str
         Some(_) => command.args(["-ngl", "99"]).env("GGML_VK_VISIBLE_DEVICES", "0"),
         None => command.args(["-dev", "none"]),
     };
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", bench.display()))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("cannot start {}", bench.display()))?;
+    let started = Instant::now();
+    // A few lines fit the pipes, so the process does not wait for anyone to read them.
+    while child.try_wait()?.is_none() {
+        if started.elapsed() > Duration::from_secs(options.limit) {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    let output = child.wait_with_output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "llama-bench ended with {}: {}", output.status, said.trim());
     let reports = reports(&String::from_utf8_lossy(&output.stdout))?;
@@ -170,7 +203,7 @@ fn theirs(bench: &Path, options: &Options, model: &Path, vulkan: Option<&mut Str
         ensure!(prefill["gpu_info"].as_str().is_some_and(|info| !info.is_empty()), "llama.cpp found no Vulkan device");
         *numerics = vulkan_numerics(&said).into();
     }
-    Ok([number(prefill, "avg_ts")?, number(decode, "avg_ts")?])
+    Ok(Some([number(prefill, "avg_ts")?, number(decode, "avg_ts")?]))
 }
 
 /// What llama.cpp says of its device when it starts: without a product of four bytes it multiplies floats.
@@ -194,13 +227,17 @@ fn median(values: &mut [f64]) -> f64 {
     (values[(values.len() - 1) / 2] + values[values.len() / 2]) / 2.0
 }
 
-fn table(entries: &mut [Entry], prefill: u32, decode: u32) -> String {
+fn table(entries: &mut [Entry], prefill: u32, decode: u32, limit: u64) -> String {
     let mut lines = vec![
         format!("| | numerics | prefill {prefill}, tokens/s | ours / it | decode {decode}, tokens/s | ours / it |"),
         "|---|---|---|---|---|---|".to_owned(),
     ];
     let mut own = None;
     for entry in entries {
+        if entry.prefill.is_empty() {
+            lines.push(format!("| {} | | no result in {limit} s | | | |", entry.name));
+            continue;
+        }
         let speeds = [median(&mut entry.prefill), median(&mut entry.decode)];
         let [our_prefill, our_decode] = *own.get_or_insert(speeds);
         let [prefill, decode] = speeds;
@@ -240,9 +277,14 @@ mod tests {
 
     #[test]
     fn tables_have_medians_and_ratios() {
-        let entry = |name, prefill, decode| Entry { name, numerics: "f32".into(), prefill, decode };
-        let mut entries = [entry("ours", vec![9.0, 3.0, 4.0], vec![2.0, 4.0]), entry("theirs", vec![8.0], vec![1.5])];
-        let table = table(&mut entries, 128, 16);
+        let entry = |name, prefill, decode| Entry { prefill, decode, ..Entry::new(name, "f32") };
+        let mut entries = [
+            entry("ours", vec![9.0, 3.0, 4.0], vec![2.0, 4.0]),
+            entry("slow", vec![], vec![]),
+            entry("theirs", vec![8.0], vec![1.5]),
+        ];
+        let table = table(&mut entries, 128, 16, 600);
+        assert!(table.contains("| slow | | no result in 600 s | | | |"), "{table}");
         assert!(table.contains("| ours | f32 | 4.00 | 1.00 | 3.00 | 1.00 |"), "{table}");
         assert!(table.ends_with("| theirs | f32 | 8.00 | 0.50 | 1.50 | 2.00 |"), "{table}");
     }
