@@ -153,3 +153,31 @@ pub fn random_ids(model: &Model, count: usize) -> Vec<u32> {
     };
     (0..count.max(1)).map(|_| plain[(next() % plain.len() as u64) as usize]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::{DeviceChoice, Machine};
+    use crate::model::LoadOptions;
+    use crate::source::Bytes;
+
+    /// Drivers that run on the CPU are not asked for their time, and yet they must answer as GPUs do.
+    #[test]
+    fn the_devices_clock_tells_of_the_same_steps() {
+        let file: &[u8] = include_bytes!("../tests/fixtures/random-q4_0-h64.gguf");
+        let options = LoadOptions { device: DeviceChoice::Gpu, ..Default::default() };
+        let model = pollster::block_on(Model::load(&Bytes::new("random", file), options)).expect("a GPU");
+        let plans = model.session_plans(64).map(Arc::new);
+        let machine = model.machine(plans.to_vec()).expect("memory");
+        let mut slot = Slot::new(plans[DECODE].rows, &model.shape().rope_frequencies, 40..41);
+        (slot.head.capacity, slot.head.head_rows) = (64, 1);
+        Sampling::greedy().write_to(&mut slot.head, 0);
+        let by_host = pollster::block_on(machine.step_times(DECODE, Wanted::Greedy, &slot)).expect("times");
+        let Machine::Gpu(machine) = &machine else { panic!("a GPU was asked for") };
+        let by_device = pollster::block_on(machine.by_device(DECODE, Wanted::Greedy, &slot)).expect("times");
+        let steps = |times: &[(usize, f64)]| times.iter().map(|(step, _)| *step).collect::<Vec<_>>();
+        assert_eq!(steps(&by_device), steps(&by_host));
+        assert!(by_device.iter().all(|(_, ms)| (0.0..1e4).contains(ms)), "{by_device:?}");
+        println!("{by_device:?} {by_host:?}");
+    }
+}

@@ -44,7 +44,7 @@ impl Machine {
     }
 
     /// Every step is a pass of its own, with the device's time at its beginning and end.
-    async fn by_device(&self, plan: usize, wanted: Wanted, slot: &Slot) -> Result<Vec<(usize, f64)>> {
+    pub(crate) async fn by_device(&self, plan: usize, wanted: Wanted, slot: &Slot) -> Result<Vec<(usize, f64)>> {
         let gpu = &self.gpu.inner;
         let prepared = &self.plans[plan];
         let (active, slot_offset) = prepared.write_slot(&self.gpu, slot);
