@@ -123,7 +123,7 @@ export class BenchmarkView {
       h(
         'tr',
         {},
-        h('td', {}, t(kind === 'prefill' ? 'bench.prefill' : 'bench.decode')),
+        h('td', {}, kind === 'prefill' ? 'Prefill' : 'Decode'),
         h('td', { class: 'number' }, number(tokens)),
         h('td', { class: 'number' }, short(tokensPerSecond)),
         h('td', { class: 'number' }, short(timeToFirstTokenMs)),

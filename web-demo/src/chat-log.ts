@@ -301,6 +301,8 @@ export class ChatLog {
   }
 
   #toEnd(smooth = false): void {
+    // A greeting is read from its top.
+    if (this.#rows.length === 0) return;
     const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
     this.#scroll.scrollTo({ top: this.#scroll.scrollHeight, behavior: smooth && !calm ? 'smooth' : 'instant' });
   }

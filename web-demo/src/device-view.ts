@@ -16,6 +16,8 @@ const LIMITS = [
   'maxComputeWorkgroupSizeX',
   'maxComputeWorkgroupsPerDimension',
 ] as const;
+/** Of what the device offers, what could make a difference here. */
+const FEATURES = ['shader-f16', 'subgroups', 'timestamp-query'];
 const IN_BYTES = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxComputeWorkgroupStorageSize'];
 
 export class DeviceView {
@@ -63,7 +65,7 @@ export class DeviceView {
         [t('device.name'), name || t('device.hidden')],
         ...(software ? [[t('device.kind'), t('device.software')] as const] : []),
         [t('device.tier'), tier],
-        [t('device.features'), features.filter((one) => /f16|subgroups|timestamp/.test(one)).join(', ') || '–'],
+        [t('device.features'), features.filter((one) => FEATURES.includes(one)).join(', ') || '–'],
       ]),
       h('h2', { t: 'device.limits' }),
       list(
