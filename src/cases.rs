@@ -113,17 +113,19 @@ impl Case {
     }
 
     /// The textures.
-    fn weights(&self, mut upload: Upload) -> Weights {
-        for i in (0..self.buffers.len()).filter(|i| self.texels(*i)) {
-            let (name, words) = (format!("arg{i}"), self.guarded(i));
-            upload.reserve_matrix(&name, words.len(), Store::Texels);
-            upload.write(&name, 0, &words);
+    async fn weights(&self, mut upload: Upload) -> Result<Weights> {
+        let texels =
+            || (0..self.buffers.len()).filter(|i| self.texels(*i)).map(|i| (format!("arg{i}"), self.guarded(i)));
+        for (name, words) in texels() {
+            upload.reserve_matrix(&name, words.len(), Store::Texels).await?;
         }
-        upload.finish()
+        let weights = upload.finish();
+        texels().for_each(|(name, words)| weights.write(&name, 0, &words));
+        Ok(weights)
     }
 
     async fn run(&self, upload: Upload) -> Result<Vec<Vec<u32>>> {
-        let machine = Machine::new(&self.weights(upload), vec![Arc::new(self.plan())])?;
+        let machine = Machine::new(&self.weights(upload).await?, vec![Arc::new(self.plan())])?;
         for i in (0..self.buffers.len()).filter(|i| !self.texels(*i)) {
             machine.write(&format!("arg{i}"), 0, &self.guarded(i))?;
         }

@@ -122,38 +122,7 @@ pub enum Weights {
     Cpu(cpu::Weights),
 }
 
-/// Packed weights while they are loaded.
-pub(crate) enum Upload {
-    Gpu(Gpu, DeviceWeights),
-    Cpu(HashMap<String, RefCell<Vec<u32>>>),
-}
-
-impl Upload {
-    pub(crate) fn new(device: &Device) -> Self {
-        match device {
-            Device::Gpu(gpu) => Self::Gpu(gpu.clone(), DeviceWeights::default()),
-            Device::Cpu => Self::Cpu(HashMap::new()),
-        }
-    }
-
-    /// Makes room for a buffer.
-    pub(crate) fn reserve(&mut self, name: &str, words: usize) {
-        match self {
-            Self::Gpu(gpu, weights) => weights.reserve(gpu, name, words),
-            Self::Cpu(weights) => {
-                weights.insert(name.to_owned(), RefCell::new(vec![0; words]));
-            }
-        }
-    }
-
-    /// Makes room for a part of a matrix.
-    pub(crate) fn reserve_matrix(&mut self, name: &str, words: usize, store: Store) {
-        match self {
-            Self::Gpu(gpu, weights) => weights.reserve_matrix(gpu, name, words, store),
-            Self::Cpu(_) => self.reserve(name, words),
-        }
-    }
-
+impl Weights {
     /// Writes words.
     pub(crate) fn write(&self, name: &str, first: usize, words: &[u32]) {
         match self {
@@ -174,6 +143,46 @@ impl Upload {
         match self {
             Self::Gpu(gpu, _) => gpu.flush().await,
             Self::Cpu(_) => Ok(()),
+        }
+    }
+}
+
+/// Room for packed weights while it is made.
+pub(crate) enum Upload {
+    Gpu(Gpu, DeviceWeights),
+    Cpu(HashMap<String, RefCell<Vec<u32>>>),
+}
+
+impl Upload {
+    pub(crate) fn new(device: &Device) -> Self {
+        match device {
+            Device::Gpu(gpu) => Self::Gpu(gpu.clone(), DeviceWeights::default()),
+            Device::Cpu => Self::Cpu(HashMap::new()),
+        }
+    }
+
+    /// Makes room for a buffer.
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room.
+    pub(crate) async fn reserve(&mut self, name: &str, words: usize) -> Result<()> {
+        match self {
+            Self::Gpu(gpu, weights) => weights.reserve(gpu, name, words).await,
+            Self::Cpu(weights) => {
+                weights.insert(name.to_owned(), RefCell::new(vec![0; words]));
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes room for a part of a matrix.
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room.
+    pub(crate) async fn reserve_matrix(&mut self, name: &str, words: usize, store: Store) -> Result<()> {
+        match self {
+            Self::Gpu(gpu, weights) => weights.reserve_matrix(gpu, name, words, store).await,
+            Self::Cpu(_) => self.reserve(name, words).await,
         }
     }
 

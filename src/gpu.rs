@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::kernel::{Access, Arg, Element, Kernel};
 use crate::kernels::Tier;
 use crate::pack::{Store, TEXELS_PER_ROW, VEC};
+use crate::plan::Plan;
 use crate::tuning::{DeviceClass, Tuning};
 
 /// A compiled kernel.
@@ -412,6 +413,13 @@ impl Gpu {
         });
         let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
         Texels { texture, view, bytes, counters: self.count(bytes) }
+    }
+
+    /// Compiles the kernels of a plan, so that they are there when it is prepared. Browsers do it meanwhile.
+    pub fn compile(&self, plan: &Plan) {
+        for step in &plan.steps {
+            self.pipeline(step.kernel.as_ref(), &step.params);
+        }
     }
 
     /// The compiled kernel, compiled on first use.

@@ -7,18 +7,18 @@ use std::sync::Arc;
 use half::f16;
 
 use crate::budget::{Budget, Host, Sizes, Slice, UNFLUSHED_BYTES, capacity_for};
-use crate::chat::ChatTemplate;
+use crate::chat::{ChatTemplate, Date, Message};
 use crate::device::{Device, DeviceChoice, Machine, Upload, Weights};
 use crate::error::{Error, Result};
 use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, Vocabulary, WeightType, gguf, tokenizer};
 use crate::kernel::round_up;
 use crate::kernels::{KvType, Tier};
 use crate::llama::{self, Rows};
-use crate::pack::{BLOCK, Store, decode_row};
+use crate::pack::{BLOCK, decode_row};
 use crate::plan::Plan;
 use crate::sampling::{MAX_PENALTY_LAST_N, Sampling};
 use crate::scorer::{SCORER_ROWS, Scorer};
-use crate::session::Session;
+use crate::session::{Prime, Session};
 use crate::shape::Shape;
 use crate::source::Source;
 use crate::tokenizer::Tokenizer;
@@ -57,6 +57,8 @@ pub struct LoadOptions<'a> {
     /// The same, where `memory` is `None` and the device has no memory of its own: what the system has left, for the device
     /// and the host's own copies.
     pub shared_memory: Option<u64>,
+    /// The date that chat templates may tell; without one they tell none, or their own.
+    pub date: Option<Date>,
     /// Told the bytes that are loaded, and all bytes.
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
 }
@@ -83,6 +85,7 @@ struct Inner {
     first_capacity: usize,
     budget: Budget,
     host: Host,
+    date: Option<Date>,
 }
 
 /// What a device that is lost takes with it.
@@ -104,6 +107,44 @@ impl Model {
     /// Where the source cannot be read or is malformed, asks for something unsupported, has no weights or no tokenizer,
     /// does not fit the memory, or the device fails.
     pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
+        let progress = options.progress.take();
+        let (model, tensors) = Self::begin(source, options).await?;
+        Loader::new(source, &tensors, &model, progress).all(None).await?;
+        Ok(model)
+    }
+
+    /// The same, with a session whose conversation will begin with `messages`: each layer's part of them is computed as
+    /// soon as its weights are there, so that little is left when the last have come. A template that refuses these
+    /// messages on their own leaves the session empty, and so does a model that has none.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn load_primed(
+        source: &dyn Source,
+        mut options: LoadOptions<'_>,
+        messages: &[Message],
+    ) -> Result<(Self, Session)> {
+        let progress = options.progress.take();
+        let (model, tensors) = Self::begin(source, options).await?;
+        let mut session = model.session()?;
+        session.ready().await?;
+        let loader = Loader::new(source, &tensors, &model, progress);
+        match model.chat_template().and_then(|template| template.encode(messages, model.tokenizer())) {
+            Ok(ids) => {
+                let mut prime = session.prime(&ids)?;
+                loader.all(Some(&mut prime)).await?;
+                prime.finish().await?;
+            }
+            Err(error) => {
+                log::debug!("not primed: {error}");
+                loader.all(None).await?;
+            }
+        }
+        Ok((model, session))
+    }
+
+    /// A model with room for its weights, and where they come from.
+    async fn begin(source: &dyn Source, options: LoadOptions<'_>) -> Result<(Self, ModelTensors)> {
         // What is wrong with the file's own tokenizer does not matter where another takes its place.
         let checkpoint = match options.tokenizer {
             Some(_) => gguf::read_model(source).await?,
@@ -135,9 +176,13 @@ impl Model {
         let first_capacity = options.first_capacity.unwrap_or(FIRST_CAPACITY).clamp(1, context);
         let sizes = Sizes { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
         let budget = sizes.check(memory)?;
+        if let Device::Gpu(gpu) = &device {
+            let capacity = capacity_for(0, first_capacity, context);
+            llama::session_plans(&shape, &matrices, &tuning, capacity).iter().for_each(|plan| gpu.compile(plan));
+        }
         let tokenizer = Tokenizer::from_vocabulary(&vocabulary)?;
         drop(vocabulary);
-        let weights = Loader::new(source, &tensors, &device, options.progress.take()).all(&matrices).await?;
+        let weights = reserve(&device, &matrices, shape.dim).await?;
         let inner = Inner {
             name,
             parameters,
@@ -153,8 +198,9 @@ impl Model {
             first_capacity,
             budget,
             host,
+            date: options.date,
         };
-        Ok(Self { inner: Rc::new(inner) })
+        Ok((Self { inner: Rc::new(inner) }, tensors))
     }
 
     /// The model's own name, or the file's.
@@ -213,7 +259,8 @@ impl Model {
         if (Tuning { kv: tuning.kv, ..device.tuning() }) != *tuning {
             return Err(Error::NoDevice(format!("{} is another kind of device than before", device.name())));
         }
-        let weights = Loader::new(source, &tensors, &device, None).all(matrices).await?;
+        let weights = reserve(&device, matrices, shape.dim).await?;
+        Loader::of(source, &tensors, &self.inner, weights.clone(), None).all(None).await?;
         *live.borrow_mut() = Live { device, weights };
         Ok(())
     }
@@ -234,7 +281,11 @@ impl Model {
     /// # Errors
     /// [`Error::Template`] where the file's own is broken, [`Error::NoChatTemplate`] where there is none.
     pub fn chat_template(&self) -> Result<ChatTemplate> {
-        ChatTemplate::of(self.inner.chat_template.as_deref(), &self.inner.tokenizer)
+        let template = ChatTemplate::of(self.inner.chat_template.as_deref(), &self.inner.tokenizer)?;
+        Ok(match self.inner.date {
+            Some(date) => template.with_date(date),
+            None => template,
+        })
     }
 
     /// Tokens that a session holds.
@@ -392,12 +443,33 @@ fn all_bytes(tensors: &ModelTensors) -> u64 {
         + layers.map(len).sum::<u64>()
 }
 
-/// Reads, packs and uploads.
+/// Room for every weight. Nothing is read before the device has all of it.
+async fn reserve(device: &Device, matrices: &Matrices, dim: usize) -> Result<Weights> {
+    let (mut upload, store) = (Upload::new(device), device.tuning().store);
+    for part in matrices.iter().flat_map(|matrix| &matrix.parts) {
+        upload.reserve_matrix(&part.name, part.layout.words(), store).await?;
+    }
+    let norms = (0..matrices.layers.len()).flat_map(layer_norms).chain([OUTPUT_NORM.to_owned()]);
+    for name in norms {
+        upload.reserve(&name, round_up(dim, BLOCK)).await?;
+    }
+    Ok(upload.finish())
+}
+
+/// The buffer of the last norm.
+const OUTPUT_NORM: &str = "output_norm";
+
+/// The buffers of a layer's norms.
+fn layer_norms(layer: usize) -> [String; 2] {
+    [format!("blk.{layer}.attn_norm"), format!("blk.{layer}.ffn_norm")]
+}
+
+/// Reads, packs and uploads, in the order of use.
 struct Loader<'a, 'p> {
     source: &'a dyn Source,
     tensors: &'a ModelTensors,
-    upload: Upload,
-    store: Store,
+    inner: &'a Inner,
+    weights: Weights,
     loaded: u64,
     total: u64,
     unflushed: usize,
@@ -408,28 +480,43 @@ impl<'a, 'p> Loader<'a, 'p> {
     fn new(
         source: &'a dyn Source,
         tensors: &'a ModelTensors,
-        device: &Device,
+        model: &'a Model,
         progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
     ) -> Self {
-        Self {
-            source,
-            tensors,
-            upload: Upload::new(device),
-            store: device.tuning().store,
-            loaded: 0,
-            total: all_bytes(tensors),
-            unflushed: 0,
-            progress,
-        }
+        let weights = model.inner.live.borrow().weights.clone();
+        Self::of(source, tensors, &model.inner, weights, progress)
     }
 
-    /// Every weight, on the device.
-    async fn all(mut self, matrices: &Matrices) -> Result<Weights> {
-        for matrix in matrices.iter() {
-            self.matrix(matrix).await?;
+    fn of(
+        source: &'a dyn Source,
+        tensors: &'a ModelTensors,
+        inner: &'a Inner,
+        weights: Weights,
+        progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
+    ) -> Self {
+        Self { source, tensors, inner, weights, loaded: 0, total: all_bytes(tensors), unflushed: 0, progress }
+    }
+
+    /// Every weight. What `prime` can compute with those that are there, it computes meanwhile.
+    async fn all(mut self, mut prime: Option<&mut Prime<'_>>) -> Result<()> {
+        let matrices = &self.inner.matrices;
+        self.matrix(&matrices.embedding).await?;
+        for (i, (matrices, tensors)) in matrices.layers.iter().zip(&self.tensors.layers).enumerate() {
+            let [attn_norm, ffn_norm] = layer_norms(i);
+            self.norm(&attn_norm, &tensors.attn_norm).await?;
+            self.norm(&ffn_norm, &tensors.ffn_norm).await?;
+            for matrix in matrices.iter() {
+                self.matrix(matrix).await?;
+            }
+            if let Some(prime) = &mut prime {
+                prime.layer_arrived(i).await?;
+            }
         }
-        self.norms().await?;
-        Ok(self.upload.finish())
+        self.norm(OUTPUT_NORM, &self.tensors.output_norm).await?;
+        if let Some(head) = &matrices.head {
+            self.matrix(head).await?;
+        }
+        self.weights.flush().await
     }
 
     fn advance(&mut self, bytes: u64) {
@@ -441,7 +528,6 @@ impl<'a, 'p> Loader<'a, 'p> {
 
     async fn matrix(&mut self, matrix: &Matrix) -> Result<()> {
         for part in &matrix.parts {
-            self.upload.reserve_matrix(&part.name, part.layout.words(), self.store);
             let Slice { rows, row_bytes } = Slice::of(matrix, part, self.tensors);
             for first in (0..part.layout.rows).step_by(rows) {
                 let count = rows.min(part.layout.rows - first);
@@ -450,7 +536,7 @@ impl<'a, 'p> Loader<'a, 'p> {
                 self.unflushed += count * row_bytes;
                 if self.unflushed >= UNFLUSHED_BYTES {
                     self.unflushed = 0;
-                    self.upload.flush().await?;
+                    self.weights.flush().await?;
                 }
             }
         }
@@ -485,7 +571,7 @@ impl<'a, 'p> Loader<'a, 'p> {
             &slice[(row - ranges[i].1) * row_bytes..][..*row_bytes]
         };
         let planes = part.layout.pack(&rows.iter().map(|(id, row)| at(id, *row)).collect::<Vec<_>>());
-        self.upload.write_rows(&part.name, &part.layout, first, &planes);
+        self.weights.write_rows(&part.name, &part.layout, first, &planes);
         drop(bytes);
         for (id, low, high) in &ranges {
             let tensor = id.find(self.tensors);
@@ -495,26 +581,18 @@ impl<'a, 'p> Loader<'a, 'p> {
         Ok(read)
     }
 
-    async fn norms(&mut self) -> Result<()> {
-        let tensors = self.tensors;
-        let layers = tensors.layers.iter().enumerate().flat_map(|(i, l)| {
-            [(format!("blk.{i}.attn_norm"), &l.attn_norm), (format!("blk.{i}.ffn_norm"), &l.ffn_norm)]
-        });
-        let norms: Vec<_> = layers.chain([("output_norm".to_owned(), &tensors.output_norm)]).collect();
-        for (name, tensor) in norms {
-            let len = tensor.bytes.end - tensor.bytes.start;
-            let bytes = self.source.read_at(tensor.bytes.start, len as usize).await?;
-            let numbers: Vec<f32> = match tensor.kind {
-                WeightType::F16 => bytes.chunks_exact(2).map(|v| f16::from_le_bytes([v[0], v[1]]).to_f32()).collect(),
-                kind => decode_row(kind, &bytes, tensor.cols),
-            };
-            let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
-            words.resize(round_up(words.len(), BLOCK), 0);
-            self.upload.reserve(&name, words.len());
-            self.upload.write(&name, 0, &words);
-            drop(bytes);
-            self.advance(len);
-        }
-        self.upload.flush().await
+    async fn norm(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
+        let len = tensor.bytes.end - tensor.bytes.start;
+        let bytes = self.source.read_at(tensor.bytes.start, len as usize).await?;
+        let numbers: Vec<f32> = match tensor.kind {
+            WeightType::F16 => bytes.chunks_exact(2).map(|v| f16::from_le_bytes([v[0], v[1]]).to_f32()).collect(),
+            kind => decode_row(kind, &bytes, tensor.cols),
+        };
+        let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
+        words.resize(round_up(words.len(), BLOCK), 0);
+        self.weights.write(name, 0, &words);
+        drop(bytes);
+        self.advance(len);
+        Ok(())
     }
 }

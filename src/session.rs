@@ -1,11 +1,13 @@
 //! A conversation: its ids and KV cache.
 
 mod conversation;
+mod prime;
 mod reply;
 mod stop;
 
 use std::sync::Arc;
 
+pub(crate) use prime::Prime;
 pub use reply::{Reply, Stats, StopReason};
 
 use crate::chat::{ChatTemplate, Prompt};

@@ -227,3 +227,31 @@ fn text_waits_and_comes_in_the_end() {
     assert_eq!(reply.finish().stop_reason, StopReason::Cancelled);
     assert_eq!(session.tokens()[session.tokens().len() - 2..], whole.ids[..2]);
 }
+
+/// What was computed behind the weights is not computed again, and says the same.
+#[test]
+fn a_primed_session_has_its_beginning() {
+    let bytes: &[u8] = include_bytes!("../models/llamita-stories.gguf");
+    let source = Bytes::new("bundled", bytes);
+    let system =
+        Message::system("You tell short stories for children. Every story has a happy end, and nobody is hurt.");
+    let messages = [system.clone(), Message::user("Tell me a story about a cat.")];
+    for device in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
+        let options = || LoadOptions { device: device.clone(), ..Default::default() };
+        let model = pollster::block_on(Model::load(&source, options())).unwrap_or_else(|error| panic!("{error}"));
+        let expected = run(&mut model.session().expect("a session"), &messages, greedy(30));
+        let primed = pollster::block_on(Model::load_primed(&source, options(), std::slice::from_ref(&system)));
+        let (_, mut session) = primed.unwrap_or_else(|error| panic!("{error}"));
+        let held = session.tokens().len();
+        assert!(held > 15, "{held} tokens of the system prompt");
+        let ran = run(&mut session, &messages, greedy(30));
+        assert_eq!(ran.text, expected.text);
+        let new = ran.stats.prompt_tokens;
+        // It holds the header of an answer too, which a user's message takes the place of.
+        assert!(new + held <= expected.stats.prompt_tokens + 8, "{new} of {}", expected.stats.prompt_tokens);
+        // A conversation that begins otherwise is not disturbed.
+        let other = [Message::user("Tell me a story about a dog.")];
+        let expected = run(&mut model.session().expect("a session"), &other, greedy(12));
+        assert_eq!(run(&mut session, &other, greedy(12)).text, expected.text);
+    }
+}

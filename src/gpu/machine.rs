@@ -45,8 +45,14 @@ pub struct DeviceWeights {
 
 impl DeviceWeights {
     /// Makes room for a buffer.
-    pub fn reserve(&mut self, gpu: &Gpu, name: &str, words: usize) {
-        self.buffers.insert(name.to_owned(), gpu.allocate(name, words, STATE));
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room.
+    pub async fn reserve(&mut self, gpu: &Gpu, name: &str, words: usize) -> Result<()> {
+        let (buffer, answer) = gpu.admitted(name, buffer_bytes(words), || gpu.allocate(name, words, STATE))?;
+        answer.await?;
+        self.buffers.insert(name.to_owned(), buffer);
+        Ok(())
     }
 
     /// Gives the memory back, whoever still holds the weights of a device that is lost.
@@ -56,13 +62,17 @@ impl DeviceWeights {
     }
 
     /// Makes room for a part of a matrix.
-    pub fn reserve_matrix(&mut self, gpu: &Gpu, name: &str, words: usize, store: Store) {
-        match store {
-            Store::Buffer => self.reserve(gpu, name, words),
-            Store::Texels => {
-                self.texels.insert(name.to_owned(), gpu.allocate_texels(name, words));
-            }
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room.
+    pub async fn reserve_matrix(&mut self, gpu: &Gpu, name: &str, words: usize, store: Store) -> Result<()> {
+        if store == Store::Buffer {
+            return self.reserve(gpu, name, words).await;
         }
+        let (texels, answer) = gpu.admitted(name, texels_bytes(words), || gpu.allocate_texels(name, words))?;
+        answer.await?;
+        self.texels.insert(name.to_owned(), texels);
+        Ok(())
     }
 
     /// Writes words; into a matrix only whole texels.

@@ -54,12 +54,6 @@ async function infoOf(model: Model): Promise<ModelInfo> {
   return { ...info, device: info.device || await adapterName() };
 }
 
-/** The date and time of the clock on the wall, as templates tell it: 2024-07-26T15:30. */
-function localDate(): string {
-  const now = new Date();
-  return new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
 function disposeSession(id: number): void {
   const entry = sessions.get(id);
   if (!entry) return;
@@ -69,13 +63,13 @@ function disposeSession(id: number): void {
 }
 
 async function load(
-  { source: spec, options, keep }: Calls['load']['args'], { signal, cancel, event }: CallContext,
+  { source: spec, options, keep, prime }: Calls['load']['args'], { signal, cancel, event }: CallContext,
 ): Promise<Calls['load']['result']> {
   const meter = new RateMeter(event);
   const source = await openSource(spec, { signal, onProgress: event, keep });
   try {
     const tell = (loaded: number, total: number) => meter.tell('load', loaded, total);
-    const model = await Model.load(source, options, tell, cancel);
+    const model = await Model.load(source, options, JSON.stringify(prime), tell, cancel);
     const id = ++next;
     models.set(id, { model, source, sessions: new Set() });
     return { model: id, info: await infoOf(model) };
@@ -143,7 +137,7 @@ export const handlers: Handlers = {
 
   async session({ model: id }) {
     const { model, sessions: own } = found(models, id, 'model');
-    const session = await model.session(localDate());
+    const session = await model.session();
     const key = ++next;
     sessions.set(key, { session, model: id });
     own.add(key);

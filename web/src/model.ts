@@ -16,10 +16,16 @@ export function toSpec(source: ModelSource): SourceSpec {
   return source;
 }
 
+/** The date and time of the clock on the wall, as templates tell it: 2024-07-26T15:30. */
+function localDate(): string {
+  const now = new Date();
+  return new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
 /** The options that the engine itself takes. */
 function engineOptions(options: LoadOptions): Json {
   const { device, tier, context, kv, memory, maskLimits } = options;
-  return JSON.stringify({ device, tier, context, kv, memory, maskLimits });
+  return JSON.stringify({ device, tier, context, kv, memory, maskLimits, date: localDate() });
 }
 
 /** A loaded model. */

@@ -1,5 +1,6 @@
 //! A model in a browser, and what can be known of one before anything is allocated.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use js_sys::{Function, Promise};
@@ -9,6 +10,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::future_to_promise;
 
 use crate::budget::{Budget, Sizes};
+use crate::chat::Message;
 use crate::device::Device;
 use crate::error::Error;
 use crate::format::{Checkpoint, gguf};
@@ -110,30 +112,41 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
 pub struct Model {
     model: crate::Model,
     source: Rc<JsSource>,
+    /// The first session, which was begun while the model loaded.
+    primed: RefCell<Option<crate::Session>>,
 }
 
 #[wasm_bindgen]
 impl Model {
-    /// Loads a model. `progress` is told the bytes that are on the device, and all bytes.
+    /// Loads a model. `progress` is told the bytes that are on the device, and all bytes. `prime` are messages (JSON) that
+    /// the first session will begin with, computed meanwhile; none are an empty array.
     ///
     /// # Errors
     /// Those of [`crate::Model::load`], and those of the source.
     pub async fn load(
         source: ByteSource,
         options: String,
+        prime: String,
         progress: Function,
         cancel: &Cancel,
     ) -> Result<Model, JsValue> {
         let source = Rc::new(JsSource::new(source));
-        let loading: Loading = parse(&options)?;
+        let (loading, prime): (Loading, Vec<Message>) = (parse(&options)?, parse(&prime)?);
         let mut options = loading.options()?;
         let mut tell = |loaded: u64, total: u64| {
             // Whoever listens may fail for itself.
             progress.call2(&JsValue::NULL, &JsValue::from_f64(loaded as f64), &JsValue::from_f64(total as f64)).ok();
         };
         options.progress = Some(&mut tell);
-        match cancel.attend(crate::Model::load(source.as_ref(), options)).await {
-            Some(Ok(model)) => Ok(Self { model, source }),
+        let load = async {
+            if prime.is_empty() {
+                return crate::Model::load(source.as_ref(), options).await.map(|model| (model, None));
+            }
+            let (model, session) = crate::Model::load_primed(source.as_ref(), options, &prime).await?;
+            Ok((model, Some(session)))
+        };
+        match cancel.attend(load).await {
+            Some(Ok((model, primed))) => Ok(Self { model, source, primed: RefCell::new(primed) }),
             Some(Err(error)) => Err(source.failure(error)),
             None => Err(aborted()),
         }
@@ -160,17 +173,16 @@ impl Model {
         info.json()
     }
 
-    /// A conversation. `date` is what the clock shows (`2024-07-26T15:30`), for templates that tell it.
+    /// A conversation; the first one holds what the model was primed with.
     ///
     /// # Errors
     /// Where the device is lost or out of memory.
-    pub async fn session(&self, date: String) -> Result<Session, JsValue> {
+    pub async fn session(&self) -> Result<Session, JsValue> {
+        if let Some(session) = self.primed.take() {
+            return Ok(Session::new(session, self.source.clone()));
+        }
         let mut session = self.model.session()?;
         session.ready().await?;
-        // Without a template a text can still be continued: the error is that of a reply to messages.
-        if let Ok(template) = self.model.chat_template() {
-            session.set_chat_template(template.with_date(date.parse()?));
-        }
         Ok(Session::new(session, self.source.clone()))
     }
 

@@ -29,6 +29,8 @@ pub struct Loading {
     kv: Option<String>,
     memory: Option<u64>,
     mask_limits: Option<String>,
+    /// What the clock on the wall shows, for templates that tell it.
+    date: Option<String>,
 }
 
 /// A value out of a few names.
@@ -75,6 +77,7 @@ impl Loading {
             context: self.context,
             kv: self.kv()?,
             memory: self.memory,
+            date: self.date.as_deref().map(str::parse).transpose()?,
             ..LoadOptions::default()
         })
     }
