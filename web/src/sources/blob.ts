@@ -1,5 +1,6 @@
 /** Files that the page has: chosen, dropped, or bytes in memory. */
 import { BadModel } from '../errors.js';
+import { free } from './free.js';
 import type { Origin } from './origin.js';
 import type { ByteSource } from './source.js';
 
@@ -8,10 +9,14 @@ const nameOf = (blob: Blob) => blob instanceof File ? blob.name : 'the given byt
 /** A file to load from. */
 export function blobSource(blob: Blob): ByteSource {
   const name = nameOf(blob);
+  let last: Uint8Array | undefined;
   return {
     name,
     size: blob.size,
-    read: (offset, length) => readBlob(blob, name, offset, offset + length),
+    async read(offset, length) {
+      free(last);
+      return last = await readBlob(blob, name, offset, offset + length);
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 /** A file on a server that is read without being stored. */
 import { NoRange } from '../errors.js';
+import { free } from './free.js';
 import { aborted, reliable, type Origin, type Retry } from './origin.js';
 import type { ByteSource } from './source.js';
 
@@ -17,6 +18,8 @@ export class DirectSource implements ByteSource {
   /** What came and was not asked for yet, and where it is in the file. */
   #rest: Uint8Array = new Uint8Array(0);
   #at = 0;
+  #piece: Uint8Array | undefined;
+  #last: Uint8Array | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
   /** `told` hears where reading has come to. */
@@ -41,15 +44,17 @@ export class DirectSource implements ByteSource {
 
   async #read(offset: number, length: number): Promise<Uint8Array> {
     if (this.#stop.signal.aborted) throw aborted(this.name);
-    const bytes = new Uint8Array(length);
+    free(this.#last);
+    const bytes = this.#last = new Uint8Array(length);
     if (length === 0) return bytes;
     await this.#seek(offset);
     let filled = 0;
     while (filled < length) {
       if (this.#rest.length === 0) {
+        free(this.#piece);
         const next = await this.#stream?.next();
         if (!next?.value) throw aborted(this.name);
-        this.#rest = next.value;
+        this.#rest = this.#piece = next.value;
       }
       // Where the stream begins before what was asked for.
       const skipped = Math.min(Math.max(offset - this.#at, 0), this.#rest.length);

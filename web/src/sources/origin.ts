@@ -1,5 +1,6 @@
 /** A file that is elsewhere, read as a stream, and again when the stream ends too early. */
 import { Aborted, BadModel, LlamitaError, Offline } from '../errors.js';
+import { free } from './free.js';
 import type { Version } from '../store/journal.js';
 
 /** A file that can be read from any offset. */
@@ -11,7 +12,7 @@ export interface Origin {
   readonly sha256?: string | undefined;
   /** False where reading from an offset costs reading everything before it. */
   readonly ranges: boolean;
-  /** Bytes from `begin`, until `end` or until the line is cut. */
+  /** Bytes from `begin`, until `end` or until the line is cut. Each piece is the reader's own, to be freed. */
   stream(begin: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void>;
 }
 
@@ -103,6 +104,7 @@ export async function readRange(
   for await (const piece of reliable(origin, begin, end, retry, signal)) {
     bytes.set(piece, at);
     at += piece.length;
+    free(piece);
   }
   return bytes;
 }

@@ -6,7 +6,10 @@ export interface ByteSource {
   readonly size: number;
   /** The files of a checkpoint that was split, in order, whose bytes stand one behind the other. */
   readonly parts?: readonly { readonly name: string; readonly size: number }[];
-  /** Exactly `length` bytes from `offset`; at most 16 MiB at a time. */
+  /**
+   * Exactly `length` bytes from `offset`; at most 16 MiB at a time. They are the caller's until the next read, which
+   * gives their memory back.
+   */
   read(offset: number, length: number): Promise<Uint8Array>;
   close?(): void;
   /** For a download that turns out to be no model: forgets what was stored of it. */

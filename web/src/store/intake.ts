@@ -1,5 +1,6 @@
 /** A file on its way into the store. It can be read meanwhile: reads wait for their bytes. */
 import { BadModel } from '../errors.js';
+import { free } from '../sources/free.js';
 import { otherVersion } from '../sources/http.js';
 import { aborted, readRange, reliable, type Origin, type Retry } from '../sources/origin.js';
 import type { ByteSource } from '../sources/source.js';
@@ -97,6 +98,7 @@ export class Intake implements ByteSource {
         told();
         if (at + part.length === filling.length) filling = await this.#keep(filling, hash);
       }
+      free(piece);
     }
     await this.#finish(hash.digest());
     this.#readable = this.size;

@@ -1,0 +1,40 @@
+// Loading large files: what it costs in memory, and how soon the first word comes.
+import assert from 'node:assert/strict';
+import { faultServer } from './faults.mjs';
+import { llama } from './gguf.mjs';
+import { browserTest } from './harness.mjs';
+import { heapMeter } from './heap.mjs';
+import { BLANK } from './server.mjs';
+
+const MB = 1e6;
+const large = llama({ layers: 24, dim: 1024, ffn: 4096, heads: 16, kvHeads: 4 });
+
+browserTest('several hundred MB load with less than 100 MB of scripts and WebAssembly', async ({ page, context, origin, log }) => {
+  // A fast line, 200 Mbit/s: what comes faster than it is used waits in the browser's own buffers.
+  const server = await faultServer({ '/large.gguf': large }, { rate: 25e6 });
+  try {
+    await page.goto(origin + BLANK);
+    for (const [what, source] of [['from a server', 'url'], ['from the store', 'stored']]) {
+      const meter = await heapMeter(context, page);
+      const ms = await page.evaluate(async ([origin, url, source]) => {
+        const { Model, ModelStore } = await import(`${origin}/llamita/index.js`);
+        const begin = performance.now();
+        const store = await ModelStore.open();
+        const model = await Model.load(source === 'url' ? url : { stored: (await store.list())[0].id });
+        const ms = performance.now() - begin;
+        const session = await model.session();
+        await session.reply('Hello', { maxTokens: 1 }).text();
+        await model.dispose();
+        return ms;
+      }, [origin, `${server.origin}/large.gguf`, source]);
+      const { sum, wasm, samples, watched, page: own, workers } = await meter.stop();
+      log(`${(large.size / MB).toFixed(0)} MB ${what} in ${(ms / 1000).toFixed(1)} s: at most ${(sum / MB).toFixed(0)} MB, `
+        + `of which ${(wasm / MB).toFixed(0)} MB WebAssembly (${samples} samples)`);
+      if (process.env.LLAMITA_WEB_DETAILS) log(JSON.stringify({ own, workers }));
+      assert.ok(watched === 1 && samples > 10 && wasm > 1 * MB, 'the worker was looked at');
+      assert.ok(sum < 100 * MB, `${(sum / MB).toFixed(0)} MB were held`);
+    }
+  } finally {
+    await server.close();
+  }
+});
