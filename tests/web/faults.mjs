@@ -51,8 +51,8 @@ export async function hashOf(content, begin = 0, end = content.size) {
 const EXPOSED = 'Content-Range, ETag, Accept-Ranges';
 
 /**
- * Serves `files`, `{ '/path': content }`, on an origin of its own. Its faults are fields of `rules`, which may change at
- * any time; each holds for all files:
+ * Serves `files`, `{ '/path': content }`, on an origin of its own. Its faults are fields of `rules`, which may change
+ * at any time; each holds for all files:
  * - `cors: false`, `expose: false`: no header for other origins at all; none that shows them Content-Range and ETag
  * - `ranges: false`: whole files only; `length: false`: nor their length
  * - `status`: an answer with this status; `statusTimes`: only so many times
@@ -75,7 +75,8 @@ export async function faultServer(files, rules = {}) {
     };
     const answer = (status, headers = {}, body = '') => response.writeHead(status, { ...cors, ...headers }).end(body);
     if (request.method === 'OPTIONS') {
-      return answer(204, { 'access-control-allow-headers': 'authorization, range', 'access-control-allow-methods': '*' });
+      const allowed = { 'access-control-allow-headers': 'authorization, range', 'access-control-allow-methods': '*' };
+      return answer(204, allowed);
     }
     const { range, authorization } = request.headers;
     record.requests.push({ method: request.method, path, range, authorization });
@@ -102,7 +103,8 @@ export async function faultServer(files, rules = {}) {
     const file = new URLSearchParams(body).get('paths');
     const oid = rules.published?.[`/${repo}/${file}`];
     if (rules.published === undefined) return answer(404);
-    return answer(200, { 'content-type': 'application/json' }, JSON.stringify([{ path: file, ...(oid ? { lfs: { oid } } : {}) }]));
+    const said = [{ path: file, ...(oid ? { lfs: { oid } } : {}) }];
+    return answer(200, { 'content-type': 'application/json' }, JSON.stringify(said));
   }
 
   async function send(request, response, content, cors) {

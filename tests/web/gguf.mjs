@@ -33,7 +33,7 @@ const u64 = (value) => { const b = Buffer.alloc(8); b.writeBigUInt64LE(BigInt(va
 const f32 = (value) => { const b = Buffer.alloc(4); b.writeFloatLE(value); return b; };
 const array = (kind, items) => Buffer.concat([u32(kind), u64(items.length), ...items]);
 
-/** A content for servers: `{ size, read }`. `layers`, `dim`, `ffn`, `heads`, `kvHeads` and `vocabulary` are its shape. */
+/** A content for servers, `{ size, read }`, of a shape: `layers`, `dim`, `ffn`, `heads`, `kvHeads`, `vocabulary`. */
 export function llama(shape) {
   const { layers, dim, ffn, heads, kvHeads, vocabulary: count = 128_256, context = 2048 } = shape;
   const { tokens, types, merges, bos, eos } = vocabulary(count);

@@ -25,12 +25,16 @@ browserTest('errors and warnings of pages and workers are complaints', async ({ 
     console.warn('a warning');
     setTimeout(() => { throw new Error('thrown by the page'); });
     Promise.reject(new Error('rejected by the page'));
-    const text = "console.error('said by the worker'); setTimeout(() => postMessage('done'), 50); throw new Error('thrown by the worker');";
+    const text = `console.error('said by the worker');
+      setTimeout(() => postMessage('done'), 50);
+      throw new Error('thrown by the worker');`;
     const worker = new Worker(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
     await new Promise((resolve) => { worker.onmessage = resolve; });
   });
   const text = complaints.join('\n');
-  const expected = [/a warning/, /thrown by the page/, /rejected by the page/, /said by the worker/, /thrown by the worker/];
+  const expected = [
+    /a warning/, /thrown by the page/, /rejected by the page/, /said by the worker/, /thrown by the worker/,
+  ];
   for (const pattern of expected) assert.match(text, pattern);
   expected.forEach(allow);
 });

@@ -1,6 +1,6 @@
 // What scripts and WebAssembly hold in memory, in a page and its workers, by the browser's own count.
 
-/** Starts to look every `every` milliseconds. `stop()` gives the largest sum seen, in bytes, and what it consisted of. */
+/** Looks every `every` milliseconds. `stop()` gives the largest sum seen, in bytes, and what it consisted of. */
 export async function heapMeter(context, page, every = 25) {
   const devtools = await context.newCDPSession(page);
   const workers = new Map();
@@ -28,10 +28,10 @@ export async function heapMeter(context, page, every = 25) {
   let peak = { sum: 0 };
   let samples = 0;
   let going = true;
-  const heap = ({ usedSize, backingStorageSize, embedderHeapUsedSize }) => usedSize + backingStorageSize + embedderHeapUsedSize;
+  const heap = (usage) => usage.usedSize + usage.backingStorageSize + usage.embedderHeapUsedSize;
   const look = async () => {
-    const usages = [devtools.send('Runtime.getHeapUsage'), ...[...workers.keys()].map((id) => ask(id, 'Runtime.getHeapUsage'))];
-    const [own, ...others] = (await Promise.all(usages));
+    const asked = [...workers.keys()].map((id) => ask(id, 'Runtime.getHeapUsage'));
+    const [own, ...others] = await Promise.all([devtools.send('Runtime.getHeapUsage'), ...asked]);
     const sum = [own, ...others].reduce((sum, usage) => sum + heap(usage), 0);
     samples += 1;
     if (sum > peak.sum) peak = { sum, page: own, workers: others };
@@ -47,8 +47,9 @@ export async function heapMeter(context, page, every = 25) {
   async function wasm() {
     let sum = 0;
     for (const id of workers.keys()) {
-      const { result: { objectId } } = await ask(id, 'Runtime.evaluate', { expression: 'WebAssembly.Memory.prototype' });
-      const { objects } = await ask(id, 'Runtime.queryObjects', { prototypeObjectId: objectId });
+      const prototype = await ask(id, 'Runtime.evaluate', { expression: 'WebAssembly.Memory.prototype' });
+      const { objectId: prototypeObjectId } = prototype.result;
+      const { objects } = await ask(id, 'Runtime.queryObjects', { prototypeObjectId });
       const { result } = await ask(id, 'Runtime.callFunctionOn', {
         objectId: objects.objectId, returnByValue: true,
         functionDeclaration: 'function () { return this.reduce((sum, memory) => sum + memory.buffer.byteLength, 0); }',

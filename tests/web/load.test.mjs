@@ -9,7 +9,8 @@ import { BLANK } from './server.mjs';
 const MB = 1e6;
 const large = llama({ layers: 24, dim: 1024, ffn: 4096, heads: 16, kvHeads: 4 });
 
-browserTest('several hundred MB load with less than 100 MB of scripts and WebAssembly', async ({ page, context, origin, log }) => {
+browserTest('several hundred MB load with less than 100 MB of scripts and WebAssembly', async (stage) => {
+  const { page, context, origin, log } = stage;
   // A fast line, 200 Mbit/s: what comes faster than it is used waits in the browser's own buffers.
   const server = await faultServer({ '/large.gguf': large }, { rate: 25e6 });
   try {
@@ -28,8 +29,9 @@ browserTest('several hundred MB load with less than 100 MB of scripts and WebAss
         return ms;
       }, [origin, `${server.origin}/large.gguf`, source]);
       const { sum, wasm, samples, watched, page: own, workers } = await meter.stop();
-      log(`${(large.size / MB).toFixed(0)} MB ${what} in ${(ms / 1000).toFixed(1)} s: at most ${(sum / MB).toFixed(0)} MB, `
-        + `of which ${(wasm / MB).toFixed(0)} MB WebAssembly (${samples} samples)`);
+      const mb = (bytes) => `${(bytes / MB).toFixed(0)} MB`;
+      log(`${mb(large.size)} ${what} in ${(ms / 1000).toFixed(1)} s: at most ${mb(sum)}, `
+        + `WebAssembly ${mb(wasm)} (${samples} samples)`);
       if (process.env.LLAMITA_WEB_DETAILS) log(JSON.stringify({ own, workers }));
       assert.ok(watched === 1 && samples > 10 && wasm > 1 * MB, 'the worker was looked at');
       assert.ok(sum < 100 * MB, `${(sum / MB).toFixed(0)} MB were held`);

@@ -22,7 +22,7 @@ function reason({ details, skip, todo }) {
 
 function report(event) {
   const { name, file, nesting, details, skip, todo } = event;
-  if (details.type === 'suite' || (nesting === 0 && file === name)) return; // The files themselves, where Node lists them.
+  if (details.type === 'suite' || (nesting === 0 && file === name)) return; // The files, where Node lists them.
   const good = details.passed && skip === undefined && todo === undefined;
   if (good) passed += 1; else failed += 1;
   console.log(`${good ? 'ok    ' : 'FAILED'} ${name}  ${(details.duration_ms / 1000).toFixed(1)} s`);
@@ -33,7 +33,8 @@ const stream = run({ files: files.map((name) => join(here, name)), concurrency: 
 stream.on('test:pass', (event) => report({ ...event, details: { ...event.details, passed: true } }));
 stream.on('test:fail', (event) => report({ ...event, details: { ...event.details, passed: false } }));
 stream.on('test:diagnostic', ({ message, nesting }) => {
-  if (nesting > 0 || !/^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(message)) console.log(`       ${message}`);
+  const summary = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(message);
+  if (nesting > 0 || !summary) console.log(`       ${message}`);
 });
 stream.on('test:stderr', ({ message }) => process.stderr.write(message));
 stream.on('end', () => {

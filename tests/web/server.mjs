@@ -12,7 +12,8 @@ const TYPES = {
 
 /** An empty page on every server, for tests that need an origin and no application. */
 export const BLANK = '/blank.html';
-const BLANK_PAGE = '<!doctype html><html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>blank</title>';
+const BLANK_PAGE = `<!doctype html>
+<html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>blank</title>`;
 
 /**
  * Serves folders, each under a prefix: `{ '/': site, '/pkg/': pkg }`; the longest prefix that fits is taken.

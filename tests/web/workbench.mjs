@@ -47,8 +47,8 @@ const WORKER = `
   postMessage('ready');`;
 
 /**
- * Opens an empty page with a worker. The result runs a function there: `bench(async (lib, args) => …, args)`. An error
- * comes back as a thrown object with `kind`, `message` and `numbers`. `before` is code that the worker runs first.
+ * Opens an empty page with a worker. The result runs a function there: `bench(async (lib, args) => …, args)`. An
+ * error comes back as a thrown object with `kind`, `message` and `numbers`. `before` is code that runs there first.
  */
 export async function workbench(page, origin, before = '') {
   await page.goto(origin + BLANK);
@@ -71,7 +71,8 @@ export async function workbench(page, origin, before = '') {
     });
   }, before + WORKER.replaceAll("from '/", `from '${origin}/`));
   return async (run, args) => {
-    const { value, error } = await page.evaluate(([source, args]) => globalThis.bench(source, args), [String(run), args]);
+    const call = [String(run), args];
+    const { value, error } = await page.evaluate(([source, args]) => globalThis.bench(source, args), call);
     if (error) throw Object.assign(new Error(`${error.kind}: ${error.message}`), error);
     return value;
   };
