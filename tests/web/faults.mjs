@@ -61,9 +61,11 @@ const EXPOSED = 'Content-Range, ETag, Accept-Ranges';
  * - `rate`: bytes per second; `silentAfter`: nothing comes after so many bytes, and the line stays open
  * - `etag`: the version of all files; `redirect: true`: files are behind an address that is good for one request
  * - `published`: { '/owner/name/file': sha256 }: what the repository says of its files
+ *
+ * `record.lastByte` is when the end of a file was sent, in milliseconds since 1970.
  */
 export async function faultServer(files, rules = {}) {
-  const record = { requests: [], bytes: 0 };
+  const record = { requests: [], bytes: 0, lastByte: 0 };
   const tickets = new Map();
 
   const server = createServer(async (request, response) => {
@@ -145,6 +147,7 @@ export async function faultServer(files, rules = {}) {
       at = next;
       if (rules.rate) await sleep(Math.max(0, sent / rules.rate * 1000 - (performance.now() - started)));
     }
+    record.lastByte = Date.now();
     response.end();
   }
 

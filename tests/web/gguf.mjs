@@ -6,6 +6,10 @@ const Q4_0 = { id: 2, numbers: 32, bytes: 18 };
 const F32 = { id: 0, numbers: 1, bytes: 4 };
 const align = (n) => Math.ceil(n / ALIGNMENT) * ALIGNMENT;
 
+/** Llama 3's, in short. */
+const TEMPLATE = '<|begin_of_text|>{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>'
+  + '{{ m.content }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>{% endif %}';
+
 /** Single bytes, then pairs and threes of them with their merges, then control tokens. */
 function vocabulary(count) {
   let beyond = 0x100;
@@ -56,6 +60,7 @@ export function llama(shape) {
     ['tokenizer.ggml.tokens', 9, array(8, tokens.map(string))],
     ['tokenizer.ggml.token_type', 9, array(5, types.map(u32))],
     ['tokenizer.ggml.merges', 9, array(8, merges.map(string))],
+    ['tokenizer.chat_template', 8, string(TEMPLATE)],
     ['tokenizer.ggml.bos_token_id', 4, u32(bos)],
     ['tokenizer.ggml.eos_token_id', 4, u32(eos)],
   ];
