@@ -8,7 +8,8 @@ const align = (n) => Math.ceil(n / ALIGNMENT) * ALIGNMENT;
 
 /** Llama 3's, in short. */
 const TEMPLATE = '<|begin_of_text|>{% for m in messages %}<|start_header_id|>{{ m.role }}<|end_header_id|>'
-  + '{{ m.content }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>{% endif %}';
+  + '{{ m.content }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}'
+  + '<|start_header_id|>assistant<|end_header_id|>{% endif %}';
 
 /** Single bytes, then pairs and threes of them with their merges, then control tokens. */
 function vocabulary(count) {

@@ -42,12 +42,12 @@ browserTest('several hundred MB load with less than 100 MB of scripts and WebAss
   }
 });
 
-const SYSTEM = { role: 'system', content: 'You are a friend who answers in few words, and says what is unknown.' };
+const SYSTEM = { role: 'system', content: 'Be brief.' };
 
 browserTest('the first token comes at most a second after the last byte, and its computation', async (stage) => {
   const { page, origin, log } = stage;
   const medium = llama({ layers: 10, dim: 768, ffn: 3072, heads: 12, kvHeads: 4 });
-  const server = await faultServer({ '/medium.gguf': medium }, { rate: 10e6 });
+  const server = await faultServer({ '/medium.gguf': medium }, { rate: 5e6 });
   try {
     await page.goto(origin + BLANK);
     const { clicked, first, warm, stored } = await page.evaluate(async ([origin, url, system]) => {
@@ -74,7 +74,7 @@ browserTest('the first token comes at most a second after the last byte, and its
     }, [origin, `${server.origin}/medium.gguf`, SYSTEM]);
     const after = first - server.record.lastByte;
     const mb = (medium.size / MB).toFixed(0);
-    log(`${mb} MB at 10 MB/s: the last byte ${server.record.lastByte - clicked} ms after the click, the first token `
+    log(`${mb} MB at 5 MB/s: the last byte ${server.record.lastByte - clicked} ms after the click, the first token `
       + `${after} ms later; computing it takes ${warm} ms. From the store: ${stored} ms from click to first token`);
     assert.ok(after <= 1000 + warm, `${after} ms, and computing takes ${warm} ms`);
   } finally {

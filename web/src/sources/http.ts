@@ -15,6 +15,8 @@ export interface Request {
   explain?: (status: number) => string | undefined;
 }
 
+/** Bytes of a request: browsers take in whatever a server sends, and keep in memory what is not read yet. */
+const WINDOW = 16 << 20;
 /** Answers that may be others in a moment. */
 const PASSING = [408, 425, 429, 500, 502, 503, 504];
 
@@ -52,6 +54,18 @@ export class HttpFile implements Origin {
   }
 
   async* stream(begin: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+    for (let at = begin; at < end;) {
+      const until = this.ranges ? Math.min(at + WINDOW, end) : end;
+      for await (const piece of this.#answer(at, until, signal)) {
+        at += piece.length;
+        yield piece;
+      }
+      if (at < until) return; // The line was cut.
+    }
+  }
+
+  /** The bytes that one request brings. */
+  async* #answer(begin: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
     const answer = await ask(this.request, `bytes=${begin}-${end < this.size ? end - 1 : ''}`, signal, this.stall);
     try {
       let at = this.#check(answer.response, begin);
