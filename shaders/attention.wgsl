@@ -22,6 +22,15 @@ struct Params {
 
 const QUADS: u32 = HEAD_DIM / 4u;
 
+const MASKED: f32 = -1e30;
+
+// [queries][KEYS], scores, and then their weights
+var<workgroup> weight: array<f32, SCORES>;
+// Of each query: its largest score so far, the sum of its weights, and what earlier sums shrink by.
+var<workgroup> largest: array<f32, QUERIES>;
+var<workgroup> total: array<f32, QUERIES>;
+var<workgroup> rescale: array<f32, QUERIES>;
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
     let lane = lane_index(lanes);

@@ -1,14 +1,5 @@
 // A step of the online softmax over a tile of KEYS scores of each query: a subgroup takes a query, its lanes share the keys.
 
-const MASKED: f32 = -1e30;
-
-// [queries][KEYS], scores, and then their weights
-var<workgroup> weight: array<f32, SCORES>;
-// Of each query: its largest score so far, the sum of its weights, and what earlier sums shrink by.
-var<workgroup> largest: array<f32, QUERIES>;
-var<workgroup> total: array<f32, QUERIES>;
-var<workgroup> rescale: array<f32, QUERIES>;
-
 fn update_softmax(lanes: Lanes) {
     // Lanes of a subgroup that there are.
     let width = min(lanes.size, LANES);
