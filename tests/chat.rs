@@ -298,6 +298,8 @@ fn templates_that_fail_say_where() {
         ("{{ 'ñ' | tojson(ensure_ascii=true) }}", 1, "ensure_ascii"),
         ("{{ 'ñ' | tojson(sort=1) }}", 1, "sort"),
         ("{{ messages[0].content.shout() }}", 1, "shout"),
+        ("", 1, "writes nothing"),
+        ("{% if tools %}{{ messages }}{% endif %}", 1, "writes nothing"),
     ] {
         let (found, reason) = failure(source);
         assert_eq!(found, line, "{source}: {reason}");

@@ -111,7 +111,7 @@ impl ChatTemplate {
     /// the template and one that a user wrote look the same.
     ///
     /// # Errors
-    /// [`Error::Template`] where the template fails or raises, [`Error::Setting`] where there is no message, or a role
+    /// [`Error::Template`] where the template fails, raises or writes nothing, [`Error::Setting`] where there is no message, or a role
     /// is no word.
     pub fn render(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<String> {
         check(messages)?;
@@ -164,7 +164,13 @@ impl ChatTemplate {
         let variables = Value::from_pairs(given.into_iter().chain(own));
         let rendered =
             environment.template_from_str(&self.measured.text).and_then(|template| template.render(variables));
-        rendered.map_err(|error| self.error(&error, steps))
+        let rendered = rendered.map_err(|error| self.error(&error, steps))?;
+        if rendered.is_empty() {
+            let excerpt = self.source.lines().next().unwrap_or_default().chars().take(EXCERPT).collect();
+            let reason = "it writes nothing for these messages".to_owned();
+            return Err(Error::Template { line: 1, excerpt, reason });
+        }
+        Ok(rendered)
     }
 
     fn environment(&self, steps: usize) -> Environment<'static> {
