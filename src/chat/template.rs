@@ -111,8 +111,8 @@ impl ChatTemplate {
     /// the template and one that a user wrote look the same.
     ///
     /// # Errors
-    /// [`Error::Template`] where the template fails, raises or writes nothing, [`Error::Setting`] where there is no message, or a role
-    /// is no word.
+    /// [`Error::Template`] where the template fails, raises or writes nothing, [`Error::Setting`] where there is no
+    /// message, or a role is no word.
     pub fn render(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<String> {
         check(messages)?;
         self.run(messages, tokenizer)
