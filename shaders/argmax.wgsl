@@ -3,6 +3,7 @@
 
 struct Params {
     vocabulary: u32,
+    step: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -19,7 +20,7 @@ struct Params {
 fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
     let lane = lane_index(lanes);
     let first = group.x * params.vocabulary;
-    let position = slot.row[slot.head_first + group.x].x;
+    let position = slot.row[0].x + (slot.head_first + group.x) * params.step;
     adjust_logits(first, position, lane);
     var keys = vec4<u32>();
     var at = vec4<u32>();

@@ -33,7 +33,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (t >= slot.rows || quad >= params.blocks * 8u) {
         return;
     }
-    let id = min(ids[slot.row[t].x], params.vocabulary - 1u);
+    // Rows follow each other.
+    let id = min(ids[slot.row[0].x + t], params.vocabulary - 1u);
     let part = id / params.part_rows - params.part_first;
     let row = id % params.part_rows;
     let g = quad / 8u;
@@ -47,25 +48,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if (part == 0u) {
         let planes = vec3<u32>(params.planes_a_1, params.planes_a_2, params.planes_a_3);
         let raw = fetch_a(head_a(planes, super_block), block, j);
-        v = quad_a(raw, q);
+        v = quad_a(raw, q) * UNIT_a - CENTER_a;
         scale = scale_a(raw);
         offset = offset_a(raw);
     } else if (part == 1u) {
         let planes = vec3<u32>(params.planes_b_1, params.planes_b_2, params.planes_b_3);
         let raw = fetch_b(head_b(planes, super_block), block, j);
-        v = quad_b(raw, q);
+        v = quad_b(raw, q) * UNIT_b - CENTER_b;
         scale = scale_b(raw);
         offset = offset_b(raw);
     } else if (part == 2u) {
         let planes = vec3<u32>(params.planes_c_1, params.planes_c_2, params.planes_c_3);
         let raw = fetch_c(head_c(planes, super_block), block, j);
-        v = quad_c(raw, q);
+        v = quad_c(raw, q) * UNIT_c - CENTER_c;
         scale = scale_c(raw);
         offset = offset_c(raw);
     } else if (part == 3u) {
         let planes = vec3<u32>(params.planes_d_1, params.planes_d_2, params.planes_d_3);
         let raw = fetch_d(head_d(planes, super_block), block, j);
-        v = quad_d(raw, q);
+        v = quad_d(raw, q) * UNIT_d - CENTER_d;
         scale = scale_d(raw);
         offset = offset_d(raw);
     } else {

@@ -1,9 +1,10 @@
 // o = softmax(q k^T) v, causal, grouped queries, online softmax (arXiv 1805.02867), keys cut into splits.
 //
 // A lane does it alone: up to four query heads of a key/value head, one token, one split. There is no workgroup memory and
-// no barrier, which drivers on CPUs pay dearly for. Keys come in tiles of KEYS, so that a query, and a sum, is read once per
-// tile. Loops over quads go by a number that compilers do not know: unrolled, each access becomes code of its own for
-// every lane on such drivers, and compiling takes seconds. Queries are already divided by sqrt(d).
+// no barrier, which drivers on CPUs pay dearly for, and what it reads lies in textures. Keys come in tiles of KEYS, so that
+// a sum is read and stored once per tile. Loops over texels and quads go by numbers that compilers do not know: unrolled,
+// each access becomes code of its own for every lane on such drivers, and compiling takes seconds; so does a tile of more
+// keys. Queries are already divided by sqrt(d).
 
 struct Params {
     token_begin: u32,
@@ -15,8 +16,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// [rows][heads][d]
-@group(0) @binding(2) var<storage, read> queries: array<vec4<f32>>;
+// In textures: queries [rows][heads][d], keys and values [kv_heads][capacity][d].
 // [rows][SPLITS][out_quads], normalised within the split
 @group(0) @binding(5) var<storage, read_write> out: array<vec4<f32>>;
 // [rows][SPLITS][heads] of (max score, sum of exponentials)
@@ -25,6 +25,20 @@ struct Params {
 const MASKED: f32 = -1e30;
 // Lanes that share a key/value head's group.
 const PARTS: u32 = (GROUP + 3u) / 4u;
+
+fn query(at: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(texel_queries(at));
+}
+
+// Quad c of four heads: columns are heads.
+fn query_columns(from_head: vec4<u32>, c: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        query(from_head.x + c),
+        query(from_head.y + c),
+        query(from_head.z + c),
+        query(from_head.w + c),
+    );
+}
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -44,6 +58,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     // Four heads; where the group has fewer left, its last one again, which is not stored.
     let quads = params.head_quads;
+    let texels = quads / TEXEL_QUADS;
+    let texel_quads = quads / texels;
     let kv_head = part / PARTS;
     let first = kv_head * GROUP + (part % PARTS) * 4u;
     let last = kv_head * GROUP + GROUP - 1u;
@@ -53,58 +69,90 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     var largest = vec4<f32>(MASKED);
     var total = vec4<f32>(0.0);
+    // Of a tile: four keys each, whose weights for the heads are columns.
+    var tile = array<mat4x4<f32>, FOURS>();
     for (var base = begin; base < end; base += KEYS) {
-        // The last tile reads its last key again where it has fewer, and gives it no weight.
-        let from_kv = kv_head * slot.capacity;
-        var weight = array<vec4<f32>, KEYS>();
-        for (var c = 0u; c < quads; c++) {
-            // Columns are heads.
-            let query = mat4x4<f32>(
-                queries[from_head.x + c],
-                queries[from_head.y + c],
-                queries[from_head.z + c],
-                queries[from_head.w + c],
-            );
-            for (var j = 0u; j < KEYS; j++) {
-                // v * M is the dot product of v with each column of M: one per head.
-                weight[j] += kv_quad(keys[(from_kv + min(base + j, end - 1u)) * quads + c]) * query;
-            }
-        }
+        // Four keys at a time; where fewer are left, the last one again, which gets no weight.
+        let from_kv = kv_head * slot.capacity + base;
+        let left = min(KEYS, end - base);
         var top = largest;
-        for (var j = 0u; j < KEYS; j++) {
-            weight[j] = select(vec4<f32>(MASKED), weight[j], base + j < end);
-            top = max(top, weight[j]);
+        for (var j = 0u; j < left; j += 4u) {
+            let at = (from_kv + min(vec4<u32>(j, j + 1u, j + 2u, j + 3u), vec4<u32>(left - 1u))) * texels;
+            var a = vec4<f32>(0.0);
+            var b = a;
+            var c = a;
+            var d = a;
+            for (var t = 0u; t < texels; t++) {
+                let key_a = texel_keys(at.x + t);
+                let key_b = texel_keys(at.y + t);
+                let key_c = texel_keys(at.z + t);
+                let key_d = texel_keys(at.w + t);
+                for (var q = 0u; q < texel_quads; q++) {
+                    // v * M is the dot product of v with each column of M: one per head.
+                    let columns = query_columns(from_head, t * texel_quads + q);
+                    a += quad_of(key_a, q) * columns;
+                    b += quad_of(key_b, q) * columns;
+                    c += quad_of(key_c, q) * columns;
+                    d += quad_of(key_d, q) * columns;
+                }
+            }
+            b = select(vec4<f32>(MASKED), b, j + 1u < left);
+            c = select(vec4<f32>(MASKED), c, j + 2u < left);
+            d = select(vec4<f32>(MASKED), d, j + 3u < left);
+            top = max(top, max(max(a, b), max(c, d)));
+            tile[j / 4u] = mat4x4<f32>(a, b, c, d);
         }
         let rescale = exp(largest - top);
         var sum = vec4<f32>(0.0);
-        for (var j = 0u; j < KEYS; j++) {
-            weight[j] = exp(weight[j] - top);
-            sum += weight[j];
+        for (var j = 0u; j < left; j += 4u) {
+            var weights = tile[j / 4u];
+            weights = mat4x4<f32>(
+                exp(weights[0] - top),
+                exp(weights[1] - top),
+                exp(weights[2] - top),
+                exp(weights[3] - top),
+            );
+            sum += weights[0] + weights[1] + weights[2] + weights[3];
+            // From here on columns are heads, rows keys.
+            tile[j / 4u] = transpose(weights);
         }
         largest = top;
         total = total * rescale + sum;
-        for (var c = 0u; c < quads; c++) {
-            var a = vec4<f32>(0.0);
-            var b = a;
-            var d = a;
-            var e = a;
-            if (base > begin) {
-                a = out[from_out.x + c] * rescale.x;
-                b = out[from_out.y + c] * rescale.y;
-                d = out[from_out.z + c] * rescale.z;
-                e = out[from_out.w + c] * rescale.w;
+        for (var t = 0u; t < texels; t++) {
+            // Columns are heads.
+            var front = mat4x4<f32>();
+            var back = front;
+            for (var j = 0u; j < left; j += 4u) {
+                let at = (from_kv + min(vec4<u32>(j, j + 1u, j + 2u, j + 3u), vec4<u32>(left - 1u))) * texels + t;
+                let a = texel_values(at.x);
+                let b = texel_values(at.y);
+                let c = texel_values(at.z);
+                let d = texel_values(at.w);
+                let weights = tile[j / 4u];
+                front += mat4x4<f32>(quad_of(a, 0u), quad_of(b, 0u), quad_of(c, 0u), quad_of(d, 0u)) * weights;
+                if (TEXEL_QUADS == 2u) {
+                    back += mat4x4<f32>(quad_of(a, 1u), quad_of(b, 1u), quad_of(c, 1u), quad_of(d, 1u)) * weights;
+                }
             }
-            for (var j = 0u; j < KEYS; j++) {
-                let value = kv_quad(values[(from_kv + min(base + j, end - 1u)) * quads + c]);
-                a += weight[j].x * value;
-                b += weight[j].y * value;
-                d += weight[j].z * value;
-                e += weight[j].w * value;
+            for (var q = 0u; q < texel_quads; q++) {
+                let at = from_out + t * texel_quads + q;
+                var sums = front;
+                if (q == 1u) {
+                    sums = back;
+                }
+                if (base > begin) {
+                    sums += mat4x4<f32>(
+                        out[at.x] * rescale.x,
+                        out[at.y] * rescale.y,
+                        out[at.z] * rescale.z,
+                        out[at.w] * rescale.w,
+                    );
+                }
+                out[at.x] = sums[0];
+                out[at.y] = sums[1];
+                out[at.z] = sums[2];
+                out[at.w] = sums[3];
             }
-            out[from_out.x + c] = a;
-            out[from_out.y + c] = b;
-            out[from_out.z + c] = d;
-            out[from_out.w + c] = e;
         }
     }
 

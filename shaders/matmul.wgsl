@@ -74,23 +74,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
             for (var q = 0u; q < 8u; q++) {
                 let pick = select(vec2<f32>(1.0, 0.0), vec2<f32>(0.0, 1.0), q >= 4u);
                 let scale = pick * scales;
-                // v * M is the dot product of v with each column of M: one per row.
+                // v * M is the dot product of v with each column of M: one per row. Quads of x are times the unit.
                 var w = mat4x4<f32>(
-                    scale.x * quad_w(a, q),
-                    scale.y * quad_w(b, q),
-                    scale.z * quad_w(c, q),
-                    scale.w * quad_w(d, q),
+                    scale.x * (quad_w(a, q) - CENTER_w / UNIT_w),
+                    scale.y * (quad_w(b, q) - CENTER_w / UNIT_w),
+                    scale.z * (quad_w(c, q) - CENTER_w / UNIT_w),
+                    scale.w * (quad_w(d, q) - CENTER_w / UNIT_w),
                 );
                 if (OFFSET_w) {
                     let offset = pick * offsets;
                     w += mat4x4<f32>(
-                        vec4<f32>(offset.x),
-                        vec4<f32>(offset.y),
-                        vec4<f32>(offset.z),
-                        vec4<f32>(offset.w),
+                        offset.x / UNIT_w,
+                        offset.y / UNIT_w,
+                        offset.z / UNIT_w,
+                        offset.w / UNIT_w,
                     );
                 }
-                let quads = load_quads(lanes, token * stride + 8u * g + q, stride);
+                let quads = load_quads(lanes, token * stride + 8u * g + q, stride).quads;
                 t0 += quads[0] * w;
                 t1 += quads[1] * w;
                 t2 += quads[2] * w;

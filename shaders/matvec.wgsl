@@ -60,24 +60,27 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
             let b = fetch_w(head_b, block_of(first + 1u, g), j);
             let c = fetch_w(head_c, block_of(second, g), j);
             let d = fetch_w(head_d, block_of(second + 1u, g), j);
-            let block = load_block(lanes, 8u * g, &square);
+            let x = load_block(lanes, 8u * g, &square);
+            // Quads of x are times the unit, and what is taken from every weight is taken from the sum.
             // v * M is the dot product of v with each column of M: one per row.
-            var low = block[0] * mat4x4<f32>(quad_w(a, 0u), quad_w(b, 0u), quad_w(c, 0u), quad_w(d, 0u));
-            low += block[1] * mat4x4<f32>(quad_w(a, 1u), quad_w(b, 1u), quad_w(c, 1u), quad_w(d, 1u));
-            low += block[2] * mat4x4<f32>(quad_w(a, 2u), quad_w(b, 2u), quad_w(c, 2u), quad_w(d, 2u));
-            low += block[3] * mat4x4<f32>(quad_w(a, 3u), quad_w(b, 3u), quad_w(c, 3u), quad_w(d, 3u));
-            var high = block[4] * mat4x4<f32>(quad_w(a, 4u), quad_w(b, 4u), quad_w(c, 4u), quad_w(d, 4u));
-            high += block[5] * mat4x4<f32>(quad_w(a, 5u), quad_w(b, 5u), quad_w(c, 5u), quad_w(d, 5u));
-            high += block[6] * mat4x4<f32>(quad_w(a, 6u), quad_w(b, 6u), quad_w(c, 6u), quad_w(d, 6u));
-            high += block[7] * mat4x4<f32>(quad_w(a, 7u), quad_w(b, 7u), quad_w(c, 7u), quad_w(d, 7u));
+            var low = vec4<f32>();
+            var high = vec4<f32>();
+            if (CENTER_w != 0.0) {
+                low = vec4<f32>(-CENTER_w * x.sums.x);
+                high = vec4<f32>(-CENTER_w * x.sums.y);
+            }
+            low += x.quads[0] * mat4x4<f32>(quad_w(a, 0u), quad_w(b, 0u), quad_w(c, 0u), quad_w(d, 0u));
+            low += x.quads[1] * mat4x4<f32>(quad_w(a, 1u), quad_w(b, 1u), quad_w(c, 1u), quad_w(d, 1u));
+            low += x.quads[2] * mat4x4<f32>(quad_w(a, 2u), quad_w(b, 2u), quad_w(c, 2u), quad_w(d, 2u));
+            low += x.quads[3] * mat4x4<f32>(quad_w(a, 3u), quad_w(b, 3u), quad_w(c, 3u), quad_w(d, 3u));
+            high += x.quads[4] * mat4x4<f32>(quad_w(a, 4u), quad_w(b, 4u), quad_w(c, 4u), quad_w(d, 4u));
+            high += x.quads[5] * mat4x4<f32>(quad_w(a, 5u), quad_w(b, 5u), quad_w(c, 5u), quad_w(d, 5u));
+            high += x.quads[6] * mat4x4<f32>(quad_w(a, 6u), quad_w(b, 6u), quad_w(c, 6u), quad_w(d, 6u));
+            high += x.quads[7] * mat4x4<f32>(quad_w(a, 7u), quad_w(b, 7u), quad_w(c, 7u), quad_w(d, 7u));
             let scales = transpose(mat4x2<f32>(scale_w(a), scale_w(b), scale_w(c), scale_w(d)));
             acc += low * scales[0] + high * scales[1];
             if (OFFSET_w) {
-                let sums = vec2<f32>(
-                    dot(block[0] + block[1] + block[2] + block[3], vec4<f32>(1.0)),
-                    dot(block[4] + block[5] + block[6] + block[7], vec4<f32>(1.0)),
-                );
-                acc += sums * mat4x2<f32>(offset_w(a), offset_w(b), offset_w(c), offset_w(d));
+                acc += x.sums * mat4x2<f32>(offset_w(a), offset_w(b), offset_w(c), offset_w(d));
             }
         }
     }

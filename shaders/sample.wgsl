@@ -10,6 +10,7 @@
 
 struct Params {
     vocabulary: u32,
+    step: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -236,7 +237,7 @@ fn uniform_draw(position: u32) -> f32 {
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first = group.x * params.vocabulary;
-    let position = slot.row[slot.head_first + group.x].x;
+    let position = slot.row[0].x + (slot.head_first + group.x) * params.step;
     adjust_logits(first, position, lane);
     if (lane == 0u) {
         cut_key = 0u;

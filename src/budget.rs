@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{buffer_bytes, texels_bytes, uniform_words};
 use crate::llama::session_plans;
 use crate::pace::MOST_LOOK_AHEAD;
-use crate::plan::{Kind, Plan, session_buffers, session_texels};
+use crate::plan::{Kind, Plan, session_buffers, session_textures};
 use crate::shape::Shape;
 use crate::tuning::Tuning;
 use crate::weights::{Matrices, WeightTypes};
@@ -110,6 +110,16 @@ pub fn capacity_for(positions: usize, first: usize, context: usize) -> usize {
     capacity.min(context)
 }
 
+fn textures_bytes(plans: &[Plan]) -> u64 {
+    session_textures(plans).iter().map(|texture| texels_bytes(texture.words)).sum()
+}
+
+/// Bytes of the KV cache, ids and masks of a session with these plans.
+pub(crate) fn cache_bytes(plans: &[Plan]) -> u64 {
+    let buffers = session_buffers(plans);
+    buffers.iter().filter(|buffer| buffer.kind == Kind::State).map(|buffer| buffer_bytes(buffer.words)).sum()
+}
+
 impl Sizes<'_> {
     fn plans(&self, matrices: &Matrices, capacity: usize) -> [Plan; 2] {
         session_plans(self.shape, matrices, self.tuning, capacity)
@@ -131,9 +141,9 @@ impl Sizes<'_> {
             let kind = if buffer.kind == Kind::State { Use::Kv } else { Use::Scratch };
             items.push(Item { name: buffer.name.clone(), kind, bytes: buffer_bytes(buffer.words) });
         }
-        for buffer in session_texels(&plans) {
-            let name = format!("{}, as a texture", buffer.name);
-            items.push(Item { name, kind: Use::Scratch, bytes: texels_bytes(buffer.words) });
+        for texture in session_textures(&plans) {
+            let name = format!("{}, as a texture", texture.name);
+            items.push(Item { name, kind: Use::Scratch, bytes: texels_bytes(texture.words) });
         }
         for (plan, name) in plans.iter().zip(["decode", "prefill"]) {
             for (words, what) in uniform_words(plan).into_iter().zip(["slots", "params"]) {
@@ -143,12 +153,13 @@ impl Sizes<'_> {
         }
         let readback = Item { name: "readback".to_owned(), kind: Use::Readback, bytes: 0 };
         items.push(Item { bytes: MOST_LOOK_AHEAD as u64 * buffer_bytes(1), ..readback });
-        items.extend(self.growth(&matrices, &session));
+        items.extend(self.growth(&matrices, &session, textures_bytes(&plans)));
         items
     }
 
-    /// The last buffer that the last growth replaces, at the size it had before.
-    fn growth(&self, matrices: &Matrices, full: &[crate::plan::Buffer]) -> Option<Item> {
+    /// What the last growth takes beyond the rest while it replaces its last buffer, which is there at the size it had before
+    /// as well. The textures of its caches are allocated after that, and those of before are smaller.
+    fn growth(&self, matrices: &Matrices, full: &[crate::plan::Buffer], textures: u64) -> Option<Item> {
         let mut before = self.first_capacity.max(1);
         while before * 2 < self.context {
             before *= 2;
@@ -156,9 +167,9 @@ impl Sizes<'_> {
         if before >= self.context {
             return None;
         }
-        let old = session_buffers(&self.plans(matrices, before));
-        let (old, _) = old.into_iter().zip(full).rfind(|(old, new)| old.words != new.words)?;
-        let bytes = buffer_bytes(old.words);
+        let plans = self.plans(matrices, before);
+        let (old, _) = session_buffers(&plans).into_iter().zip(full).rfind(|(old, new)| old.words != new.words)?;
+        let bytes = (buffer_bytes(old.words) + textures_bytes(&plans)).checked_sub(textures)?;
         Some(Item { name: format!("{} of {before}", old.name), kind: Use::Growth, bytes })
     }
 

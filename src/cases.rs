@@ -9,7 +9,7 @@ use half::f16;
 use crate::device::{Device, Machine, Upload, Weights};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::kernel::{Access, Arg, Element, Kernel};
+use crate::kernel::{Access, Arg, Element, Kernel, Texels};
 use crate::pack::Store;
 use crate::plan::{Copy, Kind, Plan, Stage, Wanted};
 use crate::slot::Slot;
@@ -102,7 +102,7 @@ impl Case {
 
     /// Whether a buffer is a texture, which no kernel can write: it belongs to the weights, and is not read back.
     fn texels(&self, index: usize) -> bool {
-        self.kernel.args(&self.params)[index].element == Element::Texels
+        matches!(self.kernel.args(&self.params)[index].element, Element::Texels(_))
     }
 
     /// A buffer with guard words.
@@ -117,7 +117,7 @@ impl Case {
         let texels =
             || (0..self.buffers.len()).filter(|i| self.texels(*i)).map(|i| (format!("arg{i}"), self.guarded(i)));
         for (name, words) in texels() {
-            upload.reserve_matrix(&name, words.len(), Store::Texels).await?;
+            upload.reserve_matrix(&name, words.len(), Store::Texels(Texels::Sampled)).await?;
         }
         let weights = upload.finish();
         texels().for_each(|(name, words)| weights.write(&name, 0, &words));

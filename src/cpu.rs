@@ -66,6 +66,25 @@ impl Machine {
         Ok(())
     }
 
+    /// Makes a buffer beside those of the plans.
+    pub fn hold(&mut self, name: &str, words: usize) {
+        self.state.insert(name.to_owned(), RefCell::new(vec![0; words]));
+    }
+
+    /// Gives such a buffer up.
+    pub fn give_up(&mut self, name: &str) {
+        self.state.remove(name);
+    }
+
+    /// Copies words from one buffer to another.
+    ///
+    /// # Errors
+    /// Where there is no such buffer.
+    pub fn transfer(&self, from: Copy, to: Copy) -> Result<()> {
+        let words = self.read(from)?;
+        self.write(to.name, to.first, &words)
+    }
+
     /// Words of a buffer.
     ///
     /// # Errors

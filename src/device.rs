@@ -11,6 +11,7 @@ use futures::future::LocalBoxFuture;
 
 use crate::error::Result;
 use crate::gpu::{DeviceWeights, Gpu};
+use crate::kernel::Texels;
 use crate::kernels::Tier;
 use crate::pack::{Layout, Store};
 use crate::plan::{Copy, Plan, Wanted};
@@ -104,11 +105,31 @@ impl Device {
         matches!(self, Self::Gpu(gpu) if gpu.has_clock())
     }
 
+    /// Begins to compile the kernels of plans.
+    pub(crate) async fn compile(&self, plans: &[Plan]) -> Compiling {
+        match self {
+            Self::Gpu(gpu) => Compiling(Some(gpu.compile(plans).await)),
+            Self::Cpu => Compiling(None),
+        }
+    }
+
     /// The tuning in use.
     pub fn tuning(&self) -> Tuning {
         match self {
             Self::Gpu(gpu) => gpu.tuning(),
-            Self::Cpu => Tuning::of(DeviceClass::CpuDriver, Tier::Base),
+            Self::Cpu => Tuning::of(DeviceClass::CpuDriver(Texels::Storage), Tier::Base),
+        }
+    }
+}
+
+/// Kernels that are being compiled.
+pub(crate) struct Compiling(Option<gpu::Compiling>);
+
+impl Compiling {
+    /// Waits until they are.
+    pub(crate) async fn finish(self) {
+        if let Some(compiling) = self.0 {
+            compiling.finish().await;
         }
     }
 }
@@ -256,6 +277,39 @@ impl Machine {
         match self {
             Self::Gpu(machine) => machine.write(name, first, words),
             Self::Cpu(machine) => machine.write(name, first, words),
+        }
+    }
+
+    /// Makes a buffer of the session beside those of its plans.
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room.
+    pub(crate) async fn hold(&mut self, name: &str, words: usize) -> Result<()> {
+        match self {
+            Self::Gpu(machine) => machine.hold(name, words).await,
+            Self::Cpu(machine) => {
+                machine.hold(name, words);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives such a buffer up.
+    pub(crate) fn give_up(&mut self, name: &str) {
+        match self {
+            Self::Gpu(machine) => machine.give_up(name),
+            Self::Cpu(machine) => machine.give_up(name),
+        }
+    }
+
+    /// Copies words from one buffer of the session to another, behind everything that was run.
+    ///
+    /// # Errors
+    /// Where there is no such buffer, or the device is lost.
+    pub(crate) fn transfer(&self, from: Copy, to: Copy) -> Result<()> {
+        match self {
+            Self::Gpu(machine) => machine.transfer(from, to),
+            Self::Cpu(machine) => machine.transfer(from, to),
         }
     }
 

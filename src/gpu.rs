@@ -1,9 +1,11 @@
 //! The only code that names wgpu: adapters, devices, pipelines, uploads, replay and readback.
 
 mod adapter;
+mod ahead;
 mod clock;
 mod machine;
 mod poll;
+mod texels;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,13 +15,13 @@ use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 
 pub use adapter::{AdapterReport, adapters};
+pub use ahead::Compiling;
 pub use machine::{DeviceWeights, Machine, Readback, uniform_words};
+pub use texels::texels_bytes;
 
 use crate::error::{Error, Result};
-use crate::kernel::{Access, Arg, Element, Kernel};
+use crate::kernel::{Access, Arg, Element, Kernel, Texels};
 use crate::kernels::Tier;
-use crate::pack::{Store, TEXELS_PER_ROW, VEC};
-use crate::plan::Plan;
 use crate::tuning::{DeviceClass, Tuning};
 
 /// A compiled kernel.
@@ -128,11 +130,6 @@ pub fn buffer_bytes(words: usize) -> u64 {
     (words.max(4) * 4) as u64
 }
 
-/// Bytes of a texture for so many words: whole rows.
-pub fn texels_bytes(words: usize) -> u64 {
-    (Store::Texels.words(words.max(1)) * 4) as u64
-}
-
 impl std::ops::Deref for Allocation {
     type Target = wgpu::Buffer;
 
@@ -148,29 +145,18 @@ impl Drop for Allocation {
     }
 }
 
-/// Words in a texture that counts itself, and gives its memory back as a buffer does.
-#[derive(Debug)]
-struct Texels {
-    texture: wgpu::Texture,
-    view: wgpu::TextureView,
-    bytes: u64,
-    counters: Arc<Counters>,
-}
-
-impl Drop for Texels {
-    fn drop(&mut self) {
-        self.texture.destroy();
-        self.counters.allocated.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
 /// How a kernel's binding appears in its layout.
 fn binding_type(arg: &Arg) -> wgpu::BindingType {
     match arg.element {
-        Element::Texels => wgpu::BindingType::Texture {
+        Element::Texels(Texels::Sampled) => wgpu::BindingType::Texture {
             sample_type: wgpu::TextureSampleType::Uint,
             view_dimension: wgpu::TextureViewDimension::D2,
             multisampled: false,
+        },
+        Element::Texels(Texels::Storage) => wgpu::BindingType::StorageTexture {
+            access: wgpu::StorageTextureAccess::ReadOnly,
+            format: wgpu::TextureFormat::Rgba32Uint,
+            view_dimension: wgpu::TextureViewDimension::D2,
         },
         _ => wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Storage { read_only: arg.access == Access::Read },
@@ -395,31 +381,6 @@ impl Gpu {
         let now = counters.allocated.fetch_add(bytes, Ordering::Relaxed) + bytes;
         counters.peak.fetch_max(now, Ordering::Relaxed);
         counters
-    }
-
-    /// A texture for that many words, and a view of it.
-    fn allocate_texels(&self, label: &str, words: usize) -> Texels {
-        let bytes = texels_bytes(words);
-        let rows = bytes / (TEXELS_PER_ROW * VEC * 4) as u64;
-        let texture = self.inner.device.create_texture(&wgpu::TextureDescriptor {
-            label: Some(label),
-            size: wgpu::Extent3d { width: TEXELS_PER_ROW as u32, height: rows as u32, depth_or_array_layers: 1 },
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: wgpu::TextureFormat::Rgba32Uint,
-            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
-            view_formats: &[],
-        });
-        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
-        Texels { texture, view, bytes, counters: self.count(bytes) }
-    }
-
-    /// Compiles the kernels of a plan, so that they are there when it is prepared. Browsers do it meanwhile.
-    pub fn compile(&self, plan: &Plan) {
-        for step in &plan.steps {
-            self.pipeline(step.kernel.as_ref(), &step.params);
-        }
     }
 
     /// The compiled kernel, compiled on first use.

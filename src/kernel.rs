@@ -23,8 +23,17 @@ pub enum Element {
     Vec4U32,
     /// `vec4<f16>`: only in the f16 tier.
     Vec4F16,
-    /// `texture_2d<u32>` instead of an array: packed weights in a texture.
-    Texels,
+    /// A texture of words instead of an array.
+    Texels(Texels),
+}
+
+/// How kernels read a texture of words; drivers that run on the CPU differ in which is faster: PERF.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Texels {
+    /// `texture_2d<u32>`
+    Sampled,
+    /// `texture_storage_2d<rgba32uint, read>`
+    Storage,
 }
 
 impl Element {
@@ -33,7 +42,7 @@ impl Element {
         match self {
             Self::F32 | Self::U32 => 1,
             Self::Vec2F32 | Self::Vec2U32 | Self::Vec4F16 => 2,
-            Self::Vec4F32 | Self::Vec4U32 | Self::Texels => 4,
+            Self::Vec4F32 | Self::Vec4U32 | Self::Texels(_) => 4,
         }
     }
 }
@@ -153,9 +162,13 @@ impl Source {
 
     /// Adds weights under a role: where they lie, and the reader of their type. The word `ROLE` in the names of both files
     /// becomes `role`, and `BINDING` the binding.
-    pub fn weights(mut self, store: &'static str, reader: &'static str, role: &str, binding: u32) -> Self {
-        self.files.push(Cow::Owned(store.replace("ROLE", role).replace("BINDING", &binding.to_string())));
-        self.files.push(Cow::Owned(reader.replace("ROLE", role)));
+    pub fn weights(self, store: &'static str, reader: &'static str, role: &str, binding: u32) -> Self {
+        self.role(store, role, binding).role(reader, role, binding)
+    }
+
+    /// Adds a library file under a role.
+    pub fn role(mut self, file: &'static str, role: &str, binding: u32) -> Self {
+        self.files.push(Cow::Owned(file.replace("ROLE", role).replace("BINDING", &binding.to_string())));
         self
     }
 

@@ -24,7 +24,7 @@ pub use sample::Sample;
 use half::f16;
 
 use crate::format::WeightType;
-use crate::kernel::{Arg, Element, Source};
+use crate::kernel::{Arg, Element, Source, Texels};
 use crate::pack::{Store, TEXELS_PER_ROW};
 
 /// The stems of every kernel.
@@ -169,6 +169,10 @@ pub struct SlotShape {
 }
 
 impl SlotShape {
+    /// What is at the same place in every slot: its head and its first row. Kernels that look at nothing else are the same
+    /// in every plan, and are compiled once.
+    const FIRST: Self = Self { rows: 1, pairs: 2 };
+
     /// Adds the slot's struct and sizes to a source.
     fn add_to(self, source: Source) -> Source {
         source
@@ -178,15 +182,32 @@ impl SlotShape {
     }
 }
 
-/// Adds weights of a type under a role: `shaders/lib/weights_*.wgsl` and the type's reader.
-fn add_weights(source: Source, kind: WeightType, store: Store, roles: &[(&str, u32)]) -> Source {
-    let (source, file) = match store {
-        Store::Buffer => (source, include_str!("../shaders/lib/weights_buffer.wgsl")),
-        Store::Texels => {
-            (source.size("TEXELS_PER_ROW", TEXELS_PER_ROW), include_str!("../shaders/lib/weights_texels.wgsl"))
-        }
+/// Adds a texture of words, and how its texels are read.
+fn add_texels(source: Source, how: Texels, name: &str, binding: u32) -> Source {
+    let file = match how {
+        Texels::Sampled => include_str!("../shaders/lib/texels_sampled.wgsl"),
+        Texels::Storage => include_str!("../shaders/lib/texels_storage.wgsl"),
     };
-    roles.iter().fold(source, |source, (role, binding)| source.weights(file, reader(kind), role, *binding))
+    source.role(file, name, binding)
+}
+
+/// Adds weights of a type under a role: `shaders/lib/weights_*.wgsl` and the type's reader; and how bytes become numbers,
+/// for which a driver that runs on the CPU, and so has textures, should not need to shift.
+fn add_weights(source: Source, kind: WeightType, store: Store, roles: &[(&str, u32)]) -> Source {
+    let source = source.with(match store {
+        Store::Buffer => include_str!("../shaders/lib/bytes.wgsl"),
+        Store::Texels(_) => include_str!("../shaders/lib/bytes_in_place.wgsl"),
+    });
+    roles.iter().fold(source.size("TEXELS_PER_ROW", TEXELS_PER_ROW), |source, (role, binding)| {
+        let (source, file) = match store {
+            Store::Buffer => (source, include_str!("../shaders/lib/weights_buffer.wgsl")),
+            Store::Texels(how) => {
+                let source = add_texels(source, how, &format!("weights{role}"), *binding);
+                (source, include_str!("../shaders/lib/weights_texels.wgsl"))
+            }
+        };
+        source.weights(file, reader(kind), role, *binding)
+    })
 }
 
 /// The WGSL that reads blocks of a weight type.
@@ -224,7 +245,7 @@ const fn lanes(subgroups: bool) -> &'static str {
 fn add_x(source: Source, store: Store, subgroups: bool) -> Source {
     let source = match store {
         Store::Buffer => source.with(include_str!("../shaders/lib/x_buffer.wgsl")),
-        Store::Texels => source.with(include_str!("../shaders/lib/x_texels.wgsl")),
+        Store::Texels(how) => add_texels(source, how, "x", 3).with(include_str!("../shaders/lib/x_texels.wgsl")),
     };
     source.with(if subgroups {
         include_str!("../shaders/lib/quads_subgroup.wgsl")
@@ -237,7 +258,7 @@ fn add_x(source: Source, store: Store, subgroups: bool) -> Source {
 const fn x_arg(store: Store, words: usize) -> Arg {
     let element = match store {
         Store::Buffer => Element::Vec4F32,
-        Store::Texels => Element::Texels,
+        Store::Texels(how) => Element::Texels(how),
     };
     Arg::read("x", 3, element, words)
 }

@@ -18,6 +18,8 @@ use crate::weights::{GateUp, Matrices, Matrix};
 
 /// Names of buffers that the session reads and writes.
 pub mod names {
+    /// What every token of a run is between layers: `[rows][dim]`.
+    pub const RESIDUAL: &str = "residual";
     /// The id at each position: `[capacity + 1]`.
     pub const IDS: &str = "ids";
     /// One bit per id that may be sampled: `[ceil(v / 32)]`.
@@ -82,7 +84,7 @@ pub fn forward(shape: &Shape, matrices: &Matrices, tuning: &Tuning, rows: Rows) 
     let slot = SlotShape { rows: rows.rows, pairs: shape.head_dim / 2 };
     let plan = Plan::new(rows.rows, rows.head_rows, slot.pairs);
     let mut b = Builder { plan, shape, tuning, rows, slot };
-    let x = b.scratch("residual", rows.rows * round_up(shape.dim, BLOCK));
+    let x = b.scratch(names::RESIDUAL, rows.rows * round_up(shape.dim, BLOCK));
     b.embed(&matrices.embedding, x);
     for (i, layer) in matrices.layers.iter().enumerate() {
         let queries = b.qkv(i, &layer.qkv, x);
@@ -180,7 +182,8 @@ impl Builder<'_> {
                     output: output.0,
                     shares: self.tuning.matvec,
                     subgroups: self.tuning.tier.subgroups(),
-                    slot: self.slot,
+                    // A single row: that of decode, or a head row, which looks at no other.
+                    slot: SlotShape { rows: 1, ..self.slot },
                 };
                 self.plan.push(stage, name, kernel, &params, &buffers);
                 continue;
@@ -232,7 +235,7 @@ impl Builder<'_> {
             eps: self.shape.norm_eps,
         };
         let (lanes, subgroups) = (self.tuning.small_lanes, self.tuning.tier.subgroups());
-        let kernel = Rmsnorm { lanes, subgroups, slot: self.slot };
+        let kernel = Rmsnorm { lanes, subgroups, rows: self.rows.rows };
         self.plan.push(stage, label, kernel, &params, &[x, gamma, y]);
     }
 
@@ -254,8 +257,13 @@ impl Builder<'_> {
                 ..EmbedParams::default()
             }
             .with_planes(std::array::from_fn(|p| layouts[at(p)].layout.planes()));
-            let kernel =
-                Embed { weights: first.kind, tile: first.tile, store, lanes: self.tuning.small_lanes, slot: self.slot };
+            let kernel = Embed {
+                weights: first.kind,
+                tile: first.tile,
+                store,
+                lanes: self.tuning.small_lanes,
+                rows: self.rows.rows,
+            };
             let mut buffers = vec![ids, x];
             buffers.extend((0..PARTS).map(|p| bound[at(p)]));
             self.plan.push(Stage::Body, "embed", kernel, &params, &buffers);
@@ -297,8 +305,8 @@ impl Builder<'_> {
         let label = format!("blk.{layer}.attention");
         let buffers = [queries, keys, values, out, score];
         match self.tuning.class {
-            DeviceClass::CpuDriver => {
-                let kernel = Flash { kv: self.tuning.kv, lanes, head_dim, group, splits, slot: self.slot };
+            DeviceClass::CpuDriver(texels) => {
+                let kernel = Flash { kv: self.tuning.kv, texels, lanes, head_dim, group, splits, slot: self.slot };
                 self.plan.push(Stage::Body, label, kernel, &params, &buffers);
             }
             DeviceClass::Gpu => {
@@ -383,14 +391,14 @@ impl Builder<'_> {
 
     /// The next id, greedy or drawn.
     fn samplers(&mut self, logits: BufferId) {
-        let params = SamplerParams { vocabulary: self.shape.vocabulary as u32 };
+        let params = SamplerParams { vocabulary: self.shape.vocabulary as u32, step: 1 };
         let allowed = self.state(names::ALLOWED, self.shape.vocabulary.div_ceil(32));
         let bias = self.state(names::BIAS, MAX_BIASES * 2);
         let ids = self.ids();
-        let (lanes, head_rows, slot) = (self.tuning.sampler_lanes, self.rows.head_rows, self.slot);
+        let (lanes, head_rows) = (self.tuning.sampler_lanes, self.rows.head_rows);
         let subgroups = self.tuning.tier.subgroups();
         let buffers = [logits, allowed, bias, ids];
-        self.plan.push(Stage::Greedy, "argmax", Argmax { lanes, subgroups, head_rows, slot }, &params, &buffers);
-        self.plan.push(Stage::Draw, "sample", Sample { lanes, head_rows, slot }, &params, &buffers);
+        self.plan.push(Stage::Greedy, "argmax", Argmax { lanes, subgroups, head_rows }, &params, &buffers);
+        self.plan.push(Stage::Draw, "sample", Sample { lanes, head_rows }, &params, &buffers);
     }
 }

@@ -8,7 +8,7 @@ use half::f16;
 
 use crate::budget::{Budget, Host, Sizes, Slice, UNFLUSHED_BYTES, capacity_for};
 use crate::chat::{ChatTemplate, Date, Message};
-use crate::device::{Device, DeviceChoice, Machine, Upload, Weights};
+use crate::device::{Compiling, Device, DeviceChoice, Machine, Upload, Weights};
 use crate::error::{Error, Result};
 use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, Vocabulary, WeightType, gguf, tokenizer};
 use crate::kernel::round_up;
@@ -108,8 +108,9 @@ impl Model {
     /// does not fit the memory, or the device fails.
     pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
         let progress = options.progress.take();
-        let (model, tensors) = Self::begin(source, options).await?;
+        let (model, tensors, compiling) = Self::begin(source, options).await?;
         Loader::new(source, &tensors, &model, progress).all(None).await?;
+        compiling.finish().await;
         Ok(model)
     }
 
@@ -125,13 +126,15 @@ impl Model {
         messages: &[Message],
     ) -> Result<(Self, Session)> {
         let progress = options.progress.take();
-        let (model, tensors) = Self::begin(source, options).await?;
+        let (model, tensors, compiling) = Self::begin(source, options).await?;
+        // The session would compile again what is not there.
+        compiling.finish().await;
         let mut session = model.session()?;
         session.ready().await?;
         let loader = Loader::new(source, &tensors, &model, progress);
         match model.chat_template().and_then(|template| template.encode(messages, model.tokenizer())) {
             Ok(ids) => {
-                let mut prime = session.prime(&ids)?;
+                let mut prime = session.prime(&ids).await?;
                 loader.all(Some(&mut prime)).await?;
                 prime.finish().await?;
             }
@@ -143,8 +146,8 @@ impl Model {
         Ok((model, session))
     }
 
-    /// A model with room for its weights, and where they come from.
-    async fn begin(source: &dyn Source, options: LoadOptions<'_>) -> Result<(Self, ModelTensors)> {
+    /// A model with room for its weights, where they come from, and the compilation of its kernels.
+    async fn begin(source: &dyn Source, options: LoadOptions<'_>) -> Result<(Self, ModelTensors, Compiling)> {
         // What is wrong with the file's own tokenizer does not matter where another takes its place.
         let checkpoint = match options.tokenizer {
             Some(_) => gguf::read_model(source).await?,
@@ -176,10 +179,8 @@ impl Model {
         let first_capacity = options.first_capacity.unwrap_or(FIRST_CAPACITY).clamp(1, context);
         let sizes = Sizes { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
         let budget = sizes.check(memory)?;
-        if let Device::Gpu(gpu) = &device {
-            let capacity = capacity_for(0, first_capacity, context);
-            llama::session_plans(&shape, &matrices, &tuning, capacity).iter().for_each(|plan| gpu.compile(plan));
-        }
+        let capacity = capacity_for(0, first_capacity, context);
+        let compiling = device.compile(&llama::session_plans(&shape, &matrices, &tuning, capacity)).await;
         let tokenizer = Tokenizer::from_vocabulary(&vocabulary)?;
         drop(vocabulary);
         let weights = reserve(&device, &matrices, shape.dim).await?;
@@ -200,7 +201,7 @@ impl Model {
             host,
             date: options.date,
         };
-        Ok((Self { inner: Rc::new(inner) }, tensors))
+        Ok((Self { inner: Rc::new(inner) }, tensors, compiling))
     }
 
     /// The model's own name, or the file's.
@@ -507,10 +508,9 @@ impl<'a, 'p> Loader<'a, 'p> {
             self.norm(&ffn_norm, &tensors.ffn_norm).await?;
             for matrix in matrices.iter() {
                 self.matrix(matrix).await?;
+                prime.as_deref_mut().map_or(Ok(()), Prime::advance)?;
             }
-            if let Some(prime) = &mut prime {
-                prime.layer_arrived(i).await?;
-            }
+            prime.as_deref_mut().map_or(Ok(()), |prime| prime.layer_arrived(i))?;
         }
         self.norm(OUTPUT_NORM, &self.tensors.output_norm).await?;
         if let Some(head) = &matrices.head {

@@ -32,7 +32,7 @@ impl Pace {
     pub fn new(tuning: &Tuning, most_rows: usize) -> Self {
         let work_per_ms = match tuning.class {
             DeviceClass::Gpu => 5e7,
-            DeviceClass::CpuDriver => 3e6,
+            DeviceClass::CpuDriver(_) => 3e6,
         };
         Self { work_per_ms, rows: FIRST_ROWS.min(most_rows), most_rows, token_ms: None }
     }

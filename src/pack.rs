@@ -19,13 +19,15 @@
 //! | Q3_K | 32 low 2-bit parts | 8 pairs of 6 bits: scales of 16; d | 8 x 32 high bits | |
 //! | Q4_K | 32 nibbles | 8 pairs of 6 bits: scale, minimum; d, dmin | | |
 //! | Q5_K | 32 low nibbles | 8 pairs of 6 bits: scale, minimum; d, dmin | 8 x 32 high bits | |
-//! | Q6_K | 32 low nibbles | 8 x 32 high 2-bit parts | 16 signed byte scales | a half per superblock |
+//! | Q6_K | words 0 to 3 of 32 6-bit quants | words 4 and 5, per block | 16 signed byte scales | a half per superblock |
 //! | IQ4_XS | 32 nibbles | d, 8 high 2-bit parts, 8 low nibbles of scales | | |
 //!
 //! *Nibbles*: word `w` of a block holds elements `8w .. 8w+8`: the low nibbles of its four bytes are `8w .. 8w+4`, the high
 //! nibbles `8w+4 .. 8w+8`, so that `(word >> (4 * (q & 1))) & 0x0f0f0f0f` is quad `q` of the block as four bytes.
 //! *2-bit parts*: word `q / 4` of a block's two, bits `2 * (q & 3)` and up of each byte, are quad `q`.
 //! *High bits*: bit `q` of each byte of a block's word is quad `q`.
+//! *6-bit quants*: three words per half of a block. The low six bits of their bytes are its first three quads; the two bits
+//! above, from the first word on, are the parts of its fourth, the lowest first.
 //! *Pairs of 6 bits* `(a, b)`: nibble `j` of word 0 is the low part of `a`, of word 1 that of `b`; nibble `j` of word 2 is
 //! the high part of `a`, and above it that of `b`. Word 3 holds d, and dmin in its upper half.
 //! *IQ4_XS*: the first 8 bytes of the file's block as they are, so two superblocks share a `vec4`.
@@ -48,7 +50,7 @@ mod encode;
 mod file;
 
 use crate::format::WeightType;
-use crate::kernel::{Element, round_up};
+use crate::kernel::{Element, Texels, round_up};
 
 /// Elements of a block.
 pub const BLOCK: usize = 32;
@@ -66,8 +68,8 @@ pub(crate) const VEC: usize = 4;
 pub enum Store {
     /// A storage buffer of `vec4<u32>`.
     Buffer,
-    /// A texture of four words per texel. Drivers that run on the CPU may gather texels far faster than buffers: PERF.md.
-    Texels,
+    /// A texture of four words per texel. Drivers that run on the CPU gather texels far faster than words of buffers: PERF.md.
+    Texels(Texels),
 }
 
 impl Store {
@@ -75,7 +77,7 @@ impl Store {
     pub const fn element(self) -> Element {
         match self {
             Self::Buffer => Element::Vec4U32,
-            Self::Texels => Element::Texels,
+            Self::Texels(how) => Element::Texels(how),
         }
     }
 
@@ -83,7 +85,7 @@ impl Store {
     pub const fn words(self, words: usize) -> usize {
         match self {
             Self::Buffer => words,
-            Self::Texels => round_up(words, TEXELS_PER_ROW * VEC),
+            Self::Texels(_) => round_up(words, TEXELS_PER_ROW * VEC),
         }
     }
 
@@ -91,7 +93,8 @@ impl Store {
     pub(crate) fn label(self, kind: WeightType) -> String {
         match self {
             Self::Buffer => kind.name().to_owned(),
-            Self::Texels => format!("{}-texels", kind.name()),
+            Self::Texels(Texels::Storage) => format!("{}-texels", kind.name()),
+            Self::Texels(Texels::Sampled) => format!("{}-sampled", kind.name()),
         }
     }
 }
@@ -143,7 +146,7 @@ impl Layout {
             WeightType::Q5_1 => [4 * blocks, 8 * supers, 8 * supers, 0],
             WeightType::Q2_K => [2 * blocks, 4 * supers, supers, 0],
             WeightType::Q3_K => [2 * blocks, 4 * supers, 8 * supers, 0],
-            WeightType::Q6_K => [4 * blocks, 16 * supers, 4 * supers, supers / 2],
+            WeightType::Q6_K => [4 * blocks, 2 * blocks, 4 * supers, supers / 2],
             WeightType::IQ4_XS => [4 * blocks, 2 * supers, 0, 0],
         }
     }

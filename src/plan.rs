@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::kernel::{Access, Active, Element, Kernel, Uniform};
+use crate::kernel::{Access, Active, Arg, Element, Kernel, Uniform};
 
 /// Who owns a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -217,16 +217,40 @@ pub fn session_buffers<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Buf
     buffers
 }
 
-/// Those of [`session_buffers`] that kernels read as textures: the device keeps a copy of each.
-pub fn session_texels<'p>(plans: impl IntoIterator<Item = &'p Plan> + Clone) -> Vec<Buffer> {
-    let read = |buffer: &Buffer| {
-        plans.clone().into_iter().any(|plan| {
-            plan.steps.iter().any(|step| {
-                let args = step.kernel.args(&step.params);
-                let mut bound = args.iter().zip(&step.buffers);
-                bound.any(|(arg, id)| arg.element == Element::Texels && plan.buffers[id.0].name == buffer.name)
-            })
-        })
-    };
-    session_buffers(plans.clone()).into_iter().filter(read).collect()
+/// A texture that buffers of a session are copied to where kernels read them as such.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Texture {
+    /// Unique name.
+    pub name: String,
+    /// 32-bit words of the longest of its buffers.
+    pub words: usize,
+}
+
+impl Texture {
+    /// The name of the texture by which a kernel reads a buffer: the buffer's, or, as the layers read one after the other,
+    /// one that their caches share.
+    pub fn name<'a>(buffer: &'a Buffer, arg: &Arg) -> &'a str {
+        if buffer.kind == Kind::State { arg.name } else { &buffer.name }
+    }
+}
+
+/// The textures of a session, in the order of their first use.
+pub fn session_textures<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Texture> {
+    let mut textures: Vec<Texture> = Vec::new();
+    for plan in plans {
+        for step in &plan.steps {
+            for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
+                let buffer = &plan.buffers[id.0];
+                if !matches!(arg.element, Element::Texels(_)) || buffer.kind == Kind::Weight {
+                    continue;
+                }
+                let name = Texture::name(buffer, arg);
+                match textures.iter_mut().find(|texture| texture.name == name) {
+                    Some(known) => known.words = known.words.max(buffer.words),
+                    None => textures.push(Texture { name: name.to_owned(), words: buffer.words }),
+                }
+            }
+        }
+    }
+    textures
 }

@@ -1,5 +1,6 @@
 //! Sizes that depend on the class of the device: chosen once, from its capabilities.
 
+use crate::kernel::Texels;
 use crate::kernels::matvec::Shares;
 use crate::kernels::{KvType, Splits, Tier};
 use crate::pack::Store;
@@ -10,7 +11,15 @@ pub enum DeviceClass {
     /// A GPU: adjacent lanes should read adjacent memory, barriers are cheap, and lanes are many.
     Gpu,
     /// A driver that runs shaders on the CPU: every lane streams its own rows, barriers are dear, and lanes are few.
-    CpuDriver,
+    CpuDriver(Texels),
+}
+
+impl DeviceClass {
+    /// Whether the driver puts compilation off to the first dispatch, and keeps what it compiled for other devices too:
+    /// lavapipe.
+    pub const fn compiles_late(self) -> bool {
+        matches!(self, Self::CpuDriver(Texels::Storage))
+    }
 }
 
 /// Everything that a plan takes from the device.
@@ -52,7 +61,7 @@ pub struct Tuning {
 impl Tuning {
     /// Whether lanes of a subgroup share what they read of the input: where a load is dearer than an exchange.
     pub const fn shares_input(&self) -> bool {
-        matches!(self.class, DeviceClass::CpuDriver) && self.tier.subgroups()
+        matches!(self.class, DeviceClass::CpuDriver(_)) && self.tier.subgroups()
     }
 
     /// The tuning of a class of devices.
@@ -79,12 +88,12 @@ impl Tuning {
                 // 10 ms at 0.3 Tera multiply-accumulates per second.
                 max_work: 3 << 30,
             },
-            DeviceClass::CpuDriver => Self {
+            DeviceClass::CpuDriver(texels) => Self {
                 class,
                 tier,
                 kv: KvType::F16,
-                tile: 8,
-                store: Store::Texels,
+                tile: 32,
+                store: Store::Texels(texels),
                 matvec: Shares { row_lanes: 8, ksplit: 1 },
                 matmul_lanes: 8,
                 attention_lanes: 8,

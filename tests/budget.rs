@@ -14,7 +14,7 @@ use llamita::pace::MOST_LOOK_AHEAD;
 use llamita::source::{Bytes, File, Source};
 use llamita::tokenizer::Tokenizer;
 use llamita::weights::{Matrices, WeightTypes};
-use llamita::{Device, DeviceChoice, Error, KvType, LoadOptions, Model, Sampling};
+use llamita::{Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, Sampling};
 use pollster::block_on;
 
 fn load(name: &str, options: LoadOptions) -> llamita::Result<Model> {
@@ -89,6 +89,35 @@ fn what_does_not_fit_is_refused() {
         assert!(in_use > needed.weights && in_use + bytes > memory);
     }
     drop(session);
+}
+
+/// What a prompt is between layers, while it is primed, stands where the cache has not grown to.
+#[test]
+fn priming_takes_no_more_than_the_budget() {
+    let source = Bytes::new("bundled", include_bytes!("../models/llamita-stories.gguf").as_slice());
+    let mut held = Vec::new();
+    for (context, first_capacity) in [(1024, 512), (1024, 16), (1000, 16), (600, 600), (512, 256), (300, 16)] {
+        let options = LoadOptions {
+            device: DeviceChoice::Gpu,
+            context: Some(context),
+            first_capacity: Some(first_capacity),
+            ..Default::default()
+        };
+        let system = Message::system("A cat and a dog went to the market. ".repeat(200));
+        let primed = block_on(Model::load_primed(&source, options, &[system]));
+        let (model, session) = primed.unwrap_or_else(|e| panic!("{e}"));
+        let Device::Gpu(gpu) = model.device() else { panic!("a GPU was asked for") };
+        let (budget, counters) = (model.budget(), gpu.counters());
+        let (peak, after) = (counters.peak.load(Ordering::Relaxed), counters.allocated.load(Ordering::Relaxed));
+        let tokens = session.tokens().len();
+        println!("context {context}: {tokens} tokens primed, budget {}, peak {peak}, then {after}", budget.total());
+        assert!(peak <= budget.total(), "context {context}: budget {}, peak {peak}", budget.total());
+        // More than one run waits in a buffer, which is given up again.
+        assert!(tokens <= 128 || after < peak, "context {context}: {after} bytes");
+        held.push(tokens);
+    }
+    // Half a context where the cache grows that far, and one run where little or nothing is free.
+    assert_eq!(held, [512, 512, 512, 128, 256, 128]);
 }
 
 /// The host's bytes are upper bounds, and not far above what is taken.

@@ -145,7 +145,8 @@ fn futures_may_be_dropped() {
                 Some(None) => break,
                 None => {
                     dropped += 1;
-                    std::thread::sleep(std::time::Duration::from_micros(300));
+                    // Longer and longer: growing begins anew each time, and a slow machine has to get there too.
+                    std::thread::sleep(std::time::Duration::from_micros(300 + dropped));
                 }
             }
         }

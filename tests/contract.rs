@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use llamita::cases;
 use llamita::format::WeightType;
-use llamita::kernel::{Access, Element, Kernel, Scalar};
+use llamita::kernel::{Access, Element, Kernel, Scalar, Texels};
 use llamita::kernels::{KvType, NAMES, Tier};
 use llamita::llama::session_plans;
 use llamita::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 use llamita::tuning::{DeviceClass, Tuning};
 use llamita::weights::{Matrices, WeightTypes};
 use naga::{
-    AddressSpace, ArraySize, ImageClass, ImageDimension, ScalarKind, ShaderStage, StorageAccess, TypeInner, VectorSize,
+    AddressSpace, ArraySize, ImageClass, ImageDimension, ScalarKind, ShaderStage, StorageAccess, StorageFormat,
+    TypeInner, VectorSize,
 };
 
 /// The default limits of WebGPU.
@@ -53,7 +54,9 @@ fn variants() -> Variants {
         cases::all(tier).iter().for_each(|case| add(&case.kernel, &case.params));
         let shape = llama_3_2_1b();
         for (class, kv) in
-            [DeviceClass::Gpu, DeviceClass::CpuDriver].into_iter().flat_map(|c| KvType::ALL.map(|kv| (c, kv)))
+            [DeviceClass::Gpu, DeviceClass::CpuDriver(Texels::Sampled), DeviceClass::CpuDriver(Texels::Storage)]
+                .into_iter()
+                .flat_map(|c| KvType::ALL.map(|kv| (c, kv)))
         {
             let tuning = Tuning { kv, ..Tuning::of(class, tier) };
             let types = WeightTypes::uniform(shape.layers, WeightType::Q4_0, WeightType::Q6_K);
@@ -134,11 +137,16 @@ fn differences(module: &naga::Module, kernel: &dyn Kernel, params: &[u32]) -> Ve
         if global.name.as_deref() != Some(arg.name) {
             found.push(format!("binding {} is {:?} where {} is declared", arg.binding, global.name, arg.name));
         }
-        if arg.element == Element::Texels {
+        if let Element::Texels(how) = arg.element {
             let texels = TypeInner::Image {
                 dim: ImageDimension::D2,
                 arrayed: false,
-                class: ImageClass::Sampled { kind: ScalarKind::Uint, multi: false },
+                class: match how {
+                    Texels::Sampled => ImageClass::Sampled { kind: ScalarKind::Uint, multi: false },
+                    Texels::Storage => {
+                        ImageClass::Storage { format: StorageFormat::Rgba32Uint, access: StorageAccess::LOAD }
+                    }
+                },
             };
             if module.types[global.ty].inner != texels || arg.access != Access::Read {
                 found.push(format!("{} is no texture of words", arg.name));

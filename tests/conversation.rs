@@ -233,17 +233,25 @@ fn text_waits_and_comes_in_the_end() {
 fn a_primed_session_has_its_beginning() {
     let bytes: &[u8] = include_bytes!("../models/llamita-stories.gguf");
     let source = Bytes::new("bundled", bytes);
-    let system =
-        Message::system("You tell short stories for children. Every story has a happy end, and nobody is hurt.");
-    let messages = [system.clone(), Message::user("Tell me a story about a cat.")];
-    for device in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
-        let options = || LoadOptions { device: device.clone(), ..Default::default() };
+    let text = "You tell short stories for children. Every story has a happy end, and nobody is hurt. ";
+    // The first of one run; the others of several, the last of them not full, with a cache that has to grow for it or not.
+    for (device, times, first_capacity) in [
+        (DeviceChoice::Cpu, 1, 512),
+        (DeviceChoice::Gpu, 1, 512),
+        (DeviceChoice::Cpu, 14, 512),
+        (DeviceChoice::Gpu, 14, 512),
+        (DeviceChoice::Gpu, 14, 16),
+    ] {
+        let system = Message::system(text.repeat(times));
+        let messages = [system.clone(), Message::user("Tell me a story about a cat.")];
+        let first_capacity = Some(first_capacity);
+        let options = || LoadOptions { device: device.clone(), first_capacity, ..Default::default() };
         let model = pollster::block_on(Model::load(&source, options())).unwrap_or_else(|error| panic!("{error}"));
         let expected = run(&mut model.session().expect("a session"), &messages, greedy(30));
         let primed = pollster::block_on(Model::load_primed(&source, options(), std::slice::from_ref(&system)));
         let (_, mut session) = primed.unwrap_or_else(|error| panic!("{error}"));
         let held = session.tokens().len();
-        assert!(held > 15, "{held} tokens of the system prompt");
+        assert!(held > 15 * times, "{held} tokens of the system prompt");
         let ran = run(&mut session, &messages, greedy(30));
         assert_eq!(ran.text, expected.text);
         let new = ran.stats.prompt_tokens;

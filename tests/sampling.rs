@@ -13,9 +13,9 @@ use llamita::gpu::Gpu;
 use llamita::kernel::Kernel;
 use llamita::kernels::argmax::SamplerParams;
 use llamita::kernels::sample::philox4x32;
-use llamita::kernels::{Argmax, Sample, SlotShape};
+use llamita::kernels::{Argmax, Sample};
 use llamita::plan::{BufferId, Copy, Kind, Plan, Stage, Wanted};
-use llamita::slot::{Row, Slot};
+use llamita::slot::Slot;
 use llamita::source::File;
 use llamita::{DeviceChoice, LoadOptions, Model, Sampling, Session, Tier};
 use pollster::block_on;
@@ -24,6 +24,8 @@ use pollster::block_on;
 const ROWS: usize = 2000;
 /// Runs, each with a seed of its own.
 const RUNS: u64 = 4;
+/// Positions from one row to the next: room for a text of 63 tokens before each.
+const STEP: usize = 64;
 const VOCABULARY: usize = 61;
 
 /// The drawing kernel alone, on as many rows as a slot takes.
@@ -36,14 +38,14 @@ struct Sampler {
 impl Sampler {
     fn new(vocabulary: usize) -> Self {
         let gpu = device::gpu(Tier::Base).expect("every device has the base tier");
-        let kernel = Sample { lanes: 64, head_rows: ROWS, slot: SlotShape { rows: ROWS, pairs: 2 } };
+        let kernel = Sample { lanes: 64, head_rows: ROWS };
+        let params = SamplerParams { vocabulary: vocabulary as u32, step: STEP as u32 };
         let mut plan = Plan::new(ROWS, ROWS, 2);
-        // Room for a text of 63 tokens before each row.
         let sizes = [("logits", ROWS * vocabulary), ("allowed", vocabulary.div_ceil(32)), ("bias", 64)];
         let mut buffers: Vec<BufferId> =
             sizes.into_iter().map(|(name, words)| plan.buffer(Kind::State, name, words)).collect();
-        buffers.push(plan.buffer(Kind::State, "ids", ROWS * 64 + 1));
-        plan.push(Stage::Body, "sample", kernel, &SamplerParams { vocabulary: vocabulary as u32 }, &buffers);
+        buffers.push(plan.buffer(Kind::State, "ids", ROWS * STEP + 1));
+        plan.push(Stage::Body, "sample", kernel, &params, &buffers);
         let machine = Machine::new(&Weights::Gpu(gpu, Rc::default()), vec![Arc::new(plan)]).expect("it is allocated");
         let mut slot = Slot::new(ROWS, &[1.0, 1.0], 0..ROWS);
         slot.head.head_rows = ROWS as u32;
@@ -52,12 +54,12 @@ impl Sampler {
 
     /// What is drawn in each row after the same text.
     fn draw(&self, sampling: &Sampling, logits: &[f32], text: &[u32]) -> Vec<u32> {
-        let (stride, mut slot) = (text.len() + 1, self.slot.clone());
-        let mut ids = vec![0; ROWS * stride + 1];
+        let mut slot = self.slot.clone();
+        slot.rows[0].position = text.len() as u32;
+        let mut ids = vec![0; ROWS * STEP + 1];
         for row in 0..ROWS {
-            // The id before a text is what the row before it draws: no window may reach there.
-            ids[row * stride + 1..][..text.len()].copy_from_slice(text);
-            slot.rows[row] = Row { position: (row * stride + text.len()) as u32, attend: 0 };
+            // The id before a text may be what another row draws: no window may reach there.
+            ids[row * STEP + 1..][..text.len()].copy_from_slice(text);
         }
         let bias = sampling.bias_words();
         sampling.check(self.vocabulary).expect("the settings are fine");
@@ -72,7 +74,7 @@ impl Sampler {
         let copy = Copy { name: "ids", first: 0, words: ids.len() };
         let run = self.machine.run(0, 0..1, Wanted::Body, &slot, Some(copy)).expect("it runs");
         let drawn = block_on(run).expect("the device works");
-        (1..=ROWS).map(|row| drawn[row * stride]).collect()
+        (0..ROWS).map(|row| drawn[row * STEP + text.len() + 1]).collect()
     }
 
     fn counts(&self, sampling: &Sampling, logits: &[f32], text: &[u32]) -> Vec<u64> {
@@ -294,7 +296,8 @@ fn the_device_draws_the_same_numbers() {
     let sampler = Sampler::new(VOCABULARY_OF_DRAWS);
     for seed in [0, 1, u64::MAX, 0x0123_4567_89ab_cdef] {
         let sampling = Sampling { temperature: 1.0, top_p: 1.0, seed, ..Sampling::default() };
-        let expected: Vec<u32> = (0..ROWS as u32)
+        let expected: Vec<u32> = (0..ROWS)
+            .map(|row| (row * STEP) as u32)
             .map(|position| philox4x32([position, 0, 0, 0], [seed as u32, (seed >> 32) as u32])[0] >> 20)
             .collect();
         assert_eq!(sampler.draw(&sampling, &[0.5; VOCABULARY_OF_DRAWS], &[]), expected, "seed {seed}");
@@ -336,18 +339,17 @@ fn full_vocabulary() {
         ("T 3, top-p 0.9", Sampling { temperature: 3.0, ..Sampling::default() }),
     ];
     for (name, sampling) in settings {
-        let shape = SlotShape { rows: 1, pairs: 2 };
         let kernel: Arc<dyn Kernel> = if sampling.temperature == 0.0 {
-            Arc::new(Argmax { lanes, subgroups: false, head_rows: 1, slot: shape })
+            Arc::new(Argmax { lanes, subgroups: false, head_rows: 1 })
         } else {
-            Arc::new(Sample { lanes, head_rows: 1, slot: shape })
+            Arc::new(Sample { lanes, head_rows: 1 })
         };
         let mut slot = Slot::new(1, &[1.0, 1.0], 1023..1024);
         slot.head.head_rows = 1;
         sampling.write_to(&mut slot.head, 0);
         let allowed = sampling.allowed_words(FULL_VOCABULARY);
         let buffers = vec![logits.clone(), allowed, vec![0; 2], text.clone()];
-        let params = vec![FULL_VOCABULARY as u32];
+        let params = vec![FULL_VOCABULARY as u32, 1];
         let case = Case { name: name.to_owned(), kernel, params, slot, buffers };
         let report = block_on(case.check(&gpu)).expect("the device works");
         assert!(report.passed, "{name}: {}", report.fault);

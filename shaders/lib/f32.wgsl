@@ -13,7 +13,10 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     return RawROLE(block * 8u);
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled.
+// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
+const UNITROLE: vec4<f32> = vec4<f32>(1.0);
+const CENTERROLE: f32 = 0.0;
+
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(loadROLE(raw.at + q));
 }

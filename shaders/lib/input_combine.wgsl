@@ -1,16 +1,16 @@
 // Input of a matvec: the splits of attention, combined by lib/combine_splits.wgsl.
 
-fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> array<vec4<f32>, 8> {
-    return array<vec4<f32>, 8>(
-        combined_quad(at),
-        combined_quad(at + 1u),
-        combined_quad(at + 2u),
-        combined_quad(at + 3u),
-        combined_quad(at + 4u),
-        combined_quad(at + 5u),
-        combined_quad(at + 6u),
-        combined_quad(at + 7u),
-    );
+fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> Quads {
+    return with_sums(array<vec4<f32>, 8>(
+        combined_quad(at) * UNIT_w,
+        combined_quad(at + 1u) * UNIT_w,
+        combined_quad(at + 2u) * UNIT_w,
+        combined_quad(at + 3u) * UNIT_w,
+        combined_quad(at + 4u) * UNIT_w,
+        combined_quad(at + 5u) * UNIT_w,
+        combined_quad(at + 6u) * UNIT_w,
+        combined_quad(at + 7u) * UNIT_w,
+    ));
 }
 
 fn input_scale(square: f32) -> f32 {

@@ -10,11 +10,11 @@ fn prepare_input(lane: u32) {}
 fn normed_quad(quad: u32, square: ptr<function, f32>) -> vec4<f32> {
     let v = x[params.at_head * slot.head_first * params.quads + quad];
     *square += dot(v, v);
-    return v * gamma[quad];
+    return v * gamma[quad] * UNIT_w;
 }
 
-fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> array<vec4<f32>, 8> {
-    return array<vec4<f32>, 8>(
+fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> Quads {
+    return with_sums(array<vec4<f32>, 8>(
         normed_quad(at, square),
         normed_quad(at + 1u, square),
         normed_quad(at + 2u, square),
@@ -23,7 +23,7 @@ fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> array<vec4<f
         normed_quad(at + 5u, square),
         normed_quad(at + 6u, square),
         normed_quad(at + 7u, square),
-    );
+    ));
 }
 
 fn input_scale(square: f32) -> f32 {

@@ -2,7 +2,7 @@
 
 fn prepare_input(lane: u32) {}
 
-fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> array<vec4<f32>, 8> {
+fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> Quads {
     return load_quads(lanes, at, 1u);
 }
 

@@ -16,7 +16,10 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     return RawROLE(loadROLE(block), unpack2x16float(head.header.x).x * (f32(scale) - 32.0));
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled.
+// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
+const UNITROLE: vec4<f32> = vec4<f32>(1.0);
+const CENTERROLE: f32 = 0.0;
+
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     let bytes = (raw.nibbles[q / 2u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
     // The table of 16 numbers, as the nearest integer to a polynomial: at most 0.45 off before rounding.

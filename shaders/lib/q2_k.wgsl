@@ -21,10 +21,13 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     );
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled.
+// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
+const UNITROLE: vec4<f32> = BYTE_UNIT;
+const CENTERROLE: f32 = 0.0;
+
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     let low = (raw.low[q / 4u] >> (2u * (q & 3u))) & 0x03030303u;
-    return vec4<f32>(unpack4xU8(low));
+    return numbers(low);
 }
 
 // Scales of the two halves of the block.

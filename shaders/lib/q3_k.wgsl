@@ -27,11 +27,14 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     );
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled.
+// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
+const UNITROLE: vec4<f32> = BYTE_UNIT;
+const CENTERROLE: f32 = 4.0;
+
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     let low = (raw.low[q / 4u] >> (2u * (q & 3u))) & 0x03030303u;
     let high = (raw.high >> q) & 0x01010101u;
-    return vec4<f32>(unpack4xU8(low | (high << 2u))) - 4.0;
+    return numbers(low | (high << 2u));
 }
 
 // Scales of the two halves of the block.

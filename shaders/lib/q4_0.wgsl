@@ -14,10 +14,13 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     return RawROLE(loadROLE(block), select(scales.x, scales.y, (j & 1u) == 1u));
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled.
+// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
+const UNITROLE: vec4<f32> = BYTE_UNIT;
+const CENTERROLE: f32 = 8.0;
+
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     let bytes = (raw.nibbles[q / 2u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
-    return vec4<f32>(unpack4xU8(bytes)) - 8.0;
+    return numbers(bytes);
 }
 
 // Scales of the two halves of the block.

@@ -17,10 +17,13 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     return RawROLE(loadROLE(block), scale_offset);
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled.
+// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
+const UNITROLE: vec4<f32> = BYTE_UNIT;
+const CENTERROLE: f32 = 0.0;
+
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     let bytes = (raw.nibbles[q / 2u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
-    return vec4<f32>(unpack4xU8(bytes));
+    return numbers(bytes);
 }
 
 // Scales of the two halves of the block.

@@ -1,32 +1,38 @@
 // Reader of Q6_K blocks: src/pack.rs.
 
-// What a superblock says of its blocks: where their high bits begin, a byte per half, and what those are multiplied by.
+// What a superblock says of its blocks: a byte per half, and what those are multiplied by; and where plane 1 begins.
 // `planes` holds the first vec4 of planes 1, 2 and 3.
-struct HeadROLE { high: u32, parts: KeptROLE, scale: f32 }
+struct HeadROLE { plane: u32, parts: KeptROLE, scale: f32 }
 
 fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
     let halves = unpack2x16float(loadROLE(planes.z + super_block / 8u)[(super_block / 2u) & 3u]);
     let scale = select(halves.x, halves.y, (super_block & 1u) == 1u);
-    return HeadROLE(planes.x + super_block * 4u, keepROLE(planes.y + super_block), scale);
+    return HeadROLE(planes.x, keepROLE(planes.y + super_block), scale);
 }
 
-struct RawROLE { low: vec4<u32>, high: vec2<u32>, scale: vec2<f32> }
+// Three words per half.
+struct RawROLE { low: vec3<u32>, high: vec3<u32>, scale: vec2<f32> }
 
 fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let high = loadROLE(head.high + j / 2u);
+    let four = loadROLE(block);
+    let two = loadROLE(head.plane + block / 2u);
     let pair = wordROLE(head.parts, j / 2u) >> (16u * (j & 1u));
     return RawROLE(
-        loadROLE(block),
-        select(high.xy, high.zw, (j & 1u) == 1u),
+        four.xyz,
+        vec3<u32>(four.w, select(two.xy, two.zw, (block & 1u) == 1u)),
         head.scale * vec2<f32>(unpack4xI8(pair).xy),
     );
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled.
+// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
+const UNITROLE: vec4<f32> = BYTE_UNIT;
+const CENTERROLE: f32 = 32.0;
+
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let low = (raw.low[q / 2u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
-    let high = (raw.high[q / 4u] >> (2u * (q & 3u))) & 0x03030303u;
-    return vec4<f32>(unpack4xU8(low | (high << 4u))) - 32.0;
+    let words = select(raw.low, raw.high, q >= 4u);
+    let parts = (words >> vec3<u32>(6u, 4u, 2u)) & vec3<u32>(0x03030303u, 0x0c0c0c0cu, 0x30303030u);
+    let whole = words[min(q & 3u, 2u)] & 0x3f3f3f3fu;
+    return numbers(select(whole, parts.x | parts.y | parts.z, (q & 3u) == 3u));
 }
 
 // Scales of the two halves of the block.

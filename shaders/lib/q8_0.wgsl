@@ -15,7 +15,10 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     return RawROLE(loadROLE(block * 2u), loadROLE(block * 2u + 1u), scale);
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled.
+// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
+const UNITROLE: vec4<f32> = vec4<f32>(1.0);
+const CENTERROLE: f32 = 0.0;
+
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     let words = select(raw.low, raw.high, q >= 4u);
     return vec4<f32>(unpack4xI8(words[q & 3u]));

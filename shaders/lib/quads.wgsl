@@ -1,7 +1,7 @@
 // Eight quads of x, `stride` apart: a block of one token, or one quad of eight tokens.
 
-fn load_quads(lanes: Lanes, at: u32, stride: u32) -> array<vec4<f32>, 8> {
-    return array<vec4<f32>, 8>(
+fn load_quads(lanes: Lanes, at: u32, stride: u32) -> Quads {
+    return with_sums(array<vec4<f32>, 8>(
         load_x(at),
         load_x(at + stride),
         load_x(at + 2u * stride),
@@ -10,5 +10,5 @@ fn load_quads(lanes: Lanes, at: u32, stride: u32) -> array<vec4<f32>, 8> {
         load_x(at + 5u * stride),
         load_x(at + 6u * stride),
         load_x(at + 7u * stride),
-    );
+    ));
 }

@@ -1,30 +1,28 @@
 // Eight quads of x, `stride` apart: a block of one token, or one quad of eight tokens. All lanes of a subgroup need the
-// same: each loads a quad or two, and they exchange them. A load costs a driver on the CPU far more than an exchange.
+// same: each loads a quad, or two where lanes are few, and they exchange them. A load costs a driver on the CPU far more
+// than an exchange. There is no branch around the exchange, since such a driver keeps all that leaves one in memory.
 
-fn load_quads(lanes: Lanes, at: u32, stride: u32) -> array<vec4<f32>, 8> {
-    if (lanes.size >= 8u) {
-        let mine = load_x(at + (lanes.within & 7u) * stride);
-        return array<vec4<f32>, 8>(
-            subgroupBroadcast(mine, 0u),
-            subgroupBroadcast(mine, 1u),
-            subgroupBroadcast(mine, 2u),
-            subgroupBroadcast(mine, 3u),
-            subgroupBroadcast(mine, 4u),
-            subgroupBroadcast(mine, 5u),
-            subgroupBroadcast(mine, 6u),
-            subgroupBroadcast(mine, 7u),
-        );
+fn load_quads(lanes: Lanes, at: u32, stride: u32) -> Quads {
+    let few = lanes.size < 8u;
+    let mine = load_x(at + (lanes.within & 7u) * stride);
+    var other = mine;
+    if (few) {
+        other = load_x(at + (4u + (lanes.within & 3u)) * stride);
     }
-    let low = load_x(at + (lanes.within & 3u) * stride);
-    let high = load_x(at + (4u + (lanes.within & 3u)) * stride);
-    return array<vec4<f32>, 8>(
-        subgroupBroadcast(low, 0u),
-        subgroupBroadcast(low, 1u),
-        subgroupBroadcast(low, 2u),
-        subgroupBroadcast(low, 3u),
-        subgroupBroadcast(high, 0u),
-        subgroupBroadcast(high, 1u),
-        subgroupBroadcast(high, 2u),
-        subgroupBroadcast(high, 3u),
+    let quads = array<vec4<f32>, 8>(
+        subgroupBroadcast(mine, 0u),
+        subgroupBroadcast(mine, 1u),
+        subgroupBroadcast(mine, 2u),
+        subgroupBroadcast(mine, 3u),
+        select(subgroupBroadcast(mine, 4u), subgroupBroadcast(other, 0u), few),
+        select(subgroupBroadcast(mine, 5u), subgroupBroadcast(other, 1u), few),
+        select(subgroupBroadcast(mine, 6u), subgroupBroadcast(other, 2u), few),
+        select(subgroupBroadcast(mine, 7u), subgroupBroadcast(other, 3u), few),
     );
+    let sum = vec2<f32>(sum_of(mine), sum_of(other));
+    let first = subgroupBroadcast(sum, 0u) + subgroupBroadcast(sum, 1u) + subgroupBroadcast(sum, 2u)
+        + subgroupBroadcast(sum, 3u);
+    let rest = subgroupBroadcast(sum.x, 4u) + subgroupBroadcast(sum.x, 5u) + subgroupBroadcast(sum.x, 6u)
+        + subgroupBroadcast(sum.x, 7u);
+    return Quads(quads, vec2<f32>(first.x, select(rest, first.y, few)));
 }

@@ -1,9 +1,7 @@
-// Packed weights in a texture: src/pack.rs. Row-major, TEXELS_PER_ROW of four words each.
-
-@group(0) @binding(BINDING) var weightsROLE: texture_2d<u32>;
+// Packed weights in a texture: src/pack.rs.
 
 fn loadROLE(at: u32) -> vec4<u32> {
-    return textureLoad(weightsROLE, vec2<u32>(at % TEXELS_PER_ROW, at / TEXELS_PER_ROW), 0);
+    return texel_weightsROLE(at);
 }
 
 // What a superblock says of its blocks: loaded once for all of them. A word alone costs a driver on the CPU as much as

@@ -3,6 +3,7 @@
 // [tokens][k], padded with zeros to a multiple of 32
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 
+// Times the unit of the weights.
 fn load_x(at: u32) -> vec4<f32> {
-    return x[at];
+    return x[at] * UNIT_w;
 }

@@ -1,8 +1,6 @@
-// The input of a product in a texture: row-major, TEXELS_PER_ROW quads each. Drivers on CPUs gather texels faster.
+// The input of a product in a texture: [tokens][k], padded with zeros to a multiple of 32.
 
-// [tokens][k], padded with zeros to a multiple of 32
-@group(0) @binding(3) var x: texture_2d<u32>;
-
+// Times the unit of the weights.
 fn load_x(at: u32) -> vec4<f32> {
-    return bitcast<vec4<f32>>(textureLoad(x, vec2<u32>(at % TEXELS_PER_ROW, at / TEXELS_PER_ROW), 0));
+    return bitcast<vec4<f32>>(texel_x(at)) * UNIT_w;
 }

@@ -6,7 +6,7 @@ use half::f16;
 
 use super::Case;
 use crate::format::WeightType;
-use crate::kernel::{Kernel, Uniform, round_up};
+use crate::kernel::{Kernel, Texels, Uniform, round_up};
 use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
 use crate::kernels::combine::CombineParams;
@@ -132,7 +132,7 @@ fn words<P: Uniform>(params: &P) -> Vec<u32> {
 /// Every case that a device of this tier can run, in the shapes of every class of devices.
 pub fn all(tier: Tier) -> Vec<Case> {
     let mut cases = Vec::new();
-    for class in [DeviceClass::CpuDriver, DeviceClass::Gpu] {
+    for class in [DeviceClass::CpuDriver(Texels::Storage), DeviceClass::Gpu] {
         let tuning = Tuning::of(class, tier);
         linear(&tuning, &mut cases);
         attention(&tuning, &mut cases);
@@ -140,7 +140,8 @@ pub fn all(tier: Tier) -> Vec<Case> {
         small(&tuning, &mut cases);
         samplers(&tuning, &mut cases);
     }
-    for class in [DeviceClass::CpuDriver, DeviceClass::Gpu] {
+    let on_cpu = [Texels::Storage, Texels::Sampled].map(DeviceClass::CpuDriver);
+    for class in on_cpu.into_iter().chain([DeviceClass::Gpu]) {
         let tuning = Tuning { kv: KvType::F32, ..Tuning::of(class, tier) };
         for sizes in [TINY, ODD] {
             matvec(&tuning, WeightType::Q4_0, sizes, Output::Qkv(KvType::F32), &mut cases);
@@ -356,8 +357,8 @@ fn attention(tuning: &Tuning, cases: &mut Vec<Case>) {
         let name = format!("{rows} rows from {first}");
         let lanes = tuning.attention_lanes;
         cases.push(match tuning.class {
-            DeviceClass::CpuDriver => {
-                let kernel = Flash { kv: tuning.kv, lanes, head_dim: d, group, splits, slot: shape };
+            DeviceClass::CpuDriver(texels) => {
+                let kernel = Flash { kv: tuning.kv, texels, lanes, head_dim: d, group, splits, slot: shape };
                 case(&name, kernel, words(&params), slot, buffers)
             }
             DeviceClass::Gpu => {
@@ -385,7 +386,7 @@ fn small(tuning: &Tuning, cases: &mut Vec<Case>) {
         let params = RmsnormParams { quads: (k / 4) as u32, at_head: 0, norm_dim: dim as f32, eps: 1e-5 };
         let buffers = vec![random.rows(rows, dim, k, scale), random.rows(1, dim, k, 1.5), vec![0; rows * k]];
         let (lanes, subgroups) = (tuning.small_lanes, tuning.tier.subgroups());
-        let kernel = Rmsnorm { lanes, subgroups, slot: SlotShape { rows, pairs: 4 } };
+        let kernel = Rmsnorm { lanes, subgroups, rows };
         cases.push(case(&format!("{rows} of {dim}"), kernel, words(&params), slot(rows, rows, 8, 0, 8), buffers));
     }
     for kind in WeightType::ALL {
@@ -433,13 +434,7 @@ fn embed(tuning: &Tuning, kind: WeightType, vocabulary: usize, dim: usize, parts
     ids[first] = vocabulary as u32 - 1;
     let mut buffers = vec![ids, vec![0; rows * layout(0).blocks() * BLOCK]];
     buffers.extend((0..4).map(|part| random.packed(&layout(part))));
-    let kernel = Embed {
-        weights: kind,
-        tile: tuning.tile,
-        store: tuning.store,
-        lanes: tuning.small_lanes,
-        slot: SlotShape { rows, pairs: 4 },
-    };
+    let kernel = Embed { weights: kind, tile: tuning.tile, store: tuning.store, lanes: tuning.small_lanes, rows };
     case(&format!("{vocabulary}x{dim} in {parts}"), kernel, words(&params), slot(rows, rows - 1, 8, first, 15), buffers)
 }
 
@@ -447,11 +442,11 @@ fn samplers(tuning: &Tuning, cases: &mut Vec<Case>) {
     let lanes = tuning.sampler_lanes;
     for vocabulary in [1, 37, 5003] {
         for (name, logits) in hard_logits(vocabulary, cases.len()) {
-            let (mut slot, buffers, shape) = sampler_buffers(vocabulary, logits);
+            let (mut slot, buffers) = sampler_buffers(vocabulary, logits);
             slot.head.masked = u32::from(name != "ties");
-            let params = words(&SamplerParams { vocabulary: vocabulary as u32 });
+            let params = words(&SamplerParams { vocabulary: vocabulary as u32, step: 1 });
             for penalties in &PENALTIES {
-                let kernel = Argmax { lanes, subgroups: tuning.tier.subgroups(), head_rows: 1, slot: shape };
+                let kernel = Argmax { lanes, subgroups: tuning.tier.subgroups(), head_rows: 1 };
                 let name = format!("{name} of {vocabulary}, {}", penalties.name());
                 cases.push(case(&name, kernel, params.clone(), penalties.with(&slot), buffers.clone()));
             }
@@ -476,7 +471,7 @@ fn samplers(tuning: &Tuning, cases: &mut Vec<Case>) {
                 slot.head.ln_min_p = f32::ln(min_p).max(f32::MIN);
                 slot.head.inv_temperature = 1.0 / temperature;
                 (slot.head.seed_lo, slot.head.seed_hi) = (cases.len() as u32, 77);
-                let kernel = Sample { lanes, head_rows: 1, slot: shape };
+                let kernel = Sample { lanes, head_rows: 1 };
                 let cut = format!("k {top_k} p {top_p} min-p {min_p} T {temperature}");
                 let name = format!("{name} of {vocabulary}, {cut}, {}", penalties.name());
                 cases.push(case(&name, kernel, params.clone(), slot, buffers.clone()));
@@ -525,7 +520,7 @@ fn hard_logits(vocabulary: usize, seed: usize) -> Vec<(&'static str, Vec<f32>)> 
     vec![("plain", plain), ("ties", ties), ("NaNs", nans)]
 }
 
-fn sampler_buffers(vocabulary: usize, logits: Vec<f32>) -> (Slot, Vec<Vec<u32>>, SlotShape) {
+fn sampler_buffers(vocabulary: usize, logits: Vec<f32>) -> (Slot, Vec<Vec<u32>>) {
     let rows = 2;
     let position = 299;
     let mut slot = slot(rows, rows, 8, position - 1, position + 2);
@@ -542,5 +537,5 @@ fn sampler_buffers(vocabulary: usize, logits: Vec<f32>) -> (Slot, Vec<Vec<u32>>,
     let mut text: Vec<u32> = (0..=position).map(|_| random.word() % (random.word() % vocabulary as u32 + 1)).collect();
     text.resize(position + 3, 0);
     let buffers = vec![logits, allowed.collect(), bias.concat(), text];
-    (slot, buffers, SlotShape { rows, pairs: 4 })
+    (slot, buffers)
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use llamita::budget::{Host, Sizes};
 use llamita::format::{Checkpoint, ModelTensors, Vocabulary, gguf};
+use llamita::kernel::Texels;
 use llamita::llama::session_plans;
 use llamita::model::{FIRST_CAPACITY, session_context};
 use llamita::plan::Plan;
@@ -119,7 +120,7 @@ impl Inspect {
     fn sized<'a>(&self, checkpoint: &'a Checkpoint) -> llamita::Result<Option<Sized<'a>>> {
         let Some((shape, tensors)) = &checkpoint.model else { return Ok(None) };
         let context = session_context(shape, self.context, self.kv)?;
-        let class = if self.software { DeviceClass::CpuDriver } else { DeviceClass::Gpu };
+        let class = if self.software { DeviceClass::CpuDriver(Texels::Storage) } else { DeviceClass::Gpu };
         let tuning = Tuning { kv: self.kv, ..Tuning::of(class, self.tier) };
         let vocabulary = checkpoint.vocabulary.as_ref();
         Ok(Some(Sized { shape, tensors, vocabulary, types: WeightTypes::of(tensors), tuning, context }))

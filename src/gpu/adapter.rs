@@ -1,6 +1,7 @@
 //! Adapters: which there are, which one is best, and what it can do.
 
 use crate::error::{Error, Result};
+use crate::kernel::Texels;
 use crate::kernels::Tier;
 use crate::tuning::DeviceClass;
 
@@ -123,12 +124,16 @@ pub(super) fn best_tier(adapter: &wgpu::Adapter) -> Tier {
 /// several drivers of phones miscompile them, and no real GPU has been measured yet.
 pub(super) fn default_tier(adapter: &wgpu::Adapter) -> Tier {
     let best = best_tier(adapter);
-    Tier::of(best.f16(), best.subgroups() && class(&adapter.get_info()) == DeviceClass::CpuDriver)
+    Tier::of(best.f16(), best.subgroups() && class(&adapter.get_info()) != DeviceClass::Gpu)
 }
 
 /// The class that tuning goes by.
 pub(super) fn class(info: &wgpu::AdapterInfo) -> DeviceClass {
     // Browsers hide the type; SwiftShader is what they fall back to.
     let software = info.device_type == wgpu::DeviceType::Cpu || info.name.to_lowercase().contains("swiftshader");
-    if software { DeviceClass::CpuDriver } else { DeviceClass::Gpu }
+    match software {
+        true if info.name.contains("llvmpipe") => DeviceClass::CpuDriver(Texels::Storage),
+        true => DeviceClass::CpuDriver(Texels::Sampled),
+        false => DeviceClass::Gpu,
+    }
 }

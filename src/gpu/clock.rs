@@ -5,9 +5,8 @@ use std::time::Duration;
 use web_time::Instant;
 
 use super::Gpu;
-use super::machine::{Machine, Prepared, Scheduled};
+use super::machine::{Machine, Prepared, Run, Scheduled};
 use crate::error::Result;
-use crate::kernel::Active;
 use crate::plan::Wanted;
 use crate::slot::Slot;
 use crate::tuning::DeviceClass;
@@ -25,7 +24,7 @@ impl Gpu {
     /// Whether the device's own clock is asked. Drivers that run on the CPU have one that does not follow their work.
     pub fn has_clock(&self) -> bool {
         let features = self.inner.device.features();
-        features.contains(wgpu::Features::TIMESTAMP_QUERY) && self.class() != DeviceClass::CpuDriver
+        features.contains(wgpu::Features::TIMESTAMP_QUERY) && self.class() == DeviceClass::Gpu
     }
 }
 
@@ -47,9 +46,9 @@ impl Machine {
     pub(crate) async fn by_device(&self, plan: usize, wanted: Wanted, slot: &Slot) -> Result<Vec<(usize, f64)>> {
         let gpu = &self.gpu.inner;
         let prepared = &self.plans[plan];
-        let (active, slot_offset) = prepared.write_slot(&self.gpu, slot);
+        let run = prepared.write_slot(&self.gpu, slot);
         let period_ms = f64::from(gpu.queue.get_timestamp_period()) / 1e6;
-        let schedule: Vec<_> = prepared.schedule(0..prepared.plan.steps.len(), wanted, active).collect();
+        let schedule: Vec<_> = prepared.schedule(0..prepared.plan.steps.len(), wanted, run.active).collect();
         let mut times = Vec::new();
         for some in schedule.chunks(SET) {
             let count = 2 * some.len() as u32;
@@ -59,17 +58,15 @@ impl Machine {
                 count,
             });
             let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
-            for (at, (step, copied)) in some.iter().enumerate() {
-                if let Some(copied) = copied {
-                    self.copy_to_texels(&mut encoder, *copied)?;
-                }
+            for (at, (step, copies)) in some.iter().enumerate() {
+                self.copy_to_texels(&mut encoder, prepared, copies, run)?;
                 let writes = wgpu::ComputePassTimestampWrites {
                     query_set: &queries,
                     beginning_of_pass_write_index: Some(2 * at as u32),
                     end_of_pass_write_index: Some(2 * at as u32 + 1),
                 };
                 let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: Some(writes) };
-                prepared.dispatch(&mut encoder.begin_compute_pass(&descriptor), *step, active, slot_offset);
+                prepared.dispatch(&mut encoder.begin_compute_pass(&descriptor), *step, run);
             }
             let words = 2 * count as usize;
             let resolved = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
@@ -91,42 +88,35 @@ impl Machine {
     /// submit takes is taken off.
     async fn by_host(&self, plan: usize, wanted: Wanted, slot: &Slot) -> Result<Vec<(usize, f64)>> {
         let prepared = &self.plans[plan];
-        let (active, slot_offset) = prepared.write_slot(&self.gpu, slot);
-        let schedule: Vec<_> = prepared.schedule(0..prepared.plan.steps.len(), wanted, active).collect();
+        let run = prepared.write_slot(&self.gpu, slot);
+        let schedule: Vec<_> = prepared.schedule(0..prepared.plan.steps.len(), wanted, run.active).collect();
         let mut empty = Duration::MAX;
         for _ in 0..8 {
-            empty = empty.min(self.submit(prepared, None, 1, (active, slot_offset)).await?);
+            empty = empty.min(self.submit(prepared, None, 1, run).await?);
         }
         let mut times = Vec::new();
-        for (step, copied) in schedule {
-            let what = Some((step, copied));
-            let first = self.submit(prepared, what, 1, (active, slot_offset)).await?;
+        for what in &schedule {
+            let first = self.submit(prepared, Some(what), 1, run).await?;
             let repeats = LONG_ENOUGH.as_nanos() / first.saturating_sub(empty).as_nanos().max(1);
             let repeats = u32::try_from(repeats).unwrap_or(MOST_REPEATS).clamp(1, MOST_REPEATS);
-            let again = self.submit(prepared, what, repeats, (active, slot_offset)).await?;
-            times.push((step, again.saturating_sub(empty).as_secs_f64() * 1e3 / f64::from(repeats)));
+            let again = self.submit(prepared, Some(what), repeats, run).await?;
+            times.push((what.0, again.saturating_sub(empty).as_secs_f64() * 1e3 / f64::from(repeats)));
         }
         Ok(times)
     }
 
     /// How long the host waits for a step so many times, or for an empty pass.
-    async fn submit(
-        &self,
-        prepared: &Prepared,
-        step: Option<Scheduled>,
-        times: u32,
-        (active, slot_offset): (Active, usize),
-    ) -> Result<Duration> {
+    async fn submit(&self, prepared: &Prepared, step: Option<&Scheduled>, times: u32, run: Run) -> Result<Duration> {
         let gpu = &self.gpu.inner;
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         for _ in 0..times {
-            if let Some((_, Some(copied))) = step {
-                self.copy_to_texels(&mut encoder, copied)?;
+            if let Some((_, copies)) = step {
+                self.copy_to_texels(&mut encoder, prepared, copies, run)?;
             }
             let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: None };
             let mut pass = encoder.begin_compute_pass(&descriptor);
             if let Some((step, _)) = step {
-                prepared.dispatch(&mut pass, step, active, slot_offset);
+                prepared.dispatch(&mut pass, *step, run);
             }
         }
         let commands = encoder.finish();

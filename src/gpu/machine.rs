@@ -14,11 +14,12 @@ use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 
-use super::{Allocation, Gpu, Texels, buffer_bytes, texels_bytes};
+use super::texels::WordTexture;
+use super::{Allocation, Gpu, buffer_bytes, texels_bytes};
 use crate::error::{Error, Result};
 use crate::kernel::{Access, Active, Element, round_up};
 use crate::pack::{Store, TEXELS_PER_ROW, VEC};
-use crate::plan::{Buffer, Copy, Plan, Step, Wanted, session_buffers, session_texels};
+use crate::plan::{Buffer, BufferId, Copy, Kind, Plan, Step, Texture, Wanted, session_buffers, session_textures};
 use crate::slot::Slot;
 
 /// Offsets of uniform bindings are multiples of this on every device.
@@ -40,7 +41,7 @@ pub fn uniform_words(plan: &Plan) -> [usize; 2] {
 #[derive(Debug, Default)]
 pub struct DeviceWeights {
     buffers: HashMap<String, Allocation>,
-    texels: HashMap<String, Texels>,
+    texels: HashMap<String, WordTexture>,
 }
 
 impl DeviceWeights {
@@ -58,7 +59,7 @@ impl DeviceWeights {
     /// Gives the memory back, whoever still holds the weights of a device that is lost.
     pub fn destroy(&self) {
         self.buffers.values().for_each(|buffer| buffer.destroy());
-        self.texels.values().for_each(|texels| texels.texture.destroy());
+        self.texels.values().for_each(|texels| texels.destroy());
     }
 
     /// Makes room for a part of a matrix.
@@ -84,58 +85,6 @@ impl DeviceWeights {
     }
 }
 
-impl Texels {
-    /// Records a copy of the first words of a buffer: whole rows, and what is left over.
-    fn copy_from(&self, encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer, words: usize) {
-        let row_bytes = TEXELS_PER_ROW * VEC * 4;
-        let (rows, rest) = (words * 4 / row_bytes, words * 4 % row_bytes);
-        for (first, width, height) in [(0, row_bytes, rows), (rows, rest, 1)] {
-            if width == 0 || height == 0 {
-                continue;
-            }
-            let layout = wgpu::TexelCopyBufferLayout {
-                offset: (first * row_bytes) as u64,
-                bytes_per_row: (height > 1).then_some(row_bytes as u32),
-                rows_per_image: None,
-            };
-            let origin = wgpu::Origin3d { x: 0, y: first as u32, z: 0 };
-            encoder.copy_buffer_to_texture(
-                wgpu::TexelCopyBufferInfo { buffer, layout },
-                wgpu::TexelCopyTextureInfo { origin, ..self.texture.as_image_copy() },
-                wgpu::Extent3d { width: (width / (VEC * 4)) as u32, height: height as u32, depth_or_array_layers: 1 },
-            );
-        }
-    }
-
-    /// Writes words from word `first` on: what is left of a row, whole rows, and what is left over.
-    fn write(&self, gpu: &Gpu, first: usize, words: &[u32]) {
-        let row_words = TEXELS_PER_ROW * VEC;
-        assert!(first.is_multiple_of(VEC) && words.len().is_multiple_of(VEC), "texels are written whole");
-        let (mut at, mut rest) = (first, words);
-        while !rest.is_empty() {
-            let in_row = at % row_words;
-            let count = match in_row {
-                0 if rest.len() >= row_words => rest.len() / row_words * row_words,
-                _ => rest.len().min(row_words - in_row),
-            };
-            let (now, later) = rest.split_at(count);
-            let width = count.min(row_words) / VEC;
-            let origin = wgpu::Origin3d { x: (in_row / VEC) as u32, y: (at / row_words) as u32, z: 0 };
-            gpu.inner.queue.write_texture(
-                wgpu::TexelCopyTextureInfo { origin, ..self.texture.as_image_copy() },
-                bytemuck::cast_slice(now),
-                wgpu::TexelCopyBufferLayout {
-                    offset: 0,
-                    bytes_per_row: Some((width * VEC * 4) as u32),
-                    rows_per_image: None,
-                },
-                wgpu::Extent3d { width: width as u32, height: (count / VEC / width) as u32, depth_or_array_layers: 1 },
-            );
-            (at, rest) = (at + count, later);
-        }
-    }
-}
-
 fn uniform_bytes(plans: &[Arc<Plan>]) -> u64 {
     plans.iter().flat_map(|plan| uniform_words(plan)).map(buffer_bytes).sum()
 }
@@ -144,11 +93,28 @@ fn uniform_bytes(plans: &[Arc<Plan>]) -> u64 {
 struct Dispatch {
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
-    /// The buffer that it reads as a texture, which has to be copied there before: its place among the machine's, and
-    /// its words in this plan.
-    reads: Option<(usize, usize)>,
-    /// The buffers with textures that it writes, one bit each.
-    writes: u32,
+    /// The buffers that it reads as textures, which have to be copied there before.
+    reads: Vec<Copied>,
+    /// The buffers that it writes.
+    writes: Vec<BufferId>,
+}
+
+/// A buffer that is copied to a texture: its place in the plan, and the texture's among the machine's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Copied {
+    buffer: BufferId,
+    texture: usize,
+}
+
+/// What a slot says of a run.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    /// Where it was written.
+    slot_offset: usize,
+    pub(super) active: Active,
+    /// Positions of the KV cache that are attended to, and those it holds.
+    attended: usize,
+    capacity: usize,
 }
 
 /// A plan on the device.
@@ -162,17 +128,19 @@ pub(super) struct Prepared {
     _params: Allocation,
 }
 
-/// A step's index, and what has to be copied to a texture before: its place among the machine's, and its words.
-pub(super) type Scheduled = (usize, Option<(usize, usize)>);
+/// A step's index, and what has to be copied before.
+pub(super) type Scheduled = (usize, Vec<Copied>);
 
 impl Prepared {
-    /// Writes the next slot of the ring; the answer is what it makes active, and its offset.
-    pub(super) fn write_slot(&self, gpu: &Gpu, slot: &Slot) -> (Active, usize) {
+    /// Writes the next slot of the ring.
+    pub(super) fn write_slot(&self, gpu: &Gpu, slot: &Slot) -> Run {
         let index = self.next_slot.get();
         self.next_slot.set((index + 1) % SLOTS);
-        let offset = index * self.slot_stride;
-        gpu.inner.queue.write_buffer(&self.slots, offset as u64, bytemuck::cast_slice(&slot.to_words()));
-        (Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize }, offset)
+        let slot_offset = index * self.slot_stride;
+        gpu.inner.queue.write_buffer(&self.slots, slot_offset as u64, bytemuck::cast_slice(&slot.to_words()));
+        let active = Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize };
+        let attended = slot.rows[..active.rows].iter().map(|row| row.attend as usize).max().unwrap_or(0);
+        Run { slot_offset, active, attended, capacity: slot.head.capacity as usize }
     }
 
     /// The steps that a run has something to do in.
@@ -182,28 +150,29 @@ impl Prepared {
         wanted: Wanted,
         active: Active,
     ) -> impl Iterator<Item = Scheduled> {
-        // Textures that hold what their buffers do, one bit each.
-        let mut fresh = 0_u32;
+        // What the textures hold that is still in the buffer.
+        let mut held: Vec<Copied> = Vec::new();
         steps.filter_map(move |index| {
             let Step { kernel, params, stage, .. } = &self.plan.steps[index];
             if !wanted.runs(*stage) || kernel.grid(params, active).contains(&0) {
                 return None;
             }
             let dispatch = &self.steps[index];
-            let copied = dispatch.reads.filter(|(texels, _)| fresh & (1 << texels) == 0);
-            fresh |= copied.map_or(0, |(texels, _)| 1 << texels);
-            fresh &= !dispatch.writes;
-            Some((index, copied))
+            let copies: Vec<_> = dispatch.reads.iter().filter(|read| !held.contains(read)).copied().collect();
+            held.retain(|one| copies.iter().all(|copy| copy.texture != one.texture));
+            held.extend(&copies);
+            held.retain(|one| !dispatch.writes.contains(&one.buffer));
+            Some((index, copies))
         })
     }
 
     /// Records a step of the schedule.
-    pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, step: usize, active: Active, slot_offset: usize) {
+    pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, step: usize, run: Run) {
         let Dispatch { pipeline, group, .. } = &self.steps[step];
         let Step { kernel, params, .. } = &self.plan.steps[step];
-        let [x, y] = kernel.grid(params, active);
+        let [x, y] = kernel.grid(params, run.active);
         pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, group, &[slot_offset as u32]);
+        pass.set_bind_group(0, group, &[run.slot_offset as u32]);
         pass.dispatch_workgroups(x, y, 1);
     }
 }
@@ -213,8 +182,8 @@ pub struct Machine {
     pub(super) gpu: Gpu,
     weights: Rc<DeviceWeights>,
     state: HashMap<String, Allocation>,
-    /// Textures that buffers are copied to where kernels read them as such, with the names of those.
-    texels: Vec<(String, Texels)>,
+    /// Textures that buffers are copied to where kernels read them as such, with their names.
+    texels: Vec<(String, WordTexture)>,
     pub(super) plans: Vec<Prepared>,
     staging: Rc<RefCell<Vec<Allocation>>>,
     /// Whether the device had room for all this, where it answers later.
@@ -229,13 +198,13 @@ impl Machine {
     pub fn new(gpu: &Gpu, weights: Rc<DeviceWeights>, plans: Vec<Arc<Plan>>) -> Result<Self> {
         gpu.check()?;
         let buffers = session_buffers(plans.iter().map(Arc::as_ref));
-        let copied = session_texels(plans.iter().map(Arc::as_ref));
+        let textures = session_textures(plans.iter().map(Arc::as_ref));
         let bytes = uniform_bytes(&plans)
             + buffers.iter().map(|b| buffer_bytes(b.words)).sum::<u64>()
-            + copied.iter().map(|b| texels_bytes(b.words)).sum::<u64>();
+            + textures.iter().map(|t| texels_bytes(t.words)).sum::<u64>();
         let (machine, answer) = gpu.admitted("a session", bytes, || {
             let state = buffers.iter().map(|b| (b.name.clone(), gpu.allocate(&b.name, b.words, STATE))).collect();
-            let texels = copied.iter().map(|b| (b.name.clone(), gpu.allocate_texels(&b.name, b.words))).collect();
+            let texels = textures.iter().map(|t| (t.name.clone(), gpu.allocate_texels(&t.name, t.words))).collect();
             let (gpu, plans_made, staging) = (gpu.clone(), Vec::new(), Rc::default());
             let mut machine = Self { gpu, weights, state, texels, plans: plans_made, staging, answer: None };
             machine.prepare_all(plans).map(|()| machine)
@@ -277,16 +246,16 @@ impl Machine {
         }
         self.plans.clear();
         let gpu = self.gpu.clone();
-        let copied = session_texels(plans.iter().map(Arc::as_ref));
-        let has = |(name, texels): &(String, Texels), buffer: &Buffer| {
-            *name == buffer.name && texels.bytes == texels_bytes(buffer.words)
+        let textures = session_textures(plans.iter().map(Arc::as_ref));
+        let has = |(name, texels): &(String, WordTexture), texture: &Texture| {
+            *name == texture.name && texels.bytes == texels_bytes(texture.words)
         };
-        self.texels.retain(|texels| copied.iter().any(|buffer| has(texels, buffer)));
+        self.texels.retain(|texels| textures.iter().any(|texture| has(texels, texture)));
         let missing: Vec<_> =
-            copied.iter().filter(|buffer| !self.texels.iter().any(|texels| has(texels, buffer))).collect();
-        let bytes = uniform_bytes(&plans) + missing.iter().map(|b| texels_bytes(b.words)).sum::<u64>();
+            textures.iter().filter(|texture| !self.texels.iter().any(|texels| has(texels, texture))).collect();
+        let bytes = uniform_bytes(&plans) + missing.iter().map(|t| texels_bytes(t.words)).sum::<u64>();
         let (prepared, answer) = gpu.admitted("a session", bytes, || {
-            self.texels.extend(missing.iter().map(|b| (b.name.clone(), gpu.allocate_texels(&b.name, b.words))));
+            self.texels.extend(missing.iter().map(|t| (t.name.clone(), gpu.allocate_texels(&t.name, t.words))));
             self.prepare_all(plans)
         })?;
         let answer = answer.await;
@@ -327,6 +296,34 @@ impl Machine {
         Ok(())
     }
 
+    /// Makes a buffer beside those of the plans.
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room.
+    pub async fn hold(&mut self, name: &str, words: usize) -> Result<()> {
+        let buffer = Buffer { name: name.to_owned(), kind: Kind::Scratch, words, slabs: 1 };
+        self.replace(&buffer, false).await
+    }
+
+    /// Gives such a buffer up, once the device is done with it.
+    pub fn give_up(&mut self, name: &str) {
+        self.state.remove(name);
+    }
+
+    /// Copies words from one buffer to another, behind everything that was submitted.
+    ///
+    /// # Errors
+    /// Where there is no such buffer, or the device is lost.
+    pub fn transfer(&self, from: Copy, to: Copy) -> Result<()> {
+        self.gpu.check()?;
+        let mut encoder = self.gpu.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        let [source, target] = [self.buffer(from.name)?, self.buffer(to.name)?];
+        let [first, at, bytes] = [from.first, to.first, from.words].map(|words| words as u64 * 4);
+        encoder.copy_buffer_to_buffer(source, first, target, at, bytes);
+        self.gpu.inner.queue.submit([encoder.finish()]);
+        Ok(())
+    }
+
     fn buffer(&self, name: &str) -> Result<&Allocation> {
         self.state
             .get(name)
@@ -361,25 +358,26 @@ impl Machine {
                 wgpu::BindGroupEntry { binding: 0, resource: binding(&params, offset, bytes(step.params.len())) },
                 wgpu::BindGroupEntry { binding: 1, resource: binding(&slots, 0, slot_size) },
             ];
-            let (mut reads, mut writes) = (None, 0);
+            let (mut reads, mut writes) = (Vec::new(), Vec::new());
             for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
-                let Buffer { name, words, .. } = &plan.buffers[id.0];
-                let copy = self.texels.iter().position(|(buffer, _)| buffer == name);
-                let resource = match (arg.element, copy) {
-                    (Element::Texels, Some(i)) => {
-                        reads = Some((i, *words));
-                        wgpu::BindingResource::TextureView(&self.texels[i].1.view)
+                let buffer = &plan.buffers[id.0];
+                let missing = || Error::Internal(format!("no texture of {} on the device", buffer.name));
+                let resource = match (arg.element, buffer.kind) {
+                    (Element::Texels(_), Kind::Weight) => {
+                        let texels = self.weights.texels.get(&buffer.name).ok_or_else(missing)?;
+                        wgpu::BindingResource::TextureView(&texels.view)
                     }
-                    (Element::Texels, None) => {
-                        let texels = self.weights.texels.get(name);
-                        let missing = || Error::Internal(format!("no texture {name} on the device"));
-                        wgpu::BindingResource::TextureView(&texels.ok_or_else(missing)?.view)
+                    (Element::Texels(_), _) => {
+                        let name = Texture::name(buffer, arg);
+                        let texture = self.texels.iter().position(|(own, _)| own == name).ok_or_else(missing)?;
+                        reads.push(Copied { buffer: *id, texture });
+                        wgpu::BindingResource::TextureView(&self.texels[texture].1.view)
                     }
                     _ => {
                         if arg.access == Access::ReadWrite {
-                            writes |= copy.map_or(0, |i| 1 << i);
+                            writes.push(*id);
                         }
-                        self.buffer(name)?.as_entire_binding()
+                        self.buffer(&buffer.name)?.as_entire_binding()
                     }
                 };
                 entries.push(wgpu::BindGroupEntry { binding: arg.binding, resource });
@@ -421,21 +419,21 @@ impl Machine {
         self.gpu.check()?;
         let gpu = &self.gpu.inner;
         let prepared = &self.plans[plan];
-        let (active, slot_offset) = prepared.write_slot(&self.gpu, slot);
+        let run = prepared.write_slot(&self.gpu, slot);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         let mut pass: Option<wgpu::ComputePass> = None;
         let mut dispatches = 0;
-        for (step, copied) in prepared.schedule(steps, wanted, active) {
-            if let Some(copied) = copied {
+        for (step, copies) in prepared.schedule(steps, wanted, run.active) {
+            if !copies.is_empty() {
                 // Copies stand between passes.
                 pass = None;
-                self.copy_to_texels(&mut encoder, copied)?;
+                self.copy_to_texels(&mut encoder, prepared, &copies, run)?;
             }
             let pass = pass.get_or_insert_with(|| {
                 let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: None };
                 encoder.begin_compute_pass(&descriptor).forget_lifetime()
             });
-            prepared.dispatch(pass, step, active, slot_offset);
+            prepared.dispatch(pass, step, run);
             dispatches += 1;
         }
         drop(pass);
@@ -446,14 +444,25 @@ impl Machine {
         Ok(self.readback(copied, submission))
     }
 
-    /// Copies the first words of a buffer to the texture that kernels read it by.
+    /// Copies buffers to the textures that kernels read them by; of a cache what a run attends to, at least.
     pub(super) fn copy_to_texels(
         &self,
         encoder: &mut wgpu::CommandEncoder,
-        (index, words): (usize, usize),
+        prepared: &Prepared,
+        copies: &[Copied],
+        run: Run,
     ) -> Result<()> {
-        let (name, texels) = &self.texels[index];
-        texels.copy_from(encoder, self.buffer(name)?, words);
+        for Copied { buffer, texture } in copies {
+            let Buffer { name, kind, words, slabs } = &prepared.plan.buffers[buffer.0];
+            let (buffer, texels) = (self.buffer(name)?, &self.texels[*texture].1);
+            let slab = words / slabs;
+            if *kind == Kind::State && slab.is_multiple_of(TEXELS_PER_ROW * VEC) {
+                let used = slab / run.capacity * run.attended;
+                (0..*slabs).for_each(|i| texels.copy_from(encoder, buffer, i * slab..i * slab + used));
+            } else {
+                texels.copy_from(encoder, buffer, 0..*words);
+            }
+        }
         Ok(())
     }
 

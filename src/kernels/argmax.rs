@@ -10,6 +10,8 @@ uniform! {
     pub struct SamplerParams {
         /// Logits of a row.
         vocabulary: u32,
+        /// Positions from one row to the next: 1 where they are of one text.
+        step: u32,
     }
 }
 
@@ -25,8 +27,6 @@ pub struct Argmax {
     pub subgroups: bool,
     /// Rows whose logits the plan keeps.
     pub head_rows: usize,
-    /// The slot.
-    pub slot: SlotShape,
 }
 
 /// The bindings of both samplers.
@@ -80,7 +80,7 @@ impl Kernel for Argmax {
     }
 
     fn label(&self) -> String {
-        format!("argmax/{}{}-rows{}", self.lanes, super::mark(self.subgroups), self.slot.rows)
+        format!("argmax/{}{}", self.lanes, super::mark(self.subgroups))
     }
 
     fn source(&self) -> Source {
@@ -89,7 +89,7 @@ impl Kernel for Argmax {
         } else {
             include_str!("../../shaders/lib/best.wgsl")
         };
-        self.slot
+        SlotShape::FIRST
             .add_to(Source::new(include_str!("../../shaders/argmax.wgsl")))
             .size("LANES", self.lanes)
             .with(super::lanes(self.subgroups))

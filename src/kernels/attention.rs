@@ -113,7 +113,8 @@ impl Kernel for Attention {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        args(params, (self.kv, self.tier.f16()), self.head_dim, self.splits, self.slot)
+        let elements = [Element::Vec4F32, self.kv.element(self.tier.f16())];
+        args(params, (self.kv, elements), self.head_dim, self.splits, self.slot)
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
@@ -138,21 +139,21 @@ impl Kernel for Attention {
     }
 }
 
-/// The binding table. Of the KV cache one position is asked for: its capacity belongs to the session, which allocates it.
+/// The binding table, with what queries and the KV cache are read as. Of the KV cache one position is asked for: its capacity belongs to the session, which allocates it.
 pub(super) fn args(
     params: &[u32],
-    (kv, native): (KvType, bool),
+    (kv, [query, cached]): (KvType, [Element; 2]),
     head_dim: usize,
     splits: Splits,
     slot: SlotShape,
 ) -> Vec<Arg> {
     let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
-    let (kv, kv_words) = (kv.element(native), kv.words(params.kv_heads as usize * head_dim));
+    let kv_words = kv.words(params.kv_heads as usize * head_dim);
     let (heads, rows) = (params.heads as usize, slot.rows);
     vec![
-        Arg::read("queries", 2, Element::Vec4F32, rows * heads * head_dim),
-        Arg::read("keys", 3, kv, kv_words),
-        Arg::read("values", 4, kv, kv_words),
+        Arg::read("queries", 2, query, rows * heads * head_dim),
+        Arg::read("keys", 3, cached, kv_words),
+        Arg::read("values", 4, cached, kv_words),
         Arg::write("out", 5, Element::Vec4F32, rows * splits.most * params.out_quads as usize * 4),
         Arg::write("score", 6, Element::Vec2F32, rows * splits.most * heads * 2),
     ]

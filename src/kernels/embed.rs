@@ -70,8 +70,8 @@ pub struct Embed {
     pub store: Store,
     /// Lanes of a workgroup.
     pub lanes: usize,
-    /// The slot.
-    pub slot: SlotShape,
+    /// Rows (tokens) of the plan.
+    pub rows: usize,
 }
 
 impl Embed {
@@ -90,12 +90,11 @@ impl Kernel for Embed {
     }
 
     fn label(&self) -> String {
-        format!("embed/{}/tile{}-{}-rows{}", self.store.label(self.weights), self.tile, self.lanes, self.slot.rows)
+        format!("embed/{}/tile{}-{}-rows{}", self.store.label(self.weights), self.tile, self.lanes, self.rows)
     }
 
     fn source(&self) -> Source {
-        let source = self
-            .slot
+        let source = SlotShape::FIRST
             .add_to(Source::new(include_str!("../../shaders/embed.wgsl")))
             .size("TILE", self.tile)
             .size("LANES", self.lanes);
@@ -113,8 +112,7 @@ impl Kernel for Embed {
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let params: EmbedParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
         let k = params.blocks as usize * BLOCK;
-        let mut args =
-            vec![Arg::read("ids", 2, Element::U32, 2), Arg::write("x", 3, Element::Vec4F32, self.slot.rows * k)];
+        let mut args = vec![Arg::read("ids", 2, Element::U32, 2), Arg::write("x", 3, Element::Vec4F32, self.rows * k)];
         let names = ["weights_a", "weights_b", "weights_c", "weights_d"];
         for (i, (name, rows)) in names.into_iter().zip(Self::part_rows(&params)).enumerate() {
             // A part that the table does not have repeats the first one.

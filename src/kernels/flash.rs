@@ -2,18 +2,21 @@
 
 use super::attention::{AttentionParams, oracle};
 use super::{KvType, SlotShape, Splits};
-use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Texels, Uniform};
+use crate::pack::TEXELS_PER_ROW;
 
 /// Query heads of a lane.
 const HEADS_PER_LANE: usize = 4;
 /// Keys of a tile.
-const KEYS: usize = 8;
+const KEYS: usize = 32;
 
 /// A variant of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flash {
     /// What the KV cache holds.
     pub kv: KvType,
+    /// How it, and the queries, are read.
+    pub texels: Texels,
     /// Lanes of a workgroup.
     pub lanes: usize,
     /// Elements of a head.
@@ -33,18 +36,21 @@ impl Kernel for Flash {
 
     fn label(&self) -> String {
         let (d, group, splits, rows) = (self.head_dim, self.group, self.splits.most, self.slot.rows);
-        format!("flash/kv-{}/d{d}-g{group}/{}-splits{splits}-rows{rows}", self.kv.name(), self.lanes)
+        let how = if self.texels == Texels::Sampled { "-sampled" } else { "" };
+        format!("flash/kv-{}{how}/d{d}-g{group}/{}-splits{splits}-rows{rows}", self.kv.name(), self.lanes)
     }
 
     fn source(&self) -> Source {
         let source = self.slot.add_to(Source::new(include_str!("../../shaders/flash.wgsl")));
-        let source = source
-            .size("LANES", self.lanes)
-            .size("HEAD_DIM", self.head_dim)
-            .size("GROUP", self.group)
-            .size("KEYS", KEYS);
-        // Halves are loaded two at a time even where there is shader-f16: a load costs a driver on the CPU the same.
-        self.kv.reader(self.splits.add_to(source), false)
+        let source =
+            source.size("LANES", self.lanes).size("GROUP", self.group).size("KEYS", KEYS).size("FOURS", KEYS / 4);
+        let source = self.splits.add_to(source).size("TEXELS_PER_ROW", TEXELS_PER_ROW);
+        let textures = [("queries", 2), ("keys", 3), ("values", 4)];
+        let add = |source, (name, binding)| super::add_texels(source, self.texels, name, binding);
+        textures.into_iter().fold(source, add).with(match self.kv {
+            KvType::F16 => include_str!("../../shaders/lib/cache_f16.wgsl"),
+            KvType::F32 => include_str!("../../shaders/lib/cache_f32.wgsl"),
+        })
     }
 
     fn lanes(&self) -> u32 {
@@ -56,7 +62,13 @@ impl Kernel for Flash {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        super::attention::args(params, (self.kv, false), self.head_dim, self.splits, self.slot)
+        super::attention::args(
+            params,
+            (self.kv, [Element::Texels(self.texels); 2]),
+            self.head_dim,
+            self.splits,
+            self.slot,
+        )
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {

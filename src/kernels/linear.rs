@@ -239,7 +239,8 @@ pub(super) fn padded(params: &LinearParams) -> usize {
     round_up(params.blocks as usize * BLOCK, BLOCK)
 }
 
-/// The start of every linear kernel's source: constants, slot, reader.
+/// The start of every linear kernel's source: constants, slot, reader, and what is loaded of x at once.
 pub(super) fn source(main: &'static str, kind: WeightType, (tile, store): (usize, Store), slot: SlotShape) -> Source {
-    super::add_weights(slot.add_to(Source::new(main)).size("TILE", tile), kind, store, &[("_w", 2)])
+    let source = slot.add_to(Source::new(main)).size("TILE", tile);
+    super::add_weights(source, kind, store, &[("_w", 2)]).with(include_str!("../../shaders/lib/block.wgsl"))
 }

@@ -24,8 +24,8 @@ pub struct Rmsnorm {
     pub lanes: usize,
     /// Whether lanes sum within subgroups.
     pub subgroups: bool,
-    /// The slot.
-    pub slot: SlotShape,
+    /// Rows (tokens) of the plan.
+    pub rows: usize,
 }
 
 impl Kernel for Rmsnorm {
@@ -34,11 +34,11 @@ impl Kernel for Rmsnorm {
     }
 
     fn label(&self) -> String {
-        format!("rmsnorm/{}{}-rows{}", self.lanes, super::mark(self.subgroups), self.slot.rows)
+        format!("rmsnorm/{}{}-rows{}", self.lanes, super::mark(self.subgroups), self.rows)
     }
 
     fn source(&self) -> Source {
-        let source = self.slot.add_to(Source::new(include_str!("../../shaders/rmsnorm.wgsl")));
+        let source = SlotShape::FIRST.add_to(Source::new(include_str!("../../shaders/rmsnorm.wgsl")));
         let sum = if self.subgroups {
             include_str!("../../shaders/lib/sum_subgroup.wgsl")
         } else {
@@ -59,9 +59,9 @@ impl Kernel for Rmsnorm {
         let params: RmsnormParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
         let k = params.quads as usize * 4;
         vec![
-            Arg::read("x", 2, Element::Vec4F32, self.slot.rows * k),
+            Arg::read("x", 2, Element::Vec4F32, self.rows * k),
             Arg::read("gamma", 3, Element::Vec4F32, k),
-            Arg::write("y", 4, Element::Vec4F32, self.slot.rows * k),
+            Arg::write("y", 4, Element::Vec4F32, self.rows * k),
         ]
     }
 

@@ -12,8 +12,6 @@ pub struct Sample {
     pub lanes: usize,
     /// Rows whose logits the plan keeps.
     pub head_rows: usize,
-    /// The slot.
-    pub slot: SlotShape,
 }
 
 /// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
@@ -40,11 +38,11 @@ impl Kernel for Sample {
     }
 
     fn label(&self) -> String {
-        format!("sample/{}-rows{}", self.lanes, self.slot.rows)
+        format!("sample/{}", self.lanes)
     }
 
     fn source(&self) -> Source {
-        self.slot
+        SlotShape::FIRST
             .add_to(Source::new(include_str!("../../shaders/sample.wgsl")))
             .size("LANES", self.lanes)
             .size("FLOOR_RANK", floor_rank(self.lanes))

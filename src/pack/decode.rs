@@ -71,8 +71,8 @@ impl Layout {
                 let d = half_at(plane(3, s / 2)[0], s & 1);
                 let bytes = plane(2, s * 4)[j / 2] >> (16 * (j & 1));
                 let scales = [bytes as i8, (bytes >> 8) as i8].map(|scale| d * f32::from(scale));
-                let high = spread::<2>(plane(1, s * 16 + 2 * j));
-                symmetric(scales, join(four_bits(), high, 4).map(|q| f32::from(q) - 32.0))
+                let [a, b] = [plane(0, index * 4), plane(1, index * 2)];
+                symmetric(scales, six_bits([a[0], a[1], a[2], a[3], b[0], b[1]]).map(|q| f32::from(q) - 32.0))
             }
             WeightType::IQ4_XS => {
                 let header = plane(1, s * 2);
@@ -94,6 +94,15 @@ fn spread<const N: usize>(words: &[u32]) -> [u8; BLOCK] {
     std::array::from_fn(|i| {
         let (quad, byte) = (i / 4, i % 4);
         (words[quad * N / 8] >> (8 * byte + N * (quad % (8 / N)))) as u8 & ((1 << N) - 1)
+    })
+}
+
+/// Six words of 6-bit quants.
+fn six_bits(words: [u32; 6]) -> [u8; BLOCK] {
+    std::array::from_fn(|i| {
+        let (half, quad, shift) = (i / 16 * 3, i / 4 % 4, 8 * (i % 4));
+        let byte = |w: usize| (words[half + w] >> shift) as u8;
+        if quad < 3 { byte(quad) & 63 } else { byte(0) >> 6 | byte(1) >> 6 << 2 | byte(2) >> 6 << 4 }
     })
 }
 

@@ -43,15 +43,17 @@ impl Layout {
             WeightType::Q2_K | WeightType::Q3_K => {
                 planes[0][index * 2..][..2].copy_from_slice(&interleave::<2>(parts(0, 0x0303_0303)));
             }
+            WeightType::Q6_K => {
+                let words = six_bits(quads);
+                planes[0][index * 4..][..4].copy_from_slice(&words[..4]);
+                planes[1][index * 2..][..2].copy_from_slice(&words[4..]);
+            }
             _ => planes[0][index * 4..][..4].copy_from_slice(&interleave::<4>(parts(0, 0x0f0f_0f0f))),
         }
         match self.kind {
             WeightType::Q3_K => [planes[2][s * 8 + j]] = interleave::<1>(parts(2, 0x0101_0101)),
             WeightType::Q5_0 | WeightType::Q5_1 | WeightType::Q5_K => {
                 [planes[2][s * 8 + j]] = interleave::<1>(parts(4, 0x0101_0101));
-            }
-            WeightType::Q6_K => {
-                planes[1][s * 16 + 2 * j..][..2].copy_from_slice(&interleave::<2>(parts(4, 0x0303_0303)));
             }
             _ => {}
         }
@@ -108,6 +110,14 @@ impl Layout {
 /// Eight quads of small numbers into `N` words: `8 / N` quads share a word, the first in the lowest bits of its bytes.
 fn interleave<const N: usize>(quads: [u32; 8]) -> [u32; N] {
     std::array::from_fn(|w| (0..8 / N).fold(0, |word, i| word | quads[8 / N * w + i] << (N * i)))
+}
+
+/// Eight quads of six bits into six words: the fourth of a half in what the other three leave of their bytes.
+fn six_bits(quads: [u32; 8]) -> [u32; 6] {
+    std::array::from_fn(|w| {
+        let (half, i) = (w / 3 * 4, w % 3);
+        quads[half + i] | (quads[half + 3] >> (2 * i) & 0x0303_0303) << 6
+    })
 }
 
 fn word(bytes: &[u8]) -> u32 {

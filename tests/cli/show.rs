@@ -153,7 +153,7 @@ fn inspect_shows_plans_and_shaders() {
         assert!(ran.err.contains("1 to 128 tokens"), "{}", ran.err);
     }
 
-    let text = run(&["inspect", BUNDLED, "--wgsl", "argmax/256-rows1"]).ok();
+    let text = run(&["inspect", BUNDLED, "--wgsl", "argmax/256"]).ok();
     assert!(text.contains("fn main(") && text.contains("const LANES: u32 = "), "{text}");
     let several = run(&["inspect", BUNDLED, "--wgsl", "matvec"]);
     assert_eq!(several.code, Some(1));

@@ -11,7 +11,7 @@ const TEMPLATE = '<|begin_of_text|>{% for m in messages %}<|start_header_id|>{{ 
   + '{{ m.content }}<|eot_id|>{% endfor %}{% if add_generation_prompt %}'
   + '<|start_header_id|>assistant<|end_header_id|>{% endif %}';
 
-/** Single bytes, then pairs and threes of them with their merges, then control tokens. */
+/** Single bytes, then pairs and threes of a space and ASCII's signs with their merges, then control tokens. */
 function vocabulary(count) {
   let beyond = 0x100;
   const printable = (byte) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
@@ -20,10 +20,13 @@ function vocabulary(count) {
   const plain = count - control.length;
   const tokens = [...bytes];
   const merges = [];
+  const signs = bytes.slice(32, 127);
+  const fronts = [...signs];
   for (let i = 0; tokens.length < plain; i += 1) {
-    const [front, byte] = [tokens[Math.floor(i / 256)], bytes[i % 256]];
-    merges.push(`${front} ${byte}`);
-    tokens.push(front + byte);
+    const [front, sign] = [fronts[Math.floor(i / signs.length)], signs[i % signs.length]];
+    merges.push(`${front} ${sign}`);
+    fronts.push(front + sign);
+    tokens.push(front + sign);
   }
   const types = tokens.map(() => 1).concat(control.map(() => 3));
   return { tokens: tokens.concat(control), types, merges, bos: plain, eos: plain + 1 };
@@ -37,6 +40,11 @@ const u32 = (value) => { const b = Buffer.alloc(4); b.writeUInt32LE(value); retu
 const u64 = (value) => { const b = Buffer.alloc(8); b.writeBigUInt64LE(BigInt(value)); return b; };
 const f32 = (value) => { const b = Buffer.alloc(4); b.writeFloatLE(value); return b; };
 const array = (kind, items) => Buffer.concat([u32(kind), u64(items.length), ...items]);
+
+/** A shape of 76 M parameters, for speeds. */
+export const MEDIUM = {
+  layers: 10, dim: 768, ffn: 2048, heads: 12, kvHeads: 4, vocabulary: 16_384, context: 2304,
+};
 
 /** A content for servers, `{ size, read }`, of a shape: `layers`, `dim`, `ffn`, `heads`, `kvHeads`, `vocabulary`. */
 export function llama(shape) {

@@ -1,6 +1,7 @@
 // The harness itself: what it must catch, it catches.
 import assert from 'node:assert/strict';
-import { browserTest, checkAdapter, launch } from './harness.mjs';
+import { checkAdapter, launch } from './browser.mjs';
+import { browserTest } from './harness.mjs';
 import { BLANK } from './server.mjs';
 
 browserTest('the adapter is the expected one, and another is refused', async ({ context, origin, adapter, log }) => {

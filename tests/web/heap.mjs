@@ -1,16 +1,23 @@
 // What scripts and WebAssembly hold in memory, in a page and its workers, by the browser's own count.
 
-/** Looks every `every` milliseconds. `stop()` gives the largest sum seen, in bytes, and what it consisted of. */
-export async function heapMeter(context, page, every = 25) {
-  const devtools = await context.newCDPSession(page);
+/** The browser's tools for a page and its workers. */
+async function devtools(context, page) {
+  const session = await context.newCDPSession(page);
   const workers = new Map();
   const waiting = new Map();
   let next = 0;
-  devtools.on('Target.attachedToTarget', ({ sessionId, targetInfo }) => {
+  session.on('Target.attachedToTarget', ({ sessionId, targetInfo }) => {
     if (targetInfo.type === 'worker') workers.set(sessionId, targetInfo.url);
   });
-  devtools.on('Target.detachedFromTarget', ({ sessionId }) => workers.delete(sessionId));
-  devtools.on('Target.receivedMessageFromTarget', ({ message }) => {
+  session.on('Target.detachedFromTarget', ({ sessionId }) => {
+    workers.delete(sessionId);
+    for (const [id, asked] of waiting) {
+      if (asked.sessionId !== sessionId) continue;
+      waiting.delete(id);
+      asked.reject(new Error('the worker ended'));
+    }
+  });
+  session.on('Target.receivedMessageFromTarget', ({ message }) => {
     const { id, result, error } = JSON.parse(message);
     const { resolve, reject } = waiting.get(id) ?? {};
     waiting.delete(id);
@@ -19,22 +26,35 @@ export async function heapMeter(context, page, every = 25) {
   });
   const ask = (sessionId, method, params = {}) => new Promise((resolve, reject) => {
     next += 1;
-    waiting.set(next, { resolve, reject });
+    waiting.set(next, { sessionId, resolve, reject });
     const message = JSON.stringify({ id: next, method, params });
-    devtools.send('Target.sendMessageToTarget', { sessionId, message }).catch(reject);
+    session.send('Target.sendMessageToTarget', { sessionId, message }).catch(reject);
   });
-  await devtools.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: false });
+  await session.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: false });
+  return {
+    workers,
+    ask,
+    /** Asks the page, then its workers, all at once. */
+    askAll: (method, params) => Promise.all(
+      [session.send(method, params), ...[...workers.keys()].map((id) => ask(id, method, params))],
+    ),
+  };
+}
 
+const heap = (usage) => usage.usedSize + usage.backingStorageSize + usage.embedderHeapUsedSize;
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+
+/** Looks every `every` milliseconds, for the largest sum. The context must have had `memories` or `meter`. */
+export async function heapMeter(context, page, every = 25) {
+  const { workers, ask, askAll } = await devtools(context, page);
   let peak = { sum: 0 };
   let samples = 0;
   let going = true;
-  const heap = (usage) => usage.usedSize + usage.backingStorageSize + usage.embedderHeapUsedSize;
   const look = async () => {
-    const asked = [...workers.keys()].map((id) => ask(id, 'Runtime.getHeapUsage'));
-    const [own, ...others] = await Promise.all([devtools.send('Runtime.getHeapUsage'), ...asked]);
-    const sum = [own, ...others].reduce((sum, usage) => sum + heap(usage), 0);
+    const [own, ...others] = await askAll('Runtime.getHeapUsage');
+    const all = heap(own) + sum(others.map(heap));
     samples += 1;
-    if (sum > peak.sum) peak = { sum, page: own, workers: others };
+    if (all > peak.sum) peak = { sum: all, page: own, workers: others };
   };
   const loop = (async () => {
     while (going) {
@@ -43,23 +63,27 @@ export async function heapMeter(context, page, every = 25) {
     }
   })();
 
+  /** What an expression gives in each of the workers. */
+  const inWorkers = async (expression) => {
+    const all = [...workers.keys()].map((id) => ask(id, 'Runtime.evaluate', { expression, returnByValue: true }));
+    return (await Promise.all(all)).map(({ result }) => result.value);
+  };
+
   /** Bytes of all WebAssembly memories of the workers. They never shrink. */
-  async function wasm() {
-    let sum = 0;
-    for (const id of workers.keys()) {
-      const prototype = await ask(id, 'Runtime.evaluate', { expression: 'WebAssembly.Memory.prototype' });
-      const { objectId: prototypeObjectId } = prototype.result;
-      const { objects } = await ask(id, 'Runtime.queryObjects', { prototypeObjectId });
-      const { result } = await ask(id, 'Runtime.callFunctionOn', {
-        objectId: objects.objectId, returnByValue: true,
-        functionDeclaration: 'function () { return this.reduce((sum, memory) => sum + memory.buffer.byteLength, 0); }',
-      });
-      sum += result.value;
-    }
-    return sum;
-  }
+  const wasm = async () => {
+    const all = await inWorkers('globalThis.memories && [...memories].map(({ buffer }) => buffer.byteLength)');
+    if (all.includes(undefined)) throw new Error('the context was not told to keep memories in sight');
+    return sum(all.flat());
+  };
 
   return {
+    /** Bytes of scripts that something still holds, and of WebAssembly: what nothing holds is thrown away first. */
+    async live() {
+      await askAll('HeapProfiler.collectGarbage');
+      return { scripts: sum((await askAll('Runtime.getHeapUsage')).map(heap)), wasm: await wasm() };
+    },
+    inWorkers,
+    /** The largest sum seen, in bytes, and what it consisted of. */
     async stop() {
       going = false;
       await loop;

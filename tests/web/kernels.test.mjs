@@ -1,8 +1,9 @@
 // Kernels of the web build against the CPU oracle, in a worker, as an application would run the model.
-// LLAMITA_WEB_CASES=TEXT runs the cases whose name contains it, or `all`; by default the first case of each kernel,
-// which is its smallest. LLAMITA_WEB_TIER names the tier, `base` by default.
+// LLAMITA_WEB_CASES=TEXT runs the cases whose name contains it, or `all`; by default the first case of each kernel.
+// LLAMITA_WEB_TIER names the tier, `base` by default.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { choose } from './cases.mjs';
 import { browserTest } from './harness.mjs';
 import { BUILD } from './packages.mjs';
 import { BLANK } from './server.mjs';
@@ -35,12 +36,10 @@ browserTest('kernel cases agree with the CPU oracle', { folders: { '/pkg/': join
   const call = (...args) => page.evaluate((args) => globalThis.call(...args), args);
   const parsed = (value) => typeof value === 'string' ? JSON.parse(value) : value;
 
-  const listed = await call('kernel_case_names');
+  const listed = await call('kernel_case_names', tier);
   assert.equal(listed.error, undefined);
   const names = Array.from(parsed(listed.value));
-  const kernel = (name) => name.split(/[^a-z0-9_]/i)[0];
-  const first = (name, i) => names.findIndex((other) => kernel(other) === kernel(name)) === i;
-  const chosen = names.filter((name, i) => cases === undefined ? first(name, i) : cases === 'all' || name.includes(cases));
+  const chosen = choose(names, cases);
   assert.ok(chosen.length > 0, `none of the library's ${names.length} cases has ${cases} in its name`);
   assert.match((await call('run_kernel_case', 'no such case', tier)).error, /no such case/, 'an unknown case is refused');
 

@@ -4,6 +4,7 @@ import { faultServer } from './faults.mjs';
 import { llama } from './gguf.mjs';
 import { browserTest } from './harness.mjs';
 import { heapMeter } from './heap.mjs';
+import { memories } from './meter.mjs';
 import { BLANK } from './server.mjs';
 
 const MB = 1e6;
@@ -14,6 +15,7 @@ browserTest('several hundred MB load with less than 100 MB of scripts and WebAss
   // A fast line, 200 Mbit/s: what comes faster than it is used waits in the browser's own buffers.
   const server = await faultServer({ '/large.gguf': large }, { rate: 25e6 });
   try {
+    await memories(context);
     await page.goto(origin + BLANK);
     for (const [what, source] of [['from a server', 'url'], ['from the store', 'stored']]) {
       const meter = await heapMeter(context, page);

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { browserTest, SITE } from './harness.mjs';
+import { SITE } from './browser.mjs';
+import { browserTest } from './harness.mjs';
 import { packageFile } from './packages.mjs';
 import { answered, open, say } from './page.mjs';
 

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { browserTest, SITE } from './harness.mjs';
+import { SITE } from './browser.mjs';
+import { browserTest } from './harness.mjs';
 
 const { parse, safe } = await import(pathToFileURL(join(SITE, 'app/markdown.js')).href);
 const blocks = (text, open) => parse(text, open).map(({ block }) => block);

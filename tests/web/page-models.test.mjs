@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SITE } from './browser.mjs';
 import { faultServer, fileContent } from './faults.mjs';
-import { browserTest, SITE } from './harness.mjs';
+import { browserTest } from './harness.mjs';
 import { answered, open, ready, say, until } from './page.mjs';
 
 const MODEL = join(SITE, 'models/llamita-stories.gguf');

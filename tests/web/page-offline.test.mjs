@@ -1,12 +1,12 @@
 // After the first visit the page works without a network, and it can be installed.
 import assert from 'node:assert/strict';
 import { browserTest } from './harness.mjs';
-import { answered, open, ready, say, until } from './page.mjs';
+import { answered, open, ready, say, siteKept } from './page.mjs';
 
 browserTest('the page opens and answers without a network', async ({ page, context, origin, allow }) => {
   allow(/ERR_INTERNET_DISCONNECTED/); // Of the file that is asked for to see that there is none.
   await open(page, origin);
-  await until('the site is kept', () => page.evaluate(() => navigator.serviceWorker.controller !== null));
+  await siteKept(page);
   await context.setOffline(true);
   const failed = await page.evaluate(() => fetch('not-kept.txt').then(() => false, () => true));
   assert.ok(failed, 'there is no network');
@@ -18,7 +18,7 @@ browserTest('the page opens and answers without a network', async ({ page, conte
 
 browserTest('only the files of the site are kept', async ({ page, origin }) => {
   await page.goto(`${origin}/`);
-  await until('the site is kept', () => page.evaluate(() => navigator.serviceWorker.controller !== null));
+  await siteKept(page);
   await page.evaluate(() => fetch('blank.html'));
   const kept = await page.evaluate(async () => {
     const [name, ...more] = await caches.keys();

@@ -17,6 +17,11 @@ export async function ready(page) {
   await page.locator('#model-chip .state.ready').waitFor({ timeout: 120_000 });
 }
 
+/** Waits until the service worker has the files of the site, all of which it fetches after the first visit, and answers for them. */
+export async function siteKept(page) {
+  await until('the site is kept', () => page.evaluate(() => navigator.serviceWorker.controller !== null), 120_000);
+}
+
 /** Keeps the model of the page as `globalThis.model`, so that a test can take its device away. To be called before `open`. */
 export async function keepModel(page) {
   await page.addInitScript(() => {
@@ -44,7 +49,7 @@ export async function answered(page, index = 0) {
 }
 
 /** Waits until something is so, or fails with what it was. */
-export async function until(what, condition, limit = 30_000) {
+export async function until(what, condition, limit = 120_000) {
   const end = Date.now() + limit;
   for (;;) {
     const value = await condition();

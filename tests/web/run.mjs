@@ -1,5 +1,7 @@
-// Runs the browser tests, file after file, and prints a line for each test. Usage: node run.mjs [TEXT …]
-// runs the files whose name contains one of the texts; all of them without. A test that is skipped is a failure.
+// Runs the browser tests and prints a line for each. Usage: node run.mjs [TEXT …] runs the files whose name contains
+// one of the texts; all of them without. A test that is skipped is a failure. Two files run side by side, since one
+// thread compiles shaders and the page waits for it; those that measure run alone.
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from 'node:test';
@@ -7,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const wanted = process.argv.slice(2);
+/** Files whose tests measure times or pace. */
+const MEASURE = ['flat', 'load', 'package', 'page-models', 'store'].map((topic) => `${topic}.test.mjs`);
 const files = readdirSync(here).filter((name) => name.endsWith('.test.mjs')).sort()
   .filter((name) => wanted.length === 0 || wanted.some((text) => name.includes(text)));
 
@@ -29,16 +33,23 @@ function report(event) {
   if (!good) console.log(`       ${reason(event)}`);
 }
 
-const stream = run({ files: files.map((name) => join(here, name)), concurrency: 1 });
-stream.on('test:pass', (event) => report({ ...event, details: { ...event.details, passed: true } }));
-stream.on('test:fail', (event) => report({ ...event, details: { ...event.details, passed: false } }));
-stream.on('test:diagnostic', ({ message, nesting }) => {
-  const summary = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(message);
-  if (nesting > 0 || !summary) console.log(`       ${message}`);
-});
-stream.on('test:stderr', ({ message }) => process.stderr.write(message));
-stream.on('end', () => {
-  console.log(`${passed} passed, ${failed} failed`);
-  if (failed > 0 || passed === 0) process.exitCode = 1;
-});
-stream.resume();
+/** Runs files, so many at a time. What they report comes file by file. */
+async function runFiles(names, concurrency) {
+  if (names.length === 0) return;
+  const stream = run({ files: names.map((name) => join(here, name)), concurrency });
+  stream.on('test:pass', (event) => report({ ...event, details: { ...event.details, passed: true } }));
+  stream.on('test:fail', (event) => report({ ...event, details: { ...event.details, passed: false } }));
+  stream.on('test:diagnostic', ({ message, nesting }) => {
+    const summary = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) /.test(message);
+    if (nesting > 0 || !summary) console.log(`       ${message}`);
+  });
+  stream.on('test:stderr', ({ message }) => process.stderr.write(message));
+  const ended = once(stream, 'end');
+  stream.resume();
+  await ended;
+}
+
+await runFiles(files.filter((name) => !MEASURE.includes(name)), 2);
+await runFiles(files.filter((name) => MEASURE.includes(name)), 1);
+console.log(`${passed} passed, ${failed} failed`);
+if (failed > 0 || passed === 0) process.exitCode = 1;

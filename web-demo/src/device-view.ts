@@ -57,7 +57,7 @@ export class DeviceView {
   #gpu(): HTMLElement[] {
     const device = this.#device;
     if (!device) return [h('p', { t: 'device.none' })];
-    const { vendor, architecture, description, software, features, limits, tier } = device;
+    const { vendor, architecture, description, software, features, limits, tier, lacks, bad } = device;
     const name = [vendor, architecture, description].filter(Boolean).join(' · ');
     return [
       h('h2', { t: 'device.adapter' }),
@@ -66,6 +66,8 @@ export class DeviceView {
         ...(software ? [[t('device.kind'), t('device.software')] as const] : []),
         [t('device.tier'), tier],
         [t('device.features'), features.filter((one) => FEATURES.includes(one)).join(', ') || '–'],
+        ...lacks.map((what) => [t('device.lacks'), what] as const),
+        ...(bad ? [[t('device.reported'), [bad.what, ...bad.links].join(' ')] as const] : []),
       ]),
       h('h2', { t: 'device.limits' }),
       list(
@@ -129,10 +131,15 @@ function binary(value: number): string {
   return value >= 2 ** 20 ? `${number(value / 2 ** 20)} MiB` : `${number(value / 2 ** 10)} KiB`;
 }
 
+function words(name: string): (string | HTMLElement)[] {
+  return name.split(/(?<=[a-z])(?=[A-Z])/).flatMap((word, i) => (i === 0 ? [word] : [h('wbr'), word]));
+}
+
 function list(rows: readonly (readonly [string, string])[]): HTMLElement {
   return h(
     'dl',
     { class: 'facts' },
-    ...rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))),
+    // A limit's name may break between its words.
+    ...rows.map(([name, value]) => h('div', {}, h('dt', {}, ...words(name)), h('dd', {}, value))),
   );
 }

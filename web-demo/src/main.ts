@@ -8,6 +8,7 @@ import { Composer } from './composer.js';
 import { Conversations } from './conversations.js';
 import { DeviceView } from './device-view.js';
 import { byId, keepTranslated } from './dom.js';
+import { doubt, type Verdict } from './doubt.js';
 import { tell } from './errors.js';
 import { greeting } from './greeting.js';
 import { language, t } from './i18n.js';
@@ -83,6 +84,14 @@ function tellMissing({ why, advice, reason }: Missing): void {
   });
 }
 
+/** Tests each kernel once, where the reader can watch; then goes back to the chat. */
+async function testDevice(): Promise<Verdict> {
+  location.hash = '#shaders';
+  const verdict = await shaders.testEach();
+  if (verdict) location.hash = '#chat';
+  return verdict;
+}
+
 /** The model of the last visit where it is stored, or else the one that comes with the page. */
 async function firstModel(): Promise<void> {
   const last = lastModel();
@@ -146,6 +155,7 @@ async function start(): Promise<void> {
   else {
     device.device = found.device;
     shaders.tier = found.device.tier;
+    doubt(found.device, testDevice, tellMissing);
     await firstModel();
   }
   await offline();

@@ -1,6 +1,7 @@
 /** The kernel cases against the CPU oracle, in this very browser. */
 import { kernelCases, runKernelCase, type DeviceInfo, type KernelReport } from '../llamita/index.js';
 import { byId, h } from './dom.js';
+import type { Verdict } from './doubt.js';
 import { download } from './files.js';
 import { language, number, t } from './i18n.js';
 
@@ -39,8 +40,8 @@ export class ShadersView {
     const buttons = running
       ? [button('shaders-stop', 'do.stop', 'quiet', () => (this.#halt = true))]
       : [
-          button('shaders-some', 'shaders.some', 'primary', () => void this.#run(false)),
-          button('shaders-all', 'shaders.all', 'quiet', () => void this.#run(true)),
+          button('shaders-some', 'shaders.some', 'primary', () => void this.#run('kernels')),
+          button('shaders-all', 'shaders.all', 'quiet', () => void this.#run('all')),
         ];
     const save = button('shaders-save', 'shaders.save', 'quiet', () => void this.#save());
     byId('view-shaders').replaceChildren(
@@ -82,8 +83,20 @@ export class ShadersView {
     this.#count();
   }
 
-  /** Runs the first case of each kernel, or all; both only where the name has all words of the filter. */
-  async #run(all: boolean): Promise<void> {
+  /**
+   * Runs the first case of each kernel with each type of weights or cache, whatever the filter is, and tells how it went;
+   * undefined where it was stopped.
+   */
+  async testEach(): Promise<Verdict> {
+    if (this.#running) return undefined;
+    this.#filter.value = '';
+    await this.#run('types');
+    if (this.#halt) return undefined;
+    return { failed: this.#rows.filter(({ passed }) => !passed).map(({ name }) => name), cases: this.#rows.length };
+  }
+
+  /** Runs the first case of each kernel, or of each with its types, or all; only where the name has all words of the filter. */
+  async #run(which: 'kernels' | 'types' | 'all'): Promise<void> {
     this.#running = true;
     this.#halt = false;
     this.#rows = [];
@@ -91,10 +104,11 @@ export class ShadersView {
     byId('shaders-stop').focus();
     try {
       const words = this.#filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-      const known = (await kernelCases()).filter((name) => words.every((word) => name.toLowerCase().includes(word)));
-      const kernel = (name: string): string => name.split(/[^a-z0-9_]/i)[0] ?? name;
+      const known = (await kernelCases(this.#tier)).filter((name) => words.every((word) => name.toLowerCase().includes(word)));
+      // matvec/q4_0/plain/…: the kernel, then the type.
+      const kind = (name: string): string => name.split(/[/:]/, which === 'kernels' ? 1 : 2).join('/');
       const seen = new Set<string>();
-      const names = known.filter((name) => all || (!seen.has(kernel(name)) && seen.add(kernel(name))));
+      const names = known.filter((name) => which === 'all' || (!seen.has(kind(name)) && seen.add(kind(name))));
       this.#total = names.length;
       for (const name of names) {
         if (this.#halt) break;

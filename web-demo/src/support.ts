@@ -39,7 +39,7 @@ export function platform(agent = navigator.userAgent, touchPoints = navigator.ma
 
 /** Why the page cannot run models here. */
 export interface Missing {
-  why: 'insecure' | 'absent' | 'noAdapter' | 'knownBad';
+  why: 'insecure' | 'absent' | 'noAdapter' | 'lacking' | 'knownBad';
   advice: Key[];
   /** In the browser's or the engine's own words. */
   reason?: string | undefined;
@@ -68,6 +68,7 @@ export async function check(): Promise<{ missing: Missing } | { device: DeviceIn
   const found = await device();
   if (!found.available)
     return { missing: { why: 'noAdapter', advice: [...advice(platform()), 'support.update'], reason: found.reason } };
-  if (found.bad) return { missing: { why: 'knownBad', advice: ['support.knownBad'], reason: found.bad } };
+  if (found.lacks.length > 0)
+    return { missing: { why: 'lacking', advice: ['support.lacking'], reason: found.lacks.join('\n') } };
   return { device: found };
 }

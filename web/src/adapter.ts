@@ -1,4 +1,5 @@
 /** The adapter that this browser shows, in the worker. */
+import { lacking, reported } from './doubts.js';
 import { device_report } from './llamita.js';
 import type { DeviceInfo } from './types.js';
 
@@ -24,7 +25,7 @@ export async function adapterName(): Promise<string> {
 
 const NOTHING: DeviceInfo = {
   available: false, reason: undefined, vendor: '', architecture: '', description: '', software: false, tier: 'base',
-  limits: {}, features: [], bad: undefined,
+  limits: {}, features: [], lacks: [], bad: undefined,
 };
 
 export async function deviceInfo(): Promise<DeviceInfo> {
@@ -35,6 +36,7 @@ export async function deviceInfo(): Promise<DeviceInfo> {
   const { info } = adapter;
   const [report] = JSON.parse(await device_report()) as { tier: 'base' | 'f16' }[];
   const software = info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(`${info.architecture} ${info.description}`);
+  const limits = numbers(adapter.limits);
   return {
     available: true,
     reason: undefined,
@@ -43,8 +45,9 @@ export async function deviceInfo(): Promise<DeviceInfo> {
     description: info.description,
     software,
     tier: report?.tier ?? 'base',
-    limits: numbers(adapter.limits),
+    limits,
     features: [...adapter.features].sort(),
-    bad: undefined,
+    lacks: lacking(limits),
+    bad: reported(info.vendor, info.architecture),
   };
 }

@@ -4,6 +4,7 @@ import { InternalError, toWire } from './errors.js';
 import {
   benchmark_run, inspect, kernel_case_names, Model, run_kernel_case, type Cancel, type Session,
 } from './llamita.js';
+import { busy, compileDrawing } from './pipelines.js';
 import type { Calls, CallName, ReplyEvent } from './protocol.js';
 import { RateMeter } from './rate.js';
 import { openSource } from './sources/open.js';
@@ -69,7 +70,7 @@ async function load(
   const source = await openSource(spec, { signal, onProgress: event, keep });
   try {
     const tell = (loaded: number, total: number) => meter.tell('load', loaded, total);
-    const model = await Model.load(source, options, JSON.stringify(prime), tell, cancel);
+    const model = await busy(() => Model.load(source, options, JSON.stringify(prime), tell, cancel));
     const id = ++next;
     models.set(id, { model, source, sessions: new Set() });
     return { model: id, info: await infoOf(model) };
@@ -164,7 +165,9 @@ export const handlers: Handlers = {
       },
       resumed: () => tell({ resumed: true }),
     };
-    return JSON.parse(await session.reply(prompt, options, sink, cancel)) as Stats;
+    // Without a temperature the model's own counts, which seldom is 0.
+    if ((JSON.parse(options) as { temperature?: number }).temperature !== 0) await compileDrawing();
+    return JSON.parse(await busy(() => session.reply(prompt, options, sink, cancel))) as Stats;
   },
 
   async resumeSession({ session: id }, { cancel }) {
@@ -185,11 +188,11 @@ export const handlers: Handlers = {
   },
 
   async benchmark({ session, kind, tokens }, { cancel }) {
-    return JSON.parse(await benchmark_run(sessionOf(session), kind, tokens, cancel)) as Stats;
+    return JSON.parse(await busy(() => benchmark_run(sessionOf(session), kind, tokens, cancel))) as Stats;
   },
 
-  async kernelCases() {
-    return JSON.parse(kernel_case_names()) as string[];
+  async kernelCases({ tier }) {
+    return JSON.parse(kernel_case_names(tier)) as string[];
   },
 
   async runKernelCase({ name, tier }) {

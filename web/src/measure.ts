@@ -8,9 +8,9 @@ export function device(place?: Place): Promise<DeviceInfo> {
   return connect(place).ask('device', {});
 }
 
-/** The names of all kernel cases. */
-export function kernelCases(place?: Place): Promise<string[]> {
-  return connect(place).ask('kernelCases', {});
+/** The names of all kernel cases of a tier. */
+export function kernelCases(tier: 'base' | 'f16' = 'base', place?: Place): Promise<string[]> {
+  return connect(place).ask('kernelCases', { tier });
 }
 
 /**

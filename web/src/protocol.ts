@@ -45,7 +45,7 @@ export interface Calls {
   resetSession: { args: { session: number }; result: SessionState; event: never };
   disposeSession: { args: { session: number }; result: null; event: never };
   benchmark: { args: { session: number; kind: 'prefill' | 'decode'; tokens: number }; result: Stats; event: never };
-  kernelCases: { args: Record<string, never>; result: string[]; event: never };
+  kernelCases: { args: { tier: 'base' | 'f16' }; result: string[]; event: never };
   storeList: {
     args: Record<string, never>;
     result: { kind: 'opfs' | 'memory'; models: StoredModel[]; estimate: StorageEstimate };

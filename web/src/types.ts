@@ -212,8 +212,17 @@ export interface DeviceInfo {
   /** What the browser offers beyond the default limits is not used. */
   limits: Record<string, number>;
   features: string[];
-  /** Why it is known to give wrong results or to fail; undefined where nothing is known. */
-  bad: string | undefined;
+  /** What models need and it does not have, with the numbers, one line each: none can be loaded. Mostly empty. */
+  lacks: string[];
+  /** Wrong results that others report of its kind. Whether they are so here is what kernel cases tell. */
+  bad: DeviceReport | undefined;
+}
+
+/** What is reported of a kind of device. */
+export interface DeviceReport {
+  what: string;
+  /** Where it was reported. */
+  links: string[];
 }
 
 /** A kernel on this device, against its oracle. */

@@ -2,6 +2,7 @@
 import { toWire } from './errors.js';
 import start, { Cancel, panic_message, start as begin } from './llamita.js';
 import { handlers, type CallContext } from './host.js';
+import { deferDrawing } from './pipelines.js';
 import type { CallName, FromWorker, ToWorker } from './protocol.js';
 
 declare const self: DedicatedWorkerGlobalScope;
@@ -43,6 +44,7 @@ function nextTurn(): Promise<void> {
 }
 
 async function open(wasmUrl: string | null): Promise<void> {
+  deferDrawing();
   await start(wasmUrl === null ? undefined : { module_or_path: wasmUrl });
   begin(nextTurn);
 }

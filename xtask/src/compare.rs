@@ -1,4 +1,4 @@
-//! `cargo xtask compare`: llama.cpp's Vulkan and CPU backends beside ours, on the same file.
+//! `cargo xtask compare`: llama.cpp's Vulkan and CPU backends beside ours, on the same file; or wllama in a browser.
 
 use std::{
     fs,
@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     apt::{self, Consent},
     full_size::{llamita, measure::number},
-    shell, vulkan,
+    shell, vulkan, web,
 };
 
 /// What building llama.cpp takes: a program or file, and Debian's package that has it.
@@ -45,13 +45,16 @@ const JOBS: &str = "2";
 
 #[derive(Args)]
 pub struct Options {
+    /// Compare in a headless Chromium: the web package beside wllama, on a synthetic file
+    #[arg(long, conflicts_with_all = ["llama_cpp", "model", "limit"])]
+    web: bool,
     /// Source package llama_cpp_python-….tar.gz (`pip download --no-deps --no-binary llama-cpp-python
     /// llama-cpp-python`), the folder it was unpacked to, or llama.cpp's own folder
-    #[arg(long, value_name = "PATH")]
-    llama_cpp: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "web")]
+    llama_cpp: Option<PathBuf>,
     /// Model that both run
-    #[arg(value_name = "MODEL.gguf")]
-    model: PathBuf,
+    #[arg(value_name = "MODEL.gguf", required_unless_present = "web")]
+    model: Option<PathBuf>,
     /// Tokens of the prompt
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=512))]
     prefill: u32,
@@ -64,6 +67,9 @@ pub struct Options {
     /// Seconds that a run of llama.cpp may take; one that takes longer is not tried again
     #[arg(long, value_name = "S", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..))]
     limit: u64,
+    /// With --web: tokens of a long answer, during which the memory of the tab is looked at
+    #[arg(long, value_name = "N", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(8..=2000), requires = "web")]
+    tokens: u32,
 }
 
 /// One of those that are compared, and its tokens per second.
@@ -84,10 +90,14 @@ impl Entry {
 
 /// Builds what is missing, runs all alternately, and prints the table.
 pub fn run(options: &Options, consent: Consent) -> Result<()> {
-    let model = fs::canonicalize(&options.model).with_context(|| options.model.display().to_string())?;
+    let (Some(llama_cpp), Some(model)) = (&options.llama_cpp, &options.model) else {
+        let Options { prefill, decode, rounds, tokens, .. } = *options;
+        return web::compare::run(&web::compare::Lengths { prefill, decode, rounds, tokens }, consent);
+    };
+    let model = fs::canonicalize(model).with_context(|| model.display().to_string())?;
     println!("{}", vulkan::setup(consent)?);
     shell::run(&mut shell::cargo(["build", "--release", "--package", "llamita"]))?;
-    let bench = build(&options.llama_cpp, consent)?;
+    let bench = build(llama_cpp, consent)?;
 
     let mut entries = [
         Entry::new("llamita", ""),

@@ -95,7 +95,8 @@ enum Command {
     },
     /// Run llama.cpp's Vulkan and CPU backends and ours alternately on the same file, and print the ratios.
     ///
-    /// llama.cpp is built once, from the source package whose path is given.
+    /// llama.cpp is built once, from the source package whose path is given. With --web it is wllama, llama.cpp in
+    /// WebAssembly, beside the web package in a headless Chromium; both come from npm and `cargo xtask web`.
     #[command(after_help = "Example: cargo xtask compare --llama-cpp llama_cpp_python-0.3.36.tar.gz 1b-q4_0.gguf")]
     Compare {
         #[command(flatten)]

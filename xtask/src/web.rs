@@ -1,6 +1,7 @@
 //! The library as WebAssembly, and its tests in a headless browser.
 
 mod build;
+pub mod compare;
 pub mod node;
 mod offline;
 mod serve;

@@ -35,12 +35,15 @@ fn cases(tier: Tier) -> Rc<Vec<Case>> {
     CASES.with_borrow_mut(|made| made.entry(tier).or_insert_with(|| Rc::new(cases::all(tier))).clone())
 }
 
-/// The names of all kernel cases, as a JSON array of strings.
+/// The names of all kernel cases of tier `base` or `f16`, as a JSON array of strings.
+///
+/// # Errors
+/// There is no such tier.
 #[wasm_bindgen]
-pub fn kernel_case_names() -> String {
-    let cases = cases(Tier::Base);
+pub fn kernel_case_names(tier_name: String) -> Result<String, JsValue> {
+    let cases = cases(tier(Some(&tier_name), None)?.unwrap_or_default());
     let names: Vec<&str> = cases.iter().map(|case| case.name.as_str()).collect();
-    serde_json::to_string(&names).expect("strings are JSON")
+    Ok(serde_json::to_string(&names).expect("strings are JSON"))
 }
 
 /// Runs one case on the browser's device in tier `base` or `f16`. The answer is a JSON object: `name`, `nmse`,

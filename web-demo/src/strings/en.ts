@@ -218,7 +218,10 @@ export const en = {
   'device.features': 'Features',
   'device.hidden': 'The browser does not say.',
   'device.kind': 'Kind',
-  'device.software': 'Software: shaders run on the CPU',
+  'device.software':
+    'Software: shaders run on the CPU, slowly. Graphics acceleration may be off in the settings of the browser.',
+  'device.lacks': 'Too little',
+  'device.reported': 'Reported of its kind',
   'device.limits': 'WebGPU limits',
   'device.model': 'Model in use',
   'device.name': 'Name',
@@ -252,9 +255,21 @@ export const en = {
   'support.noAdapter.what':
     'The browser knows WebGPU but offers no GPU for it: the driver may be blocked, or hardware acceleration ' +
     'may be off.',
-  'support.knownBad.title': 'This GPU’s driver is known to compute wrongly',
-  'support.knownBad.what': 'Rather than give wrong answers, Llamita does not run on it.',
+  'support.knownBad.title': 'This GPU computes wrongly',
+  'support.knownBad.what':
+    'The tests show it, and others report the same of GPUs of its kind. Rather than give wrong answers, Llamita ' +
+    'does not run on it.',
   'support.knownBad': 'Update the graphics driver or the system, or use another device.',
+  'support.lacking.title': 'This GPU can do too little',
+  'support.lacking.what': 'It lacks something that every model needs. The details below have the numbers.',
+  'support.lacking': 'Update the graphics driver, the browser or the system, or use another device.',
+  'support.doubt.title': 'Does this GPU compute rightly?',
+  'support.doubt.what':
+    'Others report wrong results of GPUs of its kind. A short test tells whether this one is right: it compares every ' +
+    'kind of computation with the same on the CPU.',
+  'support.doubt.test': 'Test it now',
+  'support.doubt.later': 'Not now',
+  'support.passed': 'All {cases} tests passed: this GPU computes rightly.',
   'support.chrome':
     'Use version 124 or newer, and see that “Use graphics acceleration when available” is on under Settings ' +
     '› System. chrome://gpu tells the details.',

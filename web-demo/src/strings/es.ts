@@ -224,7 +224,11 @@ export const es: Record<keyof typeof en, string> = {
   'device.features': 'Capacidades',
   'device.hidden': 'El navegador no lo dice.',
   'device.kind': 'Tipo',
-  'device.software': 'Software: los shaders se ejecutan en la CPU',
+  'device.software':
+    'Software: los shaders se ejecutan en la CPU, despacio. Puede que la aceleración gráfica esté apagada en los ajustes ' +
+    'del navegador.',
+  'device.lacks': 'Demasiado poco',
+  'device.reported': 'Se cuenta de su clase',
   'device.limits': 'Límites de WebGPU',
   'device.model': 'Modelo en uso',
   'device.name': 'Nombre',
@@ -259,9 +263,21 @@ export const es: Record<keyof typeof en, string> = {
   'support.noAdapter.what':
     'El navegador conoce WebGPU pero no ofrece ninguna GPU: el controlador puede estar bloqueado, o la ' +
     'aceleración por hardware apagada.',
-  'support.knownBad.title': 'Se sabe que el controlador de esta GPU calcula mal',
-  'support.knownBad.what': 'Antes que dar respuestas erróneas, Llamita no funciona en ella.',
+  'support.knownBad.title': 'Esta GPU calcula mal',
+  'support.knownBad.what':
+    'Lo muestran las pruebas, y otros cuentan lo mismo de GPU de su clase. Antes que dar respuestas erróneas, Llamita ' +
+    'no funciona en ella.',
   'support.knownBad': 'Actualiza el controlador gráfico o el sistema, o usa otro dispositivo.',
+  'support.lacking.title': 'Esta GPU puede demasiado poco',
+  'support.lacking.what': 'Le falta algo que todo modelo necesita. Los detalles de abajo dan las cifras.',
+  'support.lacking': 'Actualiza el controlador gráfico, el navegador o el sistema, o usa otro dispositivo.',
+  'support.doubt.title': '¿Calcula bien esta GPU?',
+  'support.doubt.what':
+    'Otros cuentan resultados erróneos de GPU de su clase. Una prueba corta dice si esta calcula bien: compara cada ' +
+    'clase de cálculo con el mismo en la CPU.',
+  'support.doubt.test': 'Probarla ahora',
+  'support.doubt.later': 'Ahora no',
+  'support.passed': 'Se superaron las {cases} pruebas: esta GPU calcula bien.',
   'support.chrome':
     'Usa la versión 124 o posterior y comprueba que «Usar aceleración gráfica cuando esté disponible» esté ' +
     'activada en Configuración › Sistema. chrome://gpu da los detalles.',

@@ -1,7 +1,8 @@
-//! The browser tests: tests/web/*.test.mjs in a headless Chromium.
+//! The browser tests: tests/web/*.test.mjs in a headless Chromium, and the engine in Node on Dawn.
 
 use anyhow::Result;
 use clap::Args;
+use serde_json::json;
 
 use super::{Options as Build, node, web_dir};
 use crate::{
@@ -22,6 +23,11 @@ pub struct Options {
     /// Run on the machine's own GPU, where the browser sees one, not on the browser's software GPU
     #[arg(long, requires = "web")]
     gpu: bool,
+    /// Run the kernel cases in Node instead, on Dawn and a native Vulkan driver, and measure speeds there;
+    /// VK_DRIVER_FILES names the driver (Mesa 25 or newer) where it is not the system's, and LD_LIBRARY_PATH the folder of
+    /// the libraries that it was built with
+    #[arg(long, requires = "web", conflicts_with_all = ["only", "gpu"])]
+    node: bool,
     /// Run the kernel cases whose name contains this, or all; by default the first case of each kernel
     #[arg(long, value_name = "TEXT", requires = "web")]
     cases: Option<String>,
@@ -42,7 +48,7 @@ pub fn command(steps: &mut Steps, options: &Options, consent: Consent) {
     let built =
         web_dir().join("pkg").is_dir() || steps.step("web build", || super::build(&Build::for_tests(), consent));
     if built {
-        steps.step("web test", || run(options, consent));
+        steps.step("web test", || if options.node { in_node(options, consent) } else { run(options, consent) });
     }
 }
 
@@ -65,4 +71,17 @@ pub fn run(options: &Options, consent: Consent) -> Result<Outcome> {
     }
     shell::run(&mut node)?;
     Ok(Outcome::Passed(if options.gpu { "on the machine's GPU" } else { "on SwiftShader" }.into()))
+}
+
+/// Runs kernel cases and speeds of the web build in Node.
+fn in_node(options: &Options, consent: Consent) -> Result<Outcome> {
+    let dir = node::node_modules(consent)?;
+    let tier = options.tier.as_deref().unwrap_or("base");
+    let mut asked = json!({ "tier": tier, "prefill": 64, "decode": 32, "repeat": 3 });
+    if let Some(cases) = &options.cases {
+        asked["cases"] = json!(cases);
+    }
+    let mut node = shell::program("node", &node::scripts());
+    shell::run(node.arg("node.mjs").arg(asked.to_string()).env("LLAMITA_WEB_BUILD", dir))?;
+    Ok(Outcome::Passed(format!("in Node, tier {tier}")))
 }
