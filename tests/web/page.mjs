@@ -43,6 +43,8 @@ export const answers = (page) => page.locator('.said.answer');
 
 /** Waits until the answer of this number is complete; its text. */
 export async function answered(page, index = 0) {
+  // What a click has changed is shown in the next frame: until then an answer that it replaces stands there, complete.
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   const answer = answers(page).nth(index);
   await answer.locator('.foot button').first().waitFor({ timeout: 120_000 });
   return answer.locator('.markdown').innerText();

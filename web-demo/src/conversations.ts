@@ -56,19 +56,26 @@ class Database implements Keeper {
   }
 
   all(): Promise<Conversation[]> {
-    return done(this.#store('readonly').getAll() as IDBRequest<Conversation[]>);
+    return done(this.database.transaction(STORE, 'readonly').objectStore(STORE).getAll() as IDBRequest<Conversation[]>);
   }
 
-  async put(conversation: Conversation): Promise<void> {
-    await done(this.#store('readwrite').put(conversation));
+  put(conversation: Conversation): Promise<void> {
+    return this.#write((store) => store.put(conversation));
   }
 
-  async remove(id: string): Promise<void> {
-    await done(this.#store('readwrite').delete(id));
+  remove(id: string): Promise<void> {
+    return this.#write((store) => store.delete(id));
   }
 
-  #store(mode: IDBTransactionMode): IDBObjectStore {
-    return this.database.transaction(STORE, mode).objectStore(STORE);
+  /** Writes in a transaction of its own, committed at once: left to commit by itself, it is lost with a page that goes meanwhile. */
+  #write(write: (store: IDBObjectStore) => void): Promise<void> {
+    const transaction = this.database.transaction(STORE, 'readwrite');
+    return new Promise((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB failed'));
+      write(transaction.objectStore(STORE));
+      transaction.commit();
+    });
   }
 }
 
