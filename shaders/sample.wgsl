@@ -110,6 +110,44 @@ fn histogram(first: u32, lane: u32, shift: u32, top: f32) {
     workgroupBarrier();
 }
 
+// Ids, or their mass, that a cut keeps.
+fn first_goal(by_mass: bool, after_k: bool) -> f32 {
+    if (!by_mass) {
+        return f32(slot.top_k);
+    }
+    var mass = 0.0;
+    for (var bin = 0u; bin < 256u; bin++) {
+        mass += bin_mass(bin);
+    }
+    return slot.top_p * select(total, mass, after_k);
+}
+
+// Adds the highest bin with which the goal is reached to the prefix; of a key that is the whole prefix, `ties` ids are kept.
+fn choose_bin(by_mass: bool) {
+    var found = false;
+    var lowest = 0u;
+    for (var b = 256u; b > 0u; b--) {
+        let count = atomicLoad(&bin_count[b - 1u]);
+        if (!found && count > 0u) {
+            let amount = select(f32(count), bin_mass(b - 1u), by_mass);
+            lowest = b - 1u;
+            found = amount >= goal;
+            if (found) {
+                // Quotients are not exact, so a number of ids is not made one.
+                let each = max(amount / f32(count), LOW_UNIT);
+                let wanted = select(goal, ceil(min(goal / each, 16777216.0)), by_mass);
+                ties = clamp(u32(wanted), 1u, count);
+            } else {
+                goal -= amount;
+                ties = count;
+            }
+        }
+    }
+    // Where all allowed ids are less, everything down to the last one stays.
+    goal = select(3e38, goal, found);
+    prefix = (prefix << 8u) | lowest;
+}
+
 // Cuts after the ties-th id whose key is the prefix.
 fn cut_at_ties(first: u32, lane: u32) {
     let considered = items;
@@ -271,75 +309,26 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         make_list(first, lane, cuts_k, count, sum, listed_sum);
     }
 
-    if (cuts_k) {
-        if (lane == 0u) {
-            prefix = 0u;
-            ties = slot.top_k;
-        }
-        workgroupBarrier();
-        for (var digit = 0u; digit < 4u; digit++) {
-            histogram(first, lane, 24u - 8u * digit, top);
+    // One loop for both cuts: what it calls is much code, and is compiled once.
+    for (var cut = 0u; cut < 2u; cut++) {
+        let by_mass = cut == 1u;
+        if (select(cuts_k, cuts_p, by_mass)) {
             if (lane == 0u) {
-                var found = false;
-                var lowest = 0u;
-                for (var b = 256u; b > 0u; b--) {
-                    let count = atomicLoad(&bin_count[b - 1u]);
-                    if (!found && count > 0u) {
-                        lowest = b - 1u;
-                        if (count >= ties) {
-                            found = true;
-                        } else {
-                            ties -= count;
-                        }
-                    }
-                }
-                // With fewer allowed ids than k, everything down to the last one stays.
-                ties = select(0xffffffffu, ties, found);
-                prefix = (prefix << 8u) | lowest;
+                prefix = 0u;
             }
             workgroupBarrier();
-        }
-        cut_at_ties(first, lane);
-    }
-
-    if (cuts_p) {
-        if (lane == 0u) {
-            prefix = 0u;
-            ties = 1u;
-        }
-        workgroupBarrier();
-        for (var digit = 0u; digit < 4u; digit++) {
-            histogram(first, lane, 24u - 8u * digit, top);
-            if (lane == 0u) {
-                if (digit == 0u) {
-                    var mass = 0.0;
-                    for (var bin = 0u; bin < 256u; bin++) {
-                        mass += bin_mass(bin);
+            for (var digit = 0u; digit < 4u; digit++) {
+                histogram(first, lane, 24u - 8u * digit, top);
+                if (lane == 0u) {
+                    if (digit == 0u) {
+                        goal = first_goal(by_mass, cuts_k);
                     }
-                    goal = slot.top_p * select(total, mass, cuts_k);
+                    choose_bin(by_mass);
                 }
-                var found = false;
-                var lowest = 0u;
-                for (var b = 256u; b > 0u; b--) {
-                    let count = atomicLoad(&bin_count[b - 1u]);
-                    if (!found && count > 0u) {
-                        let mass = bin_mass(b - 1u);
-                        lowest = b - 1u;
-                        if (mass >= goal) {
-                            found = true;
-                            let each = max(mass / f32(count), LOW_UNIT);
-                            ties = clamp(u32(ceil(min(goal / each, 16777216.0))), 1u, count);
-                        } else {
-                            goal -= mass;
-                            ties = count;
-                        }
-                    }
-                }
-                prefix = (prefix << 8u) | lowest;
+                workgroupBarrier();
             }
-            workgroupBarrier();
+            cut_at_ties(first, lane);
         }
-        cut_at_ties(first, lane);
     }
 
     let considered = items;
