@@ -3,8 +3,10 @@
 mod byte_level;
 mod decoder;
 mod guard;
+mod merging;
 mod pieces;
 mod sentence_piece;
+mod tokens;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use byte_level::ByteLevel;
 pub use decoder::Decoder;
 use pieces::Pieces;
 use sentence_piece::SentencePiece;
+use tokens::Tokens;
 
 /// How a text is encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub struct Encode {
 pub struct Tokenizer {
     family: Family,
     pieces: Arc<Pieces>,
-    tokens: Vec<String>,
+    tokens: Tokens,
     special: SpecialTexts,
     bos: Option<u32>,
     eos: Option<u32>,
@@ -61,19 +64,19 @@ impl Tokenizer {
         if let Some(id) = ids.chain(vocabulary.end_of_generation.iter().copied()).find(|id| *id as usize >= count) {
             return Err(Error::TokenId { id, vocabulary: count });
         }
+        let tokens = Tokens::new(vocabulary)?;
         let family = match &vocabulary.kind {
             VocabularyKind::ByteLevelBpe { merges, ignore_merges } => {
-                let (tokens, types) = (&vocabulary.tokens, &vocabulary.token_types);
-                Family::ByteLevel(Box::new(ByteLevel::new(tokens, types, merges, *ignore_merges)?))
+                Family::ByteLevel(Box::new(ByteLevel::new(&tokens, merges, *ignore_merges)?))
             }
             VocabularyKind::SentencePiece { order } => {
-                Family::SentencePiece(Box::new(SentencePiece::new(vocabulary, order)?))
+                Family::SentencePiece(Box::new(SentencePiece::new(vocabulary, order, &tokens)?))
             }
         };
         Ok(Self {
             family,
             pieces: Arc::new(Pieces::new(vocabulary)),
-            tokens: vocabulary.tokens.clone(),
+            tokens,
             special: SpecialTexts::new(&vocabulary.tokens, &vocabulary.token_types),
             bos: vocabulary.bos,
             eos: vocabulary.eos,
@@ -123,8 +126,8 @@ impl Tokenizer {
                 (Fragment::Text(text), Some(mark), _) if text.contains(mark) => {
                     self.extend(ids, &text.replace(mark, ""), false, None)?;
                 }
-                (Fragment::Text(text), _, Family::ByteLevel(family)) => family.encode(text, ids)?,
-                (Fragment::Text(text), _, Family::SentencePiece(family)) => family.encode(text, ids)?,
+                (Fragment::Text(text), _, Family::ByteLevel(family)) => family.encode(text, &self.tokens, ids)?,
+                (Fragment::Text(text), _, Family::SentencePiece(family)) => family.encode(text, &self.tokens, ids)?,
             }
         }
         Ok(())
@@ -167,12 +170,12 @@ impl Tokenizer {
 
     /// The first token with this text in the vocabulary's own spelling, such as `<|eot_id|>`.
     pub fn token_id(&self, token: &str) -> Option<u32> {
-        self.tokens.iter().position(|known| known == token).map(|id| id as u32)
+        (0..self.tokens.len() as u32).find(|id| self.tokens.get(*id) == Some(token))
     }
 
     /// A token in the vocabulary's own spelling; `None` outside the vocabulary.
     pub(crate) fn token(&self, id: u32) -> Option<&str> {
-        self.tokens.get(id as usize).map(String::as_str)
+        self.tokens.get(id)
     }
 
     /// Whether a generation is over with this token.
@@ -188,9 +191,9 @@ impl Tokenizer {
     /// A token for display: control tokens by name (`<|eot_id|>`), everything else as the text it prints, with U+FFFD
     /// for bytes that are no whole character. `None` outside the vocabulary.
     pub fn token_text(&self, id: u32) -> Option<String> {
-        let token = self.tokens.get(id as usize)?;
+        let token = self.tokens.get(id)?;
         let bytes = self.pieces.get(id);
-        Some(if bytes.is_empty() { token.clone() } else { String::from_utf8_lossy(bytes).into_owned() })
+        Some(if bytes.is_empty() { token.to_owned() } else { String::from_utf8_lossy(bytes).into_owned() })
     }
 
     /// The bytes that a token prints: none for control tokens, or outside the vocabulary.

@@ -1,7 +1,7 @@
 //! What a model takes on the host beside the device's bytes.
 
 use super::{Item, Use};
-use crate::format::{ModelTensors, Vocabulary, VocabularyKind};
+use crate::format::{MergeOrder, ModelTensors, Vocabulary, VocabularyKind};
 use crate::pack::{Layout, ROW_ALIGN};
 use crate::weights::{Matrices, Matrix, Part};
 
@@ -14,14 +14,14 @@ const FIRST_READ_BYTES: u64 = 1 << 20;
 /// What an allocator adds to a small text, and the text's own length and place.
 const TEXT_BYTES: u64 = 48;
 
-/// Bytes of a tokenizer per token and per merge, its texts aside: tables of ids by text and of texts by id, and while it
-/// is built the pairs of the merges as texts. An upper bound, measured with Llama 3's vocabulary.
-const TOKEN_BYTES: u64 = 220;
-const MERGE_BYTES: u64 = 100;
+/// Bytes of a tokenizer per token and per merge, its texts aside: where each text ends, tables of ids by text and of ranks
+/// by pair, which may be twice as long as what is in them, and a score per token.
+const TOKEN_BYTES: u64 = 40;
+const MERGE_BYTES: u64 = 24;
 /// What a tokenizer takes whatever it holds: above all a compiled regular expression with Unicode's tables.
 const FIXED_BYTES: u64 = 2 << 20;
-/// How often it holds the texts.
-const TEXTS: u64 = 4;
+/// How often it holds the texts: as they are spelled, and as they print.
+const TEXTS: u64 = 2;
 
 /// Bytes that loading and keeping a model take on the host, upper bounds all of them: where a library decides, what it was
 /// measured to take, and more. The weights are not among them: they go from the file to the device in slices.
@@ -71,7 +71,8 @@ fn merges(vocabulary: &Vocabulary) -> (u64, u64) {
         VocabularyKind::ByteLevelBpe { merges, .. } => {
             (merges.iter().map(|merge| merge.len() as u64).sum(), merges.len() as u64)
         }
-        VocabularyKind::SentencePiece { .. } => (0, 0),
+        VocabularyKind::SentencePiece { order: MergeOrder::Ranks(pairs) } => (0, pairs.len() as u64),
+        VocabularyKind::SentencePiece { order: MergeOrder::Scores(_) } => (0, 0),
     }
 }
 
@@ -87,12 +88,9 @@ fn vocabulary_bytes(vocabulary: &Vocabulary) -> u64 {
 }
 
 fn tokenizer_bytes(vocabulary: &Vocabulary) -> u64 {
-    let (merge_letters, merges) = merges(vocabulary);
-    TEXTS * letters(vocabulary)
-        + 2 * merge_letters
-        + TOKEN_BYTES * vocabulary.tokens.len() as u64
-        + MERGE_BYTES * merges
-        + FIXED_BYTES
+    let (_, merges) = merges(vocabulary);
+    let tokens = vocabulary.tokens.len() as u64;
+    TEXTS * letters(vocabulary) + TOKEN_BYTES * tokens + MERGE_BYTES * merges + FIXED_BYTES
 }
 
 /// The rows of a part that are read, packed and uploaded at a time.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 /// A letter for each byte: those that print stand for themselves, the other 68 follow from U+0100.
+#[derive(Debug)]
 pub(crate) struct Alphabet {
     characters: [char; 256],
     bytes: HashMap<char, u8>,

@@ -1,13 +1,14 @@
-//! Llama 3's byte-level BPE, on the `tokenizers` crate.
+//! Llama 3's byte-level BPE: the `tokenizers` crate splits a text, and neighbours merge by rank. The crate's own tables for
+//! that take four times the memory.
 
-use tokenizers::SplitDelimiterBehavior;
-use tokenizers::models::bpe::{BPE, Vocab};
-use tokenizers::pre_tokenizers::byte_level::ByteLevel as ByteLevelAlphabet;
-use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, SplitDelimiterBehavior};
 
 use crate::error::{Error, Result};
-use crate::format::{Alphabet, LLAMA_3_SPLIT, TokenType};
+use crate::format::{Alphabet, LLAMA_3_SPLIT};
+
+use super::merging::{Ranks, merge};
+use super::tokens::Tokens;
 
 /// Meta's `tokenizer.py` cuts texts to this many characters, and runs with or without white space to the next number,
 /// before it splits. Here it also keeps the regular expression from running into its limit of 1 000 000 steps back,
@@ -17,26 +18,22 @@ const MAX_RUN_CHARS: usize = 25_000;
 
 #[derive(Debug)]
 pub(super) struct ByteLevel {
-    tokenizer: tokenizers::Tokenizer,
+    split: Split,
+    alphabet: Alphabet,
+    ranks: Ranks,
+    ignore_merges: bool,
 }
 
 impl ByteLevel {
-    /// Only plain tokens go into the model: no text a user writes can merge into a control token.
-    pub(super) fn new(tokens: &[String], types: &[TokenType], merges: &[String], ignore_merges: bool) -> Result<Self> {
-        let mut vocabulary = Vocab::with_capacity(tokens.len());
-        for (id, token) in tokens.iter().enumerate() {
-            if types[id] == TokenType::Normal && !token.is_empty() {
-                vocabulary.entry(token.clone()).or_insert(id as u32);
-            }
-        }
-        // What the model lacks it would skip in silence. The bytes C0, C1 and F5 to FF never occur in UTF-8.
+    pub(super) fn new(tokens: &Tokens, merges: &[String], ignore_merges: bool) -> Result<Self> {
+        // Without these a text could not be spelled. The bytes C0, C1 and F5 to FF never occur in UTF-8.
         let alphabet = Alphabet::new();
         for byte in (0..=0xF4).filter(|byte| !matches!(byte, 0xC0 | 0xC1)) {
-            if !vocabulary.contains_key(alphabet.character(byte).encode_utf8(&mut [0; 4]) as &str) {
+            if tokens.find(alphabet.character(byte).encode_utf8(&mut [0; 4])).is_none() {
                 return Err(Error::Tokenizer(format!("no token spells the byte 0x{byte:02X}")));
             }
         }
-        let mut pairs = Vec::with_capacity(merges.len());
+        let mut ranked = Vec::with_capacity(merges.len());
         let mut merged = String::new();
         for (rank, merge) in merges.iter().enumerate() {
             let (left, right) = merge
@@ -44,32 +41,31 @@ impl ByteLevel {
                 .ok_or_else(|| Error::Tokenizer(format!("merge {rank} is \"{merge}\"; expected two tokens")))?;
             merged.clear();
             merged.extend([left, right]);
-            // The crate indexes past a buffer where the merged token does not exist, so this is checked here.
-            if let Some(absent) = [left, right, &merged].into_iter().find(|token| !vocabulary.contains_key(*token)) {
-                return Err(Error::Tokenizer(format!(
-                    "merge {rank}, \"{merge}\", names \"{absent}\", which is no token"
-                )));
-            }
-            pairs.push((left.to_owned(), right.to_owned()));
+            let id = |token: &str| {
+                tokens.find(token).ok_or_else(|| {
+                    Error::Tokenizer(format!("merge {rank}, \"{merge}\", names \"{token}\", which is no token"))
+                })
+            };
+            ranked.push([id(left)?, id(right)?, id(&merged)?]);
         }
-        let model = BPE::builder()
-            .vocab_and_merges(vocabulary, pairs)
-            .ignore_merges(ignore_merges)
-            .fuse_unk(false)
-            .byte_fallback(false)
-            .build()
-            .map_err(crate_error)?;
         let split = Split::new(SplitPattern::Regex(LLAMA_3_SPLIT.to_owned()), SplitDelimiterBehavior::Isolated, false)
             .map_err(crate_error)?;
-        let mut tokenizer = tokenizers::Tokenizer::new(model);
-        let bytes = ByteLevelAlphabet::new(false, true, false);
-        tokenizer.with_pre_tokenizer(Some(Sequence::new(vec![split.into(), bytes.into()])));
-        Ok(Self { tokenizer })
+        Ok(Self { split, alphabet, ranks: Ranks::new(ranked), ignore_merges })
     }
 
-    pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
+    pub(super) fn encode(&self, text: &str, tokens: &Tokens, ids: &mut Vec<u32>) -> Result<()> {
         for part in parts(text) {
-            ids.extend_from_slice(self.tokenizer.encode_fast(part, false).map_err(crate_error)?.get_ids());
+            let mut words = PreTokenizedString::from(part);
+            self.split.pre_tokenize(&mut words).map_err(crate_error)?;
+            for (word, ..) in words.get_splits(OffsetReferential::Original, OffsetType::None) {
+                let word = self.alphabet.spell(word.as_bytes());
+                if let Some(whole) = tokens.find(&word).filter(|_| self.ignore_merges) {
+                    ids.push(whole);
+                    continue;
+                }
+                let merged = merge(&word, |text| tokens.find(text), |left, right, _| self.ranks.join(left, right));
+                ids.extend(merged.filter_map(|symbol| symbol.id));
+            }
         }
         Ok(())
     }

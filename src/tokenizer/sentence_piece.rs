@@ -4,115 +4,65 @@
 //! A `tokenizer.json` has ranked pairs instead. The two are not the same: a rank belongs to a pair and a score to the
 //! merged text, so `aaa` + `a` and `a` + `aaa` tie with scores and not with ranks. Each file is taken at its word.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::format::{MergeOrder, TokenType, Vocabulary, byte_of};
 
+use super::merging::{Joined, Ranks, merge};
+use super::tokens::Tokens;
+
 /// What stands for a space (U+2581).
 pub(super) const SPACE: char = '▁';
 
-/// A piece of the vocabulary that text can become.
-#[derive(Clone, Copy, Debug)]
-struct Piece {
-    id: u32,
-    score: f32,
-    /// May be passed through by merging, but not stay.
-    unused: bool,
-}
-
 #[derive(Debug)]
 pub(super) struct SentencePiece {
-    pieces: HashMap<String, Piece>,
-    /// What two tokens become, where pairs are ranked; the score is the rank below zero.
-    ranks: Option<HashMap<[u32; 2], Piece>>,
-    /// The token of each byte, for characters that no piece spells.
+    order: Order,
+    /// Tokens that may be passed through by merging, but not stay.
+    unused: HashSet<u32>,
+    /// The token of each byte, for characters that no token spells.
     bytes: Vec<Option<u32>>,
     unknown: Option<u32>,
     add_space_prefix: bool,
     remove_extra_whitespaces: bool,
 }
 
-/// A stretch of the text, linked to its neighbours; an empty one was merged into the one on its left.
-#[derive(Clone, Copy)]
-struct Symbol {
-    start: usize,
-    len: usize,
-    /// The token it is, if it is one.
-    id: Option<u32>,
-    previous: Option<usize>,
-    next: Option<usize>,
+/// As [`MergeOrder`].
+#[derive(Debug)]
+enum Order {
+    Scores(Vec<f32>),
+    Ranks(Ranks),
 }
-
-/// Two neighbours that may merge. It is stale once either has changed, which its length tells.
-struct Merge {
-    score: f32,
-    id: u32,
-    left: usize,
-    right: usize,
-    len: usize,
-}
-
-impl Ord for Merge {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.score.total_cmp(&other.score).then(Reverse(self.left).cmp(&Reverse(other.left)))
-    }
-}
-
-impl PartialOrd for Merge {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Merge {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Merge {}
 
 impl SentencePiece {
-    pub(super) fn new(vocabulary: &Vocabulary, order: &MergeOrder) -> Result<Self> {
-        let count = vocabulary.tokens.len();
-        let score_of = |id: usize| match order {
-            // Adding zero makes -0.0 equal to 0.0, which `total_cmp` would tell apart.
-            MergeOrder::Scores(scores) => scores[id] + 0.0,
-            MergeOrder::Ranks(_) => 0.0,
-        };
-        match order {
-            MergeOrder::Scores(scores) if scores.len() != count => {
-                return Err(Error::Tokenizer(format!("{} scores for {count} tokens", scores.len())));
-            }
-            _ => {}
-        }
-        let mut pieces = HashMap::new();
+    pub(super) fn new(vocabulary: &Vocabulary, order: &MergeOrder, tokens: &Tokens) -> Result<Self> {
+        let mut unused = HashSet::new();
         let mut bytes = vec![None; 256];
-        for (id, token) in vocabulary.tokens.iter().enumerate() {
-            let kind = vocabulary.token_types[id];
+        for (id, (token, kind)) in (0..).zip(vocabulary.tokens.iter().zip(&vocabulary.token_types)) {
             match kind {
                 TokenType::Byte => {
                     let byte = byte_of(token).ok_or_else(|| {
                         Error::Tokenizer(format!("byte token {id} is \"{token}\"; expected <0x00> to <0xFF>"))
                     })?;
-                    bytes[byte as usize] = Some(id as u32);
+                    bytes[byte as usize] = Some(id);
                 }
-                TokenType::Normal | TokenType::Unused if !token.is_empty() => {
-                    let piece = Piece { id: id as u32, score: score_of(id), unused: kind == TokenType::Unused };
-                    pieces.entry(token.clone()).or_insert(piece);
+                TokenType::Unused => {
+                    unused.insert(id);
                 }
                 _ => {}
             }
         }
-        let ranks = match order {
-            MergeOrder::Scores(_) => None,
-            MergeOrder::Ranks(pairs) => Some(ranks(vocabulary, &pieces, pairs)?),
+        let order = match order {
+            MergeOrder::Scores(scores) if scores.len() != tokens.len() => {
+                return Err(Error::Tokenizer(format!("{} scores for {} tokens", scores.len(), tokens.len())));
+            }
+            // Adding zero makes -0.0 equal to 0.0, which `total_cmp` would tell apart.
+            MergeOrder::Scores(scores) => Order::Scores(scores.iter().map(|score| score + 0.0).collect()),
+            MergeOrder::Ranks(pairs) => Order::Ranks(ranks(tokens, pairs)?),
         };
         Ok(Self {
-            pieces,
-            ranks,
+            order,
+            unused,
             bytes,
             unknown: vocabulary.unknown,
             add_space_prefix: vocabulary.add_space_prefix,
@@ -120,14 +70,28 @@ impl SentencePiece {
         })
     }
 
-    pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
+    pub(super) fn encode(&self, text: &str, tokens: &Tokens, ids: &mut Vec<u32>) -> Result<()> {
         let text = self.normalize(text);
-        let (symbols, made_of) = self.merge(&text);
+        // Of which two parts each unused token was made: the length of the first.
+        let mut made_of = HashMap::new();
+        let merged = merge(
+            &text,
+            |text| tokens.find(text),
+            |left, right, merged| {
+                let joined = match &self.order {
+                    Order::Scores(scores) => tokens.find(merged).map(|id| Joined { id, score: scores[id as usize] }),
+                    Order::Ranks(ranks) => ranks.join(left, right),
+                }?;
+                if self.unused.contains(&joined.id) {
+                    made_of.insert(merged, left.len);
+                }
+                Some(joined)
+            },
+        );
+        let merged: Vec<&str> = merged.map(|symbol| &text[symbol.start..symbol.start + symbol.len]).collect();
         let mut previous_unknown = false;
-        let mut index = (!symbols.is_empty()).then_some(0);
-        while let Some(symbol) = index.map(|index| symbols[index]) {
-            self.push_ids(&text[symbol.start..symbol.start + symbol.len], &made_of, &mut previous_unknown, ids)?;
-            index = symbol.next;
+        for part in merged {
+            self.push_ids(part, tokens, &made_of, &mut previous_unknown, ids)?;
         }
         Ok(())
     }
@@ -150,83 +114,25 @@ impl SentencePiece {
         normal
     }
 
-    /// Merges until nothing merges; also says of which two parts each unused piece was made.
-    fn merge<'t>(&self, text: &'t str) -> (Vec<Symbol>, HashMap<&'t str, usize>) {
-        let mut symbols: Vec<Symbol> = Vec::with_capacity(text.len());
-        for (start, character) in text.char_indices() {
-            let index = symbols.len();
-            if let Some(before) = symbols.last_mut() {
-                before.next = Some(index);
-            }
-            let len = character.len_utf8();
-            let id = self.pieces.get(&text[start..start + len]).map(|piece| piece.id);
-            symbols.push(Symbol { start, len, id, previous: index.checked_sub(1), next: None });
-        }
-        let mut made_of = HashMap::new();
-        let mut queue = BinaryHeap::new();
-        for right in 1..symbols.len() {
-            self.offer(text, &symbols, right - 1, right, &mut made_of, &mut queue);
-        }
-        while let Some(merge) = queue.pop() {
-            let (left, right) = (symbols[merge.left], symbols[merge.right]);
-            if left.len == 0 || right.len == 0 || left.len + right.len != merge.len {
-                continue;
-            }
-            symbols[merge.left] = Symbol { len: merge.len, id: Some(merge.id), next: right.next, ..left };
-            symbols[merge.right].len = 0;
-            if let Some(next) = right.next {
-                symbols[next].previous = Some(merge.left);
-                self.offer(text, &symbols, merge.left, next, &mut made_of, &mut queue);
-            }
-            if let Some(previous) = left.previous {
-                self.offer(text, &symbols, previous, merge.left, &mut made_of, &mut queue);
-            }
-        }
-        (symbols, made_of)
-    }
-
-    fn offer<'t>(
-        &self,
-        text: &'t str,
-        symbols: &[Symbol],
-        left: usize,
-        right: usize,
-        made_of: &mut HashMap<&'t str, usize>,
-        queue: &mut BinaryHeap<Merge>,
-    ) {
-        let (first, second) = (symbols[left], symbols[right]);
-        let len = first.len + second.len;
-        let merged = &text[first.start..first.start + len];
-        let piece = match &self.ranks {
-            None => self.pieces.get(merged),
-            Some(ranks) => first.id.zip(second.id).and_then(|(first, second)| ranks.get(&[first, second])),
-        };
-        if let Some(piece) = piece {
-            queue.push(Merge { score: piece.score, id: piece.id, left, right, len });
-            if piece.unused {
-                made_of.insert(merged, first.len);
-            }
-        }
-    }
-
-    /// The ids of one merged stretch: its piece, or its bytes, or one unknown token for a run of such.
+    /// The ids of one merged stretch: its token, or its bytes, or one unknown token for a run of such.
     fn push_ids(
         &self,
         text: &str,
+        tokens: &Tokens,
         made_of: &HashMap<&str, usize>,
         previous_unknown: &mut bool,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
         let mut parts = vec![text];
         while let Some(part) = parts.pop() {
-            let piece = self.pieces.get(part);
-            if let Some(left) = made_of.get(part).filter(|_| piece.is_some_and(|piece| piece.unused)) {
+            let token = tokens.find(part);
+            if let Some(left) = made_of.get(part).filter(|_| token.is_some_and(|id| self.unused.contains(&id))) {
                 let (left, right) = part.split_at(*left);
                 parts.extend([right, left]);
                 continue;
             }
-            let spelled: Option<Vec<u32>> = match piece {
-                Some(piece) => Some(vec![piece.id]),
+            let spelled: Option<Vec<u32>> = match token {
+                Some(id) => Some(vec![id]),
                 None => part.bytes().map(|byte| self.bytes[byte as usize]).collect(),
             };
             match (spelled, self.unknown) {
@@ -251,24 +157,16 @@ impl SentencePiece {
     }
 }
 
-/// What each ranked pair becomes; where one appears twice its last rank counts, as in the `tokenizers` crate.
-fn ranks(
-    vocabulary: &Vocabulary,
-    pieces: &HashMap<String, Piece>,
-    pairs: &[[u32; 2]],
-) -> Result<HashMap<[u32; 2], Piece>> {
-    let mut ranks = HashMap::with_capacity(pairs.len());
-    for (rank, pair) in pairs.iter().enumerate() {
-        let mut merged = String::new();
-        for id in pair {
-            let count = vocabulary.tokens.len();
-            merged.push_str(vocabulary.tokens.get(*id as usize).ok_or(Error::TokenId { id: *id, vocabulary: count })?);
-        }
-        let piece = pieces.get(&merged).ok_or_else(|| {
+/// What each ranked pair becomes.
+fn ranks(tokens: &Tokens, pairs: &[[u32; 2]]) -> Result<Ranks> {
+    let mut merges = Vec::with_capacity(pairs.len());
+    for (rank, pair @ [left, right]) in pairs.iter().enumerate() {
+        let text = |id: u32| tokens.get(id).ok_or(Error::TokenId { id, vocabulary: tokens.len() });
+        let merged = [text(*left)?, text(*right)?].concat();
+        let id = tokens.find(&merged).ok_or_else(|| {
             Error::Tokenizer(format!("merge {rank} of the tokens {pair:?} gives \"{merged}\", which is no token"))
         })?;
-        // An f32 holds ranks up to 2^24 exactly, and parsers stop at 2^22.
-        ranks.insert(*pair, Piece { score: -(rank as f32), ..*piece });
+        merges.push([*left, *right, id]);
     }
-    Ok(ranks)
+    Ok(Ranks::new(merges))
 }
