@@ -26,22 +26,116 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-const ROWS_PER_GROUP: u32 = LANES * 4u;
+// Rows of a lane: SETS times four, two adjacent pairs each.
+const ROWS_PER_SET: u32 = LANES * 4u;
 
-fn head_of(row: u32, s: u32) -> Head_w {
-    let planes = vec3<u32>(params.plane_1, params.plane_2, params.plane_3);
-    return head_w(planes, ((row / TILE) * params.supers + s) * TILE + row % TILE);
+// The first rows of the two pairs, and where their first superblocks and blocks are: those of the other row of a pair
+// follow. Found once: some drivers divide lane by lane.
+struct Rows { first: vec2<u32>, supers: vec2<u32>, blocks: vec2<u32> }
+
+fn rows_from(first: u32) -> Rows {
+    let rows = vec2<u32>(first, first + 2u * LANES);
+    let tile = rows / TILE;
+    let within = rows % TILE;
+    return Rows(rows, tile * params.supers * TILE + within, tile * params.blocks * TILE + within);
 }
 
-fn block_of(row: u32, g: u32) -> u32 {
-    return ((row / TILE) * params.blocks + g) * TILE + row % TILE;
+struct Heads { a: Head_w, b: Head_w, c: Head_w, d: Head_w }
+
+struct Blocks { a: Raw_w, b: Raw_w, c: Raw_w, d: Raw_w }
+
+// Sums of eight tokens.
+struct Sums {
+    t0: vec4<f32>,
+    t1: vec4<f32>,
+    t2: vec4<f32>,
+    t3: vec4<f32>,
+    t4: vec4<f32>,
+    t5: vec4<f32>,
+    t6: vec4<f32>,
+    t7: vec4<f32>,
+}
+
+fn head_of(super_block: u32) -> Head_w {
+    return head_w(vec3<u32>(params.plane_1, params.plane_2, params.plane_3), super_block);
+}
+
+fn heads_of(rows: Rows, s: u32) -> Heads {
+    let at = rows.supers + s * TILE;
+    return Heads(head_of(at.x), head_of(at.x + 1u), head_of(at.y), head_of(at.y + 1u));
+}
+
+fn blocks_of(rows: Rows, heads: Heads, g: u32, j: u32) -> Blocks {
+    let at = rows.blocks + g * TILE;
+    return Blocks(
+        fetch_w(heads.a, at.x, j),
+        fetch_w(heads.b, at.x + 1u, j),
+        fetch_w(heads.c, at.y, j),
+        fetch_w(heads.d, at.y + 1u, j),
+    );
+}
+
+// Quad q of the four rows, times 1 / UNIT.
+fn weights_of(raw: Blocks, q: u32) -> mat4x4<f32> {
+    let pick = select(vec2<f32>(1.0, 0.0), vec2<f32>(0.0, 1.0), q >= 4u);
+    let scale = pick * mat4x2<f32>(scale_w(raw.a), scale_w(raw.b), scale_w(raw.c), scale_w(raw.d));
+    var w = mat4x4<f32>(
+        scale.x * (quad_w(raw.a, q) - CENTER_w / UNIT_w),
+        scale.y * (quad_w(raw.b, q) - CENTER_w / UNIT_w),
+        scale.z * (quad_w(raw.c, q) - CENTER_w / UNIT_w),
+        scale.w * (quad_w(raw.d, q) - CENTER_w / UNIT_w),
+    );
+    if (OFFSET_w) {
+        let offset = pick * mat4x2<f32>(offset_w(raw.a), offset_w(raw.b), offset_w(raw.c), offset_w(raw.d));
+        w += mat4x4<f32>(
+            offset.x / UNIT_w,
+            offset.y / UNIT_w,
+            offset.z / UNIT_w,
+            offset.w / UNIT_w,
+        );
+    }
+    return w;
+}
+
+// v * M is the dot product of v with each column of M: one per row. Quads of x are times the unit.
+fn add(sums: Sums, w: mat4x4<f32>, x: Quads) -> Sums {
+    return Sums(
+        sums.t0 + x.quads[0] * w,
+        sums.t1 + x.quads[1] * w,
+        sums.t2 + x.quads[2] * w,
+        sums.t3 + x.quads[3] * w,
+        sums.t4 + x.quads[4] * w,
+        sums.t5 + x.quads[5] * w,
+        sums.t6 + x.quads[6] * w,
+        sums.t7 + x.quads[7] * w,
+    );
+}
+
+// One piece of code for all tokens, without an array: see above.
+fn store_rows(rows: Rows, token: u32, tokens: u32, all: Sums) {
+    for (var i = 0u; i < min(8u, tokens - token); i++) {
+        var sums = select(all.t0, all.t1, i == 1u);
+        sums = select(sums, all.t2, i == 2u);
+        sums = select(sums, all.t3, i == 3u);
+        sums = select(sums, all.t4, i == 4u);
+        sums = select(sums, all.t5, i == 5u);
+        sums = select(sums, all.t6, i == 6u);
+        sums = select(sums, all.t7, i == 7u);
+        if (rows.first.x < params.rows) {
+            store_pair(token + i, rows.first.x, sums.x, sums.y);
+        }
+        if (rows.first.y < params.rows) {
+            store_pair(token + i, rows.first.y, sums.z, sums.w);
+        }
+    }
 }
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
     let lane = lane_index(lanes);
-    let first = group.x * ROWS_PER_GROUP + 2u * lane;
-    let second = first + 2u * LANES;
+    let first = group.x * SETS * ROWS_PER_SET + 2u * lane;
+    let rows = rows_from(first);
+    let rows_1 = rows_from(first + ROWS_PER_SET);
     let token = params.token_begin + group.y * 8u;
     let tokens = select(slot.rows, slot.head_rows, params.at_head == 1u);
     if (token >= tokens) {
@@ -49,74 +143,35 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
     }
 
     let stride = params.quads;
-    var t0 = vec4<f32>(0.0);
-    var t1 = vec4<f32>(0.0);
-    var t2 = vec4<f32>(0.0);
-    var t3 = vec4<f32>(0.0);
-    var t4 = vec4<f32>(0.0);
-    var t5 = vec4<f32>(0.0);
-    var t6 = vec4<f32>(0.0);
-    var t7 = vec4<f32>(0.0);
+    var sums = Sums();
+    var sums_1 = Sums();
     for (var s = 0u; s < params.supers; s++) {
         let blocks = min(8u, params.blocks - 8u * s);
-        let head_a = head_of(first, s);
-        let head_b = head_of(first + 1u, s);
-        let head_c = head_of(second, s);
-        let head_d = head_of(second + 1u, s);
+        let heads = heads_of(rows, s);
+        var heads_1 = heads;
+        if (SETS > 1u) {
+            heads_1 = heads_of(rows_1, s);
+        }
         for (var j = 0u; j < blocks; j++) {
             let g = 8u * s + j;
-            let a = fetch_w(head_a, block_of(first, g), j);
-            let b = fetch_w(head_b, block_of(first + 1u, g), j);
-            let c = fetch_w(head_c, block_of(second, g), j);
-            let d = fetch_w(head_d, block_of(second + 1u, g), j);
-            let scales = mat4x2<f32>(scale_w(a), scale_w(b), scale_w(c), scale_w(d));
-            let offsets = mat4x2<f32>(offset_w(a), offset_w(b), offset_w(c), offset_w(d));
+            let raw = blocks_of(rows, heads, g, j);
+            var raw_1 = raw;
+            if (SETS > 1u) {
+                raw_1 = blocks_of(rows_1, heads_1, g, j);
+            }
             for (var q = 0u; q < 8u; q++) {
-                let pick = select(vec2<f32>(1.0, 0.0), vec2<f32>(0.0, 1.0), q >= 4u);
-                let scale = pick * scales;
-                // v * M is the dot product of v with each column of M: one per row. Quads of x are times the unit.
-                var w = mat4x4<f32>(
-                    scale.x * (quad_w(a, q) - CENTER_w / UNIT_w),
-                    scale.y * (quad_w(b, q) - CENTER_w / UNIT_w),
-                    scale.z * (quad_w(c, q) - CENTER_w / UNIT_w),
-                    scale.w * (quad_w(d, q) - CENTER_w / UNIT_w),
-                );
-                if (OFFSET_w) {
-                    let offset = pick * offsets;
-                    w += mat4x4<f32>(
-                        offset.x / UNIT_w,
-                        offset.y / UNIT_w,
-                        offset.z / UNIT_w,
-                        offset.w / UNIT_w,
-                    );
+                let w = weights_of(raw, q);
+                let x = load_quads(lanes, token * stride + 8u * g + q, stride);
+                sums = add(sums, w, x);
+                if (SETS > 1u) {
+                    sums_1 = add(sums_1, weights_of(raw_1, q), x);
                 }
-                let quads = load_quads(lanes, token * stride + 8u * g + q, stride).quads;
-                t0 += quads[0] * w;
-                t1 += quads[1] * w;
-                t2 += quads[2] * w;
-                t3 += quads[3] * w;
-                t4 += quads[4] * w;
-                t5 += quads[5] * w;
-                t6 += quads[6] * w;
-                t7 += quads[7] * w;
             }
         }
     }
 
-    // One piece of code for all tokens, without an array: see above.
-    for (var i = 0u; i < min(8u, tokens - token); i++) {
-        var sums = select(t0, t1, i == 1u);
-        sums = select(sums, t2, i == 2u);
-        sums = select(sums, t3, i == 3u);
-        sums = select(sums, t4, i == 4u);
-        sums = select(sums, t5, i == 5u);
-        sums = select(sums, t6, i == 6u);
-        sums = select(sums, t7, i == 7u);
-        if (first < params.rows) {
-            store_pair(token + i, first, sums.x, sums.y);
-        }
-        if (second < params.rows) {
-            store_pair(token + i, second, sums.z, sums.w);
-        }
+    store_rows(rows, token, tokens, sums);
+    if (SETS > 1u) {
+        store_rows(rows_1, token, tokens, sums_1);
     }
 }

@@ -26,15 +26,78 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-const ROWS_PER_GROUP: u32 = ROW_LANES * 4u;
+// Rows of a lane: SETS times four, two adjacent pairs each.
+const ROWS_PER_SET: u32 = ROW_LANES * 4u;
 
-fn head_of(row: u32, s: u32) -> Head_w {
-    let planes = vec3<u32>(params.plane_1, params.plane_2, params.plane_3);
-    return head_w(planes, ((row / TILE) * params.supers + s) * TILE + row % TILE);
+// The first rows of the two pairs, and where their first superblocks and blocks are: those of the other row of a pair
+// follow. Found once: some drivers divide lane by lane.
+struct Rows { first: vec2<u32>, supers: vec2<u32>, blocks: vec2<u32> }
+
+fn rows_from(first: u32) -> Rows {
+    let rows = vec2<u32>(first, first + 2u * ROW_LANES);
+    let tile = rows / TILE;
+    let within = rows % TILE;
+    return Rows(rows, tile * params.supers * TILE + within, tile * params.blocks * TILE + within);
 }
 
-fn block_of(row: u32, g: u32) -> u32 {
-    return ((row / TILE) * params.blocks + g) * TILE + row % TILE;
+// What a superblock says of its blocks, for each row.
+struct Heads { a: Head_w, b: Head_w, c: Head_w, d: Head_w }
+
+fn head_of(super_block: u32) -> Head_w {
+    return head_w(vec3<u32>(params.plane_1, params.plane_2, params.plane_3), super_block);
+}
+
+fn heads_of(rows: Rows, s: u32) -> Heads {
+    let at = rows.supers + s * TILE;
+    return Heads(head_of(at.x), head_of(at.x + 1u), head_of(at.y), head_of(at.y + 1u));
+}
+
+struct Blocks { a: Raw_w, b: Raw_w, c: Raw_w, d: Raw_w }
+
+// Block j of a superblock, which is block g of the row.
+fn blocks_of(rows: Rows, heads: Heads, g: u32, j: u32) -> Blocks {
+    let at = rows.blocks + g * TILE;
+    return Blocks(
+        fetch_w(heads.a, at.x, j),
+        fetch_w(heads.b, at.x + 1u, j),
+        fetch_w(heads.c, at.y, j),
+        fetch_w(heads.d, at.y + 1u, j),
+    );
+}
+
+// Products of a block of one row, row after row: what is not summed yet stays in registers.
+fn product(raw: Raw_w, x: Quads) -> f32 {
+    // Quads of x are times the unit, and what is taken from every weight is taken from the sum.
+    var sums = vec2<f32>();
+    if (CENTER_w != 0.0) {
+        sums = -CENTER_w * x.sums;
+    }
+    sums.x += dot(x.quads[0], quad_w(raw, 0u));
+    sums.x += dot(x.quads[1], quad_w(raw, 1u));
+    sums.x += dot(x.quads[2], quad_w(raw, 2u));
+    sums.x += dot(x.quads[3], quad_w(raw, 3u));
+    sums.y += dot(x.quads[4], quad_w(raw, 4u));
+    sums.y += dot(x.quads[5], quad_w(raw, 5u));
+    sums.y += dot(x.quads[6], quad_w(raw, 6u));
+    sums.y += dot(x.quads[7], quad_w(raw, 7u));
+    let scaled = dot(sums, scale_w(raw));
+    if (OFFSET_w) {
+        return scaled + dot(x.sums, offset_w(raw));
+    }
+    return scaled;
+}
+
+fn products(w: Blocks, x: Quads) -> vec4<f32> {
+    return vec4<f32>(product(w.a, x), product(w.b, x), product(w.c, x), product(w.d, x));
+}
+
+fn store_rows(rows: Rows, sums: vec4<f32>) {
+    if (rows.first.x < params.rows) {
+        store_pair(0u, rows.first.x, sums.x, sums.y);
+    }
+    if (rows.first.y < params.rows) {
+        store_pair(0u, rows.first.y, sums.z, sums.w);
+    }
 }
 
 @compute @workgroup_size(LANES)
@@ -43,56 +106,37 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
     prepare_input(lane);
     let row_lane = lane % ROW_LANES;
     let split = lane / ROW_LANES;
-    let first = group.x * ROWS_PER_GROUP + 2u * row_lane;
-    let second = first + 2u * ROW_LANES;
+    let first = group.x * SETS * ROWS_PER_SET + 2u * row_lane;
+    let rows = rows_from(first);
+    let rows_1 = rows_from(first + ROWS_PER_SET);
 
     var acc = vec4<f32>(0.0);
+    var acc_1 = acc;
     var square = 0.0;
     for (var s = split; s < params.supers; s += KSPLIT) {
         let blocks = min(8u, params.blocks - 8u * s);
-        let head_a = head_of(first, s);
-        let head_b = head_of(first + 1u, s);
-        let head_c = head_of(second, s);
-        let head_d = head_of(second + 1u, s);
+        let heads = heads_of(rows, s);
+        var heads_1 = heads;
+        if (SETS > 1u) {
+            heads_1 = heads_of(rows_1, s);
+        }
         for (var j = 0u; j < blocks; j++) {
             let g = 8u * s + j;
-            let a = fetch_w(head_a, block_of(first, g), j);
-            let b = fetch_w(head_b, block_of(first + 1u, g), j);
-            let c = fetch_w(head_c, block_of(second, g), j);
-            let d = fetch_w(head_d, block_of(second + 1u, g), j);
+            let w = blocks_of(rows, heads, g, j);
             let x = load_block(lanes, 8u * g, &square);
-            // Quads of x are times the unit, and what is taken from every weight is taken from the sum.
-            // v * M is the dot product of v with each column of M: one per row.
-            var low = vec4<f32>();
-            var high = vec4<f32>();
-            if (CENTER_w != 0.0) {
-                low = vec4<f32>(-CENTER_w * x.sums.x);
-                high = vec4<f32>(-CENTER_w * x.sums.y);
-            }
-            low += x.quads[0] * mat4x4<f32>(quad_w(a, 0u), quad_w(b, 0u), quad_w(c, 0u), quad_w(d, 0u));
-            low += x.quads[1] * mat4x4<f32>(quad_w(a, 1u), quad_w(b, 1u), quad_w(c, 1u), quad_w(d, 1u));
-            low += x.quads[2] * mat4x4<f32>(quad_w(a, 2u), quad_w(b, 2u), quad_w(c, 2u), quad_w(d, 2u));
-            low += x.quads[3] * mat4x4<f32>(quad_w(a, 3u), quad_w(b, 3u), quad_w(c, 3u), quad_w(d, 3u));
-            high += x.quads[4] * mat4x4<f32>(quad_w(a, 4u), quad_w(b, 4u), quad_w(c, 4u), quad_w(d, 4u));
-            high += x.quads[5] * mat4x4<f32>(quad_w(a, 5u), quad_w(b, 5u), quad_w(c, 5u), quad_w(d, 5u));
-            high += x.quads[6] * mat4x4<f32>(quad_w(a, 6u), quad_w(b, 6u), quad_w(c, 6u), quad_w(d, 6u));
-            high += x.quads[7] * mat4x4<f32>(quad_w(a, 7u), quad_w(b, 7u), quad_w(c, 7u), quad_w(d, 7u));
-            let scales = transpose(mat4x2<f32>(scale_w(a), scale_w(b), scale_w(c), scale_w(d)));
-            acc += low * scales[0] + high * scales[1];
-            if (OFFSET_w) {
-                acc += x.sums * mat4x2<f32>(offset_w(a), offset_w(b), offset_w(c), offset_w(d));
+            acc += products(w, x);
+            if (SETS > 1u) {
+                acc_1 += products(blocks_of(rows_1, heads_1, g, j), x);
             }
         }
     }
 
     acc = sum_splits(lanes, acc, &square);
     if (split == 0u) {
-        acc *= input_scale(square);
-        if (first < params.rows) {
-            store_pair(0u, first, acc.x, acc.y);
-        }
-        if (second < params.rows) {
-            store_pair(0u, second, acc.z, acc.w);
+        let scale = input_scale(square);
+        store_rows(rows, acc * scale);
+        if (SETS > 1u) {
+            store_rows(rows_1, acc_1 * scale);
         }
     }
 }

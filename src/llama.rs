@@ -201,6 +201,7 @@ impl Builder<'_> {
                     store: self.tuning.store,
                     output: output.0,
                     lanes: self.tuning.matmul_lanes,
+                    sets: self.tuning.matvec.sets,
                     subgroups: self.tuning.shares_input(),
                     slot: self.slot,
                 };

@@ -37,7 +37,7 @@ pub struct Tuning {
     pub store: Store,
     /// How a matvec shares its rows.
     pub matvec: Shares,
-    /// Lanes of a matmul workgroup.
+    /// Lanes of a matmul workgroup; its lanes have as many rows as those of a matvec.
     pub matmul_lanes: usize,
     /// Lanes of the attention workgroup.
     pub attention_lanes: usize,
@@ -76,7 +76,7 @@ impl Tuning {
                 kv: KvType::F16,
                 tile: 64,
                 store: Store::Buffer,
-                matvec: Shares { row_lanes: 8, ksplit: 8 },
+                matvec: Shares { row_lanes: 8, ksplit: 8, sets: 1 },
                 matmul_lanes: 16,
                 attention_lanes: 64,
                 attention_keys: 32,
@@ -94,8 +94,15 @@ impl Tuning {
                 kv: KvType::F16,
                 tile: 32,
                 store: Store::Texels(texels),
-                matvec: Shares { row_lanes: 8, ksplit: 1 },
-                matmul_lanes: 8,
+                // Sampling a texel is a call on SwiftShader, which also has four lanes where lavapipe has eight.
+                matvec: match texels {
+                    Texels::Sampled => Shares { row_lanes: 4, ksplit: 1, sets: 2 },
+                    Texels::Storage => Shares { row_lanes: 8, ksplit: 1, sets: 1 },
+                },
+                matmul_lanes: match texels {
+                    Texels::Sampled => 4,
+                    Texels::Storage => 8,
+                },
                 attention_lanes: 8,
                 attention_keys: 32,
                 attention_queries: 32,

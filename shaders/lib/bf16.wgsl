@@ -18,7 +18,7 @@ const UNITROLE: vec4<f32> = vec4<f32>(1.0);
 const CENTERROLE: f32 = 0.0;
 
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let words = loadROLE(raw.at + q / 2u);
+    let words = loadROLE(raw.at + (q >> 1u));
     let pair = select(words.xy, words.zw, (q & 1u) == 1u);
     return bitcast<vec4<f32>>(vec4<u32>(pair.x << 16u, pair.x & 0xffff0000u, pair.y << 16u, pair.y & 0xffff0000u));
 }

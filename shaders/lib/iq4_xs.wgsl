@@ -4,7 +4,7 @@
 struct HeadROLE { header: vec2<u32> }
 
 fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
-    let headers = loadROLE(planes.x + super_block / 2u);
+    let headers = loadROLE(planes.x + (super_block >> 1u));
     return HeadROLE(select(headers.xy, headers.zw, (super_block & 1u) == 1u));
 }
 
@@ -21,7 +21,7 @@ const UNITROLE: vec4<f32> = vec4<f32>(1.0);
 const CENTERROLE: f32 = 0.0;
 
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let bytes = (raw.nibbles[q / 2u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
+    let bytes = (raw.nibbles[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
     // The table of 16 numbers, as the nearest integer to a polynomial: at most 0.45 off before rounding.
     let n = vec4<f32>(unpack4xU8(bytes));
     return round((((0.001586 * n + 0.03109) * n - 1.3719) * n + 24.174) * n - 126.57);

@@ -5,15 +5,15 @@
 struct HeadROLE { parts: KeptROLE, scale_minimum: vec2<f32> }
 
 fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
-    let of_super = loadROLE(planes.y + super_block / 4u)[super_block & 3u];
+    let of_super = loadROLE(planes.y + (super_block >> 2u))[super_block & 3u];
     return HeadROLE(keepROLE(planes.x + super_block), unpack2x16float(of_super));
 }
 
 struct RawROLE { low: vec2<u32>, scale: vec2<f32>, offset: vec2<f32> }
 
 fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let parts = wordROLE(head.parts, j / 2u) >> (16u * (j & 1u));
-    let low = loadROLE(block / 2u);
+    let parts = wordROLE(head.parts, j >> 1u) >> (16u * (j & 1u));
+    let low = loadROLE(block >> 1u);
     return RawROLE(
         select(low.xy, low.zw, (block & 1u) == 1u),
         head.scale_minimum.x * vec2<f32>((vec2<u32>(parts) >> vec2<u32>(0u, 8u)) & vec2<u32>(15u)),
@@ -26,7 +26,7 @@ const UNITROLE: vec4<f32> = BYTE_UNIT;
 const CENTERROLE: f32 = 0.0;
 
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let low = (raw.low[q / 4u] >> (2u * (q & 3u))) & 0x03030303u;
+    let low = (raw.low[q >> 2u] >> (2u * (q & 3u))) & 0x03030303u;
     return numbers(low);
 }
 

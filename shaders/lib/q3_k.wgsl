@@ -15,7 +15,7 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     let header = allROLE(head.header);
     let parts = header.xyz >> vec3<u32>(4u * j);
     let scales = vec2<f32>((parts.xy & vec2<u32>(15u)) | ((parts.zz << vec2<u32>(4u, 2u)) & vec2<u32>(48u)));
-    let low = loadROLE(block / 2u);
+    let low = loadROLE(block >> 1u);
     var high = wordROLE(head.front, j & 3u);
     if (j >= 4u) {
         high = wordROLE(head.back, j & 3u);
@@ -32,7 +32,7 @@ const UNITROLE: vec4<f32> = BYTE_UNIT;
 const CENTERROLE: f32 = 4.0;
 
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let low = (raw.low[q / 4u] >> (2u * (q & 3u))) & 0x03030303u;
+    let low = (raw.low[q >> 2u] >> (2u * (q & 3u))) & 0x03030303u;
     let high = (raw.high >> q) & 0x01010101u;
     return numbers(low | (high << 2u));
 }

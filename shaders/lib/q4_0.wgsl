@@ -10,7 +10,7 @@ fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
 struct RawROLE { nibbles: vec4<u32>, scale: f32 }
 
 fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let scales = unpack2x16float(wordROLE(head.scales, j / 2u));
+    let scales = unpack2x16float(wordROLE(head.scales, j >> 1u));
     return RawROLE(loadROLE(block), select(scales.x, scales.y, (j & 1u) == 1u));
 }
 
@@ -19,7 +19,7 @@ const UNITROLE: vec4<f32> = BYTE_UNIT;
 const CENTERROLE: f32 = 8.0;
 
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let bytes = (raw.nibbles[q / 2u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
+    let bytes = (raw.nibbles[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
     return numbers(bytes);
 }
 

@@ -23,7 +23,7 @@ const UNITROLE: vec4<f32> = BYTE_UNIT;
 const CENTERROLE: f32 = 0.0;
 
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let bytes = (raw.nibbles[q / 2u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
+    let bytes = (raw.nibbles[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
     return numbers(bytes);
 }
 

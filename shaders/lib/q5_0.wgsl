@@ -12,7 +12,7 @@ fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
 struct RawROLE { low: vec4<u32>, high: u32, scale: f32 }
 
 fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let scales = unpack2x16float(wordROLE(head.scales, j / 2u));
+    let scales = unpack2x16float(wordROLE(head.scales, j >> 1u));
     var high = wordROLE(head.front, j & 3u);
     if (j >= 4u) {
         high = wordROLE(head.back, j & 3u);
@@ -25,7 +25,7 @@ const UNITROLE: vec4<f32> = BYTE_UNIT;
 const CENTERROLE: f32 = 16.0;
 
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let low = (raw.low[q / 2u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
+    let low = (raw.low[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
     let high = (raw.high >> q) & 0x01010101u;
     return numbers(low | (high << 4u));
 }

@@ -28,7 +28,7 @@ const UNITROLE: vec4<f32> = BYTE_UNIT;
 const CENTERROLE: f32 = 0.0;
 
 fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let low = (raw.low[q / 2u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
+    let low = (raw.low[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
     let high = (raw.high >> q) & 0x01010101u;
     return numbers(low | (high << 4u));
 }

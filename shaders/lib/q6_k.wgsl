@@ -5,7 +5,7 @@
 struct HeadROLE { plane: u32, parts: KeptROLE, scale: f32 }
 
 fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
-    let halves = unpack2x16float(loadROLE(planes.z + super_block / 8u)[(super_block / 2u) & 3u]);
+    let halves = unpack2x16float(loadROLE(planes.z + (super_block >> 3u))[(super_block >> 1u) & 3u]);
     let scale = select(halves.x, halves.y, (super_block & 1u) == 1u);
     return HeadROLE(planes.x, keepROLE(planes.y + super_block), scale);
 }
@@ -15,8 +15,8 @@ struct RawROLE { low: vec3<u32>, high: vec3<u32>, scale: vec2<f32> }
 
 fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     let four = loadROLE(block);
-    let two = loadROLE(head.plane + block / 2u);
-    let pair = wordROLE(head.parts, j / 2u) >> (16u * (j & 1u));
+    let two = loadROLE(head.plane + (block >> 1u));
+    let pair = wordROLE(head.parts, j >> 1u) >> (16u * (j & 1u));
     return RawROLE(
         four.xyz,
         vec3<u32>(four.w, select(two.xy, two.zw, (block & 1u) == 1u)),

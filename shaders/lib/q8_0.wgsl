@@ -10,7 +10,7 @@ fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
 struct RawROLE { low: vec4<u32>, high: vec4<u32>, scale: f32 }
 
 fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let scales = unpack2x16float(wordROLE(head.scales, j / 2u));
+    let scales = unpack2x16float(wordROLE(head.scales, j >> 1u));
     let scale = select(scales.x, scales.y, (j & 1u) == 1u);
     return RawROLE(loadROLE(block * 2u), loadROLE(block * 2u + 1u), scale);
 }

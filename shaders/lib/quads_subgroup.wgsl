@@ -3,7 +3,7 @@
 // than an exchange. There is no branch around the exchange, since such a driver keeps all that leaves one in memory.
 
 fn load_quads(lanes: Lanes, at: u32, stride: u32) -> Quads {
-    let few = lanes.size < 8u;
+    let few = min(lanes.size, LANES) < 8u;
     let mine = load_x(at + (lanes.within & 7u) * stride);
     var other = mine;
     if (few) {

@@ -310,6 +310,7 @@ fn matmul(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
         store: tuning.store,
         output,
         lanes: tuning.matmul_lanes,
+        sets: tuning.matvec.sets,
         subgroups: tuning.shares_input(),
         slot: SlotShape { rows, pairs: s.d / 2 },
     };

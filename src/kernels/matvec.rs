@@ -24,16 +24,30 @@ pub enum Input {
     },
 }
 
-/// Rows of a lane: two adjacent pairs.
-pub const ROWS_PER_LANE: usize = 4;
+/// Rows of a set, which is what lanes of products have one or two of: two adjacent pairs.
+pub const ROWS_PER_SET: usize = 4;
 
 /// How the lanes of a workgroup share rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shares {
     /// Lanes side by side over rows.
     pub row_lanes: usize,
-    /// Lanes that share the superblocks of a row.
+    /// Lanes that share the superblocks of a row; only with one set.
     pub ksplit: usize,
+    /// Sets of four rows of a lane, one or two: with two, what is loaded of the input is used twice.
+    pub sets: usize,
+}
+
+impl Shares {
+    /// Rows of a workgroup.
+    fn rows(self) -> usize {
+        self.row_lanes * self.sets * ROWS_PER_SET
+    }
+}
+
+/// What labels say of the sets of a lane.
+pub(super) const fn sets_mark(sets: usize) -> &'static str {
+    if sets == 2 { "x2" } else { "" }
 }
 
 /// A variant of the kernel.
@@ -68,23 +82,26 @@ impl Kernel for Matvec {
             Input::Norm => "norm",
             Input::Combine { .. } => "combine",
         };
-        let Shares { row_lanes, ksplit } = self.shares;
+        let Shares { row_lanes, ksplit, sets } = self.shares;
         format!(
-            "matvec/{}/{input}/{}/tile{}-{row_lanes}x{ksplit}{}",
+            "matvec/{}/{input}/{}/tile{}-{row_lanes}x{ksplit}{}{}",
             self.store.label(self.weights),
             self.output.name(),
             self.tile,
+            sets_mark(sets),
             super::mark(self.subgroups)
         )
     }
 
     fn source(&self) -> Source {
-        let Shares { row_lanes, ksplit } = self.shares;
+        let Shares { row_lanes, ksplit, sets } = self.shares;
+        assert!(sets == 1 || ksplit == 1, "{}", self.label());
         let main = include_str!("../../shaders/matvec.wgsl");
         let source = linear::source(main, self.weights, (self.tile, self.store), self.slot)
             .size("LANES", row_lanes * ksplit)
             .size("ROW_LANES", row_lanes)
             .size("KSPLIT", ksplit)
+            .size("SETS", sets)
             .size("SPLIT_SUMS", if ksplit > 1 { row_lanes * ksplit } else { 1 })
             .with(super::lanes(self.subgroups))
             .with(if self.subgroups {
@@ -131,7 +148,7 @@ impl Kernel for Matvec {
 
     fn grid(&self, params: &[u32], _active: Active) -> [u32; 2] {
         let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
-        let rows = self.shares.row_lanes * ROWS_PER_LANE;
+        let rows = self.shares.rows();
         assert!(ROW_ALIGN.is_multiple_of(rows), "{}", self.label());
         [params.rows.div_ceil(rows as u32), 1]
     }
