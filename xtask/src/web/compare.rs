@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use super::{Options as Build, build, node, web_dir};
+use super::{Options as Build, build, node};
 use crate::{apt::Consent, shell, steps::Outcome};
 
 /// How long prompts and answers are, and how often everything runs.
@@ -14,11 +14,9 @@ pub struct Lengths {
     pub tokens: u32,
 }
 
-/// Builds what is missing, runs both alternately, and prints the table.
+/// Brings the web build up to date, runs both alternately, and prints the table.
 pub fn run(lengths: &Lengths, consent: Consent) -> Result<()> {
-    if !web_dir().join("pkg").is_dir()
-        && let Outcome::Skipped(why) = build(&Build::for_tests(), consent)?
-    {
+    if let Outcome::Skipped(why) = build(&Build::for_tests(), consent)? {
         bail!("there is no web build: {why}");
     }
     let dir = node::node_modules(consent)?;

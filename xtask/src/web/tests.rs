@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::json;
 
-use super::{Options as Build, node, web_dir};
+use super::{Options as Build, node};
 use crate::{
     apt::Consent,
     shell,
@@ -14,7 +14,7 @@ use crate::{
 /// Which browser tests to run, and where.
 #[derive(Args, Clone, Default)]
 pub struct Options {
-    /// Only the browser tests; the web build is made if it is missing
+    /// Only the browser tests, on a web build that is brought up to date first
     #[arg(long)]
     web: bool,
     /// Only the browser tests of files whose name contains this
@@ -45,9 +45,7 @@ impl Options {
 
 /// The command `cargo xtask test --web`.
 pub fn command(steps: &mut Steps, options: &Options, consent: Consent) {
-    let built =
-        web_dir().join("pkg").is_dir() || steps.step("web build", || super::build(&Build::for_tests(), consent));
-    if built {
+    if steps.step("web build", || super::build(&Build::for_tests(), consent)) {
         steps.step("web test", || if options.node { in_node(options, consent) } else { run(options, consent) });
     }
 }
