@@ -94,15 +94,9 @@ impl Tuning {
                 kv: KvType::F16,
                 tile: 32,
                 store: Store::Texels(texels),
-                // Sampling a texel is a call on SwiftShader, which also has four lanes where lavapipe has eight.
-                matvec: match texels {
-                    Texels::Sampled => Shares { row_lanes: 4, ksplit: 1, sets: 2 },
-                    Texels::Storage => Shares { row_lanes: 8, ksplit: 1, sets: 1 },
-                },
-                matmul_lanes: match texels {
-                    Texels::Sampled => 4,
-                    Texels::Storage => 8,
-                },
+                // With eight rows a lane loads less of the input for each.
+                matvec: Shares { row_lanes: lanes_of(texels), ksplit: 1, sets: 2 },
+                matmul_lanes: lanes_of(texels),
                 attention_lanes: 8,
                 attention_keys: 32,
                 attention_queries: 32,
@@ -113,5 +107,13 @@ impl Tuning {
                 max_work: 1 << 30,
             },
         }
+    }
+}
+
+/// Lanes that drivers on the CPU compute at once: lavapipe eight, SwiftShader four.
+const fn lanes_of(texels: Texels) -> usize {
+    match texels {
+        Texels::Storage => 8,
+        Texels::Sampled => 4,
     }
 }
