@@ -1,48 +1,7 @@
 // y[t,r] = sum_k W[r,k] x[t,k] for a tile of tokens: a weight is decoded once and used for eight tokens.
 //
-// A lane owns four rows, two adjacent pairs, and eight tokens; no workgroup memory, no barrier. Sums are vectors over its
-// rows, and what could be a loop over tokens is written out: drivers that do not unroll put arrays into memory.
-
-struct Params {
-    row_begin: u32,
-    rows: u32,
-    blocks: u32,
-    supers: u32,
-    plane_1: u32,
-    plane_2: u32,
-    plane_3: u32,
-    quads: u32,
-    at_head: u32,
-    q_dim: u32,
-    kv_dim: u32,
-    head_dim: u32,
-    norm_dim: f32,
-    eps: f32,
-    q_scale: f32,
-    token_begin: u32,
-    token_end: u32,
-    stride: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-
-// Rows of a lane: SETS times four, two adjacent pairs each.
-const ROWS_PER_SET: u32 = LANES * 4u;
-
-// The first rows of the two pairs, and where their first superblocks and blocks are: those of the other row of a pair
-// follow. Found once: some drivers divide lane by lane.
-struct Rows { first: vec2<u32>, supers: vec2<u32>, blocks: vec2<u32> }
-
-fn rows_from(first: u32) -> Rows {
-    let rows = vec2<u32>(first, first + 2u * LANES);
-    let tile = rows / TILE;
-    let within = rows % TILE;
-    return Rows(rows, tile * params.supers * TILE + within, tile * params.blocks * TILE + within);
-}
-
-struct Heads { a: Head_w, b: Head_w, c: Head_w, d: Head_w }
-
-struct Blocks { a: Raw_w, b: Raw_w, c: Raw_w, d: Raw_w }
+// A lane owns its rows (lib/linear.wgsl) for eight tokens; no workgroup memory, no barrier. Sums are vectors over the rows of
+// a set, and what could be a loop over tokens is written out: drivers that do not unroll put arrays into memory.
 
 // Sums of eight tokens.
 struct Sums {
@@ -56,26 +15,7 @@ struct Sums {
     t7: vec4<f32>,
 }
 
-fn head_of(super_block: u32) -> Head_w {
-    return head_w(vec3<u32>(params.plane_1, params.plane_2, params.plane_3), super_block);
-}
-
-fn heads_of(rows: Rows, s: u32) -> Heads {
-    let at = rows.supers + s * TILE;
-    return Heads(head_of(at.x), head_of(at.x + 1u), head_of(at.y), head_of(at.y + 1u));
-}
-
-fn blocks_of(rows: Rows, heads: Heads, g: u32, j: u32) -> Blocks {
-    let at = rows.blocks + g * TILE;
-    return Blocks(
-        fetch_w(heads.a, at.x, j),
-        fetch_w(heads.b, at.x + 1u, j),
-        fetch_w(heads.c, at.y, j),
-        fetch_w(heads.d, at.y + 1u, j),
-    );
-}
-
-// Quad q of the four rows, times 1 / UNIT.
+// Quad q of the rows of a set, times 1 / UNIT.
 fn weights_of(raw: Blocks, q: u32) -> mat4x4<f32> {
     let pick = select(vec2<f32>(1.0, 0.0), vec2<f32>(0.0, 1.0), q >= 4u);
     let scale = pick * mat4x2<f32>(scale_w(raw.a), scale_w(raw.b), scale_w(raw.c), scale_w(raw.d));

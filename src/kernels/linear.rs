@@ -239,8 +239,25 @@ pub(super) fn padded(params: &LinearParams) -> usize {
     round_up(params.blocks as usize * BLOCK, BLOCK)
 }
 
-/// The start of every linear kernel's source: constants, slot, reader, and what is loaded of x at once.
-pub(super) fn source(main: &'static str, kind: WeightType, (tile, store): (usize, Store), slot: SlotShape) -> Source {
-    let source = slot.add_to(Source::new(main)).size("TILE", tile);
-    super::add_weights(source, kind, store, &[("_w", 2)]).with(include_str!("../../shaders/lib/block.wgsl"))
+/// Rows of a set, of which a lane owns one or two: two adjacent pairs.
+pub(super) const ROWS_PER_SET: usize = 4;
+
+/// What labels say of the sets of a lane.
+pub(super) const fn sets_mark(sets: usize) -> &'static str {
+    if sets == 2 { "x2" } else { "" }
+}
+
+/// The start of every linear kernel's source: constants, slot, reader, what is loaded of x at once, and the rows of a lane,
+/// of which `row_lanes` stand side by side with so many sets each.
+pub(super) fn source(
+    main: &'static str,
+    kind: WeightType,
+    (tile, store): (usize, Store),
+    (row_lanes, sets): (usize, usize),
+    slot: SlotShape,
+) -> Source {
+    let source = slot.add_to(Source::new(main)).size("TILE", tile).size("ROW_LANES", row_lanes).size("SETS", sets);
+    super::add_weights(source, kind, store, &[("_w", 2)])
+        .with(include_str!("../../shaders/lib/block.wgsl"))
+        .with(include_str!("../../shaders/lib/linear.wgsl"))
 }

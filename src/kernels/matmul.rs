@@ -2,7 +2,6 @@
 
 use super::SlotShape;
 use super::linear::{self, LinearParams, Output};
-use super::matvec::{ROWS_PER_SET, sets_mark};
 use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
 use crate::pack::{ROW_ALIGN, Store};
@@ -43,7 +42,7 @@ impl Kernel for Matmul {
             self.output.name(),
             self.tile,
             self.lanes,
-            sets_mark(self.sets),
+            linear::sets_mark(self.sets),
             super::mark(self.subgroups),
             self.slot.rows,
         )
@@ -51,8 +50,8 @@ impl Kernel for Matmul {
 
     fn source(&self) -> Source {
         let main = include_str!("../../shaders/matmul.wgsl");
-        let source = linear::source(main, self.weights, (self.tile, self.store), self.slot);
-        let source = source.size("LANES", self.lanes).size("SETS", self.sets);
+        let source = linear::source(main, self.weights, (self.tile, self.store), (self.lanes, self.sets), self.slot)
+            .size("LANES", self.lanes);
         let source = super::add_x(source.with(super::lanes(self.subgroups)), self.store, self.subgroups);
         self.output.add_to(source)
     }
@@ -77,7 +76,7 @@ impl Kernel for Matmul {
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
         let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
-        let rows = self.lanes * self.sets * ROWS_PER_SET;
+        let rows = self.lanes * self.sets * linear::ROWS_PER_SET;
         assert!(ROW_ALIGN.is_multiple_of(rows), "{}", self.label());
         [params.rows.div_ceil(rows as u32), params.tokens(active).div_ceil(TOKENS_PER_LANE) as u32]
     }

@@ -24,9 +24,6 @@ pub enum Input {
     },
 }
 
-/// Rows of a set, which is what lanes of products have one or two of: two adjacent pairs.
-pub const ROWS_PER_SET: usize = 4;
-
 /// How the lanes of a workgroup share rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shares {
@@ -41,13 +38,8 @@ pub struct Shares {
 impl Shares {
     /// Rows of a workgroup.
     fn rows(self) -> usize {
-        self.row_lanes * self.sets * ROWS_PER_SET
+        self.row_lanes * self.sets * linear::ROWS_PER_SET
     }
-}
-
-/// What labels say of the sets of a lane.
-pub(super) const fn sets_mark(sets: usize) -> &'static str {
-    if sets == 2 { "x2" } else { "" }
 }
 
 /// A variant of the kernel.
@@ -88,7 +80,7 @@ impl Kernel for Matvec {
             self.store.label(self.weights),
             self.output.name(),
             self.tile,
-            sets_mark(sets),
+            linear::sets_mark(sets),
             super::mark(self.subgroups)
         )
     }
@@ -97,11 +89,9 @@ impl Kernel for Matvec {
         let Shares { row_lanes, ksplit, sets } = self.shares;
         assert!(sets == 1 || ksplit == 1, "{}", self.label());
         let main = include_str!("../../shaders/matvec.wgsl");
-        let source = linear::source(main, self.weights, (self.tile, self.store), self.slot)
+        let source = linear::source(main, self.weights, (self.tile, self.store), (row_lanes, sets), self.slot)
             .size("LANES", row_lanes * ksplit)
-            .size("ROW_LANES", row_lanes)
             .size("KSPLIT", ksplit)
-            .size("SETS", sets)
             .size("SPLIT_SUMS", if ksplit > 1 { row_lanes * ksplit } else { 1 })
             .with(super::lanes(self.subgroups))
             .with(if self.subgroups {
