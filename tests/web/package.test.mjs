@@ -434,8 +434,11 @@ packageTest('the page is not held up, and nothing is made anew per token', async
   const late = ours.filter((ms) => ms > 50).length;
   assert.ok(late <= ours.length / 50, `${late} of ${ours.length} frames took more than 50 ms`);
   assert.equal(stats.generatedTokens, 60);
-  const { buffers, bindGroups, allocated } = before;
-  assert.deepEqual([after.buffers, after.bindGroups, after.allocated], [buffers, bindGroups, allocated]);
+  assert.equal(after.bindGroups, before.bindGroups);
+  // A token under way has a buffer of 16 bytes that it comes back in; up to four are under way, as the pace has it.
+  const more = after.buffers - before.buffers;
+  assert.ok(more <= 3, `${more} more buffers after 60 tokens`);
+  assert.equal(after.allocated - before.allocated, 16 * more);
   const dispatches = (after.dispatches - before.dispatches) / stats.submits;
   assert.ok(dispatches > 20 && dispatches < 40, `${dispatches} dispatches per submit`);
 });
