@@ -1,5 +1,5 @@
 //! Llama 3's byte-level BPE: the `tokenizers` crate splits a text, and neighbours merge by rank. The crate's own tables for
-//! that take four times the memory.
+//! that take three times the memory.
 
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, SplitDelimiterBehavior};
