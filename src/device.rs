@@ -250,8 +250,8 @@ impl Machine {
     /// that was submitted.
     ///
     /// # Errors
-    /// Where the device is lost or has no room. Then, or where the future is dropped early, what the buffers held is lost
-    /// and this has to be called again before the next run.
+    /// Where the device is lost or has no room. Then what the buffers held is lost. After that, or where the future is
+    /// dropped early, this has to be called again before the next run; after a drop it goes on where it was.
     pub async fn resize(&mut self, plans: Vec<Arc<Plan>>, keep: bool) -> Result<()> {
         match self {
             Self::Gpu(machine) => machine.resize(plans, keep).await,

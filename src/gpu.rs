@@ -5,6 +5,7 @@ mod ahead;
 mod clock;
 mod machine;
 mod poll;
+mod readback;
 mod texels;
 
 use std::collections::HashMap;
@@ -16,7 +17,8 @@ use futures::future::LocalBoxFuture;
 
 pub use adapter::{AdapterReport, adapters};
 pub use ahead::Compiling;
-pub use machine::{DeviceWeights, Machine, Readback, uniform_words};
+pub use machine::{DeviceWeights, Machine, uniform_words};
+pub use readback::Readback;
 pub use texels::texels_bytes;
 
 use crate::error::{Error, Result};
@@ -299,7 +301,7 @@ impl Gpu {
     /// Where the device is lost or out of memory.
     pub async fn flush(&self) -> Result<()> {
         let submission = self.inner.queue.submit([]);
-        machine::Readback::of_submission(self, submission).await.map(|_| ())
+        Readback::of_submission(self, submission).await.map(|_| ())
     }
 
     /// Why the device is lost, once it is. The answer is an error where the device is given up before.

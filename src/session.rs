@@ -31,8 +31,10 @@ pub struct Session {
     model: Model,
     machine: Machine,
     plans: [Arc<Plan>; 2],
-    /// Positions that the KV cache has room for; 0 while it is being replaced.
+    /// Positions that the KV cache has room for; 0 where it has to be made.
     capacity: usize,
+    /// What the cache grows to, where the future that makes room was dropped on the way.
+    growth: Option<Growth>,
     /// Ids of the conversation.
     tokens: Vec<u32>,
     /// How many of them have their keys and values in the cache.
@@ -42,13 +44,20 @@ pub struct Session {
     template: Option<ChatTemplate>,
 }
 
+/// A larger cache: the plans that work on it, and positions that it has room for.
+struct Growth {
+    plans: [Arc<Plan>; 2],
+    capacity: usize,
+}
+
 impl Session {
     pub(crate) fn new(model: Model) -> Result<Self> {
         let capacity = model.capacity_for(0);
         let plans = model.session_plans(capacity).map(Arc::new);
         let pace = Pace::new(model.tuning(), plans[PREFILL].rows);
         let machine = model.machine(plans.to_vec())?;
-        Ok(Self { model, machine, plans, capacity, tokens: Vec::new(), computed: 0, pace, template: None })
+        let tokens = Vec::new();
+        Ok(Self { model, machine, plans, capacity, growth: None, tokens, computed: 0, pace, template: None })
     }
 
     /// The model.
@@ -79,8 +88,7 @@ impl Session {
     pub async fn ready(&mut self) -> Result<()> {
         let answer = self.machine.ready().await;
         if answer.is_err() {
-            self.computed = 0;
-            self.capacity = 0;
+            self.lose_cache();
             self.machine.release();
         }
         answer
@@ -95,8 +103,7 @@ impl Session {
     /// As [`Model::resume`], and where the device has no room. It may be called again.
     pub async fn resume(&mut self, source: &dyn Source) -> Result<()> {
         self.model.resume(source).await?;
-        self.computed = 0;
-        self.capacity = 0;
+        self.lose_cache();
         self.machine.release();
         let capacity = self.model.capacity_for(self.tokens.len());
         self.plans = self.model.session_plans(capacity).map(Arc::new);
@@ -180,19 +187,33 @@ impl Session {
         Ok(bias.len() / 2)
     }
 
-    /// Makes room for so many positions. Runs that are under way are not waited for: the copies come after them.
+    /// Makes room for so many positions. Runs that are under way are not waited for: the copies come after them. Where the
+    /// future is dropped, the next call goes on where it was; an error leaves a cache that holds nothing.
     async fn make_room(&mut self, positions: usize) -> Result<()> {
-        if positions <= self.capacity {
+        if positions <= self.capacity && self.growth.is_none() {
             return Ok(());
         }
-        let capacity = self.model.capacity_for(positions);
-        let plans = self.model.session_plans(capacity).map(Arc::new);
-        // An error on the way, or a future that is dropped, leaves a cache that holds nothing.
-        let computed = std::mem::take(&mut self.computed);
-        let keep = std::mem::take(&mut self.capacity) > 0 && computed > 0;
-        self.machine.resize(plans.to_vec(), keep).await?;
-        (self.plans, self.capacity, self.computed) = (plans, capacity, computed);
+        let growth = match self.growth.take().filter(|growth| positions <= growth.capacity) {
+            Some(growth) => growth,
+            None => {
+                let capacity = self.model.capacity_for(positions);
+                Growth { plans: self.model.session_plans(capacity).map(Arc::new), capacity }
+            }
+        };
+        let (plans, capacity) = (growth.plans.clone(), growth.capacity);
+        self.growth = Some(growth);
+        let keep = self.capacity > 0 && self.computed > 0;
+        if let Err(error) = self.machine.resize(plans.to_vec(), keep).await {
+            self.lose_cache();
+            return Err(error);
+        }
+        (self.growth, self.plans, self.capacity) = (None, plans, capacity);
         Ok(())
+    }
+
+    /// The cache has to be made before the next run.
+    fn lose_cache(&mut self) {
+        (self.growth, self.capacity, self.computed) = (None, 0, 0);
     }
 
     fn slot(&self, plan: usize, positions: std::ops::Range<usize>, sampling: &Sampling, biases: usize) -> Slot {

@@ -2,18 +2,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::future::Future;
 use std::ops::Range;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 
 use futures::FutureExt;
-use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 
+use super::readback::Readback;
 use super::texels::WordTexture;
 use super::{Allocation, Gpu, buffer_bytes, texels_bytes};
 use crate::error::{Error, Result};
@@ -188,6 +185,15 @@ pub struct Machine {
     staging: Rc<RefCell<Vec<Allocation>>>,
     /// Whether the device had room for all this, where it answers later.
     answer: Option<LocalBoxFuture<'static, Result<()>>>,
+    /// The buffer that is being made anew: it stays here while nobody waits for it.
+    replacement: Option<Replacement>,
+}
+
+/// A buffer that takes the place of another one, once it holds what that one is to hand on.
+struct Replacement {
+    name: String,
+    bytes: u64,
+    made: LocalBoxFuture<'static, Result<Allocation>>,
 }
 
 impl Machine {
@@ -206,7 +212,8 @@ impl Machine {
             let state = buffers.iter().map(|b| (b.name.clone(), gpu.allocate(&b.name, b.words, STATE))).collect();
             let texels = textures.iter().map(|t| (t.name.clone(), gpu.allocate_texels(&t.name, t.words))).collect();
             let (gpu, plans_made, staging) = (gpu.clone(), Vec::new(), Rc::default());
-            let mut machine = Self { gpu, weights, state, texels, plans: plans_made, staging, answer: None };
+            let mut machine =
+                Self { gpu, weights, state, texels, plans: plans_made, staging, answer: None, replacement: None };
             machine.prepare_all(plans).map(|()| machine)
         })?;
         let (mut machine, mut answer) = (machine?, answer);
@@ -232,18 +239,31 @@ impl Machine {
     /// Goes on with plans whose buffers have other sizes; with `keep` every slab keeps what it holds.
     ///
     /// Buffers are replaced one by one, each after the device is done with the one before, so that at most one of them
-    /// exists twice. Ended early, by an error or by dropping the future, it has to be called again before the next run,
-    /// and what the buffers hold is lost.
+    /// exists twice. Where the future is dropped early, this has to be called again before the next run, and goes on where
+    /// it was.
     ///
     /// # Errors
-    /// Where the device is lost or has no room.
+    /// Where the device is lost or has no room. Then what the buffers hold is lost, and this has to be called again.
     pub async fn resize(&mut self, plans: Vec<Arc<Plan>>, keep: bool) -> Result<()> {
         self.gpu.check()?;
-        for buffer in session_buffers(plans.iter().map(Arc::as_ref)) {
-            if self.state.get(&buffer.name).is_none_or(|old| old.size() != buffer_bytes(buffer.words)) {
-                self.replace(&buffer, keep).await?;
+        let prepared = self.plans.iter().map(|prepared| &prepared.plan);
+        if !(plans.len() == self.plans.len() && prepared.zip(&plans).all(|(own, new)| Arc::ptr_eq(own, new))) {
+            for buffer in session_buffers(plans.iter().map(Arc::as_ref)) {
+                if self.state.get(&buffer.name).is_none_or(|old| old.size() != buffer_bytes(buffer.words)) {
+                    self.replace(&buffer, keep).await?;
+                }
             }
+            self.replace_plans(plans)?;
         }
+        let answer = self.ready().await;
+        if answer.is_err() {
+            self.plans.clear();
+        }
+        answer
+    }
+
+    /// Prepares other plans, whose buffers are there, in the place of these.
+    fn replace_plans(&mut self, plans: Vec<Arc<Plan>>) -> Result<()> {
         self.plans.clear();
         let gpu = self.gpu.clone();
         let textures = session_textures(plans.iter().map(Arc::as_ref));
@@ -258,16 +278,13 @@ impl Machine {
             self.texels.extend(missing.iter().map(|t| (t.name.clone(), gpu.allocate_texels(&t.name, t.words))));
             self.prepare_all(plans)
         })?;
-        let answer = answer.await;
-        if answer.is_err() {
-            self.plans.clear();
-        }
-        answer?;
+        self.answer = Some(answer);
         prepared
     }
 
     /// Gives up buffers and plans.
     pub fn release(&mut self) {
+        (self.answer, self.replacement) = (None, None);
         self.plans.clear();
         self.texels.clear();
         self.state.clear();
@@ -279,20 +296,27 @@ impl Machine {
             self.state.remove(&buffer.name);
         }
         let bytes = buffer_bytes(buffer.words);
-        let allocate = || self.gpu.allocate(&buffer.name, buffer.words, STATE);
-        let (new, answer) = self.gpu.admitted(&buffer.name, bytes, allocate)?;
-        answer.await?;
-        if let Some(old) = self.state.get(&buffer.name) {
-            let [from, to] = [old.size(), bytes].map(|all| all / buffer.slabs as u64);
-            let mut encoder =
-                self.gpu.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
-            for slab in 0..buffer.slabs as u64 {
-                encoder.copy_buffer_to_buffer(old, slab * from, &new, slab * to, from.min(to));
+        let begun = self.replacement.take().filter(|begun| begun.name == buffer.name && begun.bytes == bytes);
+        let begun = match begun {
+            Some(begun) => begun,
+            None => {
+                let allocate = || self.gpu.allocate(&buffer.name, buffer.words, STATE);
+                let (new, answer) = self.gpu.admitted(&buffer.name, bytes, allocate)?;
+                let old = self.state.get(&buffer.name).map(|old| old.buffer.clone());
+                let (gpu, slabs) = (self.gpu.clone(), buffer.slabs as u64);
+                let made = async move {
+                    answer.await?;
+                    if let Some(old) = old {
+                        copy_slabs(&gpu, &old, &new, slabs).await?;
+                    }
+                    Ok(new)
+                };
+                Replacement { name: buffer.name.clone(), bytes, made: Box::pin(made) }
             }
-            let submission = self.gpu.inner.queue.submit([encoder.finish()]);
-            self.readback(None, submission).await?;
-        }
-        self.state.insert(buffer.name.clone(), new);
+        };
+        let made = (&mut self.replacement.insert(begun).made).await;
+        self.replacement = None;
+        self.state.insert(buffer.name.clone(), made?);
         Ok(())
     }
 
@@ -308,6 +332,7 @@ impl Machine {
     /// Gives such a buffer up, once the device is done with it.
     pub fn give_up(&mut self, name: &str) {
         self.state.remove(name);
+        self.replacement.take_if(|begun| begun.name == name);
     }
 
     /// Copies words from one buffer to another, behind everything that was submitted.
@@ -498,82 +523,13 @@ impl Machine {
     }
 }
 
-/// What a run copies to the host, when it is done; empty without a copy.
-pub struct Readback {
-    gpu: Gpu,
-    staging: Option<Allocation>,
-    free: Rc<RefCell<Vec<Allocation>>>,
-    done: oneshot::Receiver<Result<(), String>>,
-    /// Answers after `done` would have, which a device that is lost may forget.
-    polled: Option<oneshot::Receiver<()>>,
-}
-
-impl Readback {
-    fn new(
-        gpu: &Gpu,
-        staging: Option<Allocation>,
-        free: Rc<RefCell<Vec<Allocation>>>,
-        submission: wgpu::SubmissionIndex,
-    ) -> Self {
-        let (sender, done) = oneshot::channel();
-        match &staging {
-            Some(staging) => staging.map_async(wgpu::MapMode::Read, .., |result| {
-                // A receiver that is gone does not want to know.
-                sender.send(result.map_err(|e| e.to_string())).ok();
-            }),
-            None => gpu.inner.queue.on_submitted_work_done(|| {
-                sender.send(Ok(())).ok();
-            }),
-        }
-        let polled = gpu.inner.poller.watch(submission);
-        Self { gpu: gpu.clone(), staging, free, done, polled }
+/// Copies the beginnings of slabs to a buffer of another size, behind everything that was submitted.
+async fn copy_slabs(gpu: &Gpu, old: &wgpu::Buffer, new: &wgpu::Buffer, slabs: u64) -> Result<()> {
+    let [from, to] = [old.size() / slabs, new.size() / slabs];
+    let mut encoder = gpu.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+    for slab in 0..slabs {
+        encoder.copy_buffer_to_buffer(old, slab * from, new, slab * to, from.min(to));
     }
-
-    /// Done when a submission is.
-    pub(super) fn of_submission(gpu: &Gpu, submission: wgpu::SubmissionIndex) -> Self {
-        Self::new(gpu, None, Rc::default(), submission)
-    }
-}
-
-impl Future for Readback {
-    type Output = Result<Vec<u32>>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context) -> Poll<Self::Output> {
-        let result = match Pin::new(&mut self.done).poll(context) {
-            Poll::Ready(result) => result,
-            Poll::Pending => {
-                if let Err(error) = self.gpu.check() {
-                    return Poll::Ready(Err(error));
-                }
-                let polled = self.polled.as_mut().is_some_and(|polled| Pin::new(polled).poll(context).is_ready());
-                match self.done.try_recv() {
-                    // The callback ran between the two looks.
-                    Ok(Some(result)) => Ok(result),
-                    _ if polled => return Poll::Ready(Err(self.gpu.fail("it forgot a submission".to_owned()))),
-                    _ => {
-                        self.gpu.inner.poller.nudge(context);
-                        return Poll::Pending;
-                    }
-                }
-            }
-        };
-        if let Err(error) = self.gpu.check() {
-            return Poll::Ready(Err(error));
-        }
-        match result {
-            Ok(Ok(())) => {}
-            Ok(Err(text)) => return Poll::Ready(Err(self.gpu.fail(text))),
-            Err(oneshot::Canceled) => {
-                return Poll::Ready(Err(self.gpu.fail("it dropped a submission".to_owned())));
-            }
-        }
-        let Some(staging) = self.staging.take() else { return Poll::Ready(Ok(Vec::new())) };
-        let words = match staging.get_mapped_range(..) {
-            Ok(view) => bytemuck::pod_collect_to_vec(&view),
-            Err(error) => return Poll::Ready(Err(self.gpu.fail(error.to_string()))),
-        };
-        staging.unmap();
-        self.free.borrow_mut().push(staging);
-        Poll::Ready(Ok(words))
-    }
+    let submission = gpu.inner.queue.submit([encoder.finish()]);
+    Readback::of_submission(gpu, submission).await.map(|_| ())
 }

@@ -204,9 +204,6 @@ impl<'s> Reply<'s> {
     async fn step(&mut self) -> Result<Option<String>> {
         if !self.prefilled {
             self.session.ready().await?;
-        }
-        if !self.prefilled || self.session.capacity == 0 {
-            // Nothing was run yet, or a future that made room was dropped, and the cache is empty.
             self.inflight.clear();
             self.requested = self.generated.len();
             self.prefill().await?;
