@@ -1,5 +1,5 @@
-// id = argmax of the logits with bias and penalties over the allowed ids; the lowest id wins a tie. One workgroup per head
-// row.
+// id = argmax of the logits with bias and penalties over the allowed ids; the lowest id wins a tie, and NO_ID
+// where none is a number. One workgroup per head row.
 
 struct Params {
     vocabulary: u32,
@@ -23,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
     let position = slot.row[0].x + (slot.head_first + group.x) * params.step;
     adjust_logits(first, position, lane);
     var keys = vec4<u32>();
-    var at = vec4<u32>();
+    var at = vec4<u32>(NO_ID);
     for (var base = lane; base < params.vocabulary; base += 4u * LANES) {
         let i = min(vec4<u32>(base) + STREAMS, vec4<u32>(params.vocabulary - 1u));
         let candidates = keys_at(first, i);

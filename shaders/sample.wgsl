@@ -6,7 +6,7 @@
 // a thousand ids are above it, or little more than k. Thresholds are found exactly by radix selection on the ordered bits
 // of the logits, eight bits at a time; masses are summed in fixed point (14 + 14 bits), so that the result does not depend
 // on the order of the lanes. Ties are kept from the lowest id up. The draw is Philox4x32-10 (Salmon et al., SC 2011),
-// counted by position.
+// counted by position. NO_ID where no logit is a finite number.
 
 struct Params {
     vocabulary: u32,
@@ -369,7 +369,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     workgroupBarrier();
     if (lane == chosen_lane) {
         var left = goal;
-        var id = 0u;
+        var id = NO_ID;
         for (var i = own.x; i < own.y; i++) {
             let candidate = item(i, considered);
             let key = key_at(first, candidate);

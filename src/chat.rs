@@ -6,6 +6,7 @@
 //! template still sees the text of its messages: it may trim, cut, compare and join them.
 
 mod date;
+mod formatted;
 mod measured;
 mod template;
 

@@ -119,6 +119,15 @@ pub enum Error {
         /// Tokens that the session holds.
         context: usize,
     },
+    /// The logits are NaN or infinite where a token is to follow.
+    #[error(
+        "no logit is a number at position {position}: the model's weights hold NaN or infinities, or this device \
+         computes wrongly"
+    )]
+    NotFinite {
+        /// The position in the context of the token that was to follow.
+        position: usize,
+    },
     /// No adapter fits what was asked for.
     #[error("no GPU: {0}")]
     NoDevice(String),
@@ -132,3 +141,21 @@ pub enum Error {
 
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A text of a file as it may be printed, in one line: without what a terminal would obey, or what turns the direction of
+/// writing, and cut after `most` characters.
+pub fn printable(text: &str, most: usize) -> String {
+    let mut line = String::new();
+    for (i, letter) in text.chars().enumerate() {
+        if i == most {
+            line.push('…');
+            break;
+        }
+        match letter {
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => line.extend(letter.escape_unicode()),
+            _ if letter.is_control() => line.extend(letter.escape_default()),
+            _ => line.push(letter),
+        }
+    }
+    line
+}

@@ -11,7 +11,7 @@ pub mod matvec;
 pub mod rmsnorm;
 pub mod sample;
 
-pub use argmax::Argmax;
+pub use argmax::{Argmax, NO_ID};
 pub use attention::Attention;
 pub use combine::Combine;
 pub use embed::Embed;

@@ -386,9 +386,8 @@ impl Model {
 pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType) -> Result<usize> {
     let most = MAX_CACHE_BYTES / (kv.words(shape.kv_dim()) * 4);
     let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
-    let wrong = |expected| Err(Error::Setting { name: "context", value: context.to_string(), expected });
     if context == 0 {
-        return wrong("at least 1 token");
+        return Err(Error::Setting { name: "context", value: context.to_string(), expected: "at least 1 token" });
     }
     if context > shape.context {
         return Err(Error::Setting {
@@ -398,7 +397,12 @@ pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType) -> Resul
         });
     }
     if context > most {
-        return wrong("a KV cache of at most 120 MiB per layer and side");
+        let value = format!("{context} ({most} fit)");
+        return Err(Error::Setting {
+            name: "context",
+            value,
+            expected: "a KV cache of at most 120 MiB per layer and side",
+        });
     }
     Ok(context)
 }

@@ -212,11 +212,13 @@ impl File {
         let path = path.as_ref();
         let name = path.display().to_string();
         let failed = |reason: String| Error::Read { name: name.clone(), reason };
+        // A pipe would wait for somebody to write to it.
+        let regular = |metadata: std::fs::Metadata| {
+            if metadata.is_file() { Ok(metadata) } else { Err(failed("not a regular file".to_owned())) }
+        };
+        std::fs::metadata(path).map_err(|e| failed(e.to_string())).and_then(regular)?;
         let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
-        let metadata = file.metadata().map_err(|e| failed(e.to_string()))?;
-        if !metadata.is_file() {
-            return Err(failed("not a regular file".to_owned()));
-        }
+        let metadata = file.metadata().map_err(|e| failed(e.to_string())).and_then(regular)?;
         if metadata.len() == 0 {
             return Err(failed("the file is empty".to_owned()));
         }

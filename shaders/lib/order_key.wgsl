@@ -1,5 +1,8 @@
 // Numbers whose unsigned order is the order of the logits; 0 for NaN and for what is not allowed.
 
+// What follows where no allowed logit is a number.
+const NO_ID: u32 = 0xffffffffu;
+
 // What four ids of a lane are apart, so that lanes read side by side.
 const STREAMS: vec4<u32> = vec4<u32>(0u, LANES, 2u * LANES, 3u * LANES);
 

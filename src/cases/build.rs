@@ -211,7 +211,7 @@ fn product(
     let (q_dim, kv_dim, capacity) = (s.heads * s.d, s.kv_heads * s.d, CAPACITY);
     let (n, stride) = match output {
         Output::Qkv(_) => (q_dim + 2 * kv_dim, 0),
-        Output::Residual => (s.heads * s.d, round_up(s.heads * s.d, BLOCK)),
+        Output::Residual => (s.heads * s.d - 1, round_up(s.heads * s.d, BLOCK)),
         Output::Swiglu => (2 * 90, round_up(90, BLOCK)),
         Output::Gate | Output::Up => (91, round_up(91, BLOCK)),
         Output::Logits => (131, 131),
@@ -477,6 +477,17 @@ fn samplers(tuning: &Tuning, cases: &mut Vec<Case>) {
                 let name = format!("{name} of {vocabulary}, {cut}, {}", penalties.name());
                 cases.push(case(&name, kernel, params.clone(), slot, buffers.clone()));
             }
+        }
+        // A model that computes no number is told of.
+        let (mut slot, buffers) = sampler_buffers(vocabulary, vec![f32::NAN; vocabulary]);
+        let params = words(&SamplerParams { vocabulary: vocabulary as u32, step: 1 });
+        let (name, subgroups) = (format!("only NaNs of {vocabulary}"), tuning.tier.subgroups());
+        let kernel = Argmax { lanes, subgroups, head_rows: 1 };
+        cases.push(case(&name, kernel, params.clone(), slot.clone(), buffers.clone()));
+        for top_p in [1.0, 0.9] {
+            slot.head.top_p = top_p;
+            let name = format!("{name}, p {top_p}");
+            cases.push(case(&name, Sample { lanes, head_rows: 1 }, params.clone(), slot.clone(), buffers.clone()));
         }
     }
 }

@@ -20,8 +20,11 @@ use super::template::MAX_DEPTH;
 /// with a stack as deep as the expression. Meta's longest has 92.
 const MAX_TAG: usize = 2048;
 
+/// Most `{% elif %}` of a template: minijinja parses each one deeper in its stack than the one before.
+const MAX_ELIF: usize = 500;
+
 /// Bytes that a value counts beside its own letters; a step pays for 64.
-const VALUE_BYTES: usize = 64;
+pub(super) const VALUE_BYTES: usize = 64;
 
 /// Values that a step pays for when they are counted.
 const VALUES_PER_STEP: u64 = 64;
@@ -40,7 +43,7 @@ pub(super) struct Measured {
     changes: Vec<(usize, usize, usize)>,
 }
 
-/// A tag that is longer than any should be.
+/// A tag that is longer, or one more, than any should be.
 pub(super) struct TooLong {
     pub begin: usize,
     pub reason: String,
@@ -50,7 +53,7 @@ impl Measured {
     /// Changes a template. What is no Jinja stays as it is, for minijinja to refuse.
     pub fn new(template: &str) -> Result<Self, TooLong> {
         let mut edits = Vec::new();
-        let mut at = 0;
+        let (mut at, mut elifs) = (0, 0);
         while let Some(begin) = template[at..].find('{').map(|found| at + found) {
             at = begin + 2;
             let statement = match template.as_bytes().get(begin + 1) {
@@ -67,6 +70,10 @@ impl Measured {
             };
             let tag = Tag::read(template, begin, statement)?;
             at = tag.end;
+            elifs += usize::from(statement && tag.tokens.first().is_some_and(|first| first.text == "elif"));
+            if elifs > MAX_ELIF {
+                return Err(TooLong { begin, reason: format!("it has more than {MAX_ELIF} branches by elif") });
+            }
             if tag.is("raw") {
                 at = end_of_raw(template, at);
             }

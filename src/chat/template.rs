@@ -6,15 +6,14 @@ use std::error::Error as _;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, ErrorKind, Value};
-use minijinja_contrib::pycompat;
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::tokenizer::Tokenizer;
 
 use super::measured::{Measured, TooLong};
-use super::{Date, Message, check};
+use super::{Date, Message, check, formatted};
 
 const LLAMA_3: &str = include_str!("llama3.jinja");
 
@@ -33,8 +32,9 @@ pub(super) const MAX_DEPTH: usize = 100;
 /// Most spaces that JSON is indented by.
 const MAX_INDENT: usize = 16;
 
-/// Characters of the template that an error shows.
+/// Characters of the template that an error shows, and of what it raised.
 const EXCERPT: usize = 80;
+const RAISED: usize = 500;
 
 /// A chat template with the date and the variables it is given.
 ///
@@ -180,8 +180,8 @@ impl ChatTemplate {
         environment.set_syntax(syntax.build().unwrap_or_default());
         environment.set_fuel(Some(steps as u64));
         environment.set_recursion_limit(MAX_DEPTH);
-        environment.set_unknown_method_callback(pycompat::unknown_method_callback);
         environment.add_filter("tojson", to_json);
+        formatted::add_to(&mut environment);
         Measured::add_filters(&mut environment);
         environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, "raised").with_source(Raised(message)))
@@ -197,7 +197,7 @@ impl ChatTemplate {
     /// An error of minijinja's with the line, and what stands there.
     fn error(&self, error: &minijinja::Error, steps: usize) -> Error {
         let reason = match (error.source().and_then(|source| source.downcast_ref::<Raised>()), error.detail()) {
-            (Some(Raised(message)), _) => format!("it says {message:?}"),
+            (Some(Raised(message)), _) => format!("it says {:?}", printable(message, RAISED)),
             _ if error.kind() == ErrorKind::OutOfFuel => {
                 format!("it takes more than {steps} steps, or more than {} bytes", 64 * steps)
             }

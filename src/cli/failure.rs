@@ -1,6 +1,10 @@
 //! How a command ends when it does not end well.
 
 use llamita::Error;
+use llamita::error::printable;
+
+/// Of an error that is printed.
+const MAX_CHARACTERS: usize = 2000;
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -14,9 +18,10 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// An error in one line, whatever a driver or the system wrote.
+    /// An error in one line, whatever a driver, the system or a file wrote.
     pub fn new(text: impl AsRef<str>) -> Self {
-        Self::Error(text.as_ref().lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; "))
+        let lines: Vec<_> = text.as_ref().lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        Self::Error(printable(&lines.join("; "), MAX_CHARACTERS))
     }
 
     /// An error while working with a file, whose name is put in front of what only has numbers.

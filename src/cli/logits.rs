@@ -62,8 +62,8 @@ struct Report<'a> {
 impl Logits {
     pub async fn run(self) -> Result<(), Failure> {
         // Before the model is loaded: where nothing can be written, nobody should have to wait to hear it.
-        interrupt::keep();
         let mut target = Target::create(&self.out)?;
+        interrupt::keep();
         let Some(loaded) = interrupt::or_asked(load(&self.model)).await else { return Err(Failure::Cancelled) };
         let loaded = loaded?;
         let model = &loaded.model;
@@ -126,15 +126,17 @@ struct Target {
 
 impl Target {
     fn create(out: &Path) -> Result<Self, Failure> {
-        // A link stays a link: what it points to is replaced.
+        // A link stays a link: what it points to is replaced, or made where it leads nowhere yet.
         let path = out.canonicalize().unwrap_or_else(|_| out.to_owned());
-        let special = path.metadata().is_ok_and(|metadata| !metadata.is_file());
-        let temporary = (!special).then(|| {
-            let mut name = path.clone().into_os_string();
-            name.push(format!(".{}.part", std::process::id()));
-            PathBuf::from(name)
-        });
-        let file = File::create(temporary.as_ref().unwrap_or(&path)).map_err(|error| cannot_write(out, &error))?;
+        let old = path.metadata().ok();
+        let special = old.as_ref().is_some_and(|old| !old.is_file()) || path.is_symlink();
+        let part = || path.with_file_name(format!("llamita-{}.part", std::process::id()));
+        let temporary = (!special).then(part);
+        let failed = |error| cannot_write(out, &error);
+        let file = File::create(temporary.as_ref().unwrap_or(&path)).map_err(failed)?;
+        if let (Some(_), Some(old)) = (&temporary, old) {
+            file.set_permissions(old.permissions()).map_err(failed)?;
+        }
         Ok(Self { file: BufWriter::new(file), path, temporary })
     }
 

@@ -81,12 +81,17 @@ impl Perplexity {
         let scorer = model.scorer(context).map_err(about)?;
         let bar = output::progress("predicting", total as u64, "tokens");
         let (mut sum, mut predicted, mut run, mut complete) = (0.0, 0, 0, true);
+        let mut no_number = None;
         interrupt::keep();
         for window in windows {
             // The last id is only predicted: what follows it is not asked for.
             let given: Vec<u32> = bos.into_iter().chain(window[..window.len() - 1].iter().copied()).collect();
             let scores = scorer.logits(&given, |position, logits| {
-                sum += negative_log_likelihood(logits, window[position + unpredicted]);
+                let nats = negative_log_likelihood(logits, window[position + unpredicted]);
+                if !nats.is_finite() {
+                    no_number = no_number.or(Some(position + 1));
+                }
+                sum += nats;
                 predicted += 1;
                 bar.inc(1);
             });
@@ -105,6 +110,9 @@ impl Perplexity {
         }
 
         let mean_nll = sum / predicted as f64;
+        if let Some(position) = no_number {
+            return Err(about(Error::NotFinite { position }));
+        }
         let report = Report {
             mean_nll,
             perplexity: mean_nll.exp(),

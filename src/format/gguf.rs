@@ -11,7 +11,7 @@ mod vocabulary;
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Vocabulary};
 use crate::shape::Shape;
 use crate::source::{MAX_READ_BYTES, Source};
@@ -21,6 +21,9 @@ use tensors::Tensors;
 
 /// What messages call this format.
 const FORMAT: &str = "GGUF";
+
+/// Characters of a model's name that are taken.
+const MAX_NAME: usize = 200;
 
 /// Bytes that the first read asks for.
 const FIRST_READ_BYTES: u64 = 1 << 20;
@@ -282,7 +285,7 @@ fn checkpoint(
     let own_name = metadata.string("general.name")?.filter(|own| !own.is_empty());
     let file_name = name.rsplit(['/', '\\']).next().unwrap_or(name);
     Ok(Checkpoint {
-        name: own_name.unwrap_or(file_name).to_owned(),
+        name: printable(own_name.unwrap_or(file_name), MAX_NAME),
         format: format!("{FORMAT} v{version}"),
         model,
         vocabulary,

@@ -68,10 +68,13 @@ pub(super) fn adjusted_keys(call: &Call, row: usize) -> Vec<u32> {
     logits.iter().enumerate().map(|(i, v)| order_key(v.to_bits(), allowed(i))).collect()
 }
 
+/// Written in the place of an id where no allowed logit is a number.
+pub const NO_ID: u32 = u32::MAX;
+
 /// Writes the id that follows head row `row`.
-pub(super) fn put_id(call: &Call, row: usize, id: usize) {
+pub(super) fn put_id(call: &Call, row: usize, id: Option<usize>) {
     let position = call.slot.rows[call.slot.head.head_first as usize + row].position as usize;
-    call.words_mut(3)[position + 1] = id as u32;
+    call.words_mut(3)[position + 1] = id.map_or(NO_ID, |id| id as u32);
 }
 
 impl Kernel for Argmax {
@@ -127,7 +130,7 @@ impl Kernel for Argmax {
         for row in 0..call.slot.head.head_rows as usize {
             let keys = adjusted_keys(call, row);
             let best = keys.iter().copied().max().unwrap_or(0);
-            put_id(call, row, keys.iter().position(|key| *key == best).unwrap_or(0));
+            put_id(call, row, keys.iter().position(|key| *key == best && best > 0));
         }
     }
 }

@@ -156,7 +156,9 @@ impl Output {
             Self::Residual => {
                 let mut out = call.floats_mut(first);
                 out[at] = (f64::from(out[at]) + a) as f32;
-                out[at + 1] = (f64::from(out[at + 1]) + pair()) as f32;
+                if let Some(b) = b {
+                    out[at + 1] = (f64::from(out[at + 1]) + b) as f32;
+                }
             }
             Self::Swiglu => {
                 let at = t * params.stride as usize + part_row / 2;

@@ -89,14 +89,17 @@ impl Kernel for Sample {
     }
 }
 
-/// The id that a draw in [0, 1) falls on.
-fn choose(keys: &[u32], logits: &[f32], head: &crate::slot::SlotHead, draw: f64) -> usize {
+/// The id that a draw in [0, 1) falls on; none where no logit is a finite number.
+fn choose(keys: &[u32], logits: &[f32], head: &crate::slot::SlotHead, draw: f64) -> Option<usize> {
     let mut order: Vec<usize> = (0..keys.len()).filter(|i| keys[*i] > 0).collect();
     order.sort_by_key(|i| (std::cmp::Reverse(keys[*i]), *i));
     if head.top_k > 0 {
         order.truncate(head.top_k as usize);
     }
-    let Some(top) = order.first().map(|i| f64::from(logits[*i])) else { return 0 };
+    let top = f64::from(logits[*order.first()?]);
+    if !top.is_finite() {
+        return None;
+    }
     let weight = |i: usize| ((f64::from(logits[i]) - top) * f64::from(head.inv_temperature)).exp();
     if head.top_p < 1.0 {
         let goal = f64::from(head.top_p) * order.iter().map(|i| weight(*i)).sum::<f64>();
@@ -113,10 +116,10 @@ fn choose(keys: &[u32], logits: &[f32], head: &crate::slot::SlotHead, draw: f64)
     for i in &order {
         goal -= weight(*i);
         if goal < 0.0 {
-            return *i;
+            return Some(*i);
         }
     }
-    order.last().copied().unwrap_or(0)
+    order.last().copied()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use futures::future::LocalBoxFuture;
 use web_time::Instant;
 
 use crate::error::{Error, Result};
+use crate::kernels::NO_ID;
 use crate::llama::names;
 use crate::plan::{Copy, Wanted};
 use crate::sampling::Sampling;
@@ -224,6 +225,9 @@ impl<'s> Reply<'s> {
         self.inflight.pop_front();
         self.waits += usize::from(alone && more && self.session.machine.overlaps());
         let id = words.first().copied().ok_or_else(|| Error::Internal("a run gave no token".to_owned()))?;
+        if id == NO_ID {
+            return Err(Error::NotFinite { position: self.session.tokens.len() });
+        }
         let now = Instant::now();
         if let Some(last) = self.last_token {
             self.decode_tokens += 1;

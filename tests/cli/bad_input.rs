@@ -54,6 +54,52 @@ fn files_that_are_no_models() {
     error(&["generate", "--model", str(&vocabulary)], &["words.gguf is not supported", "it holds no weights"]);
 }
 
+/// What a file says is never obeyed by a terminal, does not look like a line of ours, and does not fill the screen.
+#[test]
+fn texts_of_files_are_shown_and_no_more() {
+    let with = |name: &str, key: &str, text: &str| {
+        let mut gguf = Gguf::tiny();
+        gguf.set(key, Value::string(text));
+        scratch(name, &gguf.bytes())
+    };
+    let obeyed = with("obeyed.gguf", "general.architecture", "a\u{1b}[2J\u{202e}b");
+    error(&["inspect", str(&obeyed)], &["a\\u{1b}[2J\\u{202e}b"]);
+    let long = with("long.gguf", "general.architecture", &"x".repeat(1 << 20));
+    error(&["inspect", str(&long)], &["xxxx…"]);
+    assert!(run(&["inspect", str(&long)]).err.len() < 1000);
+    let named = with("named.gguf", "general.name", "a\nmodel  forged\u{1b}]0;b\u{7}");
+    let shown = run(&["inspect", str(&named)]).ok();
+    assert!(shown.contains("a\\nmodel  forged\\u{1b}]0;b\\u{7}\n") && !shown.contains('\u{1b}'), "{shown}");
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_are_not_waited_for() {
+    let pipe = super::scratch_path("pipe.gguf");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    error(&["inspect", str(&pipe)], &["pipe.gguf", "not a regular file"]);
+    error(&["tokenize", "--model", str(&pipe), "a"], &["pipe.gguf", "not a regular file"]);
+}
+
+#[test]
+fn models_that_compute_no_numbers() {
+    let mut gguf = Gguf::tiny();
+    let norm = gguf.get("output_norm.weight");
+    norm.data[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let file = scratch("nan.gguf", &gguf.bytes());
+    let text = scratch("a.txt", b"a a a");
+    for device in ["cpu", "auto"] {
+        for temperature in ["0", "0.7"] {
+            let arguments = ["generate", "--model", str(&file), "--device", device, "--temperature", temperature];
+            let ran = run(&[&arguments[..], &["--prompt", "a"]].concat());
+            assert_eq!((ran.code, ran.out.trim()), (Some(1), ""), "{}", ran.err);
+            assert!(ran.err.contains("no logit is a number at position 2"), "{}", ran.err);
+        }
+        let arguments = ["perplexity", "--model", str(&file), "--device", device, "--text", str(&text)];
+        error(&arguments, &["no logit is a number at position 1", "NaN"]);
+    }
+}
+
 #[test]
 fn what_does_not_fit() {
     let long = "word ".repeat(40);

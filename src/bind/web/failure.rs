@@ -44,7 +44,9 @@ impl From<Error> for JsValue {
         let message = error.to_string();
         let text = |text: &str| JsValue::from_str(text);
         match error {
-            Error::Read { .. } | Error::Malformed { .. } | Error::Tokenizer(_) => failure("BadModel", &message, []),
+            Error::Read { .. } | Error::Malformed { .. } | Error::Tokenizer(_) | Error::NotFinite { .. } => {
+                failure("BadModel", &message, [])
+            }
             Error::Unsupported { .. } => failure("Unsupported", &message, []),
             Error::ContextFull { prompt, context } | Error::TurnTooLong { tokens: prompt, context } => {
                 failure("ContextFull", &message, [("prompt", tokens(prompt)), ("context", tokens(context))])

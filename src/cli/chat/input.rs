@@ -1,6 +1,6 @@
 //! Where the messages of a chat come from.
 
-use std::io::{BufRead, StdinLock};
+use std::io::{BufRead, ErrorKind, StdinLock};
 use std::path::PathBuf;
 
 use etcetera::BaseStrategy;
@@ -14,6 +14,7 @@ use rustyline::{Config, Context, Editor, Helper};
 
 use super::command::{NAMES, is_complete};
 use crate::cli::failure::Failure;
+use crate::cli::output;
 
 /// Lines that the history keeps.
 const HISTORY: usize = 1000;
@@ -30,8 +31,12 @@ pub enum Line {
 
 /// A line editor, or standard input as it is.
 pub enum Input {
-    Terminal { editor: Box<Editor<Rules, FileHistory>>, history: Option<PathBuf> },
-    Lines(StdinLock<'static>),
+    Terminal {
+        editor: Box<Editor<Rules, FileHistory>>,
+        history: Option<PathBuf>,
+    },
+    /// With the lines that were read.
+    Lines(StdinLock<'static>, usize),
 }
 
 impl Input {
@@ -50,37 +55,48 @@ impl Input {
 
     /// Standard input.
     pub fn lines() -> Self {
-        Self::Lines(std::io::stdin().lock())
+        Self::Lines(std::io::stdin().lock(), 0)
     }
 
     /// The next entry.
     pub fn next(&mut self) -> Result<Line, Failure> {
         match self {
-            Self::Terminal { editor, history } => match editor.readline("> ") {
-                Ok(text) => {
-                    if !text.trim().is_empty() {
-                        remember(editor, history.as_ref(), &text);
-                    }
-                    Ok(Line::Text(text))
-                }
-                Err(ReadlineError::Interrupted) => Ok(Line::Interrupted),
-                Err(ReadlineError::Eof) => Ok(Line::End),
-                Err(error) => Err(Failure::new(format!("cannot read from this terminal: {error}"))),
-            },
-            Self::Lines(stdin) => {
-                let mut text = String::new();
-                loop {
-                    match stdin.read_line(&mut text) {
-                        Ok(0) if text.is_empty() => return Ok(Line::End),
-                        Ok(read) => {
-                            let line = text.trim_end_matches(['\n', '\r']).len();
-                            if read == 0 || is_complete(&text[..line]) {
-                                text.truncate(line);
-                                return Ok(Line::Text(text));
-                            }
+            Self::Terminal { editor, history } => loop {
+                match editor.readline("> ") {
+                    Ok(text) => {
+                        if !text.trim().is_empty() {
+                            remember(editor, history.as_ref(), &text);
                         }
-                        Err(error) => return Err(Failure::new(format!("cannot read standard input: {error}"))),
+                        return Ok(Line::Text(text));
                     }
+                    Err(ReadlineError::Interrupted) => return Ok(Line::Interrupted),
+                    Err(ReadlineError::Eof) => return Ok(Line::End),
+                    Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
+                        output::note("(that was no UTF-8 text: it is left out)");
+                    }
+                    Err(error) => return Err(Failure::new(format!("cannot read from this terminal: {error}"))),
+                }
+            },
+            Self::Lines(stdin, read) => {
+                let mut text: Option<String> = None;
+                loop {
+                    let mut line = Vec::new();
+                    let bytes = stdin.read_until(b'\n', &mut line);
+                    if bytes.map_err(|error| Failure::new(format!("cannot read standard input: {error}")))? == 0 {
+                        return Ok(text.map_or(Line::End, Line::Text));
+                    }
+                    *read += 1;
+                    let line = String::from_utf8(line).map_err(|error| {
+                        let at = error.utf8_error().valid_up_to();
+                        Failure::new(format!("standard input is not UTF-8 text: byte {at} of line {read} is wrong"))
+                    })?;
+                    let line = line.strip_suffix('\n').unwrap_or(&line);
+                    let line = line.strip_suffix('\r').unwrap_or(line);
+                    let entry = text.map_or_else(|| line.to_owned(), |text| text + "\n" + line);
+                    if is_complete(&entry) {
+                        return Ok(Line::Text(entry));
+                    }
+                    text = Some(entry);
                 }
             }
         }

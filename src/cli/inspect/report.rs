@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use llamita::Budget;
+use llamita::error::printable;
 use llamita::format::{Checkpoint, Vocabulary, VocabularyKind};
 use llamita::source::Source;
 use serde::Serialize;
@@ -156,7 +157,15 @@ impl Report {
     pub fn text(&self) -> String {
         let parts = if self.file_parts == 1 { String::new() } else { format!(" in {} parts", self.file_parts) };
         let mut rows = vec![
-            ("file", format!("{}, {}, {}{parts}", self.file, self.format, output::bytes(self.file_bytes))),
+            (
+                "file",
+                format!(
+                    "{}, {}, {}{parts}",
+                    printable(&self.file, usize::MAX),
+                    self.format,
+                    output::bytes(self.file_bytes)
+                ),
+            ),
             ("name", self.name.clone()),
         ];
         match &self.model {

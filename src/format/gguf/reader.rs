@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 
 use super::FORMAT;
 
@@ -11,6 +11,9 @@ const MAX_ARRAY_DEPTH: u32 = 4;
 
 /// Longest key in bytes (`docs/gguf.md`).
 const MAX_KEY_BYTES: usize = 65_535;
+
+/// Most characters of what an error says: keys and texts of a file are part of that.
+const MAX_REASON: usize = 500;
 
 /// Why a header could not be read to its end.
 pub(super) enum Stop {
@@ -378,9 +381,9 @@ impl<'a> Metadata<'a> {
 }
 
 fn malformed(name: &str, reason: String) -> Error {
-    Error::Malformed { name: name.to_owned(), format: FORMAT, reason }
+    Error::Malformed { name: name.to_owned(), format: FORMAT, reason: printable(&reason, MAX_REASON) }
 }
 
 fn unsupported(name: &str, reason: String) -> Error {
-    Error::Unsupported { name: name.to_owned(), reason }
+    Error::Unsupported { name: name.to_owned(), reason: printable(&reason, MAX_REASON) }
 }
