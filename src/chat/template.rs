@@ -9,7 +9,7 @@ use minijinja::{Environment, ErrorKind, Value};
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
-use crate::error::{Error, Result, printable};
+use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 
 use super::measured::{Measured, TooLong};
@@ -197,7 +197,7 @@ impl ChatTemplate {
     /// An error of minijinja's with the line, and what stands there.
     fn error(&self, error: &minijinja::Error, steps: usize) -> Error {
         let reason = match (error.source().and_then(|source| source.downcast_ref::<Raised>()), error.detail()) {
-            (Some(Raised(message)), _) => format!("it says {:?}", printable(message, RAISED)),
+            (Some(Raised(message)), _) => format!("it says {:?}", message.chars().take(RAISED).collect::<String>()),
             _ if error.kind() == ErrorKind::OutOfFuel => {
                 format!("it takes more than {steps} steps, or more than {} bytes", 64 * steps)
             }

@@ -25,6 +25,8 @@ pub(super) struct SentencePiece {
     unknown: Option<u32>,
     add_space_prefix: bool,
     remove_extra_whitespaces: bool,
+    /// Whether nothing merges across the beginning of a word, so that a text takes no more memory than its longest word.
+    by_words: bool,
 }
 
 /// As [`MergeOrder`].
@@ -60,8 +62,11 @@ impl SentencePiece {
             MergeOrder::Scores(scores) => Order::Scores(scores.iter().map(|score| score + 0.0).collect()),
             MergeOrder::Ranks(pairs) => Order::Ranks(ranks(tokens, pairs)?),
         };
+        // An unused token is taken apart as it was made last, wherever in the text that was.
+        let by_words = unused.is_empty() && !vocabulary.tokens.iter().any(|token| word_end(token) < token.len());
         Ok(Self {
             order,
+            by_words,
             unused,
             bytes,
             unknown: vocabulary.unknown,
@@ -72,10 +77,21 @@ impl SentencePiece {
 
     pub(super) fn encode(&self, text: &str, tokens: &Tokens, ids: &mut Vec<u32>) -> Result<()> {
         let text = self.normalize(text);
+        let mut previous_unknown = false;
+        let mut rest = &text[..];
+        while !rest.is_empty() {
+            let (first, others) = rest.split_at(if self.by_words { word_end(rest) } else { rest.len() });
+            self.merge_into(first, tokens, &mut previous_unknown, ids)?;
+            rest = others;
+        }
+        Ok(())
+    }
+
+    fn merge_into(&self, text: &str, tokens: &Tokens, previous_unknown: &mut bool, ids: &mut Vec<u32>) -> Result<()> {
         // Of which two parts each unused token was made: the length of the first.
         let mut made_of = HashMap::new();
         let merged = merge(
-            &text,
+            text,
             |text| tokens.find(text),
             |left, right, merged| {
                 let joined = match &self.order {
@@ -89,9 +105,8 @@ impl SentencePiece {
             },
         );
         let merged: Vec<&str> = merged.map(|symbol| &text[symbol.start..symbol.start + symbol.len]).collect();
-        let mut previous_unknown = false;
         for part in merged {
-            self.push_ids(part, tokens, &made_of, &mut previous_unknown, ids)?;
+            self.push_ids(part, tokens, &made_of, previous_unknown, ids)?;
         }
         Ok(())
     }
@@ -155,6 +170,18 @@ impl SentencePiece {
         }
         Ok(())
     }
+}
+
+/// Where the first word ends: before the first space behind something else.
+fn word_end(text: &str) -> usize {
+    let mut within = false;
+    for (at, character) in text.char_indices() {
+        if within && character == SPACE {
+            return at;
+        }
+        within |= character != SPACE;
+    }
+    text.len()
 }
 
 /// What each ranked pair becomes.
