@@ -248,6 +248,11 @@ fn scores_decide_and_ties_go_left() {
     assert_eq!(runs("aaa"), ["aaa"]);
     assert_eq!(runs("aaaaa"), ["aa", "aaa"], "aa|a|a|a offers aaa at once, but aa|aa|a comes first");
     assert_eq!(with(&[("abc", -1.0)])("abc"), ["a", "b", "c"], "no way through pieces that are none");
+    let words = with(&[("▁a", -1.0), ("b▁", -2.0), ("▁▁", -3.0)]);
+    assert_eq!(words("b a"), ["b", " a"], "across words too, where a piece has a space behind something else");
+    assert_eq!(words("b c"), ["b ", "c"]);
+    let apart = with(&[("▁a", -2.0), ("▁▁", -1.0), ("▁▁▁a", -0.5)]);
+    assert_eq!(apart("ab   a a"), ["a", "b", "   a", " a"], "word by word elsewhere");
 }
 
 #[test]

@@ -103,6 +103,9 @@ impl Perplexity {
                     break;
                 }
             }
+            if let Some(position) = no_number {
+                return Err(about(Error::NotFinite { position }));
+            }
         }
         bar.finish_and_clear();
         if predicted == 0 {
@@ -110,9 +113,6 @@ impl Perplexity {
         }
 
         let mean_nll = sum / predicted as f64;
-        if let Some(position) = no_number {
-            return Err(about(Error::NotFinite { position }));
-        }
         let report = Report {
             mean_nll,
             perplexity: mean_nll.exp(),

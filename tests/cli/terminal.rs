@@ -165,6 +165,9 @@ fn a_conversation() {
     chat.type_in("\x15/halp\r");
     chat.expect("error: there is no command /halp");
     chat.prompt();
+    chat.keyboard.write_all(b"abc\xff\r").expect("a terminal");
+    chat.expect("(that was no UTF-8 text: it is left out)");
+    chat.prompt();
     chat.type_in("/reset\r");
     chat.expect("(a new conversation)");
     chat.prompt();
