@@ -386,23 +386,16 @@ impl Model {
 pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType) -> Result<usize> {
     let most = MAX_CACHE_BYTES / (kv.words(shape.kv_dim()) * 4);
     let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
+    let wrong = |value, expected| Err(Error::Setting { name: "context", value, expected });
     if context == 0 {
-        return Err(Error::Setting { name: "context", value: context.to_string(), expected: "at least 1 token" });
+        return wrong(context.to_string(), "at least 1 token");
     }
     if context > shape.context {
-        return Err(Error::Setting {
-            name: "context",
-            value: format!("{context} (the model was trained for {})", shape.context),
-            expected: "no more than the model's own context",
-        });
+        let value = format!("{context} (the model was trained for {})", shape.context);
+        return wrong(value, "no more than the model's own context");
     }
     if context > most {
-        let value = format!("{context} ({most} fit)");
-        return Err(Error::Setting {
-            name: "context",
-            value,
-            expected: "a KV cache of at most 120 MiB per layer and side",
-        });
+        return wrong(format!("{context} ({most} fit)"), "a KV cache of at most 120 MiB per layer and side");
     }
     Ok(context)
 }

@@ -244,7 +244,8 @@ fn one_header<'a>(
         return Err(cursor.malformed(format!("it announces {tensor_count} tensors; at most {MAX_TENSORS} are read")));
     }
     let metadata = Metadata::read(&mut cursor, metadata_count)?;
-    if index == 0 {
+    // Parts behind the first need not name it.
+    if index == 0 || metadata.string("general.architecture")?.is_some() {
         check_architecture(&metadata)?;
     }
     check_part(&metadata, index, count)?;

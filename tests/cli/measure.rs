@@ -75,7 +75,10 @@ fn logits_are_those_of_the_reference() {
 
 #[test]
 fn a_prompt_of_logits_gets_one_beginning_and_the_file_is_replaced_whole() {
-    let out = scratch_path("prompt.safetensors");
+    let folder = scratch_path("prompt of logits");
+    std::fs::remove_dir_all(&folder).ok();
+    std::fs::create_dir(&folder).expect("a writable folder");
+    let out = folder.join("prompt.safetensors");
     std::fs::write(&out, "what was there before").expect("a writable folder");
     let said = run(&["logits", "--prompt", "Once upon a time", "--out", str(&out), "--device", "cpu"]).ok();
     assert_eq!(said, format!("5 positions of 2048 logits in {}\n", out.display()));
@@ -83,10 +86,24 @@ fn a_prompt_of_logits_gets_one_beginning_and_the_file_is_replaced_whole() {
     let failed = run(&["logits", "--ids", "1,2048", "--out", str(&out), "--device", "cpu"]);
     assert_eq!(failed.code, Some(1));
     assert_eq!(read(str(&out)).0.len(), 5, "a failure leaves the old file");
-    let left = out.parent().expect("a folder").read_dir().expect("a folder");
-    let parts = left
-        .filter(|file| file.as_ref().is_ok_and(|f| f.file_name().to_string_lossy().starts_with("prompt.safetensors.")));
-    assert_eq!(parts.count(), 0, "nothing half-written stays");
+    assert_eq!(folder.read_dir().expect("a folder").count(), 1, "nothing half-written stays");
+}
+
+#[cfg(unix)]
+#[test]
+fn logits_go_where_a_link_leads_and_stay_as_private() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let (file, link) = (scratch_path("private.safetensors"), scratch_path("link.safetensors"));
+    symlink(&file, &link).expect("a writable folder");
+    for _ in 0..2 {
+        // First it leads nowhere yet.
+        run(&["logits", "--ids", "1,2", "--out", str(&link), "--device", "cpu"]).ok();
+        assert_eq!(read(str(&file)).0, [1, 2]);
+        assert!(link.is_symlink());
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("a file");
+    }
+    run(&["logits", "--ids", "1,2,3", "--out", str(&link), "--device", "cpu"]).ok();
+    assert_eq!(std::fs::metadata(&file).expect("a file").permissions().mode() & 0o777, 0o600);
 }
 
 #[test]

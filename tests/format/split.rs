@@ -140,6 +140,9 @@ fn parts_that_do_not_belong_together_are_refused() {
     let mut odd = parts.clone();
     odd[1].set("split.no", Value::string("1"));
     refused(&odd, "dir/tiny-00002-of-00003.gguf is not a valid GGUF file: split.no is the string");
+    let mut foreign = parts.clone();
+    foreign[1].set("general.architecture", Value::string("qwen2"));
+    refused(&foreign, "dir/tiny-00002-of-00003.gguf is not supported: general.architecture is \"qwen2\"");
     read(&parts).expect("nothing was wrong before");
 }
 
