@@ -137,7 +137,7 @@ impl Sampling {
         }
         let allowed = self.allowed_words(vocabulary);
         if (0..vocabulary).all(|id| allowed[id / 32] >> (id % 32) & 1 == 0) {
-            return setting("tokens allowed", "none".to_owned(), "at least one that is neither masked nor banned");
+            return setting("allowed", "no token".to_owned(), "at least one that neither a mask nor a bias bans");
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ mod sentence_piece;
 
 use std::borrow::Cow;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 use crate::source::{MAX_READ_BYTES, Source};
 
 use super::Vocabulary;
@@ -82,10 +82,5 @@ fn shown(text: &str) -> String {
 /// In one line, with what is too long for a message left out.
 fn shortened(text: &str) -> String {
     const MOST: usize = 160;
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = line.char_indices().nth(MOST) {
-        line.truncate(end);
-        line.push('…');
-    }
-    line
+    printable(&text.split_whitespace().collect::<Vec<_>>().join(" "), MOST)
 }
