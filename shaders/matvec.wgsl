@@ -3,28 +3,6 @@
 // LANES = ROW_LANES * KSPLIT lanes, each with its rows (lib/linear.wgsl) and every KSPLIT-th superblock of them; only lanes
 // that share no row own two sets. What could be a loop is written out: drivers that do not unroll put arrays into memory.
 
-// Products of a block of one row, row after row: what is not summed yet stays in registers.
-fn product(raw: Raw_w, x: Quads) -> f32 {
-    // Quads of x are times the unit, and what is taken from every weight is taken from the sum.
-    var sums = vec2<f32>();
-    if (CENTER_w != 0.0) {
-        sums = -CENTER_w * x.sums;
-    }
-    sums.x += dot(x.quads[0], quad_w(raw, 0u));
-    sums.x += dot(x.quads[1], quad_w(raw, 1u));
-    sums.x += dot(x.quads[2], quad_w(raw, 2u));
-    sums.x += dot(x.quads[3], quad_w(raw, 3u));
-    sums.y += dot(x.quads[4], quad_w(raw, 4u));
-    sums.y += dot(x.quads[5], quad_w(raw, 5u));
-    sums.y += dot(x.quads[6], quad_w(raw, 6u));
-    sums.y += dot(x.quads[7], quad_w(raw, 7u));
-    let scaled = dot(sums, scale_w(raw));
-    if (OFFSET_w) {
-        return scaled + dot(x.sums, offset_w(raw));
-    }
-    return scaled;
-}
-
 fn products(w: Blocks, x: Quads) -> vec4<f32> {
     return vec4<f32>(product(w.a, x), product(w.b, x), product(w.c, x), product(w.d, x));
 }
@@ -61,10 +39,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
         for (var j = 0u; j < blocks; j++) {
             let g = 8u * s + j;
             let w = blocks_of(rows, heads, g, j);
+            var w_1 = w;
+            if (SETS > 1u) {
+                w_1 = blocks_of(rows_1, heads_1, g, j);
+            }
             let x = load_block(lanes, 8u * g, &square);
             acc += products(w, x);
             if (SETS > 1u) {
-                acc_1 += products(blocks_of(rows_1, heads_1, g, j), x);
+                acc_1 += products(w_1, x);
             }
         }
     }

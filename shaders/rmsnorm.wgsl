@@ -1,10 +1,12 @@
-// y[t] = x[t] * gamma / sqrt(mean(x[t]^2) + eps) (arXiv 1910.07467). One workgroup per token.
+// y[t] = x[t] * gamma / sqrt(mean(x[t]^2) + eps) (arXiv 1910.07467). One workgroup per token. The output file stores.
 
 struct Params {
     quads: u32,
     at_head: u32,
     norm_dim: f32,
     eps: f32,
+    most: f32,
+    apart: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -12,8 +14,13 @@ struct Params {
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 // [k], padded with zeros
 @group(0) @binding(3) var<storage, read> gamma: array<vec4<f32>>;
-// [rows][k]
-@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
+
+// The first quad of a row, and what it is multiplied by.
+struct Origin { first: u32, scale: f32 }
+
+fn value(at: Origin, quad: u32) -> vec4<f32> {
+    return at.scale * x[at.first + quad] * gamma[quad];
+}
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
@@ -28,7 +35,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
         square += dot(x[from_row + q], x[from_row + q]);
     }
     let scale = inverseSqrt(sum_lanes(lanes, square) / params.norm_dim + params.eps);
-    for (var q = lane; q < params.quads; q += LANES) {
-        y[group.x * params.quads + q] = scale * x[from_row + q] * gamma[q];
-    }
+    store_row(group.x, lane, Origin(from_row, scale));
 }

@@ -10,7 +10,8 @@ use crate::device::{Device, Machine, Upload, Weights};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::kernel::{Access, Arg, Element, Kernel, Texels};
-use crate::pack::Store;
+use crate::kernels::fixed::{self, BLOCK_WORDS, SCALE_WORD};
+use crate::pack::{BLOCK, Store};
 use crate::plan::{Copy, Kind, Plan, Stage, Wanted};
 use crate::slot::Slot;
 
@@ -58,6 +59,7 @@ pub struct Report {
 enum Content {
     Floats,
     Halves,
+    Fixed,
     Exact,
 }
 
@@ -65,6 +67,7 @@ impl Content {
     fn of(arg: &Arg) -> Self {
         match (arg.element, arg.name) {
             (Element::U32, "keys" | "values") => Self::Halves,
+            (Element::Vec4U32, "y") => Self::Fixed,
             (Element::U32 | Element::Vec2U32 | Element::Vec4U32, _) => Self::Exact,
             _ => Self::Floats,
         }
@@ -73,6 +76,8 @@ impl Content {
     fn numbers(self, words: &[u32]) -> Vec<f64> {
         match self {
             Self::Floats => words.iter().map(|w| f64::from(f32::from_bits(*w))).collect(),
+            // And the sums of each block, which must be those of its numbers.
+            Self::Fixed => words.chunks_exact(BLOCK_WORDS).flat_map(fixed::numbers_and_sums).collect(),
             Self::Exact => words.iter().map(|w| f64::from(*w)).collect(),
             Self::Halves => words
                 .iter()
@@ -207,6 +212,11 @@ impl Case {
         if let Some(i) = (0..measured.len()).find(|i| expected[*i].is_finite() && !measured[*i].is_finite()) {
             return Some(format!("element {i} is {} and should be {}", measured[i], expected[i]));
         }
+        if let Some(i) =
+            (0..measured.len()).find(|i| content == Content::Fixed && expected[*i].is_nan() != measured[*i].is_nan())
+        {
+            return Some(format!("element {i} is {} and should be {}", measured[i], expected[i]));
+        }
         let pairs = || expected.iter().zip(&measured).filter(|(e, _)| e.is_finite());
         let error: f64 = pairs().map(|(e, m)| (e - m).powi(2)).sum();
         let power: f64 = pairs().map(|(e, _)| e.powi(2)).sum();
@@ -250,6 +260,10 @@ impl Case {
             Content::Floats => {
                 let word = &mut spoiled[i][largest];
                 *word = (f32::from_bits(*word) * 1.01 + 1e-20).to_bits();
+            }
+            Content::Fixed => {
+                let scale = largest / (BLOCK + 2) * BLOCK_WORDS + SCALE_WORD;
+                spoiled[i][scale] = (f32::from_bits(spoiled[i][scale]) * 1.01 + 1e-20).to_bits();
             }
             Content::Exact => spoiled[i][largest] ^= 1,
             Content::Halves => {

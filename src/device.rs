@@ -12,11 +12,11 @@ use futures::future::LocalBoxFuture;
 use crate::error::Result;
 use crate::gpu::{DeviceWeights, Gpu};
 use crate::kernel::Texels;
-use crate::kernels::Tier;
+use crate::kernels::{KvType, Tier};
 use crate::pack::{Layout, Store};
 use crate::plan::{Copy, Plan, Wanted};
 use crate::slot::Slot;
-use crate::tuning::{DeviceClass, Tuning};
+use crate::tuning::{Activations, DeviceClass, Tuning};
 use crate::{cpu, gpu};
 
 /// What a model is asked to run on.
@@ -117,7 +117,9 @@ impl Device {
     pub fn tuning(&self) -> Tuning {
         match self {
             Self::Gpu(gpu) => gpu.tuning(),
-            Self::Cpu => Tuning::of(DeviceClass::CpuDriver(Texels::Storage), Tier::Base),
+            // What stands for exact answers has nothing to gain.
+            Self::Cpu => Tuning::of(DeviceClass::CpuDriver(Texels::Storage), Tier::Base)
+                .with(KvType::default(), Activations::F32),
         }
     }
 }

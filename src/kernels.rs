@@ -4,10 +4,12 @@ pub mod argmax;
 pub mod attention;
 pub mod combine;
 pub mod embed;
+pub mod fixed;
 pub mod flash;
 pub mod linear;
 pub mod matmul;
 pub mod matvec;
+pub mod quantize;
 pub mod rmsnorm;
 pub mod sample;
 
@@ -18,6 +20,7 @@ pub use embed::Embed;
 pub use flash::Flash;
 pub use matmul::Matmul;
 pub use matvec::Matvec;
+pub use quantize::Quantize;
 pub use rmsnorm::Rmsnorm;
 pub use sample::Sample;
 
@@ -28,8 +31,8 @@ use crate::kernel::{Arg, Element, Source, Texels};
 use crate::pack::{Store, TEXELS_PER_ROW};
 
 /// The stems of every kernel.
-pub const NAMES: [&str; 9] =
-    ["argmax", "attention", "combine", "embed", "flash", "matmul", "matvec", "rmsnorm", "sample"];
+pub const NAMES: [&str; 10] =
+    ["argmax", "attention", "combine", "embed", "flash", "matmul", "matvec", "quantize", "rmsnorm", "sample"];
 
 /// What the device can do beyond the default WebGPU limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -206,7 +209,11 @@ fn add_weights(source: Source, kind: WeightType, store: Store, roles: &[(&str, u
                 (source, include_str!("../shaders/lib/weights_texels.wgsl"))
             }
         };
-        source.weights(file, reader(kind), role, *binding)
+        let source = source.weights(file, reader(kind), role, *binding);
+        if fixed::middle(kind).is_none() {
+            return source;
+        }
+        source.role(include_str!("../shaders/lib/byte_quads.wgsl"), role, *binding)
     })
 }
 

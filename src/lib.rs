@@ -59,3 +59,4 @@ pub use model::{LoadOptions, Model};
 pub use sampling::Sampling;
 pub use scorer::Scorer;
 pub use session::{Reply, Session, Stats, StopReason};
+pub use tuning::Activations;

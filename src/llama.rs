@@ -5,11 +5,15 @@ use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
 use crate::kernels::combine::CombineParams;
 use crate::kernels::embed::{EmbedParams, PARTS};
+use crate::kernels::fixed::{self, Vector};
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matmul::TOKENS_PER_LANE;
 use crate::kernels::matvec::Input;
+use crate::kernels::quantize::QuantizeParams;
 use crate::kernels::rmsnorm::RmsnormParams;
-use crate::kernels::{Argmax, Attention, Combine, Embed, Flash, Matmul, Matvec, Rmsnorm, Sample, SlotShape, Splits};
+use crate::kernels::{
+    Argmax, Attention, Combine, Embed, Flash, Matmul, Matvec, Quantize, Rmsnorm, Sample, SlotShape, Splits,
+};
 use crate::pack::BLOCK;
 use crate::plan::{BufferId, Kind, Plan, Stage};
 use crate::shape::Shape;
@@ -78,8 +82,8 @@ struct Builder<'a> {
 
 /// The plan of a run: embedding, blocks, head and samplers.
 ///
-/// Decode takes five dispatches per layer where products prepare their own input, and eight elsewhere. Prefill takes seven,
-/// since the norm is not repeated by every token's rows.
+/// Decode takes five dispatches per layer where products prepare their own input, and eight elsewhere, nine in fixed point.
+/// Prefill takes seven, since the norm is not repeated by every token's rows.
 pub fn forward(shape: &Shape, matrices: &Matrices, tuning: &Tuning, rows: Rows) -> Plan {
     let slot = SlotShape { rows: rows.rows, pairs: shape.head_dim / 2 };
     let plan = Plan::new(rows.rows, rows.head_rows, slot.pairs);
@@ -100,9 +104,36 @@ pub fn forward(shape: &Shape, matrices: &Matrices, tuning: &Tuning, rows: Rows) 
     b.plan
 }
 
+/// How decode stores the input of these matrices, which share it.
+pub fn decode_vector<'m>(shape: &Shape, tuning: &Tuning, matrices: impl IntoIterator<Item = &'m Matrix>) -> Vector {
+    if tuning.fused || shape.dim < tuning.fixed_from {
+        return Vector::Floats;
+    }
+    fixed::vector(matrices.into_iter().flat_map(|matrix| &matrix.parts).map(|part| part.layout.kind))
+}
+
 impl Builder<'_> {
     fn decode(&self) -> bool {
         self.rows.rows == 1
+    }
+
+    /// Whether products of a stage have one row: those of decode, and of a head whose row looks at no other.
+    fn single(&self, stage: Stage) -> bool {
+        self.decode() || (stage == Stage::Head && self.rows.head_rows == 1)
+    }
+
+    /// How the input of these matrices is stored.
+    fn vector<'m>(&self, stage: Stage, matrices: impl IntoIterator<Item = &'m Matrix>) -> Vector {
+        if self.single(stage) { decode_vector(self.shape, self.tuning, matrices) } else { Vector::Floats }
+    }
+
+    /// A scratch vector of a row per token, or of the only row there is, and how products take it.
+    fn input(&mut self, name: &str, vector: Vector, cols: usize) -> (Input, BufferId) {
+        let words = vector.words(round_up(cols, BLOCK));
+        match vector {
+            Vector::Floats => (Input::Plain, self.scratch(name, self.rows.rows * words)),
+            Vector::Fixed { .. } => (Input::Fixed, self.scratch(&format!("{name}.fixed"), words)),
+        }
     }
 
     fn splits(&self) -> Splits {
@@ -166,7 +197,7 @@ impl Builder<'_> {
         params: LinearParams,
     ) {
         let stage = if output.0 == Output::Logits { Stage::Head } else { Stage::Body };
-        let single = self.decode() || (output.0 == Output::Logits && self.rows.head_rows == 1);
+        let single = self.single(stage);
         for part in &matrix.parts {
             let weights = self.weight(&part.name, self.tuning.store.words(part.layout.words()));
             let params = LinearParams { row_begin: part.row_begin as u32, ..params.with_layout(&part.layout) };
@@ -217,27 +248,31 @@ impl Builder<'_> {
         }
     }
 
-    /// The norm in front of a product: folded into it, or its own dispatch.
-    fn norm(&mut self, label: &str, x: BufferId, gamma: BufferId) -> (Input, Vec<BufferId>) {
-        if self.fused() {
+    /// The norm in front of products: folded into them, or its own dispatch.
+    fn norm<'m>(
+        &mut self,
+        stage: Stage,
+        label: &str,
+        [x, gamma]: [BufferId; 2],
+        matrices: impl IntoIterator<Item = &'m Matrix>,
+    ) -> (Input, Vec<BufferId>) {
+        if self.single(stage) && self.tuning.fused {
             return (Input::Norm, vec![x, gamma]);
         }
-        let k = round_up(self.shape.dim, BLOCK);
-        let y = self.scratch("normed", self.rows.rows * k);
-        self.push_norm(Stage::Body, label, x, gamma, y);
-        (Input::Plain, vec![y])
-    }
-
-    fn push_norm(&mut self, stage: Stage, label: &str, x: BufferId, gamma: BufferId, y: BufferId) {
+        let vector = self.vector(stage, matrices);
+        let (input, y) = self.input("normed", vector, self.shape.dim);
         let params = RmsnormParams {
             quads: (round_up(self.shape.dim, BLOCK) / 4) as u32,
             at_head: u32::from(stage == Stage::Head),
             norm_dim: self.shape.dim as f32,
             eps: self.shape.norm_eps,
+            most: vector.most(),
+            apart: vector.apart(),
         };
         let (lanes, subgroups) = (self.tuning.small_lanes, self.tuning.tier.subgroups());
-        let kernel = Rmsnorm { lanes, subgroups, rows: self.rows.rows };
+        let kernel = Rmsnorm { lanes, subgroups, rows: self.rows.rows, vector };
         self.plan.push(stage, label, kernel, &params, &[x, gamma, y]);
+        (input, vec![y])
     }
 
     /// x[t] = E[id[t]]
@@ -276,7 +311,7 @@ impl Builder<'_> {
         let gamma = self.norm_weight(format!("blk.{layer}.attn_norm"));
         let queries = self.scratch("queries", self.rows.rows * self.shape.q_dim());
         let [keys, values] = self.cache(layer);
-        let (input, buffers) = self.norm(&format!("blk.{layer}.attn_norm"), x, gamma);
+        let (input, buffers) = self.norm(Stage::Body, &format!("blk.{layer}.attn_norm"), [x, gamma], [matrix]);
         let params = self.linear_params(matrix.cols);
         let label = format!("blk.{layer}.attn_qkv");
         self.linear(&label, matrix, (input, &buffers), (Output::Qkv(self.tuning.kv), &[queries, keys, values]), params);
@@ -336,13 +371,14 @@ impl Builder<'_> {
         let (input, buffers) = if self.fused() {
             (Input::Combine { heads, head_dim, splits }, vec![out, score])
         } else if self.decode() {
-            let words = round_up(self.shape.q_dim(), BLOCK);
-            let combined = self.scratch("combined", words);
-            let kernel = Combine { heads, head_dim, splits, lanes: self.tuning.small_lanes, slot: self.slot };
-            let params = CombineParams { quads: (words / 4) as u32 };
+            let vector = self.vector(Stage::Body, [matrix]);
+            let (input, combined) = self.input("combined", vector, self.shape.q_dim());
+            let kernel = Combine { heads, head_dim, splits, lanes: self.tuning.small_lanes, vector, slot: self.slot };
+            let quads = (round_up(self.shape.q_dim(), BLOCK) / 4) as u32;
+            let params = CombineParams { quads, most: vector.most(), apart: vector.apart() };
             let label = format!("blk.{layer}.combine");
             self.plan.push(Stage::Body, label, kernel, &params, &[out, score, combined]);
-            (Input::Plain, vec![combined])
+            (input, vec![combined])
         } else {
             (Input::Plain, vec![out])
         };
@@ -354,7 +390,8 @@ impl Builder<'_> {
         let gamma = self.norm_weight(format!("blk.{layer}.ffn_norm"));
         let width = round_up(self.shape.ffn, BLOCK);
         let activation = self.scratch("activation", self.rows.rows * width);
-        let (input, buffers) = self.norm(&format!("blk.{layer}.ffn_norm"), x, gamma);
+        let label = format!("blk.{layer}.ffn_norm");
+        let (input, buffers) = self.norm(Stage::Body, &label, [x, gamma], matrices.matrices());
         let params = LinearParams { stride: width as u32, ..self.linear_params(self.shape.dim) };
         let label = |stem: &str| format!("blk.{layer}.{stem}");
         let products = match matrices {
@@ -371,7 +408,19 @@ impl Builder<'_> {
     fn down(&mut self, layer: usize, matrix: &Matrix, activation: BufferId, x: BufferId) {
         let params = LinearParams { stride: round_up(self.shape.dim, BLOCK) as u32, ..self.linear_params(matrix.cols) };
         let label = format!("blk.{layer}.ffn_down");
-        self.linear(&label, matrix, (Input::Plain, &[activation]), (Output::Residual, &[x]), params);
+        let vector = self.vector(Stage::Body, [matrix]);
+        let (input, buffer) = match vector {
+            Vector::Floats => (Input::Plain, activation),
+            Vector::Fixed { .. } => {
+                let (input, quantized) = self.input("activation", vector, matrix.cols);
+                let kernel = Quantize { lanes: self.tuning.small_lanes, vector };
+                let params = QuantizeParams { quads: params.quads, most: vector.most(), apart: vector.apart() };
+                let label = format!("blk.{layer}.ffn_quantize");
+                self.plan.push(Stage::Body, label, kernel, &params, &[activation, quantized]);
+                (input, quantized)
+            }
+        };
+        self.linear(&label, matrix, (input, &[buffer]), (Output::Residual, &[x]), params);
     }
 
     /// logits = norm(x) E^T for the head rows
@@ -380,13 +429,8 @@ impl Builder<'_> {
         let logits = self.scratch(names::LOGITS, self.rows.head_rows * self.shape.vocabulary);
         let params =
             LinearParams { at_head: 1, stride: self.shape.vocabulary as u32, ..self.linear_params(matrix.cols) };
-        if self.rows.head_rows == 1 && self.tuning.fused {
-            self.linear("output", matrix, (Input::Norm, &[x, gamma]), (Output::Logits, &[logits]), params);
-        } else {
-            let y = self.scratch("normed", self.rows.rows * round_up(self.shape.dim, BLOCK));
-            self.push_norm(Stage::Head, "output_norm", x, gamma, y);
-            self.linear("output", matrix, (Input::Plain, &[y]), (Output::Logits, &[logits]), params);
-        }
+        let (input, buffers) = self.norm(Stage::Head, "output_norm", [x, gamma], [matrix]);
+        self.linear("output", matrix, (input, &buffers), (Output::Logits, &[logits]), params);
         logits
     }
 

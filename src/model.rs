@@ -22,7 +22,7 @@ use crate::session::{Prime, Session};
 use crate::shape::Shape;
 use crate::source::Source;
 use crate::tokenizer::Tokenizer;
-use crate::tuning::Tuning;
+use crate::tuning::{Activations, Tuning};
 use crate::weights::{Matrices, Matrix, Part, TensorId, WeightTypes};
 
 /// Most bytes of any one buffer of the KV cache: what every device binds.
@@ -52,6 +52,8 @@ pub struct LoadOptions<'a> {
     pub first_capacity: Option<usize>,
     /// What the KV cache holds.
     pub kv: KvType,
+    /// What products of decode take their input as.
+    pub activations: Activations,
     /// Most bytes to use on the device; `None` does not check.
     pub memory: Option<u64>,
     /// The same, where `memory` is `None` and the device has no memory of its own: what the system has left, for the device
@@ -167,7 +169,7 @@ impl Model {
         }
         let context = session_context(&shape, options.context, options.kv)?;
         let device = Device::open(&options.device, options.tier).await?;
-        let tuning = Tuning { kv: options.kv, ..device.tuning() };
+        let tuning = device.tuning().with(options.kv, options.activations);
         let types = WeightTypes::of(&tensors);
         let matrices = Matrices::new(&shape, &types, tuning.tile);
         let host = Host::new(&tensors, &matrices, Some(&vocabulary));
@@ -257,7 +259,7 @@ impl Model {
             Weights::Cpu(_) => return Ok(()),
         };
         let device = Device::Gpu(lost.reopen().await?);
-        if (Tuning { kv: tuning.kv, ..device.tuning() }) != *tuning {
+        if (Tuning { kv: tuning.kv, fixed_from: tuning.fixed_from, ..device.tuning() }) != *tuning {
             return Err(Error::NoDevice(format!("{} is another kind of device than before", device.name())));
         }
         let weights = reserve(&device, matrices, shape.dim).await?;

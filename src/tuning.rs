@@ -22,6 +22,29 @@ impl DeviceClass {
     }
 }
 
+/// What products of decode take their input as: a choice of the caller's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Activations {
+    /// In fixed point of at most eleven bits, a scale per 32, where that is faster; in f32 elsewhere.
+    #[default]
+    Auto,
+    /// In f32.
+    F32,
+}
+
+impl Activations {
+    /// Every choice, the default first.
+    pub const ALL: [Self; 2] = [Self::Auto, Self::F32];
+
+    /// The name that the command line takes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::F32 => "f32",
+        }
+    }
+}
+
 /// Everything that a plan takes from the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuning {
@@ -50,6 +73,9 @@ pub struct Tuning {
     /// Whether products of decode prepare their own input, norm or combined splits: a dispatch less, and work done once
     /// per workgroup.
     pub fused: bool,
+    /// Width of a model from which products of decode take their input in fixed point, where their weights allow it. What
+    /// smaller ones would gain is lost among their dispatches.
+    pub fixed_from: usize,
     /// Lanes of small kernels: norm and embedding.
     pub small_lanes: usize,
     /// Lanes of the samplers.
@@ -62,6 +88,15 @@ impl Tuning {
     /// Whether lanes of a subgroup share what they read of the input: where a load is dearer than an exchange.
     pub const fn shares_input(&self) -> bool {
         matches!(self.class, DeviceClass::CpuDriver(_)) && self.tier.subgroups()
+    }
+
+    /// The same, with what the caller chose.
+    pub const fn with(self, kv: KvType, activations: Activations) -> Self {
+        let fixed_from = match activations {
+            Activations::Auto => self.fixed_from,
+            Activations::F32 => usize::MAX,
+        };
+        Self { kv, fixed_from, ..self }
     }
 
     /// The tuning of a class of devices.
@@ -83,6 +118,7 @@ impl Tuning {
                 attention_queries: 32,
                 splits: Splits { most: 4, keys: 512 },
                 fused: true,
+                fixed_from: usize::MAX,
                 small_lanes: 64,
                 sampler_lanes: 256,
                 // 10 ms at 0.3 Tera multiply-accumulates per second.
@@ -92,7 +128,8 @@ impl Tuning {
                 class,
                 tier,
                 kv: KvType::F16,
-                tile: 32,
+                // The rows of a workgroup.
+                tile: 8 * lanes_of(texels),
                 store: Store::Texels(texels),
                 // With eight rows a lane loads less of the input for each.
                 matvec: Shares { row_lanes: lanes_of(texels), ksplit: 1, sets: 2 },
@@ -102,6 +139,11 @@ impl Tuning {
                 attention_queries: 32,
                 splits: Splits { most: 16, keys: 128 },
                 fused: false,
+                // SwiftShader's multiplications of whole numbers are slow.
+                fixed_from: match texels {
+                    Texels::Storage => 2048,
+                    Texels::Sampled => usize::MAX,
+                },
                 small_lanes: 16,
                 sampler_lanes: 64,
                 max_work: 1 << 30,

@@ -148,7 +148,8 @@ pub enum GateUp {
 }
 
 impl GateUp {
-    fn matrices(&self) -> &[Matrix] {
+    /// One matrix or two, in the order of use.
+    pub fn matrices(&self) -> &[Matrix] {
         match self {
             Self::Together(matrix) => std::slice::from_ref(matrix),
             Self::Apart(matrices) => matrices,

@@ -43,13 +43,13 @@ fn attention_f16() {
 
 #[test]
 fn small_kernels() {
-    run(Tier::Base, &["rmsnorm", "embed", "argmax", "combine"]);
+    run(Tier::Base, &["rmsnorm", "embed", "argmax", "combine", "quantize"]);
 }
 
 /// What differs with subgroups; `cargo xtask test` runs it with subgroups of 4, 8 and 16 lanes.
 #[test]
 fn subgroups() {
-    run(Tier::Sub, &["matvec", "matmul", "rmsnorm", "attention", "argmax"]);
+    run(Tier::Sub, &["matvec", "matmul", "rmsnorm", "attention", "argmax", "quantize", "combine"]);
 }
 
 #[test]

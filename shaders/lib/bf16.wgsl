@@ -23,6 +23,9 @@ fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(vec4<u32>(pair.x << 16u, pair.x & 0xffff0000u, pair.y << 16u, pair.y & 0xffff0000u));
 }
 
+// Whether the halves of a block differ in scale and offset.
+const HALVESROLE: bool = false;
+
 // Scales of the two halves of the block.
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(1.0);

@@ -23,6 +23,9 @@ fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     return vec4<f32>(unpack2x16float(pair.x), unpack2x16float(pair.y));
 }
 
+// Whether the halves of a block differ in scale and offset.
+const HALVESROLE: bool = false;
+
 // Scales of the two halves of the block.
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(1.0);

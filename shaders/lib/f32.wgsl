@@ -21,6 +21,9 @@ fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(loadROLE(raw.at + q));
 }
 
+// Whether the halves of a block differ in scale and offset.
+const HALVESROLE: bool = false;
+
 // Scales of the two halves of the block.
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(1.0);

@@ -10,8 +10,8 @@ fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
 struct RawROLE { nibbles: vec4<u32>, scale: f32 }
 
 fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let scales = unpack2x16float(wordROLE(head.scales, j >> 1u));
-    return RawROLE(loadROLE(block), select(scales.x, scales.y, (j & 1u) == 1u));
+    let scale = unpack2x16float(wordROLE(head.scales, j >> 1u) >> (16u * (j & 1u))).x;
+    return RawROLE(loadROLE(block), scale);
 }
 
 // Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
@@ -24,6 +24,9 @@ fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     let n = vec4<f32>(unpack4xU8(bytes));
     return round((((0.001586 * n + 0.03109) * n - 1.3719) * n + 24.174) * n - 126.57);
 }
+
+// Whether the halves of a block differ in scale and offset.
+const HALVESROLE: bool = false;
 
 // Scales of the two halves of the block.
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {

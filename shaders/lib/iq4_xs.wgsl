@@ -27,6 +27,9 @@ fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     return round((((0.001586 * n + 0.03109) * n - 1.3719) * n + 24.174) * n - 126.57);
 }
 
+// Whether the halves of a block differ in scale and offset.
+const HALVESROLE: bool = false;
+
 // Scales of the two halves of the block.
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(raw.scale);

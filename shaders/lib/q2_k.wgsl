@@ -21,14 +21,15 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     );
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
-const UNITROLE: vec4<f32> = BYTE_UNIT;
+// Quad q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - CENTER.
 const CENTERROLE: f32 = 0.0;
 
-fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let low = (raw.low[q >> 2u] >> (2u * (q & 3u))) & 0x03030303u;
-    return numbers(low);
+fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
+    return (raw.low[q >> 2u] >> (2u * (q & 3u))) & 0x03030303u;
 }
+
+// Whether the halves of a block differ in scale and offset.
+const HALVESROLE: bool = true;
 
 // Scales of the two halves of the block.
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {

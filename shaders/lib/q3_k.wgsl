@@ -2,11 +2,12 @@
 
 // What a superblock says of its blocks: a header, and high bits of four blocks each. `planes` holds the first vec4 of
 // planes 1, 2 and 3.
-struct HeadROLE { header: KeptROLE, front: KeptROLE, back: KeptROLE }
+struct HeadROLE { header: KeptROLE, scale: f32, front: KeptROLE, back: KeptROLE }
 
 fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
     let at = planes.y + super_block * 2u;
-    return HeadROLE(keepROLE(planes.x + super_block), keepROLE(at), keepROLE(at + 1u));
+    let header = keepROLE(planes.x + super_block);
+    return HeadROLE(header, unpack2x16float(wordROLE(header, 3u)).x, keepROLE(at), keepROLE(at + 1u));
 }
 
 struct RawROLE { low: vec2<u32>, high: u32, scale: vec2<f32> }
@@ -23,19 +24,21 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     return RawROLE(
         select(low.xy, low.zw, (block & 1u) == 1u),
         high,
-        unpack2x16float(header.w).x * (scales - 32.0),
+        head.scale * (scales - 32.0),
     );
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
-const UNITROLE: vec4<f32> = BYTE_UNIT;
+// Quad q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - CENTER.
 const CENTERROLE: f32 = 4.0;
 
-fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
+fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
     let low = (raw.low[q >> 2u] >> (2u * (q & 3u))) & 0x03030303u;
     let high = (raw.high >> q) & 0x01010101u;
-    return numbers(low | (high << 2u));
+    return low | (high << 2u);
 }
+
+// Whether the halves of a block differ in scale and offset.
+const HALVESROLE: bool = true;
 
 // Scales of the two halves of the block.
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {

@@ -10,18 +10,19 @@ fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
 struct RawROLE { nibbles: vec4<u32>, scale: f32 }
 
 fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let scales = unpack2x16float(wordROLE(head.scales, j >> 1u));
-    return RawROLE(loadROLE(block), select(scales.x, scales.y, (j & 1u) == 1u));
+    let scale = unpack2x16float(wordROLE(head.scales, j >> 1u) >> (16u * (j & 1u))).x;
+    return RawROLE(loadROLE(block), scale);
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
-const UNITROLE: vec4<f32> = BYTE_UNIT;
+// Quad q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - CENTER.
 const CENTERROLE: f32 = 8.0;
 
-fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let bytes = (raw.nibbles[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
-    return numbers(bytes);
+fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
+    return (raw.nibbles[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
 }
+
+// Whether the halves of a block differ in scale and offset.
+const HALVESROLE: bool = false;
 
 // Scales of the two halves of the block.
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {

@@ -1,10 +1,11 @@
 // Reader of Q4_K blocks: src/pack.rs.
 
 // What a superblock says of its blocks. `planes` holds the first vec4 of planes 1, 2 and 3.
-struct HeadROLE { header: KeptROLE }
+struct HeadROLE { header: KeptROLE, scale_minimum: vec2<f32> }
 
 fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
-    return HeadROLE(keepROLE(planes.x + super_block));
+    let header = keepROLE(planes.x + super_block);
+    return HeadROLE(header, vec2<f32>(1.0, -1.0) * unpack2x16float(wordROLE(header, 3u)));
 }
 
 struct RawROLE { nibbles: vec4<u32>, scale_offset: vec2<f32> }
@@ -13,18 +14,18 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     let header = allROLE(head.header);
     let parts = header.xyz >> vec3<u32>(4u * j);
     let scale_minimum = vec2<f32>((parts.xy & vec2<u32>(15u)) | ((parts.zz << vec2<u32>(4u, 2u)) & vec2<u32>(48u)));
-    let scale_offset = vec2<f32>(1.0, -1.0) * unpack2x16float(header.w) * scale_minimum;
-    return RawROLE(loadROLE(block), scale_offset);
+    return RawROLE(loadROLE(block), head.scale_minimum * scale_minimum);
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
-const UNITROLE: vec4<f32> = BYTE_UNIT;
+// Quad q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - CENTER.
 const CENTERROLE: f32 = 0.0;
 
-fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let bytes = (raw.nibbles[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
-    return numbers(bytes);
+fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
+    return (raw.nibbles[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
 }
+
+// Whether the halves of a block differ in scale and offset.
+const HALVESROLE: bool = false;
 
 // Scales of the two halves of the block.
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {

@@ -24,16 +24,18 @@ fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
     );
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
-const UNITROLE: vec4<f32> = BYTE_UNIT;
+// Quad q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - CENTER.
 const CENTERROLE: f32 = 32.0;
 
-fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
+fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
     let words = select(raw.low, raw.high, q >= 4u);
     let parts = (words >> vec3<u32>(6u, 4u, 2u)) & vec3<u32>(0x03030303u, 0x0c0c0c0cu, 0x30303030u);
     let whole = words[min(q & 3u, 2u)] & 0x3f3f3f3fu;
-    return numbers(select(whole, parts.x | parts.y | parts.z, (q & 3u) == 3u));
+    return select(whole, parts.x | parts.y | parts.z, (q & 3u) == 3u);
 }
+
+// Whether the halves of a block differ in scale and offset.
+const HALVESROLE: bool = true;
 
 // Scales of the two halves of the block.
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {

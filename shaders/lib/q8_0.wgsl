@@ -10,8 +10,7 @@ fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
 struct RawROLE { low: vec4<u32>, high: vec4<u32>, scale: f32 }
 
 fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let scales = unpack2x16float(wordROLE(head.scales, j >> 1u));
-    let scale = select(scales.x, scales.y, (j & 1u) == 1u);
+    let scale = unpack2x16float(wordROLE(head.scales, j >> 1u) >> (16u * (j & 1u))).x;
     return RawROLE(loadROLE(block * 2u), loadROLE(block * 2u + 1u), scale);
 }
 
@@ -23,6 +22,9 @@ fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     let words = select(raw.low, raw.high, q >= 4u);
     return vec4<f32>(unpack4xI8(words[q & 3u]));
 }
+
+// Whether the halves of a block differ in scale and offset.
+const HALVESROLE: bool = false;
 
 // Scales of the two halves of the block.
 fn scaleROLE(raw: RawROLE) -> vec2<f32> {

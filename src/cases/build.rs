@@ -1,5 +1,7 @@
 //! The cases: every kernel in every variant, with odd sizes and hard data.
 
+mod fixed;
+
 use std::sync::Arc;
 
 use half::f16;
@@ -11,6 +13,7 @@ use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
 use crate::kernels::combine::CombineParams;
 use crate::kernels::embed::EmbedParams;
+use crate::kernels::fixed::Vector;
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
@@ -105,6 +108,11 @@ impl Random {
         }
     }
 
+    /// Scores of splits of attention.
+    fn scores(&mut self, count: usize) -> Vec<u32> {
+        (0..count).flat_map(|_| [self.number() * 20.0, self.number().abs() + 0.1]).map(f32::to_bits).collect()
+    }
+
     fn packed(&mut self, layout: &Layout) -> Vec<u32> {
         let rows = self.file_rows(layout.kind, layout.rows, layout.cols);
         layout.pack_all(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>())
@@ -137,6 +145,9 @@ pub fn all(tier: Tier) -> Vec<Case> {
         linear(&tuning, &mut cases);
         attention(&tuning, &mut cases);
         combine(&tuning, &mut cases);
+        if class != DeviceClass::Gpu {
+            fixed::all(&tuning, &mut cases);
+        }
         small(&tuning, &mut cases);
         samplers(&tuning, &mut cases);
     }
@@ -174,17 +185,20 @@ fn linear(tuning: &Tuning, cases: &mut Vec<Case>) {
     let kinds: &[WeightType] =
         if tuning.tier.subgroups() { &[WeightType::Q4_0, WeightType::Q4_K] } else { &WeightType::ALL };
     for kind in kinds.iter().copied() {
-        // Rows are whole superblocks where the type has them.
-        let [tiny, odd] = match kind.block_len() {
-            256 => [Sizes { cols: 256, ..TINY }, Sizes { cols: 768, ..ODD }],
-            _ => [TINY, ODD],
-        };
-        for sizes in [tiny, odd, REAL] {
+        for sizes in sizes(kind) {
             for output in outputs(kind) {
                 matvec(tuning, kind, sizes, *output, cases);
                 matmul(tuning, kind, sizes, *output, cases);
             }
         }
+    }
+}
+
+/// Rows are whole superblocks where the type has them.
+fn sizes(kind: WeightType) -> [Sizes; 3] {
+    match kind.block_len() {
+        256 => [Sizes { cols: 256, ..TINY }, Sizes { cols: 768, ..ODD }, REAL],
+        _ => [TINY, ODD, REAL],
     }
 }
 
@@ -270,12 +284,11 @@ fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
         match input {
             Input::Plain => buffers.push(random.rows(1, s.cols, k, 2.0)),
             Input::Norm => buffers.extend([random.rows(1, s.cols, k, 300.0), random.rows(1, s.cols, k, 1.5)]),
+            Input::Fixed => unreachable!("cases of their own"),
             Input::Combine { heads, .. } => {
                 // Enough keys for three splits.
                 slot.rows[0].attend = 1100;
-                let scores =
-                    (0..splits.most * heads).flat_map(|_| [random.number() * 20.0, random.number().abs() + 0.1]);
-                let scores = scores.map(f32::to_bits).collect();
+                let scores = random.scores(splits.most * heads);
                 buffers.extend([random.rows(splits.most, s.cols / 8 * 8, k, 2.0), scores]);
             }
         }
@@ -384,10 +397,16 @@ fn small(tuning: &Tuning, cases: &mut Vec<Case>) {
     for (dim, rows, scale) in [(8, 1, 1.0), (172, 7, 1e-4), (2048, 3, 3000.0)] {
         let random = &mut Random::new(cases.len());
         let k = round_up(dim, BLOCK);
-        let params = RmsnormParams { quads: (k / 4) as u32, at_head: 0, norm_dim: dim as f32, eps: 1e-5 };
+        let params = RmsnormParams {
+            quads: (k / 4) as u32,
+            at_head: 0,
+            norm_dim: dim as f32,
+            eps: 1e-5,
+            ..RmsnormParams::default()
+        };
         let buffers = vec![random.rows(rows, dim, k, scale), random.rows(1, dim, k, 1.5), vec![0; rows * k]];
         let (lanes, subgroups) = (tuning.small_lanes, tuning.tier.subgroups());
-        let kernel = Rmsnorm { lanes, subgroups, rows };
+        let kernel = Rmsnorm { lanes, subgroups, rows, vector: Vector::Floats };
         cases.push(case(&format!("{rows} of {dim}"), kernel, words(&params), slot(rows, rows, 8, 0, 8), buffers));
     }
     for kind in WeightType::ALL {
@@ -405,12 +424,12 @@ fn combine(tuning: &Tuning, cases: &mut Vec<Case>) {
         let (splits, k) = (tuning.splits, round_up(heads * head_dim, BLOCK));
         let mut slot = slot(1, 1, head_dim, 17, CAPACITY);
         slot.rows[0].attend = attend;
-        let scores = (0..splits.most * heads).flat_map(|_| [random.number() * 20.0, random.number().abs() + 0.1]);
-        let scores = scores.map(f32::to_bits).collect();
+        let scores = random.scores(splits.most * heads);
         let buffers = vec![random.rows(splits.most, heads * head_dim, k, 2.0), scores, vec![0; k]];
         let shape = SlotShape { rows: 1, pairs: head_dim / 2 };
-        let kernel = Combine { heads, head_dim, splits, lanes: tuning.small_lanes, slot: shape };
-        let params = words(&CombineParams { quads: (k / 4) as u32 });
+        let kernel =
+            Combine { heads, head_dim, splits, lanes: tuning.small_lanes, vector: Vector::Floats, slot: shape };
+        let params = words(&CombineParams { quads: (k / 4) as u32, ..CombineParams::default() });
         cases.push(case(&format!("{attend} keys"), kernel, params, slot, buffers));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use llamita::{DeviceChoice, KvType, Tier};
+use llamita::{Activations, DeviceChoice, KvType, Tier};
 
 use super::failure::Failure;
 
@@ -31,6 +31,10 @@ pub struct ModelArgs {
     /// Numbers of the KV cache: halves, or f32 in twice the bytes
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     pub kv: KvType,
+    /// What products of decode read: f32, or numbers of eleven bits, 32 to a scale, where that is faster: on drivers that run
+    /// on the CPU, for models from 1B on (auto)
+    #[arg(long, value_parser = activations_parser(), default_value = "auto")]
+    pub activations: Activations,
     /// Most bytes to take on the device, as 800000000, 512M or 2G (K, M, G count in steps of 1024); without it, what the
     /// system has left where the device shares the system's memory, and no limit elsewhere
     #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true)]
@@ -41,6 +45,12 @@ pub struct ModelArgs {
 pub fn kv_parser() -> impl TypedValueParser<Value = KvType> {
     PossibleValuesParser::new(KvType::ALL.map(KvType::name))
         .map(|name| KvType::ALL.into_iter().find(|kv| kv.name() == name).unwrap_or_default())
+}
+
+/// What activations are, by name.
+pub fn activations_parser() -> impl TypedValueParser<Value = Activations> {
+    PossibleValuesParser::new(Activations::ALL.map(Activations::name))
+        .map(|name| Activations::ALL.into_iter().find(|choice| choice.name() == name).unwrap_or_default())
 }
 
 /// A tier, by name.

@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering;
 use clap::Args;
 use llamita::bench::{Kind, Run, finish, median, random_ids, run};
 use llamita::kernel::round_up;
+use llamita::kernels::fixed::Vector;
+use llamita::llama::decode_vector;
 use llamita::pack::BLOCK;
 use llamita::weights::{LayerMatrices, Matrix};
 use llamita::{Device, Model, Sampling, Session};
@@ -86,6 +88,7 @@ struct Report<'a> {
     adapter: String,
     driver: Option<String>,
     tier: &'static str,
+    activations: &'static str,
     model: &'a str,
 }
 
@@ -225,6 +228,7 @@ impl Bench {
             adapter: model.device().name().to_owned(),
             driver,
             tier: model.device().tier().name(),
+            activations: activations(model),
             model: model.name(),
         }
     }
@@ -245,6 +249,14 @@ fn bytes_per_token(model: &Model, kind: Kind, tokens: usize, depth: usize) -> (f
     }
 }
 
+/// What products of decode read: `fixed` where any of them reads numbers of eleven bits, 32 to a scale.
+fn activations(model: &Model) -> &'static str {
+    let (shape, matrices, tuning) = (model.shape(), model.matrices(), model.tuning());
+    let mut products = matrices.layers.iter().flat_map(LayerMatrices::iter).chain([matrices.head()]);
+    let fixed = products.any(|matrix| decode_vector(shape, tuning, [matrix]) != Vector::Floats);
+    if fixed { "fixed" } else { "f32" }
+}
+
 fn heading(loaded: &Loaded) -> String {
     let model = &loaded.model;
     let driver = match model.device() {
@@ -252,10 +264,11 @@ fn heading(loaded: &Loaded) -> String {
         Device::Cpu => String::new(),
     };
     format!(
-        "{} on {}{driver}, tier {}; loaded in {:.0} ms",
+        "{} on {}{driver}, tier {}, activations {}; loaded in {:.0} ms",
         model.name(),
         model.device().name(),
         model.device().tier(),
+        activations(model),
         loaded.load_ms
     )
 }

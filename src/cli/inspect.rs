@@ -17,9 +17,9 @@ use llamita::shape::Shape;
 use llamita::source;
 use llamita::tuning::{DeviceClass, Tuning};
 use llamita::weights::{Matrices, WeightTypes};
-use llamita::{KvType, Tier};
+use llamita::{Activations, KvType, Tier};
 
-use super::args::{kv_parser, tier_parser};
+use super::args::{activations_parser, kv_parser, tier_parser};
 use super::failure::Failure;
 use super::output;
 
@@ -43,6 +43,9 @@ pub struct Inspect {
     /// Numbers of the KV cache to count the bytes for
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     kv: KvType,
+    /// What products of decode read, as commands that run the model take it; of interest with --software
+    #[arg(long, value_parser = activations_parser(), default_value = "auto")]
+    activations: Activations,
     /// Lists every buffer on the device with its bytes, and what the host takes at most
     #[arg(long, conflicts_with_all = ["plan", "wgsl"])]
     memory: bool,
@@ -121,7 +124,7 @@ impl Inspect {
         let Some((shape, tensors)) = &checkpoint.model else { return Ok(None) };
         let context = session_context(shape, self.context, self.kv)?;
         let class = if self.software { DeviceClass::CpuDriver(Texels::Storage) } else { DeviceClass::Gpu };
-        let tuning = Tuning { kv: self.kv, ..Tuning::of(class, self.tier) };
+        let tuning = Tuning::of(class, self.tier).with(self.kv, self.activations);
         let vocabulary = checkpoint.vocabulary.as_ref();
         Ok(Some(Sized { shape, tensors, vocabulary, types: WeightTypes::of(tensors), tuning, context }))
     }

@@ -51,6 +51,7 @@ pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
         tier: args.tier,
         context: args.context,
         kv: args.kv,
+        activations: args.activations,
         memory: args.memory,
         shared_memory: memory::available(),
         progress: Some(&mut progress),

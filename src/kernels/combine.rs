@@ -1,5 +1,6 @@
 //! The splits of attention combined, as a dispatch of its own: for one token.
 
+use super::fixed::{self, Vector};
 use super::matvec::combined;
 use super::{SlotShape, Splits};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
@@ -9,6 +10,10 @@ uniform! {
     pub struct CombineParams {
         /// Quads of all heads, padded.
         quads: u32,
+        /// In fixed point, [`Vector::most`]; 0 in f32.
+        most: f32,
+        /// And [`Vector::apart`].
+        apart: u32,
     }
 }
 
@@ -23,6 +28,8 @@ pub struct Combine {
     pub splits: Splits,
     /// Lanes of the workgroup.
     pub lanes: usize,
+    /// How the result is stored.
+    pub vector: Vector,
     /// The slot.
     pub slot: SlotShape,
 }
@@ -33,13 +40,15 @@ impl Kernel for Combine {
     }
 
     fn label(&self) -> String {
-        format!("combine/{}xd{}/splits{}/{}", self.heads, self.head_dim, self.splits.most, self.lanes)
+        let vector = self.vector.mark();
+        format!("combine/{}xd{}/splits{}/{}{vector}", self.heads, self.head_dim, self.splits.most, self.lanes)
     }
 
     fn source(&self) -> Source {
         let source = self.slot.add_to(Source::new(include_str!("../../shaders/combine.wgsl")));
         let source = source.size("LANES", self.lanes).with(super::lanes(false));
-        super::matvec::add_combine_to(source, self.heads, self.head_dim, self.splits)
+        let source = super::matvec::add_combine_to(source, self.heads, self.head_dim, self.splits);
+        self.vector.add_to(source, 5)
     }
 
     fn lanes(&self) -> u32 {
@@ -56,7 +65,7 @@ impl Kernel for Combine {
         vec![
             Arg::read("x", 3, Element::Vec4F32, self.splits.most * k),
             Arg::read("score", 4, Element::Vec2F32, self.splits.most * self.heads * 2),
-            Arg::write("y", 5, Element::Vec4F32, k),
+            self.vector.arg(5, 1, k),
         ]
     }
 
@@ -71,12 +80,15 @@ impl Kernel for Combine {
 
     /// The worst on lavapipe 22.3 is that of its `exp`, as in [`Matvec`](super::Matvec).
     fn tolerance(&self) -> f64 {
-        3e-11
+        match self.vector {
+            Vector::Floats => 3e-11,
+            Vector::Fixed { .. } => fixed::TOLERANCE,
+        }
     }
 
     fn oracle(&self, call: &Call) {
         let params: CombineParams = call.params();
         let sums = combined(call, [0, 1], (self.heads, self.head_dim, self.splits), params.quads as usize * 4);
-        call.floats_mut(2).iter_mut().zip(sums).for_each(|(y, sum)| *y = sum as f32);
+        self.vector.store(call, 2, 0, &sums);
     }
 }

@@ -249,8 +249,8 @@ pub(super) const fn sets_mark(sets: usize) -> &'static str {
     if sets == 2 { "x2" } else { "" }
 }
 
-/// The start of every linear kernel's source: constants, slot, reader, what is loaded of x at once, and the rows of a lane,
-/// of which `row_lanes` stand side by side with so many sets each.
+/// The start of every linear kernel's source: constants, slot, reader, and the rows of a lane, of which
+/// `row_lanes` stand side by side with so many sets each.
 pub(super) fn source(
     main: &'static str,
     kind: WeightType,
@@ -259,7 +259,10 @@ pub(super) fn source(
     slot: SlotShape,
 ) -> Source {
     let source = slot.add_to(Source::new(main)).size("TILE", tile).size("ROW_LANES", row_lanes).size("SETS", sets);
-    super::add_weights(source, kind, store, &[("_w", 2)])
-        .with(include_str!("../../shaders/lib/block.wgsl"))
-        .with(include_str!("../../shaders/lib/linear.wgsl"))
+    super::add_weights(source, kind, store, &[("_w", 2)]).with(include_str!("../../shaders/lib/linear.wgsl"))
+}
+
+/// Adds what is loaded of x at once, in f32.
+pub(super) fn add_block(source: Source) -> Source {
+    source.with(include_str!("../../shaders/lib/block.wgsl"))
 }

@@ -52,7 +52,8 @@ impl Kernel for Matmul {
         let main = include_str!("../../shaders/matmul.wgsl");
         let source = linear::source(main, self.weights, (self.tile, self.store), (self.lanes, self.sets), self.slot)
             .size("LANES", self.lanes);
-        let source = super::add_x(source.with(super::lanes(self.subgroups)), self.store, self.subgroups);
+        let source =
+            super::add_x(linear::add_block(source).with(super::lanes(self.subgroups)), self.store, self.subgroups);
         self.output.add_to(source)
     }
 

@@ -1,5 +1,6 @@
 //! `y[r] = sum_k W[r,k] x[k]`: one token, weights decoded in registers, input prepared and output used in the same dispatch.
 
+use super::fixed;
 use super::linear::{self, LinearParams, Output};
 use super::{SlotShape, Splits};
 use crate::format::WeightType;
@@ -11,6 +12,8 @@ use crate::pack::{ROW_ALIGN, Store};
 pub enum Input {
     /// A vector as it is.
     Plain,
+    /// A vector in fixed point; only where the weights are texels.
+    Fixed,
     /// RMSNorm of the residual stream.
     Norm,
     /// The splits of attention, combined.
@@ -71,6 +74,7 @@ impl Kernel for Matvec {
     fn label(&self) -> String {
         let input = match self.input {
             Input::Plain => "plain",
+            Input::Fixed => "fixed",
             Input::Norm => "norm",
             Input::Combine { .. } => "combine",
         };
@@ -99,12 +103,17 @@ impl Kernel for Matvec {
             } else {
                 include_str!("../../shaders/lib/ksplit.wgsl")
             });
-        let source = match self.input {
-            // Lanes that share a row read different blocks.
-            Input::Plain => super::add_x(source, self.store, self.subgroups && ksplit == 1)
+        // Lanes that share a row read different blocks.
+        let shares_input = self.subgroups && ksplit == 1;
+        let floats =
+            |source: Source| linear::add_block(source).with(include_str!("../../shaders/lib/product_floats.wgsl"));
+        let source = match (self.input, self.store) {
+            (Input::Plain, store) => super::add_x(floats(source), store, shares_input)
                 .with(include_str!("../../shaders/lib/input_plain.wgsl")),
-            Input::Norm => source.with(include_str!("../../shaders/lib/input_norm.wgsl")),
-            Input::Combine { heads, head_dim, splits } => add_combine_to(source, heads, head_dim, splits)
+            (Input::Fixed, Store::Texels(how)) => fixed::add_input(source, self.weights, how, shares_input),
+            (Input::Fixed, Store::Buffer) => unreachable!("{}: no driver would gain", self.label()),
+            (Input::Norm, _) => floats(source).with(include_str!("../../shaders/lib/input_norm.wgsl")),
+            (Input::Combine { heads, head_dim, splits }, _) => add_combine_to(floats(source), heads, head_dim, splits)
                 .with(include_str!("../../shaders/lib/input_combine.wgsl")),
         };
         self.output.add_to(source)
@@ -125,6 +134,7 @@ impl Kernel for Matvec {
         let mut args = vec![linear::weights_arg(&params, self.weights, (self.tile, self.store))];
         match self.input {
             Input::Plain => args.push(super::x_arg(self.store, k)),
+            Input::Fixed => args.push(super::x_arg(self.store, fixed::row_words(k))),
             Input::Norm => args
                 .extend([Arg::read("x", 3, Element::Vec4F32, x_rows * k), Arg::read("gamma", 4, Element::Vec4F32, k)]),
             Input::Combine { heads, splits, .. } => args.extend([
@@ -164,6 +174,7 @@ impl Kernel for Matvec {
         let k = linear::padded(&params);
         let x = call.floats(1);
         let (input, scale, output_first) = match self.input {
+            Input::Fixed => (fixed::numbers(&call.words(1)[..fixed::row_words(k)]), 1.0, 2),
             Input::Plain => (x[..k].iter().map(|v| f64::from(*v)).collect(), 1.0, 2),
             Input::Norm => {
                 let first = (params.at_head * call.slot.head.head_first * params.quads * 4) as usize;

@@ -1,6 +1,7 @@
 //! `y[t] = x[t] * gamma / sqrt(mean(x[t]^2) + eps)`.
 
 use super::SlotShape;
+use super::fixed::{self, Vector};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
 
 uniform! {
@@ -14,6 +15,10 @@ uniform! {
         norm_dim: f32,
         /// Epsilon.
         eps: f32,
+        /// In fixed point, [`Vector::most`]; 0 in f32.
+        most: f32,
+        /// And [`Vector::apart`].
+        apart: u32,
     }
 }
 
@@ -26,6 +31,8 @@ pub struct Rmsnorm {
     pub subgroups: bool,
     /// Rows (tokens) of the plan.
     pub rows: usize,
+    /// How the result is stored; a single row where it is not in f32.
+    pub vector: Vector,
 }
 
 impl Kernel for Rmsnorm {
@@ -34,7 +41,7 @@ impl Kernel for Rmsnorm {
     }
 
     fn label(&self) -> String {
-        format!("rmsnorm/{}{}-rows{}", self.lanes, super::mark(self.subgroups), self.rows)
+        format!("rmsnorm/{}{}-rows{}{}", self.lanes, super::mark(self.subgroups), self.rows, self.vector.mark())
     }
 
     fn source(&self) -> Source {
@@ -44,7 +51,7 @@ impl Kernel for Rmsnorm {
         } else {
             include_str!("../../shaders/lib/sum.wgsl")
         };
-        source.size("LANES", self.lanes).with(super::lanes(self.subgroups)).with(sum)
+        self.vector.add_to(source.size("LANES", self.lanes).with(super::lanes(self.subgroups)).with(sum), 4)
     }
 
     fn lanes(&self) -> u32 {
@@ -61,7 +68,7 @@ impl Kernel for Rmsnorm {
         vec![
             Arg::read("x", 2, Element::Vec4F32, self.rows * k),
             Arg::read("gamma", 3, Element::Vec4F32, k),
-            Arg::write("y", 4, Element::Vec4F32, self.rows * k),
+            self.vector.arg(4, if self.vector == Vector::Floats { self.rows } else { 1 }, k),
         ]
     }
 
@@ -77,7 +84,10 @@ impl Kernel for Rmsnorm {
 
     /// The worst on lavapipe 22.3 is 1e-14: f32 rounding.
     fn tolerance(&self) -> f64 {
-        1e-13
+        match self.vector {
+            Vector::Floats => 1e-13,
+            Vector::Fixed { .. } => fixed::TOLERANCE,
+        }
     }
 
     fn oracle(&self, call: &Call) {
@@ -86,14 +96,14 @@ impl Kernel for Rmsnorm {
         let (tokens, first) =
             if params.at_head == 1 { (head.head_rows, head.head_first as usize) } else { (head.rows, 0) };
         let k = params.quads as usize * 4;
-        let (x, gamma, mut y) = (call.floats(0), call.floats(1), call.floats_mut(2));
+        let (x, gamma) = (call.floats(0), call.floats(1));
         for t in 0..tokens as usize {
             let row = &x[(first + t) * k..][..k];
             let square: f64 = row.iter().map(|v| f64::from(*v).powi(2)).sum();
             let scale = (square / f64::from(params.norm_dim) + f64::from(params.eps)).sqrt().recip();
-            for (i, v) in row.iter().enumerate() {
-                y[t * k + i] = (scale * f64::from(*v) * f64::from(gamma[i])) as f32;
-            }
+            let y: Vec<f64> =
+                row.iter().zip(gamma.iter()).map(|(v, gamma)| scale * f64::from(*v) * f64::from(*gamma)).collect();
+            self.vector.store(call, 2, t, &y);
         }
     }
 }

@@ -177,7 +177,12 @@ fn ours(options: &Options, model: &Path, numerics: &mut String) -> Result<[f64; 
     command.args(["--prefill", &options.prefill.to_string(), "--decode", &options.decode.to_string()]);
     let reports = reports(&shell::output(&mut command)?)?;
     let [prefill, decode] = &reports[..] else { bail!("llamita bench made {} reports", reports.len()) };
-    *numerics = format!("f32 activations, tier {}", prefill["tier"].as_str().unwrap_or("unknown"));
+    let of = |report: &Value, key| report[key].as_str().unwrap_or("unknown").to_owned();
+    *numerics = match &*of(decode, "activations") {
+        "fixed" => "f32 activations in prefill, 11 bits in decode".to_owned(),
+        same => format!("{same} activations"),
+    };
+    *numerics += &format!(", tier {}", of(prefill, "tier"));
     Ok([number(prefill, "tokens_per_second")?, number(decode, "tokens_per_second")?])
 }
 

@@ -1,0 +1,54 @@
+// Rows of y in fixed point: lib/fixed_block.wgsl. A lane stores a block.
+
+// [rows][k / 32][5]
+@group(0) @binding(BINDING) var<storage, read_write> ROLE: array<vec4<u32>>;
+
+// The largest sum of two or four numbers, without their signs, that become one sum of products.
+fn largest_sum(quad: vec4<f32>) -> f32 {
+    let pairs = abs(quad.xy) + abs(quad.zw);
+    return select(pairs.x + pairs.y, max(pairs.x, pairs.y), params.apart == 1u);
+}
+
+fn is_number(quad: vec4<f32>) -> bool {
+    return all((bitcast<vec4<u32>>(quad) & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
+}
+
+// Two quads: their words, and what they add to the sum.
+struct Two { words: vec4<u32>, sum: i32 }
+
+fn two_quads(a: vec4<f32>, b: vec4<f32>, inverse: f32) -> Two {
+    let first = vec4<i32>(round(a * inverse));
+    let second = vec4<i32>(round(b * inverse));
+    let words = vec4<i32>(first.zw + first.xy * 65536, second.zw + second.xy * 65536);
+    let both = first + second;
+    return Two(bitcast<vec4<u32>>(words), both.x + both.y + both.z + both.w);
+}
+
+// Values are computed twice, in loops: drivers that compile for the CPU take long for what is written out.
+fn store_block(row: u32, block: u32, at: Origin) {
+    let first = 8u * block;
+    var largest = 0.0;
+    var numbers = true;
+    for (var q = 0u; q < 8u; q++) {
+        let x = value(at, first + q);
+        largest = max(largest, largest_sum(x));
+        numbers = numbers && is_number(x);
+    }
+    let inverse = select(0.0, params.most / largest, largest > 1e-30);
+    let to = (row * (params.quads / 8u) + block) * 5u;
+    var sums = vec2<i32>();
+    for (var i = 0u; i < 4u; i++) {
+        let two = two_quads(value(at, first + 2u * i), value(at, first + 2u * i + 1u), inverse);
+        ROLE[to + i] = two.words;
+        sums += select(vec2<i32>(two.sum, 0), vec2<i32>(0, two.sum), i >= 2u);
+    }
+    // A block that holds something that is no number is no number.
+    let scale = select(0x7fc00000u, bitcast<u32>(largest / params.most), numbers);
+    ROLE[to + 4u] = vec4<u32>(scale, bitcast<vec2<u32>>(sums), 0u);
+}
+
+fn store_row(row: u32, lane: u32, at: Origin) {
+    for (var block = lane; block < params.quads / 8u; block += LANES) {
+        store_block(row, block, at);
+    }
+}
