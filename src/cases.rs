@@ -208,6 +208,10 @@ impl Case {
             return Some(format!("word {differs} is {} and should be {}", measured[differs], expected[differs]));
         }
         let tolerance = if content == Content::Halves { HALF_TOLERANCE } else { self.kernel.tolerance() };
+        let scales: Vec<f64> = match content {
+            Content::Fixed => expected.chunks_exact(BLOCK_WORDS).flat_map(fixed::scales).collect(),
+            _ => Vec::new(),
+        };
         let (expected, measured) = (content.numbers(expected), content.numbers(measured));
         if let Some(i) = (0..measured.len()).find(|i| expected[*i].is_finite() && !measured[*i].is_finite()) {
             return Some(format!("element {i} is {} and should be {}", measured[i], expected[i]));
@@ -216,6 +220,14 @@ impl Case {
             (0..measured.len()).find(|i| content == Content::Fixed && expected[*i].is_nan() != measured[*i].is_nan())
         {
             return Some(format!("element {i} is {} and should be {}", measured[i], expected[i]));
+        }
+        // A number may be rounded to the other side, and a sum may be off by two of them.
+        let far = |i: &usize| (expected[*i] - measured[*i]).abs() > 2.5 * scales[*i];
+        if let Some(i) = (0..scales.len()).find(far) {
+            return Some(format!(
+                "element {i} is {} and should be {}, at a scale of {}",
+                measured[i], expected[i], scales[i]
+            ));
         }
         let pairs = || expected.iter().zip(&measured).filter(|(e, _)| e.is_finite());
         let error: f64 = pairs().map(|(e, m)| (e - m).powi(2)).sum();

@@ -117,7 +117,7 @@ impl Device {
     pub fn tuning(&self) -> Tuning {
         match self {
             Self::Gpu(gpu) => gpu.tuning(),
-            // What stands for exact answers has nothing to gain.
+            // Its kernels are the oracles.
             Self::Cpu => Tuning::of(DeviceClass::CpuDriver(Texels::Storage), Tier::Base)
                 .with(KvType::default(), Activations::F32),
         }

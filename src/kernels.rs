@@ -210,7 +210,7 @@ fn add_weights(source: Source, kind: WeightType, store: Store, roles: &[(&str, u
             }
         };
         let source = source.weights(file, reader(kind), role, *binding);
-        if fixed::middle(kind).is_none() {
+        if !fixed::gives_bytes(kind) {
             return source;
         }
         source.role(include_str!("../shaders/lib/byte_quads.wgsl"), role, *binding)

@@ -104,14 +104,6 @@ pub fn forward(shape: &Shape, matrices: &Matrices, tuning: &Tuning, rows: Rows) 
     b.plan
 }
 
-/// How decode stores the input of these matrices, which share it.
-pub fn decode_vector<'m>(shape: &Shape, tuning: &Tuning, matrices: impl IntoIterator<Item = &'m Matrix>) -> Vector {
-    if tuning.fused || shape.dim < tuning.fixed_from {
-        return Vector::Floats;
-    }
-    fixed::vector(matrices.into_iter().flat_map(|matrix| &matrix.parts).map(|part| part.layout.kind))
-}
-
 impl Builder<'_> {
     fn decode(&self) -> bool {
         self.rows.rows == 1
@@ -124,7 +116,10 @@ impl Builder<'_> {
 
     /// How the input of these matrices is stored.
     fn vector<'m>(&self, stage: Stage, matrices: impl IntoIterator<Item = &'m Matrix>) -> Vector {
-        if self.single(stage) { decode_vector(self.shape, self.tuning, matrices) } else { Vector::Floats }
+        if !self.single(stage) || self.tuning.fused || self.shape.dim < self.tuning.fixed_from {
+            return Vector::Floats;
+        }
+        fixed::vector(matrices.into_iter().flat_map(|matrix| &matrix.parts).map(|part| part.layout.kind))
     }
 
     /// A scratch vector of a row per token, or of the only row there is, and how products take it.
@@ -411,9 +406,9 @@ impl Builder<'_> {
         let vector = self.vector(Stage::Body, [matrix]);
         let (input, buffer) = match vector {
             Vector::Floats => (Input::Plain, activation),
-            Vector::Fixed { .. } => {
+            Vector::Fixed { middle } => {
                 let (input, quantized) = self.input("activation", vector, matrix.cols);
-                let kernel = Quantize { lanes: self.tuning.small_lanes, vector };
+                let kernel = Quantize { lanes: self.tuning.small_lanes, middle };
                 let params = QuantizeParams { quads: params.quads, most: vector.most(), apart: vector.apart() };
                 let label = format!("blk.{layer}.ffn_quantize");
                 self.plan.push(Stage::Body, label, kernel, &params, &[activation, quantized]);

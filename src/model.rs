@@ -52,7 +52,7 @@ pub struct LoadOptions<'a> {
     pub first_capacity: Option<usize>,
     /// What the KV cache holds.
     pub kv: KvType,
-    /// What products of decode take their input as.
+    /// What products of a single row read.
     pub activations: Activations,
     /// Most bytes to use on the device; `None` does not check.
     pub memory: Option<u64>,

@@ -22,25 +22,28 @@ impl DeviceClass {
     }
 }
 
-/// What products of decode take their input as: a choice of the caller's.
+/// What products of a single row, those of decode and the head's, read: a choice of the caller's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Activations {
-    /// In fixed point of at most eleven bits, a scale per 32, where that is faster; in f32 elsewhere.
+    /// Fixed point where that is faster, f32 elsewhere.
     #[default]
     Auto,
-    /// In f32.
+    /// F32.
     F32,
+    /// Fixed point for small models too, where kernels for drivers on the CPU run and the weights allow it; f32 elsewhere.
+    Fixed,
 }
 
 impl Activations {
     /// Every choice, the default first.
-    pub const ALL: [Self; 2] = [Self::Auto, Self::F32];
+    pub const ALL: [Self; 3] = [Self::Auto, Self::F32, Self::Fixed];
 
     /// The name that the command line takes.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::F32 => "f32",
+            Self::Fixed => "fixed",
         }
     }
 }
@@ -73,8 +76,8 @@ pub struct Tuning {
     /// Whether products of decode prepare their own input, norm or combined splits: a dispatch less, and work done once
     /// per workgroup.
     pub fused: bool,
-    /// Width of a model from which products of decode take their input in fixed point, where their weights allow it. What
-    /// smaller ones would gain is lost among their dispatches.
+    /// Width of a model from which products of a single row read fixed point, where their weights allow it and they do not
+    /// prepare their own input. What smaller ones would gain is lost among their dispatches.
     pub fixed_from: usize,
     /// Lanes of small kernels: norm and embedding.
     pub small_lanes: usize,
@@ -95,6 +98,7 @@ impl Tuning {
         let fixed_from = match activations {
             Activations::Auto => self.fixed_from,
             Activations::F32 => usize::MAX,
+            Activations::Fixed => 0,
         };
         Self { kv, fixed_from, ..self }
     }
@@ -128,11 +132,9 @@ impl Tuning {
                 class,
                 tier,
                 kv: KvType::F16,
-                // The rows of a workgroup.
-                tile: 8 * lanes_of(texels),
+                tile: on_cpu(texels).rows(),
                 store: Store::Texels(texels),
-                // With eight rows a lane loads less of the input for each.
-                matvec: Shares { row_lanes: lanes_of(texels), ksplit: 1, sets: 2 },
+                matvec: on_cpu(texels),
                 matmul_lanes: lanes_of(texels),
                 attention_lanes: 8,
                 attention_keys: 32,
@@ -150,6 +152,11 @@ impl Tuning {
             },
         }
     }
+}
+
+/// With eight rows a lane loads less of the input for each.
+const fn on_cpu(texels: Texels) -> Shares {
+    Shares { row_lanes: lanes_of(texels), ksplit: 1, sets: 2 }
 }
 
 /// Lanes that drivers on the CPU compute at once: lavapipe eight, SwiftShader four.

@@ -14,7 +14,7 @@ use llamita::pace::MOST_LOOK_AHEAD;
 use llamita::source::{Bytes, File, Source};
 use llamita::tokenizer::Tokenizer;
 use llamita::weights::{Matrices, WeightTypes};
-use llamita::{Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, Sampling};
+use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, Sampling};
 use pollster::block_on;
 
 fn load(name: &str, options: LoadOptions) -> llamita::Result<Model> {
@@ -51,11 +51,13 @@ fn the_budget_is_what_is_allocated() {
         ("random-q4_0-untied-h64.gguf", 64, Some(32), KvType::F16),
         ("random-f32-h64.gguf", 256, Some(1), KvType::F32),
     ] {
-        let options = LoadOptions { context: Some(context), first_capacity, kv, ..Default::default() };
-        let model = load(name, options).unwrap_or_else(|e| panic!("{e}"));
-        let (budget, peak) = (model.budget().total(), peak(&model, 3));
-        println!("{name}, context {context}: budget {budget}, peak {peak}");
-        assert!(peak <= budget && budget - peak < READBACK, "{name}: budget {budget}, peak {peak}");
+        for activations in [Activations::Auto, Activations::Fixed] {
+            let options = LoadOptions { context: Some(context), first_capacity, kv, activations, ..Default::default() };
+            let model = load(name, options).unwrap_or_else(|e| panic!("{e}"));
+            let (budget, peak) = (model.budget().total(), peak(&model, 3));
+            println!("{name}, context {context}, {activations:?}: budget {budget}, peak {peak}");
+            assert!(peak <= budget && budget - peak < READBACK, "{name}: budget {budget}, peak {peak}");
+        }
     }
 }
 

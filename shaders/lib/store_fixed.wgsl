@@ -1,16 +1,11 @@
-// Rows of y in fixed point: lib/fixed_block.wgsl. A lane stores a block.
+// Rows of y in fixed point: lib/fixed_block.wgsl. A lane stores a block. A kernel that stores so has quads, most and apart in
+// its params, and says what a quad is: value(at, quad), where at is what the row needs for that (Origin).
 
 // [rows][k / 32][5]
 @group(0) @binding(BINDING) var<storage, read_write> ROLE: array<vec4<u32>>;
 
-// The largest sum of two or four numbers, without their signs, that become one sum of products.
-fn largest_sum(quad: vec4<f32>) -> f32 {
-    let pairs = abs(quad.xy) + abs(quad.zw);
-    return select(pairs.x + pairs.y, max(pairs.x, pairs.y), params.apart == 1u);
-}
-
-fn is_number(quad: vec4<f32>) -> bool {
-    return all((bitcast<vec4<u32>>(quad) & vec4<u32>(0x7f800000u)) != vec4<u32>(0x7f800000u));
+fn is_number(v: f32) -> bool {
+    return (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u;
 }
 
 // Two quads: their words, and what they add to the sum.
@@ -27,12 +22,15 @@ fn two_quads(a: vec4<f32>, b: vec4<f32>, inverse: f32) -> Two {
 // Values are computed twice, in loops: drivers that compile for the CPU take long for what is written out.
 fn store_block(row: u32, block: u32, at: Origin) {
     let first = 8u * block;
+    var total = 0.0;
+    // The largest sum of two or four numbers, without their signs, that become one sum of products.
     var largest = 0.0;
-    var numbers = true;
     for (var q = 0u; q < 8u; q++) {
-        let x = value(at, first + q);
-        largest = max(largest, largest_sum(x));
-        numbers = numbers && is_number(x);
+        let x = abs(value(at, first + q));
+        let pairs = x.xy + x.zw;
+        let sum = pairs.x + pairs.y;
+        total += sum;
+        largest = max(largest, select(sum, max(pairs.x, pairs.y), params.apart == 1u));
     }
     let inverse = select(0.0, params.most / largest, largest > 1e-30);
     let to = (row * (params.quads / 8u) + block) * 5u;
@@ -42,8 +40,8 @@ fn store_block(row: u32, block: u32, at: Origin) {
         ROLE[to + i] = two.words;
         sums += select(vec2<i32>(two.sum, 0), vec2<i32>(0, two.sum), i >= 2u);
     }
-    // A block that holds something that is no number is no number.
-    let scale = select(0x7fc00000u, bitcast<u32>(largest / params.most), numbers);
+    // A block that holds something that is no number, or numbers that are too large to sum, is no number.
+    let scale = select(0x7fc00000u, bitcast<u32>(largest / params.most), is_number(total));
     ROLE[to + 4u] = vec4<u32>(scale, bitcast<vec2<u32>>(sums), 0u);
 }
 

@@ -1,4 +1,5 @@
-// Rows of y as they are.
+// Rows of y as they are. A kernel that stores so has quads in its params, and says what a quad is: value(at, quad), where at
+// is what the row needs for that (Origin).
 
 // [rows][k]
 @group(0) @binding(BINDING) var<storage, read_write> ROLE: array<vec4<f32>>;

@@ -31,8 +31,8 @@ pub struct ModelArgs {
     /// Numbers of the KV cache: halves, or f32 in twice the bytes
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     pub kv: KvType,
-    /// What products of decode read: f32, or numbers of eleven bits, 32 to a scale, where that is faster: on drivers that run
-    /// on the CPU, for models from 1B on (auto)
+    /// What decode's products read: f32, or fixed point, 32 whole numbers to a scale, where that is faster, which is on
+    /// lavapipe for models from 1B on (auto), or for small models too (fixed)
     #[arg(long, value_parser = activations_parser(), default_value = "auto")]
     pub activations: Activations,
     /// Most bytes to take on the device, as 800000000, 512M or 2G (K, M, G count in steps of 1024); without it, what the

@@ -7,8 +7,7 @@ use std::sync::atomic::Ordering;
 use clap::Args;
 use llamita::bench::{Kind, Run, finish, median, random_ids, run};
 use llamita::kernel::round_up;
-use llamita::kernels::fixed::Vector;
-use llamita::llama::decode_vector;
+use llamita::llama::session_plans;
 use llamita::pack::BLOCK;
 use llamita::weights::{LayerMatrices, Matrix};
 use llamita::{Device, Model, Sampling, Session};
@@ -249,11 +248,10 @@ fn bytes_per_token(model: &Model, kind: Kind, tokens: usize, depth: usize) -> (f
     }
 }
 
-/// What products of decode read: `fixed` where any of them reads numbers of eleven bits, 32 to a scale.
+/// What products of a single row read: `fixed` where any of them reads fixed point.
 fn activations(model: &Model) -> &'static str {
-    let (shape, matrices, tuning) = (model.shape(), model.matrices(), model.tuning());
-    let mut products = matrices.layers.iter().flat_map(LayerMatrices::iter).chain([matrices.head()]);
-    let fixed = products.any(|matrix| decode_vector(shape, tuning, [matrix]) != Vector::Floats);
+    let [decode, _] = session_plans(model.shape(), model.matrices(), model.tuning(), 1);
+    let fixed = decode.steps.iter().any(|step| step.kernel.label().contains("/fixed/"));
     if fixed { "fixed" } else { "f32" }
 }
 

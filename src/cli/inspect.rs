@@ -43,7 +43,7 @@ pub struct Inspect {
     /// Numbers of the KV cache to count the bytes for
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     kv: KvType,
-    /// What products of decode read, as commands that run the model take it; of interest with --software
+    /// What decode's products read, as commands that run the model take it; of interest with --software
     #[arg(long, value_parser = activations_parser(), default_value = "auto")]
     activations: Activations,
     /// Lists every buffer on the device with its bytes, and what the host takes at most

@@ -12,7 +12,7 @@ use crate::pack::{ROW_ALIGN, Store};
 pub enum Input {
     /// A vector as it is.
     Plain,
-    /// A vector in fixed point; only where the weights are texels.
+    /// A vector in fixed point; a texture, as the weights are.
     Fixed,
     /// RMSNorm of the residual stream.
     Norm,
@@ -40,7 +40,7 @@ pub struct Shares {
 
 impl Shares {
     /// Rows of a workgroup.
-    fn rows(self) -> usize {
+    pub const fn rows(self) -> usize {
         self.row_lanes * self.sets * linear::ROWS_PER_SET
     }
 }
@@ -52,7 +52,7 @@ pub struct Matvec {
     pub weights: WeightType,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
-    /// Where the weights lie, and a plain input.
+    /// Where the weights lie, and an input that is not prepared here.
     pub store: Store,
     /// Where x comes from.
     pub input: Input,
@@ -111,7 +111,7 @@ impl Kernel for Matvec {
             (Input::Plain, store) => super::add_x(floats(source), store, shares_input)
                 .with(include_str!("../../shaders/lib/input_plain.wgsl")),
             (Input::Fixed, Store::Texels(how)) => fixed::add_input(source, self.weights, how, shares_input),
-            (Input::Fixed, Store::Buffer) => unreachable!("{}: no driver would gain", self.label()),
+            (Input::Fixed, Store::Buffer) => unreachable!("{}: fixed point comes in texels", self.label()),
             (Input::Norm, _) => floats(source).with(include_str!("../../shaders/lib/input_norm.wgsl")),
             (Input::Combine { heads, head_dim, splits }, _) => add_combine_to(floats(source), heads, head_dim, splits)
                 .with(include_str!("../../shaders/lib/input_combine.wgsl")),

@@ -10,9 +10,9 @@ uniform! {
     pub struct QuantizeParams {
         /// Quads of x, padded.
         quads: u32,
-        /// In fixed point, [`Vector::most`]; 0 in f32.
+        /// [`Vector::most`]
         most: f32,
-        /// And [`Vector::apart`].
+        /// [`Vector::apart`]
         apart: u32,
     }
 }
@@ -22,8 +22,14 @@ uniform! {
 pub struct Quantize {
     /// Lanes of a workgroup.
     pub lanes: usize,
-    /// What it makes.
-    pub vector: Vector,
+    /// Half the range of the widest weights that read it.
+    pub middle: u32,
+}
+
+impl Quantize {
+    fn vector(&self) -> Vector {
+        Vector::Fixed { middle: self.middle }
+    }
 }
 
 impl Kernel for Quantize {
@@ -32,12 +38,12 @@ impl Kernel for Quantize {
     }
 
     fn label(&self) -> String {
-        format!("quantize/{}{}", self.lanes, self.vector.mark())
+        format!("quantize/{}{}", self.lanes, self.vector().mark())
     }
 
     fn source(&self) -> Source {
         let source = SlotShape::FIRST.add_to(Source::new(include_str!("../../shaders/quantize.wgsl")));
-        self.vector.add_to(source.size("LANES", self.lanes).with(super::lanes(false)), 3)
+        self.vector().add_to(source.size("LANES", self.lanes).with(super::lanes(false)), 3)
     }
 
     fn lanes(&self) -> u32 {
@@ -51,7 +57,7 @@ impl Kernel for Quantize {
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let params: QuantizeParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
         let k = params.quads as usize * 4;
-        vec![Arg::read("x", 2, Element::Vec4F32, k), self.vector.arg(3, 1, k)]
+        vec![Arg::read("x", 2, Element::Vec4F32, k), self.vector().arg(3, 1, k)]
     }
 
     fn grid(&self, params: &[u32], _active: Active) -> [u32; 2] {
@@ -71,6 +77,6 @@ impl Kernel for Quantize {
     fn oracle(&self, call: &Call) {
         let params: QuantizeParams = call.params();
         let x: Vec<f64> = call.floats(0)[..params.quads as usize * 4].iter().map(|v| f64::from(*v)).collect();
-        self.vector.store(call, 1, 0, &x);
+        self.vector().store(call, 1, 0, &x);
     }
 }

@@ -187,7 +187,8 @@ impl<'s> Reply<'s> {
     }
 
     /// Goes on where the device was lost, or ran out of memory: [`Session::resume`], then the pieces that would have come
-    /// next, with the same draws. What was under way on the lost device is computed again.
+    /// next, with the same draws. What was under way on the lost device is computed again. Where decode reads fixed point
+    /// ([`Activations`](crate::Activations)), ids that are all but equally likely may come out otherwise.
     ///
     /// # Errors
     /// As [`Session::resume`]; the reply stays where it is, and this may be called again.

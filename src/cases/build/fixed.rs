@@ -16,8 +16,19 @@ use crate::kernels::{Combine, Matvec, Quantize, Rmsnorm, SlotShape};
 use crate::pack::{BLOCK, Layout};
 use crate::tuning::Tuning;
 
-/// The vectors of types of two, of four and of six bits.
-const VECTORS: [Vector; 3] = [Vector::Fixed { middle: 2 }, Vector::Fixed { middle: 8 }, Vector::Fixed { middle: 32 }];
+/// Half the ranges of types of two, of four and of six bits.
+const MIDDLES: [u32; 3] = [2, 8, 32];
+
+/// Quads whose sums are as far from zero as they get: in the upper half of a word, in the lower half, with different signs.
+const EXTREMES: [(&str, [f64; 4]); 7] = [
+    ("positive", [1.0; 4]),
+    ("negative", [-1.0; 4]),
+    ("low positive", [0.0, 0.0, 1.0, 1.0]),
+    ("low negative", [0.0, 0.0, -1.0, -1.0]),
+    ("high alone", [1.0, 1.0, 0.0, 0.0]),
+    ("high against low", [1.0, 1.0, -1.0, 0.0]),
+    ("one alone", [0.0, 0.0, 0.0, -1.0]),
+];
 
 /// Every case that a device of this tuning can run.
 pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
@@ -35,16 +46,23 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
             }
         }
         for (name, quants) in [("least", 0x00), ("most", 0xff)] {
-            for (sign, x) in [("positive", 1.0), ("negative", -1.0)] {
+            for (shape, quad) in EXTREMES {
                 let s = Sizes { cols: 256, ..super::TINY };
-                let x = fixed::pack(&[x; 256], middle);
+                let x = fixed::pack(&quad.repeat(64), middle);
                 let rows = |layout: &Layout| extreme_rows(layout, quants);
-                matvec(tuning, kind, (s, Output::Logits), &format!(", {name} of {sign}"), rows, x, cases);
+                matvec(tuning, kind, (s, Output::Logits), &format!(", {name} of {shape}"), rows, x, cases);
+            }
+            // A vector that wider weights read too.
+            for wider in [16, 32].into_iter().filter(|wider| *wider > middle) {
+                let s = Sizes { cols: 256, ..super::TINY };
+                let x = fixed::pack(&[-1.0; 256], wider);
+                let rows = |layout: &Layout| extreme_rows(layout, quants);
+                matvec(tuning, kind, (s, Output::Logits), &format!(", {name} beside {wider}"), rows, x, cases);
             }
         }
     }
-    for vector in VECTORS {
-        vectors(tuning, vector, cases);
+    for middle in MIDDLES {
+        vectors(tuning, middle, cases);
     }
 }
 
@@ -101,7 +119,8 @@ fn matvec(
 
 /// What stores such vectors: of one block, of some, of many, of tiny and of large numbers; and with blocks that hold
 /// nothing but zeros, or what is no number.
-fn vectors(tuning: &Tuning, vector: Vector, cases: &mut Vec<Case>) {
+fn vectors(tuning: &Tuning, middle: u32, cases: &mut Vec<Case>) {
+    let vector = Vector::Fixed { middle };
     let (lanes, subgroups) = (tuning.small_lanes, tuning.tier.subgroups());
     for (dim, scale) in [(8, 1.0), (172, 1e-4), (2048, 3000.0)] {
         let random = &mut Random::new(cases.len());
@@ -120,10 +139,13 @@ fn vectors(tuning: &Tuning, vector: Vector, cases: &mut Vec<Case>) {
             x[190] = f32::INFINITY.to_bits();
             x[200] = f32::NEG_INFINITY.to_bits();
             x[256..288].fill(1e-38f32.to_bits());
+            x[288..320].fill(2e-30f32.to_bits());
+            x[320..352].fill(3e38f32.to_bits());
+            x[352] = 3e38f32.to_bits();
         }
         let params = QuantizeParams { quads, most, apart };
         let buffers = vec![x, y()];
-        cases.push(case(&dim.to_string(), Quantize { lanes, vector }, words(&params), slot(1, 1, 8, 0, 8), buffers));
+        cases.push(case(&dim.to_string(), Quantize { lanes, middle }, words(&params), slot(1, 1, 8, 0, 8), buffers));
     }
     for (heads, head_dim, attend) in [(2, 8, 1), (5, 24, 600), (32, 64, 9000)] {
         let random = &mut Random::new(cases.len());
