@@ -8,7 +8,7 @@ use llamita::source::{Bytes, File, Source};
 use llamita::{DeviceChoice, LoadOptions, Model, Tier};
 
 use super::args::ModelArgs;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::{memory, output};
 
 static BUNDLED: &[u8] = include_bytes!("../../models/llamita-stories.gguf");
@@ -64,5 +64,6 @@ pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
         bar.finish_and_clear();
     }
     let model = loaded.map_err(|error| Failure::with(&file, error))?;
+    failure::remember(&model);
     Ok(Loaded { model, source, file, load_ms: started.elapsed().as_secs_f64() * 1e3 })
 }
