@@ -115,6 +115,9 @@ fn limits_are_shown_and_kept() {
         }
     }
     assert_eq!(generate(&["--limits", "mali-g715", "--device", "cpu"]).object()["device"], "CPU");
+    let inspect = |limits: &str| run(&["inspect", BUNDLED, "--limits", limits]).ok();
+    assert!(inspect("iphone-a14").contains("limits         iphone-a14: fits the 2.0 GiB that it may take"));
+    assert!(inspect("webgpu-min").contains("webgpu-min: no limit of memory is known"));
     // The tier that a plan takes by itself is the profile's.
     let plan = run(&["inspect", BUNDLED, "--plan", "--limits", "iphone-a17"]).ok();
     assert!(plan.contains("attention/f16"), "{plan}");
