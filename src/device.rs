@@ -55,6 +55,13 @@ pub enum Device {
     Cpu,
 }
 
+/// What would be faster than the oracles, where there is no GPU.
+#[cfg(target_arch = "wasm32")]
+const HELP: &str = "a browser with WebGPU is many times faster";
+#[cfg(not(target_arch = "wasm32"))]
+const HELP: &str =
+    "a Vulkan driver is several times faster, even Mesa's for the CPU (Debian, Ubuntu: mesa-vulkan-drivers)";
+
 impl Device {
     /// Opens what was chosen, in the given tier or the best one. Where `Auto` finds no adapter, the answer is the CPU.
     ///
@@ -69,7 +76,7 @@ impl Device {
         match (opened, choice) {
             (Ok(gpu), _) => Ok(Self::Gpu(gpu)),
             (Err(error), DeviceChoice::Auto) if tier.is_none_or(|tier| tier == Tier::Base) => {
-                log::warn!("{error}; running on the CPU, slowly");
+                log::warn!("{error}; running on the CPU, slowly: {HELP}");
                 Ok(Self::Cpu)
             }
             (Err(error), _) => Err(error),

@@ -4,13 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use half::f16;
-
 use crate::budget::{Budget, Host, Sizes, Slice, UNFLUSHED_BYTES, capacity_for};
 use crate::chat::{ChatTemplate, Date, Message};
 use crate::device::{Compiling, Device, DeviceChoice, Machine, Upload, Weights};
 use crate::error::{Error, Result};
-use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, Vocabulary, WeightType, gguf, tokenizer};
+use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, Vocabulary, gguf, tokenizer};
 use crate::kernel::round_up;
 use crate::kernels::{KvType, Tier};
 use crate::llama::{self, Rows};
@@ -44,6 +42,9 @@ pub struct LoadOptions<'a> {
     /// Where the tokenizer comes from, instead of the checkpoint: any file that [`format::tokenizer`](tokenizer::read)
     /// reads. It may have up to [`MAX_PADDING`] tokens fewer than the model has rows, as padded models do, and never more.
     pub tokenizer: Option<&'a dyn Source>,
+    /// Whether ids are all that the model will be given, so that a checkpoint without a tokenizer will do, and one whose
+    /// tokenizer is broken or not supported, with a warning.
+    pub ids_only: bool,
     /// The tier, where it is not the device's best.
     pub tier: Option<Tier>,
     /// Tokens that a session holds; `None` is the model's own context, up to 4096.
@@ -106,8 +107,8 @@ impl Model {
     /// Reads a checkpoint, opens a device and brings the weights there, in slices of whole rows.
     ///
     /// # Errors
-    /// Where the source cannot be read or is malformed, asks for something unsupported, has no weights or no tokenizer,
-    /// does not fit the memory, or the device fails.
+    /// Where the source cannot be read or is malformed, asks for something unsupported, has no weights or (unless
+    /// [`LoadOptions::ids_only`]) no tokenizer, does not fit the memory, or the device fails.
     pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
         let progress = options.progress.take();
         let (model, tensors, compiling) = Self::begin(source, options).await?;
@@ -153,16 +154,19 @@ impl Model {
         // What is wrong with the file's own tokenizer does not matter where another takes its place.
         let checkpoint = match options.tokenizer {
             Some(_) => gguf::read_model(source).await?,
+            None if options.ids_only => gguf::read_model_first(source).await?,
             None => gguf::read(source).await?,
         };
+        checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
         let parameters = checkpoint.parameters();
         let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
         let (shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
-        let vocabulary = match options.tokenizer {
-            Some(file) => other_vocabulary(file, &shape).await?,
-            None => vocabulary
-                .ok_or_else(|| unsupported("it holds no tokenizer (--tokenizer FILE gives one)".to_owned()))?,
+        let vocabulary = match (options.tokenizer, vocabulary) {
+            (Some(file), _) => other_vocabulary(file, &shape).await?,
+            (None, Some(own)) => own,
+            (None, None) if options.ids_only => Vocabulary::none(),
+            _ => return Err(unsupported("it holds no tokenizer (--tokenizer FILE gives one)".to_owned())),
         };
         if shape.vocabulary > MAX_VOCABULARY {
             return Err(unsupported(format!("a vocabulary of {} (at most {MAX_VOCABULARY})", shape.vocabulary)));
@@ -183,7 +187,13 @@ impl Model {
         let budget = sizes.check(memory)?;
         let capacity = capacity_for(0, first_capacity, context);
         let compiling = device.compile(&llama::session_plans(&shape, &matrices, &tuning, capacity)).await;
-        let tokenizer = Tokenizer::from_vocabulary(&vocabulary)?;
+        let tokenizer = match Tokenizer::from_vocabulary(&vocabulary) {
+            Err(error) if options.ids_only && options.tokenizer.is_none() => {
+                log::warn!("{}: {error} (ignored)", source.name());
+                Tokenizer::from_vocabulary(&Vocabulary::none())?
+            }
+            built => built?,
+        };
         drop(vocabulary);
         let weights = reserve(&device, &matrices, shape.dim).await?;
         let inner = Inner {
@@ -422,27 +432,6 @@ async fn other_vocabulary(source: &dyn Source, shape: &Shape) -> Result<Vocabula
     Ok(vocabulary)
 }
 
-fn all_bytes(tensors: &ModelTensors) -> u64 {
-    let len = |t: &Tensor| t.bytes.end - t.bytes.start;
-    let layers = tensors.layers.iter().flat_map(|l| {
-        [
-            &l.attn_norm,
-            &l.attn_q,
-            &l.attn_k,
-            &l.attn_v,
-            &l.attn_output,
-            &l.ffn_norm,
-            &l.ffn_gate,
-            &l.ffn_up,
-            &l.ffn_down,
-        ]
-    });
-    len(&tensors.token_embd)
-        + len(&tensors.output_norm)
-        + tensors.output.as_ref().map_or(0, len)
-        + layers.map(len).sum::<u64>()
-}
-
 /// Room for every weight. Nothing is read before the device has all of it.
 async fn reserve(device: &Device, matrices: &Matrices, dim: usize) -> Result<Weights> {
     let (mut upload, store) = (Upload::new(device), device.tuning().store);
@@ -494,7 +483,7 @@ impl<'a, 'p> Loader<'a, 'p> {
         weights: Weights,
         progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
     ) -> Self {
-        Self { source, tensors, inner, weights, loaded: 0, total: all_bytes(tensors), unflushed: 0, progress }
+        Self { source, tensors, inner, weights, loaded: 0, total: tensors.bytes(), unflushed: 0, progress }
     }
 
     /// Every weight. What `prime` can compute with those that are there, it computes meanwhile.
@@ -583,10 +572,7 @@ impl<'a, 'p> Loader<'a, 'p> {
     async fn norm(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
         let len = tensor.bytes.end - tensor.bytes.start;
         let bytes = self.source.read_at(tensor.bytes.start, len as usize).await?;
-        let numbers: Vec<f32> = match tensor.kind {
-            WeightType::F16 => bytes.chunks_exact(2).map(|v| f16::from_le_bytes([v[0], v[1]]).to_f32()).collect(),
-            kind => decode_row(kind, &bytes, tensor.cols),
-        };
+        let numbers = decode_row(tensor.kind, &bytes, tensor.cols);
         let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
         words.resize(round_up(words.len(), BLOCK), 0);
         self.weights.write(name, 0, &words);
