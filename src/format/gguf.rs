@@ -391,21 +391,25 @@ fn sampling(metadata: &Metadata<'_>) -> SamplingDefaults {
         if holds(value) {
             return Some(value);
         }
-        metadata.warn(&metadata.malformed(format!("{key} is {value}; expected a number {expected}")));
+        metadata.warn(&metadata.malformed(format!("{key} is {value}; expected {expected}")));
         None
     };
     let integer = |key| metadata.hint(metadata.integer(key));
     // llama.cpp reads a `top_k` of zero or less as "all", and a `penalty_last_n` below zero as "the whole context".
     let all = |value: i128| value.try_into().unwrap_or(u32::MAX);
     SamplingDefaults {
-        temperature: number("general.sampling.temp", |value| value.is_finite() && value >= 0.0, "from 0"),
+        temperature: number(
+            "general.sampling.temp",
+            |value| value.is_finite() && value >= 0.0,
+            "a finite number from 0",
+        ),
         top_k: integer("general.sampling.top_k").filter(|value| *value > 0).map(all),
-        top_p: number("general.sampling.top_p", |value| value > 0.0 && value <= 1.0, "above 0, up to 1"),
-        min_p: number("general.sampling.min_p", |value| (0.0..=1.0).contains(&value), "from 0 to 1"),
+        top_p: number("general.sampling.top_p", |value| value > 0.0 && value <= 1.0, "a number above 0, up to 1"),
+        min_p: number("general.sampling.min_p", |value| (0.0..=1.0).contains(&value), "a number from 0 to 1"),
         repetition_penalty: number(
             "general.sampling.penalty_repeat",
             |value| (0.01..=100.0).contains(&value),
-            "from 0.01 to 100",
+            "a number from 0.01 to 100",
         ),
         penalty_last_n: integer("general.sampling.penalty_last_n").map(all),
     }

@@ -63,6 +63,8 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
         ranks::parse(name, bytes)
     } else if sentence_piece::is(bytes) {
         sentence_piece::parse(name, bytes)
+    } else if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        Err(unsupported(name, "it is UTF-16 text; a tokenizer.json is UTF-8".to_owned()))
     } else {
         let begin = bytes[..bytes.len().min(16)].escape_ascii();
         Err(unsupported(

@@ -307,7 +307,9 @@ pub(super) fn divide_frequencies(name: &str, shape: &mut Shape, kind: WeightType
     let values = bytes.chunks_exact(kind.block_bytes()).map(number);
     for (pair, (frequency, divisor)) in shape.rope_frequencies.iter_mut().zip(values).enumerate() {
         if !(divisor.is_finite() && divisor > 0.0) {
-            return Err(malformed(format!("element {pair} of {ROPE_FREQS} is {divisor}; expected a positive number")));
+            return Err(malformed(format!(
+                "element {pair} of {ROPE_FREQS} is {divisor}; expected a finite number above 0"
+            )));
         }
         *frequency /= f64::from(divisor);
     }

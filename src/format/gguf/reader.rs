@@ -497,7 +497,9 @@ impl<'a> Metadata<'a> {
             .ok()
             .filter(|value| value.is_power_of_two() && value.is_multiple_of(8))
             .map(u64::from)
-            .ok_or_else(|| self.malformed(format!("general.alignment is {value}; expected a power of two from 8")))
+            .ok_or_else(|| {
+                self.malformed(format!("general.alignment is {value}; expected a power of two from 8 to 2^31"))
+            })
     }
 }
 

@@ -25,10 +25,11 @@ pub(super) fn check_alone(
     tensor_count: u64,
     count: usize,
 ) -> Result<(), Stop> {
-    let (said, number) = (said(metadata)?, number(metadata)?);
+    let said = said(metadata)?;
     if count > 1 || said == 1 {
         return Ok(());
     }
+    let number = number(metadata)?;
     let alignment = metadata.alignment()?;
     let end = match Tensors::read(cursor, tensor_count, alignment) {
         Ok(tensors) => tensors.end().unwrap_or(cursor.position()).next_multiple_of(alignment),
@@ -50,15 +51,19 @@ pub(super) fn check_alone(
 
 /// Refuses a part of a split file that came alone, or in the place of another.
 pub(super) fn check(metadata: &Metadata<'_>, index: usize, count: usize) -> Result<()> {
-    let (said, number) = (said(metadata)?, number(metadata)?);
-    if count == 1 && said > 1 {
+    let said = said(metadata)?;
+    if count == 1 && said == 1 {
+        return Ok(());
+    }
+    let number = number(metadata)?;
+    if count == 1 {
         return Err(metadata.unsupported(format!(
             "it is part {} of {said} (split.no, split.count) and came alone; parts are found by their names, which end in \
              -00001-of-{said:05}.gguf and so on",
             number + 1
         )));
     }
-    if said == 1 && count > 1 {
+    if said == 1 {
         return Err(metadata.malformed(format!(
             "it was not split (split.count is 1, or missing), and was given as part {} of {count}; a whole file has \
              another name than -{:05}-of-{count:05}.gguf",
@@ -71,7 +76,7 @@ pub(super) fn check(metadata: &Metadata<'_>, index: usize, count: usize) -> Resu
             metadata.malformed(format!("split.count is {said}, and it was given as part {} of {count}", index + 1))
         );
     }
-    if count > 1 && number != index as i128 {
+    if number != index as i128 {
         return Err(metadata.malformed(format!(
             "it is part {} of {count} (split.no is {number}), and was given as part {}",
             number + 1,
@@ -81,13 +86,16 @@ pub(super) fn check(metadata: &Metadata<'_>, index: usize, count: usize) -> Resu
     Ok(())
 }
 
-/// Refuses parts that hold fewer tensors, or more, than were split.
+/// Refuses parts that hold fewer tensors, or more, than were split. A file that was not split needs no such number.
 pub(super) fn check_tensors(metadata: &Metadata<'_>, found: usize, parts: usize) -> Result<()> {
-    match metadata.integer("split.tensors.count")?.filter(|said| *said != found as i128) {
-        Some(said) => {
-            let of = if parts == 1 { "it holds".to_owned() } else { format!("its {parts} parts hold") };
-            Err(metadata.malformed(format!("split.tensors.count is {said}, and {of} {found} tensors")))
-        }
-        None => Ok(()),
+    let said = metadata.integer("split.tensors.count");
+    let said = if parts == 1 { metadata.hint(said) } else { said? };
+    let Some(said) = said.filter(|said| *said != found as i128) else { return Ok(()) };
+    let of = if parts == 1 { "it holds".to_owned() } else { format!("its {parts} parts hold") };
+    let error = metadata.malformed(format!("split.tensors.count is {said}, and {of} {found} tensors"));
+    if parts > 1 {
+        return Err(error);
     }
+    metadata.warn(&error);
+    Ok(())
 }
