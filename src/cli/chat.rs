@@ -312,7 +312,7 @@ impl Conversation {
     async fn stream(&mut self) -> Result<(Outcome, usize), Failure> {
         let reply = self.session.reply(&self.messages, self.sampling.clone());
         let reply = reply.map_err(|error| match error {
-            Error::Template { .. } => Failure::with(&self.template, error),
+            Error::Template { .. } | Error::TemplateTooCostly { .. } => Failure::with(&self.template, error),
             _ => Failure::with(&self.file, error),
         })?;
         let dropped = reply.dropped();
