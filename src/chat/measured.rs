@@ -3,8 +3,9 @@
 //! minijinja counts the strings and lists that a template makes. It does not count that a list stands in another many
 //! times, and so on, which takes little until it is printed. So a template is changed before minijinja reads it: behind
 //! every operand stands a filter that fails where a value is too large to be printed or copied. Operators become filters
-//! too: `x + y` is `x|__measured|__add(y|__measured)`. At the beginning of each loop and macro stands `{% do __tick(n) %}`,
-//! which pays for the text in it and looks at the clock. Lines stay lines, and [`Measured::original`] gives positions back.
+//! too: `x + y` is `x|__measured|__add(y|__measured)`. At the beginning of each loop and macro stands
+//! `{% if n|__tick %}{% endif %}`, which pays for the text in it and looks at the clock. Lines stay lines, and
+//! [`Measured::original`] gives positions back.
 //!
 //! `{% generation %}`, by which Hugging Face marks what a model is trained on, becomes a block that does nothing, and so
 //! does `{% block %}`.
@@ -28,7 +29,8 @@ const MEASURED: &str = "|__measured";
 const MADE: &str = "|__made";
 /// Stands for `cycle` of a loop, whose own panics without values.
 const CYCLE: &str = "index0|__cycle";
-const TICK: &str = "__tick";
+/// Does nothing at the beginning of a loop, but costs something.
+const TICK: &str = "|__tick";
 
 /// A place in a template, and what stands there instead.
 type Edit = (Range<usize>, Cow<'static, str>);
@@ -84,7 +86,7 @@ impl Measured {
                 "endfor" | "endmacro" | "endcall" => {
                     if let Some((tick, bytes)) = loops.pop() {
                         let mark = edits[tick].1.clone();
-                        edits[tick].1 = Cow::Owned(format!("{{% do {TICK}({bytes}) {mark}%}}"));
+                        edits[tick].1 = Cow::Owned(format!("{{% if {bytes}{TICK} %}}{{% endif {mark}%}}"));
                     }
                 }
                 _ => {}
@@ -134,9 +136,9 @@ impl Measured {
             values.get(at.checked_rem(values.len()).unwrap_or(0)).cloned().ok_or_else(none)
         });
         let clock = deadline.clone();
-        environment.add_function(TICK, move |state: &State, bytes: usize| {
+        environment.add_filter(&TICK[1..], move |state: &State, bytes: usize| {
             clock.check()?;
-            budget::charge(state, bytes)
+            budget::charge(state, bytes).map(|()| false)
         });
     }
 }

@@ -317,7 +317,7 @@ impl Conversation {
         })?;
         let dropped = reply.dropped();
         if dropped > 0 {
-            output::note(&format!("(the context is full: the {dropped} oldest messages are left out)"));
+            output::note(&format!("(the conversation is too long: the {dropped} oldest messages are left out)"));
         }
         let mut resuming = Resuming::new(self.source.as_ref());
         let outcome = stream(reply, &mut resuming, &mut stdout(), !self.json).await?;
