@@ -1,6 +1,6 @@
 //! The `tokenizer.*` keys.
 
-use crate::error::Result;
+use crate::error::{Error, Result, printable};
 use crate::format::vocabulary::{MAX_MERGES, MAX_TOKENS, Named, end_of_generation, find_bytes, is_merge};
 use crate::format::{MergeOrder, PRE_TOKENIZERS, PreTokenizer, TokenType, Vocabulary, VocabularyKind, byte_of};
 
@@ -8,6 +8,9 @@ use super::reader::Metadata;
 
 /// A token that only Llama 3's vocabulary has, in files that were written before `tokenizer.ggml.pre` was.
 const LLAMA_3_TOKEN: &str = "<|begin_of_text|>";
+
+/// Most characters of the name of a rule that an error shows.
+const SHOWN_NAME: usize = 60;
 
 /// The vocabulary of a file, or `None` where it has no tokenizer.
 pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> {
@@ -44,11 +47,9 @@ pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> 
         eos: id("tokenizer.ggml.eos_token_id")?,
         eot: id("tokenizer.ggml.eot_token_id")?,
         eom: id("tokenizer.ggml.eom_token_id")?,
-        between: [
-            id("tokenizer.ggml.fim_pad_token_id")?,
-            id("tokenizer.ggml.fim_rep_token_id")?,
-            id("tokenizer.ggml.fim_sep_token_id")?,
-        ],
+        // No text needs these, so one that is wrong is as if it were not there.
+        between: ["fim_pad", "fim_rep", "fim_sep"]
+            .map(|name| id(&format!("tokenizer.ggml.{name}_token_id")).ok().flatten()),
         unknown: id("tokenizer.ggml.unknown_token_id")?,
     };
     if sentence_piece {
@@ -93,12 +94,17 @@ fn pre_tokenizer(metadata: &Metadata<'_>, tokens: &[String]) -> Result<&'static 
         false => "default",
     });
     let Some(pre) = PreTokenizer::of(name) else {
-        let known: Vec<&str> = PRE_TOKENIZERS.iter().flat_map(PreTokenizer::names).collect();
-        return Err(metadata.unsupported(format!(
+        let name = printable(name, SHOWN_NAME);
+        let mut error = metadata.unsupported(format!(
             "tokenizer.ggml.pre is \"{name}\", and how that cuts text into words is not known (--tokenizer FILE gives \
-             another tokenizer); known are {}",
-            known.join(", ")
-        )));
+             another tokenizer); known are "
+        ));
+        // They are more than fit the text of a file that an error may show.
+        if let Error::Unsupported { reason, .. } = &mut error {
+            let known: Vec<&str> = PRE_TOKENIZERS.iter().flat_map(PreTokenizer::names).collect();
+            reason.push_str(&known.join(", "));
+        }
+        return Err(error);
     };
     if given.is_none() {
         log::warn!(
