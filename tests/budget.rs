@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use llamita::budget::{Host, Use};
-use llamita::format::gguf;
+use llamita::format::{PRE_TOKENIZERS, VocabularyKind, gguf};
 use llamita::limits::WEBGPU_BINDING_BYTES;
 use llamita::pace::MOST_LOOK_AHEAD;
 use llamita::source::{Bytes, File, Source};
@@ -194,6 +194,29 @@ fn llama_3s_tokenizer_takes_no_more_than_its_budget() {
     assert!(read <= header + texts && 3 * read > header + texts, "{read} bytes, {header} and {texts} announced");
     assert!(built <= bound && 3 * built > bound, "{built} bytes, {bound} announced");
     drop(tokenizer);
+}
+
+#[test]
+fn every_rule_for_words_keeps_to_the_budget() {
+    let file = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/random-q4_0-h64.gguf"));
+    let checkpoint = block_on(gguf::read(&file.expect("it is there"))).expect("it parses");
+    let (shape, tensors) = checkpoint.model.expect("a model");
+    let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), 8);
+    let mut vocabulary = checkpoint.vocabulary.expect("a vocabulary");
+    for row in &PRE_TOKENIZERS {
+        let VocabularyKind::ByteLevelBpe { split, .. } = &mut vocabulary.kind else { panic!("it is byte-level") };
+        *split = row.split;
+        let host = Host::new(&tensors, &matrices, Some(&vocabulary));
+        let bound = host.items().iter().find(|item| item.name == "tokenizer").expect("it takes some").bytes;
+        let text = "It'S 12345 words, é你 ᏣᎳᎩ\n\n  x!".repeat(3);
+        let (ids, taken) = heap::peak(|| {
+            let tokenizer = Tokenizer::from_vocabulary(&vocabulary).expect("it builds");
+            tokenizer.words(&text).expect("words").len()
+        });
+        let name = row.names().next().expect("a name");
+        println!("{name}: {taken} of {bound}");
+        assert!(taken as u64 <= bound, "{name}: {taken} bytes for {ids} words, {bound} were announced");
+    }
 }
 
 /// Bytes that are copied to whoever reads them.
