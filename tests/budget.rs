@@ -23,6 +23,9 @@ use pollster::block_on;
 use PlanChoice::Software;
 use engine::GPU_PLAN;
 
+/// Of any plan: how matrices are cut changes little of what the host takes.
+const CUT: Cut = Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES };
+
 fn load(name: &str, plan: PlanChoice, options: LoadOptions) -> llamita::Result<Model> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     let source = File::open(path).expect("the fixture is there");
@@ -184,7 +187,7 @@ fn llama_3s_tokenizer_takes_no_more_than_its_budget() {
         tensor.bytes.start = len;
     }
     (tensors.token_embd.bytes.start, tensors.output_norm.bytes.start) = (len, len);
-    let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES });
+    let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), CUT);
     let host = Host::new(&tensors, &matrices, Some(&vocabulary));
     let of = |name: &str| {
         host.items().iter().filter(|item| item.name.starts_with(name)).map(|item| item.bytes as usize).sum::<usize>()
@@ -201,7 +204,7 @@ fn every_rule_for_words_keeps_to_the_budget() {
     let file = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/random-q4_0-h64.gguf"));
     let checkpoint = block_on(gguf::read(&file.expect("it is there"))).expect("it parses");
     let (shape, tensors) = checkpoint.model.expect("a model");
-    let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), 8);
+    let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), CUT);
     let mut vocabulary = checkpoint.vocabulary.expect("a vocabulary");
     for row in &PRE_TOKENIZERS {
         let VocabularyKind::ByteLevelBpe { split, .. } = &mut vocabulary.kind else { panic!("it is byte-level") };

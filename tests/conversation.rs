@@ -164,7 +164,7 @@ fn the_oldest_turns_go_when_the_context_is_full() {
 /// A template whose cost grows with the fourth power of the messages goes on with the newest of them.
 #[test]
 fn the_oldest_turns_go_when_the_template_costs_too_much() {
-    let model = model(DeviceChoice::Cpu, 256);
+    let model = model(&Engine::cpu(GPU_PLAN), 256);
     let mut session = session(&model);
     let loops = ["{% for a in messages %}".repeat(4), "{% endfor %}".repeat(4)].concat();
     let source = [&loops, "{{ messages | length }} {{ messages[0].content }} {{ messages[-1].content }}"].concat();
