@@ -307,6 +307,7 @@ fn templates_that_fail_say_where() {
         ("{{ ('{0:1000}' * 1000000).format(1) }}", 1, "more time or memory"),
         ("{{ ('{0:f}' * 600000).format(1e308) }}", 1, "more time or memory"),
         ("{{ ('%1000d' * 1000) % (1,) }}", 1, "fewer values"),
+        ("{{ ('a-' * 1000000) | wordwrap(1) }}", 1, "more time or memory"),
         ("{{ 'a' | center(100000000000) }}", 1, "more time or memory"),
         ("{{ 'a'.zfill(100000000000) }}", 1, "more time or memory"),
         ("{{ '\t'.expandtabs(100000000000) }}", 1, "more time or memory"),

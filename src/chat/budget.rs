@@ -25,13 +25,16 @@ const STEPS_PER_BYTE: u64 = 16;
 const TIME: Duration = Duration::from_secs(2);
 
 /// Questions between two looks at the clock.
-const CLOCK_INTERVAL: u32 = 64;
+const CLOCK_INTERVAL: u32 = 16;
 
 /// Bytes that a step pays for where a value is made.
 const BYTES_PER_STEP: usize = 4;
 
 /// Bytes of an item in a list that is made.
 const ITEM_BYTES: usize = 32;
+
+/// Bytes that a field of a format counts beside its own letters.
+const FIELD_BYTES: usize = 1024;
 
 /// Bytes that a value counts beside its own letters.
 const VALUE_BYTES: usize = 64;
@@ -76,6 +79,11 @@ impl Deadline {
 /// Pays for bytes before they are made.
 pub(super) fn charge(state: &State, bytes: usize) -> Result<(), Error> {
     if bytes < BYTES_PER_STEP { Ok(()) } else { state.consume_fuel((bytes / BYTES_PER_STEP) as u64) }
+}
+
+/// Pays for a field of a format, whose digits take long to compute.
+pub(super) fn charge_field(state: &State, bytes: usize) -> Result<(), Error> {
+    charge(state, bytes.saturating_add(FIELD_BYTES))
 }
 
 /// Pays for a list of so many items before it is made.

@@ -49,7 +49,7 @@ impl Values<'_> {
                 return Err(wrong("a brace in the format stands alone"));
             };
             let written = self.field(state, &rest[..end], nesting)?;
-            budget::charge(state, written.len())?;
+            budget::charge_field(state, written.len())?;
             out += &written;
             rest = &rest[end + 1..];
         }

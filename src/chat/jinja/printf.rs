@@ -76,7 +76,7 @@ pub(super) fn format(state: &State, form: &str, values: &Value) -> Result<String
             None => values.next()?,
         };
         let written = field.write(state, conversion, &value)?;
-        budget::charge(state, written.len())?;
+        budget::charge_field(state, written.len())?;
         out += &written;
     }
     out += rest;

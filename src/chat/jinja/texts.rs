@@ -129,6 +129,10 @@ fn wrap(state: &mut State, value: &Value, given: &Arguments) -> Result<Value, Er
     }
     let (breaks, hyphens) = (given.flag(1, true), given.flag(3, true));
     charge(state, whole.len().saturating_mul(1 + between.len()))?;
+    for word in whole.split_whitespace() {
+        // A long word is looked through again for each of its parts.
+        charge(state, word.len().saturating_mul(word.len()) / 16)?;
+    }
     let wrapped = strings::lines(&whole, false).into_iter().map(|line| wrapped(line, width, breaks, hyphens));
     Ok(Value::from(wrapped.map(|lines| lines.join(between)).collect::<Vec<_>>().join(between)))
 }
