@@ -135,8 +135,8 @@ fn bos_ends_a_generation_only_as_control_token() {
     };
     assert_eq!(ends([",", "<s>"], [1, 3], bos), (vec![], [Normal, Control]), "an ordinary comma");
     assert_eq!(ends(["<s>", ","], [1, 1], bos), (vec![], [Normal, Normal]));
-    assert_eq!(ends(["<s>", ","], [4, 1], bos).0, [], "a user's own");
-    assert_eq!(ends(["<s>", ","], [2, 1], bos).0, [], "the unknown");
+    assert!(ends(["<s>", ","], [4, 1], bos).0.is_empty(), "a user's own");
+    assert!(ends(["<s>", ","], [2, 1], bos).0.is_empty(), "the unknown");
     assert_eq!(ends(["<s>", ","], [3, 1], bos).0, [2], "a model that writes it begins another text");
     assert_eq!(ends(["<|endoftext|>", ","], [1, 1], bos), (vec![2], [Control, Normal]), "found by its text");
     let both = |gguf: &mut Gguf| {
@@ -172,7 +172,7 @@ fn every_text_that_ends_a_generation() {
         }
     }
     for text in ["<|im_start|>", "<s>", "end", "</S>", " </s>", "<|eot_id|", "<pad>"] {
-        assert_eq!(ends([text, "x"], [3, 1], nothing).0, [], "{text}");
+        assert!(ends([text, "x"], [3, 1], nothing).0.is_empty(), "{text}");
     }
     assert_eq!(ends(["<|end|>", "<|call|>"], [3, 3], nothing).0, [2, 3]);
     let harmony = |gguf: &mut Gguf| {
