@@ -337,7 +337,7 @@ fn bytes_without_a_token_are_left_out() {
     assert_eq!(ids("aqb"), [97, 98], "what stood beside them does not merge");
     assert_eq!(ids("\u{40000}"), [0x80, 0x80, 0x80], "one byte of four");
     assert_eq!(ids("©"), [0xC2]);
-    assert_eq!(ids("qq\u{4}"), [0u32; 0]);
+    assert!(ids("qq\u{4}").is_empty());
     assert_eq!(tokenizer.decode(&ids("xqab")), "xab");
     assert_eq!(tokenizer.decode(&ids("©")), "\u{FFFD}");
     assert_eq!(ids("é"), [257], "a user's own token needs no bytes");

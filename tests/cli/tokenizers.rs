@@ -179,13 +179,14 @@ fn what_a_vocabulary_lacks_is_said_once() {
     let tokenize = |name: &str, gguf: &Gguf, text: &str| {
         let path = scratch(name, &gguf.bytes());
         let found = run(&["tokenize", "--model", str(&path), "--json", "--", text]);
-        (ids(&found.object(), "ids"), found.err)
+        let said = found.err.clone();
+        (ids(&found.object(), "ids"), said)
     };
     let (found, said) = tokenize("letters.gguf", &gguf, "ab éxyab é");
     assert_eq!(found, [2, 2]);
     assert_eq!(said, "warning: the tokenizer has no token for the byte 0x20: such bytes are left out of texts\n");
     assert_eq!(tokenize("letters.gguf", &gguf, "ab").1, "");
-    assert_eq!(tokenize("letters.gguf", &gguf, "é").0, []);
+    assert!(tokenize("letters.gguf", &gguf, "é").0.is_empty());
     gguf.unset("tokenizer.ggml.pre");
     let (found, said) = tokenize("unnamed.gguf", &gguf, "ab");
     assert_eq!(found, [2]);

@@ -1,7 +1,7 @@
 //! Tokenizers in files of their own: whole, broken, hostile, and merely odd.
 
 use llamita::format::tokenizer;
-use llamita::format::{MergeOrder, TokenType, Vocabulary, VocabularyKind};
+use llamita::format::{MergeOrder, PreTokenizer, TokenType, Vocabulary, VocabularyKind};
 use llamita::tokenizer::{Encode, Tokenizer};
 use llamita::{Error, Result};
 use serde_json::{Value, json};
@@ -213,6 +213,40 @@ fn json_may_be_written_in_other_ways() {
 }
 
 #[test]
+fn json_may_cut_words_by_any_rule_with_a_name() {
+    let bytes = |use_regex: bool| json!({"type": "ByteLevel", "add_prefix_space": false, "use_regex": use_regex});
+    let split = |pattern: &str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated"});
+    let sequence = |steps: &[Value]| json!({"type": "Sequence", "pretokenizers": steps});
+    let digits = json!({"type": "Digits", "individual_digits": true});
+    let split_by = |name: &str| PreTokenizer::of(name).expect("it is known").split;
+    let qwen = split_by("qwen2")[0];
+    let deepseek = split_by("deepseek-coder");
+    let mut steps: Vec<Value> = deepseek[..4].iter().map(|pattern| split(pattern)).collect();
+    steps.extend([digits.clone(), bytes(false)]);
+    for (name, pre_tokenizer) in [
+        ("gpt-2", bytes(true)),
+        ("gpt-2", json!({"type": "ByteLevel", "add_prefix_space": false})),
+        ("smollm", sequence(&[digits, bytes(true)])),
+        ("qwen2", sequence(&[split(qwen), bytes(false)])),
+        ("deepseek-coder", sequence(&steps)),
+    ] {
+        let mut file = byte_level();
+        file["pre_tokenizer"] = pre_tokenizer;
+        let VocabularyKind::ByteLevelBpe { split, .. } = parse(&written(&file)).unwrap().kind else {
+            panic!("it is byte-level")
+        };
+        assert_eq!(split, split_by(name), "{name}");
+    }
+}
+
+#[test]
+fn byte_tokens_of_json_are_bytes_though_they_were_added() {
+    let mut file = sentence_piece();
+    file["added_tokens"].as_array_mut().unwrap().push(added(13, "<0x0A>"));
+    assert_eq!(parse(&written(&file)).unwrap(), parse(&written(&sentence_piece())).unwrap());
+}
+
+#[test]
 fn ranks_decide_and_not_scores() {
     // `aaa` is offered as `a aa` alone: in `aaaa`, merged to `aa aa`, nothing else may happen.
     let mut file = sentence_piece();
@@ -293,7 +327,9 @@ fn other_kinds_of_json_are_refused() {
     for (pointer, value, words) in [
         ("/normalizer", json!({"type": "NFC"}), "its normalizer is {\"type\":\"NFC\"} and its pre_tokenizer is {"),
         ("/pre_tokenizer", Value::Null, "its normalizer is missing and its pre_tokenizer is missing"),
-        ("/pre_tokenizer", json!({"type": "ByteLevel", "add_prefix_space": false}), supported),
+        ("/pre_tokenizer", json!({"type": "ByteLevel"}), supported),
+        ("/pre_tokenizer", json!({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}), supported),
+        ("/pre_tokenizer", json!({"type": "Digits", "individual_digits": true}), supported),
         ("/pre_tokenizer", json!({"type": "Metaspace", "replacement": "▁", "split": false}), "\"type\":\"Metaspace\""),
         ("/pre_tokenizer/pretokenizers/0/pattern/Regex", json!("\\w+"), supported),
         ("/pre_tokenizer/pretokenizers/0/behavior", json!("Removed"), supported),

@@ -34,8 +34,8 @@ fn broken_sentencepiece_vocabularies_are_refused() {
     );
     malformed(unset("tokenizer.ggml.scores"), "the key tokenizer.ggml.scores is missing");
     malformed(
-        set("tokenizer.ggml.scores", Value::strings(&["0"; 7])),
-        "element 0 of tokenizer.ggml.scores is the string \"0\"; expected a number",
+        set("tokenizer.ggml.scores", Value::i32s(&[0; 7])),
+        "element 0 of tokenizer.ggml.scores is the integer 0",
     );
     let mut scores = [0.0; 7];
     scores[5] = f32::NAN;
@@ -49,7 +49,7 @@ fn broken_sentencepiece_vocabularies_are_refused() {
         "token 2 has type 0; expected 1 to 6",
     );
     malformed(set("tokenizer.ggml.token_type", Value::i32s(&[1, 1, 1, 1, 1, 1, 7])), "token 6 has type 7");
-    malformed(set("tokenizer.ggml.add_bos_token", Value::U8(2)), "add_bos_token is the integer 2; expected a boolean");
+    malformed(set("tokenizer.ggml.add_bos_token", Value::U8(1)), "add_bos_token is the integer 1; expected a boolean");
     for name in ["bos", "eos", "eot", "eom", "unknown"] {
         let key = format!("tokenizer.ggml.{name}_token_id");
         for (value, shown) in [(Value::U32(7), "7"), (Value::I32(-1), "-1"), (Value::U32(u32::MAX), "4294967295")] {
@@ -135,8 +135,8 @@ fn bos_ends_a_generation_only_as_control_token() {
     };
     assert_eq!(ends([",", "<s>"], [1, 3], bos), (vec![], [Normal, Control]), "an ordinary comma");
     assert_eq!(ends(["<s>", ","], [1, 1], bos), (vec![], [Normal, Normal]));
-    assert_eq!(ends(["<s>", ","], [4, 1], bos).0, [0u32; 0], "a user's own");
-    assert_eq!(ends(["<s>", ","], [2, 1], bos).0, [0u32; 0], "the unknown");
+    assert!(ends(["<s>", ","], [4, 1], bos).0.is_empty(), "a user's own");
+    assert!(ends(["<s>", ","], [2, 1], bos).0.is_empty(), "the unknown");
     assert_eq!(ends(["<s>", ","], [3, 1], bos).0, [2], "a model that writes it begins another text");
     assert_eq!(ends(["<|endoftext|>", ","], [1, 1], bos), (vec![2], [Control, Normal]), "found by its text");
     let both = |gguf: &mut Gguf| {
@@ -172,7 +172,7 @@ fn every_text_that_ends_a_generation() {
         }
     }
     for text in ["<|im_start|>", "<s>", "end", "</S>", " </s>", "<|eot_id|", "<pad>"] {
-        assert_eq!(ends([text, "x"], [3, 1], nothing).0, [0u32; 0], "{text}");
+        assert!(ends([text, "x"], [3, 1], nothing).0.is_empty(), "{text}");
     }
     assert_eq!(ends(["<|end|>", "<|call|>"], [3, 3], nothing).0, [2, 3]);
     let harmony = |gguf: &mut Gguf| {

@@ -165,7 +165,8 @@ fn llama_cpps_own_probes() {
 fn hugging_faces_ids_on_llama_cpps_vocabularies() {
     let Some(vocabularies) = vocabularies("hugging_faces_ids_on_llama_cpps_vocabularies") else { return };
     let rules = golden().rules;
-    let texts = texts(1_000);
+    let texts = texts(500);
+    let letters = byte_level(&[], &[]).tokens;
     let mut compared = 0;
     for (name, path) in vocabularies {
         let vocabulary = as_llama(&path);
@@ -195,7 +196,13 @@ fn hugging_faces_ids_on_llama_cpps_vocabularies() {
         let reference = reference.unwrap_or_else(|error| panic!("{name}: {error}"));
         let own = Tokenizer::from_vocabulary(&vocabulary).unwrap();
         let added: Vec<&String> = of_kind(TokenType::UserDefined).map(|(token, _)| token).collect();
-        for text in texts.iter().filter(|text| !added.iter().any(|token| text.contains(token.as_str()))) {
+        // Hugging Face's merges what stands on both sides of a byte without a token, and llama.cpp's does not.
+        let spelled: Vec<bool> = letters.iter().map(|letter| vocab.contains_key(letter)).collect();
+        let is_same = |text: &&String| {
+            text.bytes().all(|byte| spelled[usize::from(byte)])
+                && !added.iter().any(|token| text.contains(token.as_str()))
+        };
+        for text in texts.iter().filter(is_same) {
             let expected = reference.encode_fast(text.as_str(), false).expect("ids").get_ids().to_vec();
             assert_eq!(own.encode(text, PLAIN).unwrap(), expected, "{name}: {text:?}");
             compared += 1;
