@@ -106,7 +106,7 @@ pub fn read_text(path: &Path) -> Result<String, Failure> {
     };
     let bytes = bytes.map_err(|error| Failure::new(format!("cannot read {name}: {error}")))?;
     let len = bytes.len();
-    let bytes = text::begun(&name, bytes)?;
+    let bytes = text::unmarked(&name, bytes)?;
     let mark = len - bytes.len();
     String::from_utf8(bytes).map_err(|error| {
         let at = mark + error.utf8_error().valid_up_to();

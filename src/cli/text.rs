@@ -9,7 +9,7 @@ const MARK: &[u8] = b"\xEF\xBB\xBF";
 const UTF_16: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
 
 /// The beginning of a text without its mark; `name` appears in messages.
-pub fn begun(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Failure> {
+pub fn unmarked(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Failure> {
     if let Some(mark) = UTF_16.into_iter().find(|mark| bytes.starts_with(mark)) {
         return Err(Failure::new(format!(
             "{name} is UTF-16 text: it begins with the bytes {:02X} {:02X}; save it as UTF-8",
@@ -34,10 +34,10 @@ mod tests {
             (b"a\xEF\xBB\xBF", b"a\xEF\xBB\xBF"),
             (b"\xEF\xBB", b"\xEF\xBB"),
         ] {
-            assert_eq!(begun("x", bytes.to_vec()).expect("it is no UTF-16"), text, "{bytes:?}");
+            assert_eq!(unmarked("x", bytes.to_vec()).expect("it is no UTF-16"), text, "{bytes:?}");
         }
         for (bytes, shown) in [(b"\xFF\xFEa\0", "FF FE"), (b"\xFE\xFF\0a", "FE FF")] {
-            let Err(Failure::Error(text)) = begun("x", bytes.to_vec()) else { panic!("{bytes:?} is UTF-16") };
+            let Err(Failure::Error(text)) = unmarked("x", bytes.to_vec()) else { panic!("{bytes:?} is UTF-16") };
             assert!(text.starts_with("x is UTF-16 text") && text.contains(shown), "{text}");
         }
     }

@@ -314,6 +314,7 @@ fn whole(
         Wanted::ModelFirst if found > 0 => metadata.hint(vocabulary::vocabulary(metadata)),
         _ => vocabulary::vocabulary(metadata)?,
     };
+    let of_tokenizer = metadata.warnings();
     let model = if found == 0 { None } else { Some(model::model(metadata, &tensors)?) };
     if model.is_none() && vocabulary.is_none() && matches!(wanted, Wanted::Both | Wanted::ModelFirst) {
         return Err(metadata.malformed("it holds neither tensors nor a vocabulary".to_owned()));
@@ -346,7 +347,7 @@ fn whole(
             .map(str::to_owned),
         sampling: sampling(metadata),
         tensors: tensors.summaries(),
-        warnings: metadata.warnings(),
+        warnings: if wanted == Wanted::Tokenizer { of_tokenizer } else { metadata.warnings() },
     };
     Ok((checkpoint, factors))
 }

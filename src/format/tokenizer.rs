@@ -26,8 +26,9 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 pub async fn read(source: &dyn Source) -> Result<Vocabulary> {
     let begin = source.read_at(0, source.len().min(4) as usize).await?;
     if begin.starts_with(b"GGUF") {
-        let vocabulary = gguf::read_tokenizer(source).await?.vocabulary;
-        return vocabulary.ok_or_else(|| unsupported(source.name(), "it holds no tokenizer".to_owned()));
+        let checkpoint = gguf::read_tokenizer(source).await?;
+        checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+        return checkpoint.vocabulary.ok_or_else(|| unsupported(source.name(), "it holds no tokenizer".to_owned()));
     }
     if source.len() > MAX_FILE_BYTES {
         let reason = format!("it is no GGUF file, and of any other tokenizer at most {MAX_FILE_BYTES} bytes are read");

@@ -142,6 +142,24 @@ fn inspect_shows_a_model_whose_tokenizer_is_broken() {
     }
 }
 
+/// An id that no text begins with only warns, wherever the tokenizer is read; and `tokenize` asks for nothing else.
+#[test]
+fn ids_of_the_tokenizer_that_are_none() {
+    let mut gguf = Gguf::tiny();
+    let plain = scratch("ends.gguf", &gguf.bytes());
+    gguf.set("tokenizer.ggml.eos_token_id", Value::I32(-1)).set("general.name", Value::U8(7));
+    gguf.set("general.sampling.temp", Value::F32(-1.0));
+    let odd = scratch("odd-end.gguf", &gguf.bytes());
+    let tokenize = |file: &std::path::Path| run(&["tokenize", "--json", "--model", str(file), "a a"]);
+    let words = "odd-end.gguf: tokenizer.ggml.eos_token_id is -1; the vocabulary has 7 tokens (ignored)";
+    warned(tokenize(&odd), &tokenize(&plain).ok(), &[words]);
+    let generate = |more: &[&str]| {
+        let arguments = ["generate", "--device", "cpu", "-t", "0", "-n", "4", "--prompt", "a", "--model", str(&plain)];
+        run(&[&arguments[..], more].concat())
+    };
+    warned(generate(&["--tokenizer", str(&odd)]), &generate(&[]).ok(), &[words]);
+}
+
 /// `tokenize` wants nothing of the model beside the tokenizer.
 #[test]
 fn tokenize_needs_no_model() {

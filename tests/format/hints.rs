@@ -166,11 +166,30 @@ fn broken_tokenizers() -> Vec<(&'static str, Gguf)> {
         ("tokenizer.ggml.model is \"bert\"", with("tokenizer.ggml.model", Value::string("bert"))),
         ("tokenizer.ggml.model is the integer 3", with("tokenizer.ggml.model", Value::U8(3))),
         ("the key tokenizer.ggml.merges is missing", with("tokenizer.ggml.model", Value::string("gpt2"))),
+        ("the vocabulary has 7 tokens", with("tokenizer.ggml.bos_token_id", Value::I8(-1))),
         ("tokenizer.ggml.tokens is the integer 3", with("tokenizer.ggml.tokens", Value::U32(3))),
         ("the vocabulary has 7 tokens", with("tokenizer.ggml.bos_token_id", Value::U32(99))),
         ("tokenizer.ggml.scores has 1 elements", with("tokenizer.ggml.scores", Value::floats(&[0.0]))),
         ("token_embd.weight has 6 rows, and the vocabulary has 7 tokens", rows),
     ]
+}
+
+/// Nothing begins with these, and a sentencepiece vocabulary says by its texts what they are.
+#[test]
+fn ids_of_other_tokens_are_hints() {
+    let plain = open(&Gguf::tiny().bytes()).unwrap().vocabulary;
+    for name in ["eos", "eot", "eom", "unknown"] {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        for (value, words) in [
+            (Value::U32(7), "7; the vocabulary has 7 tokens"),
+            (Value::U32(u32::MAX), "4294967295; the vocabulary has 7 tokens"),
+            (Value::I32(-1), "-1; the vocabulary has 7 tokens"),
+            (Value::string("</s>"), "the string \"</s>\"; expected one integer"),
+            (Value::F32(0.5), "the number 0.5; expected one integer"),
+        ] {
+            assert_eq!(warned(&key, value, Some(words)).vocabulary, plain, "{name}");
+        }
+    }
 }
 
 #[test]

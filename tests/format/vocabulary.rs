@@ -49,12 +49,10 @@ fn broken_sentencepiece_vocabularies_are_refused() {
         "token 2 has type 0; expected 1 to 6",
     );
     malformed(set("tokenizer.ggml.token_type", Value::i32s(&[1, 1, 1, 1, 1, 1, 7])), "token 6 has type 7");
-    malformed(set("tokenizer.ggml.add_bos_token", Value::U8(1)), "add_bos_token is the integer 1; expected a boolean");
-    for name in ["bos", "eos", "eot", "eom", "unknown"] {
-        let key = format!("tokenizer.ggml.{name}_token_id");
-        for (value, shown) in [(Value::U32(7), "7"), (Value::I32(-1), "-1"), (Value::U32(u32::MAX), "4294967295")] {
-            malformed(set(&key, value), &format!("{key} is {shown}; the vocabulary has 7 tokens"));
-        }
+    malformed(set("tokenizer.ggml.add_bos_token", Value::U8(2)), "add_bos_token is the integer 2; expected a boolean");
+    for (value, shown) in [(Value::U32(7), "7"), (Value::I32(-1), "-1"), (Value::U32(u32::MAX), "4294967295")] {
+        let words = format!("tokenizer.ggml.bos_token_id is {shown}; the vocabulary has 7 tokens");
+        malformed(set("tokenizer.ggml.bos_token_id", value), &words);
     }
 }
 

@@ -86,7 +86,7 @@ impl Input {
                         return Ok(begun.map_or(Line::End, Line::Text));
                     }
                     *read += 1;
-                    let line = if *read == 1 { text::begun("standard input", line)? } else { line };
+                    let line = if *read == 1 { text::unmarked("standard input", line)? } else { line };
                     let line = String::from_utf8(line).map_err(|error| {
                         let at = error.utf8_error().valid_up_to();
                         Failure::new(format!("standard input is not UTF-8 text: byte {at} of line {read} is wrong"))

@@ -53,7 +53,7 @@ pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> 
         unknown: id("tokenizer.ggml.unknown_token_id")?,
     };
     if sentence_piece {
-        special.fill_sentence_piece_defaults(metadata, &tokens);
+        special.fill_sentence_piece_defaults(&tokens);
     }
     check_one_per_token(metadata, "tokenizer.ggml.token_type", tokens.len())?;
     let mut token_types = match metadata.integers("tokenizer.ggml.token_type")? {
@@ -152,24 +152,29 @@ struct SpecialIds {
 
 impl SpecialIds {
     /// sentencepiece writes these three first unless told otherwise; old files rely on it (llama-vocab.cpp).
-    fn fill_sentence_piece_defaults(&mut self, metadata: &Metadata<'_>, tokens: &[String]) {
-        let default = |slot: &mut Option<u32>, key: &str, id: u32, text: &str| {
-            if !metadata.has(key) && tokens.get(id as usize).is_some_and(|token| token == text) {
+    fn fill_sentence_piece_defaults(&mut self, tokens: &[String]) {
+        let default = |slot: &mut Option<u32>, id: u32, text: &str| {
+            if slot.is_none() && tokens.get(id as usize).is_some_and(|token| token == text) {
                 *slot = Some(id);
             }
         };
-        default(&mut self.unknown, "tokenizer.ggml.unknown_token_id", 0, "<unk>");
-        default(&mut self.bos, "tokenizer.ggml.bos_token_id", 1, "<s>");
-        default(&mut self.eos, "tokenizer.ggml.eos_token_id", 2, "</s>");
+        default(&mut self.unknown, 0, "<unk>");
+        default(&mut self.bos, 1, "<s>");
+        default(&mut self.eos, 2, "</s>");
     }
 }
 
+/// An id that the file names. What a text begins with must be right; without any other the model still says what it would,
+/// and as in llama.cpp one that is wrong only warns.
 fn token_id(metadata: &Metadata<'_>, key: &str, tokens: usize) -> Result<Option<u32>> {
-    let Some(value) = metadata.integer(key)? else { return Ok(None) };
-    match u32::try_from(value) {
-        Ok(id) if (id as usize) < tokens => Ok(Some(id)),
-        _ => Err(metadata.malformed(format!("{key} is {value}; the vocabulary has {tokens} tokens"))),
-    }
+    let read = || {
+        let Some(value) = metadata.integer(key)? else { return Ok(None) };
+        match u32::try_from(value) {
+            Ok(id) if (id as usize) < tokens => Ok(Some(id)),
+            _ => Err(metadata.malformed(format!("{key} is {value}; the vocabulary has {tokens} tokens"))),
+        }
+    };
+    if key == "tokenizer.ggml.bos_token_id" { read() } else { Ok(metadata.hint(read())) }
 }
 
 /// Before an array is read, so that a long one costs nothing.
