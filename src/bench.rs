@@ -57,7 +57,7 @@ pub async fn run(session: &mut Session, kind: Kind, tokens: usize, depth: usize,
     };
     let dispatches = |session: &Session| match session.model().device() {
         Device::Gpu(gpu) => Some(gpu.counters().dispatches.load(Ordering::Relaxed)),
-        Device::Cpu => None,
+        Device::Cpu(_) => None,
     };
     let before = dispatches(session);
     let sampling = Sampling { max_tokens, ignore_eos: true, ..Sampling::greedy() };

@@ -127,7 +127,7 @@ impl Sizes<'_> {
 
     /// Every buffer.
     pub fn items(&self) -> Vec<Item> {
-        let matrices = Matrices::new(self.shape, self.types, self.tuning.tile);
+        let matrices = Matrices::new(self.shape, self.types, self.tuning.cut());
         let plans = self.plans(&matrices, self.context);
         let mut items: Vec<Item> = Vec::new();
         for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|buffer| buffer.kind == Kind::Weight) {

@@ -155,7 +155,7 @@ impl Case {
     /// # Errors
     /// Never, unless the case itself is broken.
     pub async fn expected(&self) -> Result<Vec<Vec<u32>>> {
-        self.run(Upload::new(&Device::Cpu)).await
+        self.run(Upload::cpu()).await
     }
 
     /// What a device makes of the case.

@@ -11,12 +11,11 @@ use futures::future::LocalBoxFuture;
 
 use crate::error::Result;
 use crate::gpu::{DeviceWeights, Gpu};
-use crate::kernel::Texels;
 use crate::kernels::{KvType, Tier};
 use crate::pack::{Layout, Store};
 use crate::plan::{Copy, Plan, Wanted};
 use crate::slot::Slot;
-use crate::tuning::{Activations, DeviceClass, Tuning};
+use crate::tuning::{Activations, DeviceClass, DeviceOptions, Tuning};
 use crate::{cpu, gpu};
 
 /// What a model is asked to run on.
@@ -46,41 +45,82 @@ impl std::str::FromStr for DeviceChoice {
     }
 }
 
+/// The driver that the CPU counts as: it is about as fast.
+const CPU_CLASS: DeviceClass = DeviceClass::Lavapipe;
+
 /// What a model runs on.
 #[derive(Clone, Debug)]
 pub enum Device {
     /// A device of wgpu's.
     Gpu(Gpu),
-    /// The oracles.
-    Cpu,
+    /// The oracles, with the tuning of the plan that they run.
+    Cpu(Tuning),
 }
 
 impl Device {
-    /// Opens what was chosen, in the given tier or the best one. Where `Auto` finds no adapter, the answer is the CPU.
+    /// Opens what was chosen. Where `Auto` finds no adapter, the answer is the CPU. A plan that is made for another driver
+    /// is warned of.
     ///
     /// # Errors
-    /// Where a GPU was asked for and there is none, or it lacks the tier.
-    pub async fn open(choice: &DeviceChoice, tier: Option<Tier>) -> Result<Self> {
+    /// Where a GPU was asked for and there is none, or it lacks the tier or the limits.
+    pub async fn open(choice: &DeviceChoice, options: DeviceOptions) -> Result<Self> {
         let opened = match choice {
-            DeviceChoice::Cpu => return Ok(Self::Cpu),
-            DeviceChoice::Named(name) => Gpu::open(Some(name), tier).await,
-            DeviceChoice::Auto | DeviceChoice::Gpu => Gpu::open(None, tier).await,
+            DeviceChoice::Cpu => return options.check().map(|()| Self::cpu(options)),
+            DeviceChoice::Named(name) => Gpu::open(Some(name), options).await,
+            DeviceChoice::Auto | DeviceChoice::Gpu => Gpu::open(None, options).await,
         };
         match (opened, choice) {
-            (Ok(gpu), _) => Ok(Self::Gpu(gpu)),
-            (Err(error), DeviceChoice::Auto) if tier.is_none_or(|tier| tier == Tier::Base) => {
+            (Ok(gpu), _) => {
+                let device = Self::Gpu(gpu);
+                device.warn_of_foreign_plan();
+                Ok(device)
+            }
+            // Whoever asks for features or limits wants to see them, or hear why not.
+            (Err(error), DeviceChoice::Auto)
+                if options.tier.is_none_or(|tier| tier == Tier::Base) && options.limits.is_none() =>
+            {
                 log::warn!("{error}; running on the CPU, slowly");
-                Ok(Self::Cpu)
+                Ok(Self::cpu(options))
             }
             (Err(error), _) => Err(error),
         }
+    }
+
+    /// The oracles, which run lavapipe's plan where nobody asks for another.
+    fn cpu(options: DeviceOptions) -> Self {
+        // Its kernels are the oracles: f32 is what they are for.
+        let tuning = options.tuning(CPU_CLASS, Tier::Base).with(KvType::default(), Activations::F32);
+        let device = Self::Cpu(tuning);
+        device.warn_of_foreign_plan();
+        device
+    }
+
+    fn warn_of_foreign_plan(&self) {
+        let (plan, own) = (self.plan(), self.class());
+        if plan != own {
+            let (name, plan, own) = (self.name(), plan.name(), own.name());
+            log::warn!("{name} runs the plan {plan}, as was asked for; its own is {own} (--plan auto)");
+        }
+    }
+
+    /// The class of its driver: what pacing goes by.
+    pub fn class(&self) -> DeviceClass {
+        match self {
+            Self::Gpu(gpu) => gpu.class(),
+            Self::Cpu(_) => CPU_CLASS,
+        }
+    }
+
+    /// The class whose plan it runs.
+    pub fn plan(&self) -> DeviceClass {
+        self.tuning().class
     }
 
     /// The adapter's name, or `CPU`.
     pub fn name(&self) -> &str {
         match self {
             Self::Gpu(gpu) => gpu.name(),
-            Self::Cpu => "CPU",
+            Self::Cpu(_) => "CPU",
         }
     }
 
@@ -88,7 +128,7 @@ impl Device {
     pub fn tier(&self) -> Tier {
         match self {
             Self::Gpu(gpu) => gpu.tier(),
-            Self::Cpu => Tier::Base,
+            Self::Cpu(_) => Tier::Base,
         }
     }
 
@@ -96,7 +136,7 @@ impl Device {
     pub fn shares_memory(&self) -> bool {
         match self {
             Self::Gpu(gpu) => gpu.shares_memory(),
-            Self::Cpu => true,
+            Self::Cpu(_) => true,
         }
     }
 
@@ -109,7 +149,7 @@ impl Device {
     pub(crate) async fn compile(&self, plans: &[Plan]) -> Compiling {
         match self {
             Self::Gpu(gpu) => Compiling(Some(gpu.compile(plans).await)),
-            Self::Cpu => Compiling(None),
+            Self::Cpu(_) => Compiling(None),
         }
     }
 
@@ -117,9 +157,7 @@ impl Device {
     pub fn tuning(&self) -> Tuning {
         match self {
             Self::Gpu(gpu) => gpu.tuning(),
-            // Its kernels are the oracles.
-            Self::Cpu => Tuning::of(DeviceClass::CpuDriver(Texels::Storage), Tier::Base)
-                .with(KvType::default(), Activations::F32),
+            Self::Cpu(tuning) => *tuning,
         }
     }
 }
@@ -180,8 +218,13 @@ impl Upload {
     pub(crate) fn new(device: &Device) -> Self {
         match device {
             Device::Gpu(gpu) => Self::Gpu(gpu.clone(), DeviceWeights::default()),
-            Device::Cpu => Self::Cpu(HashMap::new()),
+            Device::Cpu(_) => Self::cpu(),
         }
+    }
+
+    /// In host memory.
+    pub(crate) fn cpu() -> Self {
+        Self::Cpu(HashMap::new())
     }
 
     /// Makes room for a buffer.

@@ -24,7 +24,8 @@ pub use texels::texels_bytes;
 use crate::error::{Error, Result};
 use crate::kernel::{Access, Arg, Element, Kernel, Texels};
 use crate::kernels::Tier;
-use crate::tuning::{DeviceClass, Tuning};
+use crate::limits::Profile;
+use crate::tuning::{DeviceClass, DeviceOptions, Tuning};
 
 /// A compiled kernel.
 #[derive(Clone, Debug)]
@@ -78,6 +79,17 @@ impl Counters {
     }
 }
 
+/// Limits of a device that was opened, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// Of a storage binding.
+    pub max_binding_bytes: u64,
+    /// Of a buffer.
+    pub max_buffer_bytes: u64,
+    /// Of workgroup memory.
+    pub workgroup_bytes: u32,
+}
+
 /// A device that was opened. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Gpu {
@@ -89,6 +101,8 @@ struct Inner {
     device: wgpu::Device,
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
+    /// What it was opened with, and the tier that it has.
+    options: DeviceOptions,
     tier: Tier,
     best_tier: Tier,
     poller: poll::Poller,
@@ -169,19 +183,28 @@ fn binding_type(arg: &Arg) -> wgpu::BindingType {
 }
 
 impl Gpu {
-    /// Opens a device: the adapter whose name contains `name` (any case), or the best one; in the given tier, or the best
-    /// one the adapter has. Only the default WebGPU limits are asked for.
+    /// Opens a device: the adapter whose name contains `name` (any case), or the best one. Exactly the limits of the options'
+    /// profile are asked for, or the default WebGPU limits.
     ///
     /// # Errors
-    /// Where no adapter fits, it lacks the tier or the default limits, or the device cannot be made.
-    pub async fn open(name: Option<&str>, tier: Option<Tier>) -> Result<Self> {
+    /// Where no adapter fits, the profile or the adapter lacks the tier, the adapter lacks limits, or the device cannot be
+    /// made.
+    pub async fn open(name: Option<&str>, options: DeviceOptions) -> Result<Self> {
+        options.check()?;
         let adapter = adapter::choose(name).await?;
         let info = adapter.get_info();
-        let best_tier = adapter::best_tier(&adapter);
-        let tier = tier.unwrap_or(adapter::default_tier(&adapter));
-        if !tier.within(best_tier) {
-            let lacks = if tier.f16() && !best_tier.f16() { "shader-f16" } else { "subgroups" };
-            return Err(Error::NoDevice(format!("{} has no {lacks}, which the tier {tier} needs", info.name)));
+        let best_tier = adapter::best_tier(&adapter, options.limits);
+        let tier = options.tier.unwrap_or(options.plan.class(adapter::class(&info)).default_tier(best_tier));
+        let lacks = adapter::lacks(&adapter, options.limits, tier);
+        if !lacks.is_empty() {
+            let lacks = lacks.join("; ");
+            return Err(Error::NoDevice(match options.limits {
+                None => format!("{} will not do: {lacks}", info.name),
+                Some(Profile { name, .. }) => format!(
+                    "{} will not do for the limits {name}: {lacks}; the CPU runs under any limits (--device cpu)",
+                    info.name
+                ),
+            }));
         }
         let mut features = wgpu::Features::empty();
         features.set(wgpu::Features::SHADER_F16, tier.f16());
@@ -192,7 +215,7 @@ impl Gpu {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("llamita"),
             required_features: features,
-            required_limits: wgpu::Limits::default(),
+            required_limits: options.limits.map(adapter::required_limits).unwrap_or_default(),
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
         };
@@ -213,6 +236,7 @@ impl Gpu {
                 device,
                 queue,
                 info,
+                options: DeviceOptions { tier: Some(tier), ..options },
                 tier,
                 best_tier,
                 pipelines: Mutex::default(),
@@ -223,14 +247,14 @@ impl Gpu {
         })
     }
 
-    /// A fresh device of the same adapter, tier and memory limit. This one, which may be lost already, is given up, and
+    /// A fresh device of the same adapter, options and memory limit. This one, which may be lost already, is given up, and
     /// with it everything that was allocated on it.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub async fn reopen(&self) -> Result<Self> {
         self.inner.device.destroy();
-        let fresh = Self::open(Some(self.name()), Some(self.tier())).await?;
+        let fresh = Self::open(Some(self.name()), self.options()).await?;
         fresh.limit_memory(self.inner.limit.load(Ordering::Relaxed));
         Ok(fresh)
     }
@@ -265,19 +289,34 @@ impl Gpu {
         self.inner.best_tier
     }
 
+    /// The limits that the device was granted.
+    pub fn granted(&self) -> Granted {
+        let limits = self.inner.device.limits();
+        Granted {
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            max_buffer_bytes: limits.max_buffer_size,
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
+        }
+    }
+
     /// What this device was asked for so far.
     pub fn counters(&self) -> &Counters {
         &self.inner.counters
     }
 
-    /// The class that tuning goes by.
+    /// The class of its driver: what pacing, clocks and precompiling go by.
     pub fn class(&self) -> DeviceClass {
         adapter::class(&self.inner.info)
     }
 
-    /// The tuning of this device.
+    /// What it was opened with, and the tier that it has.
+    pub fn options(&self) -> DeviceOptions {
+        self.inner.options
+    }
+
+    /// The tuning of the plan that it runs.
     pub fn tuning(&self) -> Tuning {
-        Tuning::of(self.class(), self.tier())
+        self.options().tuning(self.class(), self.tier())
     }
 
     /// Whether the device shares the system's memory.

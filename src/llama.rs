@@ -17,7 +17,7 @@ use crate::kernels::{
 use crate::pack::BLOCK;
 use crate::plan::{BufferId, Kind, Plan, Stage};
 use crate::shape::Shape;
-use crate::tuning::{DeviceClass, Tuning};
+use crate::tuning::Tuning;
 use crate::weights::{GateUp, Matrices, Matrix};
 
 /// Names of buffers that the session reads and writes.
@@ -335,12 +335,12 @@ impl Builder<'_> {
         let (lanes, head_dim, group) = (self.tuning.attention_lanes, shape.head_dim, shape.group());
         let label = format!("blk.{layer}.attention");
         let buffers = [queries, keys, values, out, score];
-        match self.tuning.class {
-            DeviceClass::CpuDriver(texels) => {
+        match self.tuning.class.texels() {
+            Some(texels) => {
                 let kernel = Flash { kv: self.tuning.kv, texels, lanes, head_dim, group, splits, slot: self.slot };
                 self.plan.push(Stage::Body, label, kernel, &params, &buffers);
             }
-            DeviceClass::Gpu => {
+            None => {
                 let kernel = Attention {
                     tier: self.tuning.tier,
                     kv: self.tuning.kv,

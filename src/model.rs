@@ -1,32 +1,31 @@
 //! A model: a checkpoint, checked, packed and brought to its device.
 
+mod loader;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use half::f16;
-
-use crate::budget::{Budget, Host, Sizes, Slice, UNFLUSHED_BYTES, capacity_for};
+use crate::budget::{Budget, Host, Sizes, capacity_for};
 use crate::chat::{ChatTemplate, Date, Message};
-use crate::device::{Compiling, Device, DeviceChoice, Machine, Upload, Weights};
+use crate::device::{Compiling, Device, DeviceChoice, Machine, Weights};
 use crate::error::{Error, Result};
-use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Tensor, Vocabulary, WeightType, gguf, tokenizer};
-use crate::kernel::round_up;
+use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Vocabulary, gguf, tokenizer};
 use crate::kernels::{KvType, Tier};
+use crate::limits::{Profile, WEBGPU_BINDING_BYTES};
 use crate::llama::{self, Rows};
-use crate::pack::{BLOCK, decode_row};
+use crate::pack::MAX_TEXELS_BYTES;
 use crate::plan::Plan;
 use crate::sampling::{MAX_PENALTY_LAST_N, Sampling};
 use crate::scorer::{SCORER_ROWS, Scorer};
-use crate::session::{Prime, Session};
+use crate::session::Session;
 use crate::shape::Shape;
 use crate::source::Source;
 use crate::tokenizer::Tokenizer;
-use crate::tuning::{Activations, Tuning};
-use crate::weights::{Matrices, Matrix, Part, TensorId, WeightTypes};
+use crate::tuning::{Activations, DeviceOptions, PlanChoice, Tuning};
+use crate::weights::{Matrices, WeightTypes};
+use loader::{Loader, reserve};
 
-/// Most bytes of any one buffer of the KV cache: what every device binds.
-const MAX_CACHE_BYTES: usize = 120 << 20;
 /// The context of a session where nobody asks for one, in tokens.
 const DEFAULT_CONTEXT: usize = 4096;
 /// Rows of a model beyond the tokens of a tokenizer that is given to it.
@@ -46,6 +45,11 @@ pub struct LoadOptions<'a> {
     pub tokenizer: Option<&'a dyn Source>,
     /// The tier, where it is not the device's best.
     pub tier: Option<Tier>,
+    /// The plan: kernels, layout and default tier.
+    pub plan: PlanChoice,
+    /// The limits to run as if under: what the device is requested with, parts of weights are cut by, and the memory that may
+    /// be taken. `None` is the default WebGPU limits, without a bound on the memory.
+    pub limits: Option<&'static Profile>,
     /// Tokens that a session holds; `None` is the model's own context, up to 4096.
     pub context: Option<usize>,
     /// Tokens that a session has room for at first, up to the context; its KV cache doubles as it fills. `None` is 512.
@@ -167,14 +171,16 @@ impl Model {
         if shape.vocabulary > MAX_VOCABULARY {
             return Err(unsupported(format!("a vocabulary of {} (at most {MAX_VOCABULARY})", shape.vocabulary)));
         }
-        let context = session_context(&shape, options.context, options.kv)?;
-        let device = Device::open(&options.device, options.tier).await?;
+        let LoadOptions { tier, plan, limits, .. } = options;
+        let context = session_context(&shape, options.context, options.kv, limits)?;
+        let device = Device::open(&options.device, DeviceOptions { tier, plan, limits }).await?;
         let tuning = device.tuning().with(options.kv, options.activations);
         let types = WeightTypes::of(&tensors);
-        let matrices = Matrices::new(&shape, &types, tuning.tile);
+        let matrices = Matrices::new(&shape, &types, tuning.cut());
         let host = Host::new(&tensors, &matrices, Some(&vocabulary));
         let shared = options.shared_memory.filter(|_| device.shares_memory());
         let memory = options.memory.or(shared.map(|left| left.saturating_sub(host.total())));
+        let memory = memory.into_iter().chain(limits.and_then(|profile| profile.memory.value)).min();
         if let (Device::Gpu(gpu), Some(bytes)) = (&device, memory) {
             gpu.limit_memory(bytes);
         }
@@ -248,7 +254,7 @@ impl Model {
         let other = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
         let (shape, tensors) = checkpoint.model.ok_or_else(|| other("it holds no weights"))?;
         let Inner { matrices, tuning, live, .. } = &*self.inner;
-        if shape != *self.shape() || Matrices::new(&shape, &WeightTypes::of(&tensors), tuning.tile) != *matrices {
+        if shape != *self.shape() || Matrices::new(&shape, &WeightTypes::of(&tensors), tuning.cut()) != *matrices {
             return Err(other("it is not the file that the model was loaded from"));
         }
         let lost = match &live.borrow().weights {
@@ -385,8 +391,10 @@ impl Model {
 ///
 /// # Errors
 /// Where more is asked for than the model was trained for or than fits a binding, or nothing.
-pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType) -> Result<usize> {
-    let most = MAX_CACHE_BYTES / (kv.words(shape.kv_dim()) * 4);
+pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType, limits: Option<&Profile>) -> Result<usize> {
+    // Of the strictest plan, so that no choice of a plan refuses a context.
+    let bytes = limits.map_or(WEBGPU_BINDING_BYTES, |profile| profile.binding_bytes.value.min(MAX_TEXELS_BYTES));
+    let most = bytes as usize / (kv.words(shape.kv_dim()) * 4);
     let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
     let wrong = |value, expected| Err(Error::Setting { name: "context", value, expected });
     if context == 0 {
@@ -397,7 +405,10 @@ pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType) -> Resul
         return wrong(value, "no more than the model's own context");
     }
     if context > most {
-        return wrong(format!("{context} ({most} fit)"), "a KV cache of at most 120 MiB per layer and side");
+        return wrong(
+            format!("{context} ({most} fit)"),
+            "a KV cache that fits a binding per layer and side: 128 MiB, or less under --limits",
+        );
     }
     Ok(context)
 }
@@ -420,178 +431,4 @@ async fn other_vocabulary(source: &dyn Source, shape: &Shape) -> Result<Vocabula
         );
     }
     Ok(vocabulary)
-}
-
-fn all_bytes(tensors: &ModelTensors) -> u64 {
-    let len = |t: &Tensor| t.bytes.end - t.bytes.start;
-    let layers = tensors.layers.iter().flat_map(|l| {
-        [
-            &l.attn_norm,
-            &l.attn_q,
-            &l.attn_k,
-            &l.attn_v,
-            &l.attn_output,
-            &l.ffn_norm,
-            &l.ffn_gate,
-            &l.ffn_up,
-            &l.ffn_down,
-        ]
-    });
-    len(&tensors.token_embd)
-        + len(&tensors.output_norm)
-        + tensors.output.as_ref().map_or(0, len)
-        + layers.map(len).sum::<u64>()
-}
-
-/// Room for every weight. Nothing is read before the device has all of it.
-async fn reserve(device: &Device, matrices: &Matrices, dim: usize) -> Result<Weights> {
-    let (mut upload, store) = (Upload::new(device), device.tuning().store);
-    for part in matrices.iter().flat_map(|matrix| &matrix.parts) {
-        upload.reserve_matrix(&part.name, part.layout.words(), store).await?;
-    }
-    let norms = (0..matrices.layers.len()).flat_map(layer_norms).chain([OUTPUT_NORM.to_owned()]);
-    for name in norms {
-        upload.reserve(&name, round_up(dim, BLOCK)).await?;
-    }
-    Ok(upload.finish())
-}
-
-/// The buffer of the last norm.
-const OUTPUT_NORM: &str = "output_norm";
-
-/// The buffers of a layer's norms.
-fn layer_norms(layer: usize) -> [String; 2] {
-    [format!("blk.{layer}.attn_norm"), format!("blk.{layer}.ffn_norm")]
-}
-
-/// Reads, packs and uploads, in the order of use.
-struct Loader<'a, 'p> {
-    source: &'a dyn Source,
-    tensors: &'a ModelTensors,
-    inner: &'a Inner,
-    weights: Weights,
-    loaded: u64,
-    total: u64,
-    unflushed: usize,
-    progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
-}
-
-impl<'a, 'p> Loader<'a, 'p> {
-    fn new(
-        source: &'a dyn Source,
-        tensors: &'a ModelTensors,
-        model: &'a Model,
-        progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
-    ) -> Self {
-        let weights = model.inner.live.borrow().weights.clone();
-        Self::of(source, tensors, &model.inner, weights, progress)
-    }
-
-    fn of(
-        source: &'a dyn Source,
-        tensors: &'a ModelTensors,
-        inner: &'a Inner,
-        weights: Weights,
-        progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
-    ) -> Self {
-        Self { source, tensors, inner, weights, loaded: 0, total: all_bytes(tensors), unflushed: 0, progress }
-    }
-
-    /// Every weight. What `prime` can compute with those that are there, it computes meanwhile.
-    async fn all(mut self, mut prime: Option<&mut Prime<'_>>) -> Result<()> {
-        let matrices = &self.inner.matrices;
-        self.matrix(&matrices.embedding).await?;
-        for (i, (matrices, tensors)) in matrices.layers.iter().zip(&self.tensors.layers).enumerate() {
-            let [attn_norm, ffn_norm] = layer_norms(i);
-            self.norm(&attn_norm, &tensors.attn_norm).await?;
-            self.norm(&ffn_norm, &tensors.ffn_norm).await?;
-            for matrix in matrices.iter() {
-                self.matrix(matrix).await?;
-                prime.as_deref_mut().map_or(Ok(()), Prime::advance)?;
-            }
-            prime.as_deref_mut().map_or(Ok(()), |prime| prime.layer_arrived(i))?;
-        }
-        self.norm(OUTPUT_NORM, &self.tensors.output_norm).await?;
-        if let Some(head) = &matrices.head {
-            self.matrix(head).await?;
-        }
-        self.weights.flush().await
-    }
-
-    fn advance(&mut self, bytes: u64) {
-        self.loaded += bytes;
-        if let Some(progress) = &mut self.progress {
-            progress(self.loaded, self.total);
-        }
-    }
-
-    async fn matrix(&mut self, matrix: &Matrix) -> Result<()> {
-        for part in &matrix.parts {
-            let Slice { rows, row_bytes } = Slice::of(matrix, part, self.tensors);
-            for first in (0..part.layout.rows).step_by(rows) {
-                let count = rows.min(part.layout.rows - first);
-                let bytes = self.slice(matrix, part, first, count).await?;
-                self.advance(bytes);
-                self.unflushed += count * row_bytes;
-                if self.unflushed >= UNFLUSHED_BYTES {
-                    self.unflushed = 0;
-                    self.weights.flush().await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Packs and uploads rows `first .. first + count` of a part; the answer is the bytes read.
-    async fn slice(&self, matrix: &Matrix, part: &Part, first: usize, count: usize) -> Result<u64> {
-        let rows: Vec<(TensorId, usize)> =
-            (first..first + count).map(|row| matrix.source(part.row_begin + row)).collect();
-        // One contiguous range per tensor: rows are stacked, alternate, or move within their head.
-        let mut ranges: Vec<(TensorId, usize, usize)> = Vec::new();
-        for (id, row) in &rows {
-            match ranges.iter_mut().find(|range| range.0 == *id) {
-                Some(range) => *range = (*id, range.1.min(*row), range.2.max(*row)),
-                None => ranges.push((*id, *row, *row)),
-            }
-        }
-        let mut bytes = Vec::with_capacity(ranges.len());
-        let mut read = 0;
-        for (id, low, high) in &ranges {
-            let tensor = id.find(self.tensors);
-            let row_bytes = tensor.kind.row_bytes(tensor.cols);
-            let len = (high - low + 1) * row_bytes;
-            let offset = tensor.bytes.start + (low * row_bytes) as u64;
-            bytes.push((self.source.read_at(offset, len).await?, row_bytes));
-            read += len as u64;
-        }
-        let at = |id: &TensorId, row: usize| {
-            let i = ranges.iter().position(|range| range.0 == *id).expect("every row is in a range");
-            let (slice, row_bytes) = &bytes[i];
-            &slice[(row - ranges[i].1) * row_bytes..][..*row_bytes]
-        };
-        let planes = part.layout.pack(&rows.iter().map(|(id, row)| at(id, *row)).collect::<Vec<_>>());
-        self.weights.write_rows(&part.name, &part.layout, first, &planes);
-        drop(bytes);
-        for (id, low, high) in &ranges {
-            let tensor = id.find(self.tensors);
-            let row_bytes = tensor.kind.row_bytes(tensor.cols);
-            self.source.release(tensor.bytes.start + (low * row_bytes) as u64, ((high - low + 1) * row_bytes) as u64);
-        }
-        Ok(read)
-    }
-
-    async fn norm(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
-        let len = tensor.bytes.end - tensor.bytes.start;
-        let bytes = self.source.read_at(tensor.bytes.start, len as usize).await?;
-        let numbers: Vec<f32> = match tensor.kind {
-            WeightType::F16 => bytes.chunks_exact(2).map(|v| f16::from_le_bytes([v[0], v[1]]).to_f32()).collect(),
-            kind => decode_row(kind, &bytes, tensor.cols),
-        };
-        let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
-        words.resize(round_up(words.len(), BLOCK), 0);
-        self.weights.write(name, 0, &words);
-        drop(bytes);
-        self.advance(len);
-        Ok(())
-    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::kernel::Active;
 use crate::plan::{Plan, Wanted};
-use crate::tuning::{DeviceClass, Tuning};
+use crate::tuning::DeviceClass;
 
 /// What a submit aims at; phones draw their screen between submits, and 60 ms is the most they should wait.
 const SUBMIT_MS: f64 = 40.0;
@@ -28,11 +28,11 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// The pace of a device that has not run yet.
-    pub fn new(tuning: &Tuning, most_rows: usize) -> Self {
-        let work_per_ms = match tuning.class {
+    /// The pace of a device that has not run yet, by the class of its driver.
+    pub fn new(driver: DeviceClass, most_rows: usize) -> Self {
+        let work_per_ms = match driver {
             DeviceClass::Gpu => 5e7,
-            DeviceClass::CpuDriver(_) => 3e6,
+            DeviceClass::Lavapipe | DeviceClass::SwiftShader => 3e6,
         };
         Self { work_per_ms, rows: FIRST_ROWS.min(most_rows), most_rows, token_ms: None }
     }

@@ -58,10 +58,12 @@ pub const BLOCK: usize = 32;
 pub const BLOCKS_PER_SUPER: usize = 8;
 /// Rows are padded to a multiple of this, which every tile and every workgroup's share of rows divides.
 pub const ROW_ALIGN: usize = 64;
-/// Texels of a row of a texture that holds weights. With at most 8192 rows, that is more than the largest part of a matrix.
+/// Texels of a row of a texture that holds weights.
 pub const TEXELS_PER_ROW: usize = 1024;
 /// Words of a `vec4<u32>`, and of a texel.
 pub(crate) const VEC: usize = 4;
+/// Most bytes of such a texture: every device has 8192 rows (WebGPU's default `maxTextureDimension2D`).
+pub const MAX_TEXELS_BYTES: u64 = (8192 * TEXELS_PER_ROW * VEC * 4) as u64;
 
 /// Where packed weights lie on the device: the same words in the same order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,24 +1,145 @@
-//! Sizes that depend on the class of the device: chosen once, from its capabilities.
+//! Which plan a device runs, and the sizes that follow from it: chosen once, when the device is opened.
 
+use crate::error::{Error, Result};
 use crate::kernel::Texels;
 use crate::kernels::matvec::Shares;
 use crate::kernels::{KvType, Splits, Tier};
-use crate::pack::Store;
+use crate::limits::{Profile, WEBGPU_BINDING_BYTES};
+use crate::pack::{MAX_TEXELS_BYTES, Store};
+use crate::weights::Cut;
 
-/// The class of a device, as far as tuning tells them apart.
+/// A kind of driver, and the plan that is made for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeviceClass {
     /// A GPU: adjacent lanes should read adjacent memory, barriers are cheap, and lanes are many.
     Gpu,
-    /// A driver that runs shaders on the CPU: every lane streams its own rows, barriers are dear, and lanes are few.
-    CpuDriver(Texels),
+    /// Mesa's driver that runs shaders on the CPU: every lane streams its own rows, barriers are dear, and lanes are few.
+    Lavapipe,
+    /// The driver that Chromium falls back to, which runs shaders on the CPU too; and any other of that kind.
+    SwiftShader,
 }
 
 impl DeviceClass {
-    /// Whether the driver puts compilation off to the first dispatch, and keeps what it compiled for other devices too:
-    /// lavapipe.
+    /// Every class, GPUs first.
+    pub const ALL: [Self; 3] = [Self::Gpu, Self::Lavapipe, Self::SwiftShader];
+
+    /// The name that the command line takes for its plan.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gpu => "gpu",
+            Self::Lavapipe => "lavapipe",
+            Self::SwiftShader => "swiftshader",
+        }
+    }
+
+    /// How shaders of its plan read textures of words; `None` where they read buffers.
+    pub const fn texels(self) -> Option<Texels> {
+        match self {
+            Self::Gpu => None,
+            Self::Lavapipe => Some(Texels::Storage),
+            Self::SwiftShader => Some(Texels::Sampled),
+        }
+    }
+
+    /// The tier of its plan where nobody asks for one, of a device that has `best`: subgroups only in plans of drivers that run
+    /// on the CPU, where they are measured to help; several drivers of phones miscompile them, and no real GPU has been
+    /// measured yet.
+    pub const fn default_tier(self, best: Tier) -> Tier {
+        Tier::of(best.f16(), best.subgroups() && !matches!(self, Self::Gpu))
+    }
+
+    /// Whether the driver puts compilation off to the first dispatch, and keeps what it compiled for other devices too.
     pub const fn compiles_late(self) -> bool {
-        matches!(self, Self::CpuDriver(Texels::Storage))
+        matches!(self, Self::Lavapipe)
+    }
+}
+
+/// Which plan a model runs: kernels, the layout of its weights, and the tier where nobody asks for one. Pacing, clocks and
+/// precompiling follow the driver instead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PlanChoice {
+    /// The plan of the driver at hand.
+    #[default]
+    Auto,
+    /// The plan of this class, on any device that has the limits.
+    Of(DeviceClass),
+    /// The software plan: the driver's own where it runs on the CPU; elsewhere lavapipe's, and SwiftShader's in browsers.
+    Software,
+}
+
+impl PlanChoice {
+    /// Every choice, the default first.
+    pub const ALL: [Self; 5] = [
+        Self::Auto,
+        Self::Of(DeviceClass::Gpu),
+        Self::Of(DeviceClass::Lavapipe),
+        Self::Of(DeviceClass::SwiftShader),
+        Self::Software,
+    ];
+
+    /// The name that the command line takes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Of(class) => class.name(),
+            Self::Software => "software",
+        }
+    }
+
+    /// The class whose plan runs on a driver of class `driver`.
+    pub const fn class(self, driver: DeviceClass) -> DeviceClass {
+        match (self, driver) {
+            (Self::Auto, driver) | (Self::Software, driver @ (DeviceClass::Lavapipe | DeviceClass::SwiftShader)) => {
+                driver
+            }
+            (Self::Of(class), _) => class,
+            (Self::Software, DeviceClass::Gpu) if cfg!(target_arch = "wasm32") => DeviceClass::SwiftShader,
+            (Self::Software, DeviceClass::Gpu) => DeviceClass::Lavapipe,
+        }
+    }
+}
+
+/// What a device is opened with, beside its name.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeviceOptions {
+    /// Features that shaders may use; `None` is the best tier that the plan has a use for.
+    pub tier: Option<Tier>,
+    /// The plan.
+    pub plan: PlanChoice,
+    /// What the device is requested with; `None` is the default WebGPU limits, and the features that the adapter has.
+    pub limits: Option<&'static Profile>,
+}
+
+impl DeviceOptions {
+    /// Checks that the limits have the tier that is asked for.
+    ///
+    /// # Errors
+    /// Where they have not.
+    pub fn check(&self) -> Result<()> {
+        match (self.limits, self.tier) {
+            (Some(profile), Some(tier)) if !tier.within(profile.best_tier()) => Err(Error::NoDevice(format!(
+                "the limits {} allow the tier {}, and the tier {tier} was asked for",
+                profile.name,
+                profile.best_tier()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The tuning where no device is opened: as if on a real GPU, in the tier that was asked for, or else the one that the
+    /// plan would get under the limits, or else the plainest.
+    pub const fn counted(&self) -> Tuning {
+        let tier = match (self.tier, self.limits) {
+            (Some(tier), _) => tier,
+            (None, Some(profile)) => self.plan.class(DeviceClass::Gpu).default_tier(profile.best_tier()),
+            (None, None) => Tier::Base,
+        };
+        self.tuning(DeviceClass::Gpu, tier)
+    }
+
+    /// The tuning of a device whose driver is of class `driver`, in a tier.
+    pub(crate) const fn tuning(&self, driver: DeviceClass, tier: Tier) -> Tuning {
+        Tuning::of(self.plan.class(driver), tier).within(self.limits)
     }
 }
 
@@ -51,7 +172,7 @@ impl Activations {
 /// Everything that a plan takes from the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuning {
-    /// The class it is for.
+    /// The class whose plan it is.
     pub class: DeviceClass,
     /// Features that shaders may use.
     pub tier: Tier,
@@ -85,12 +206,31 @@ pub struct Tuning {
     pub sampler_lanes: usize,
     /// Multiply-accumulates that one dispatch may do: prefill dispatches above it are split by tokens.
     pub max_work: u64,
+    /// Most bytes of a part of a matrix, and of a buffer of the KV cache: what a binding holds.
+    pub binding_bytes: u64,
 }
 
 impl Tuning {
     /// Whether lanes of a subgroup share what they read of the input: where a load is dearer than an exchange.
     pub const fn shares_input(&self) -> bool {
-        matches!(self.class, DeviceClass::CpuDriver(_)) && self.tier.subgroups()
+        self.class.texels().is_some() && self.tier.subgroups()
+    }
+
+    /// How it cuts matrices.
+    pub const fn cut(&self) -> Cut {
+        Cut { tile: self.tile, part_bytes: self.binding_bytes }
+    }
+
+    /// The same, on a device with the limits of a profile.
+    pub const fn within(self, limits: Option<&Profile>) -> Self {
+        let Some(profile) = limits else { return self };
+        let most = match self.store {
+            Store::Buffer => u64::MAX,
+            Store::Texels(_) => MAX_TEXELS_BYTES,
+        };
+        let [binding, buffer] = [profile.binding_bytes.value, profile.buffer_bytes.value];
+        let most = if binding < most { binding } else { most };
+        Self { binding_bytes: if buffer < most { buffer } else { most }, ..self }
     }
 
     /// The same, with what the caller chose.
@@ -108,48 +248,52 @@ impl Tuning {
     /// The GPU column follows the published shapes for phones (lane = row pair, columns split within the workgroup); the
     /// CPU column is measured on lavapipe: PERF.md.
     pub const fn of(class: DeviceClass, tier: Tier) -> Self {
-        match class {
-            DeviceClass::Gpu => Self {
-                class,
-                tier,
-                kv: KvType::F16,
-                tile: 64,
-                store: Store::Buffer,
-                matvec: Shares { row_lanes: 8, ksplit: 8, sets: 1 },
-                matmul_lanes: 16,
-                attention_lanes: 64,
-                attention_keys: 32,
-                attention_queries: 32,
-                splits: Splits { most: 4, keys: 512 },
-                fused: true,
-                fixed_from: usize::MAX,
-                small_lanes: 64,
-                sampler_lanes: 256,
-                // 10 ms at 0.3 Tera multiply-accumulates per second.
-                max_work: 3 << 30,
+        let Some(texels) = class.texels() else { return Self::of_gpu(tier) };
+        Self {
+            class,
+            tier,
+            kv: KvType::F16,
+            tile: on_cpu(texels).rows(),
+            store: Store::Texels(texels),
+            matvec: on_cpu(texels),
+            matmul_lanes: lanes_of(texels),
+            attention_lanes: 8,
+            attention_keys: 32,
+            attention_queries: 32,
+            splits: Splits { most: 16, keys: 128 },
+            fused: false,
+            // SwiftShader's multiplications of whole numbers are slow.
+            fixed_from: match texels {
+                Texels::Storage => 2048,
+                Texels::Sampled => usize::MAX,
             },
-            DeviceClass::CpuDriver(texels) => Self {
-                class,
-                tier,
-                kv: KvType::F16,
-                tile: on_cpu(texels).rows(),
-                store: Store::Texels(texels),
-                matvec: on_cpu(texels),
-                matmul_lanes: lanes_of(texels),
-                attention_lanes: 8,
-                attention_keys: 32,
-                attention_queries: 32,
-                splits: Splits { most: 16, keys: 128 },
-                fused: false,
-                // SwiftShader's multiplications of whole numbers are slow.
-                fixed_from: match texels {
-                    Texels::Storage => 2048,
-                    Texels::Sampled => usize::MAX,
-                },
-                small_lanes: 16,
-                sampler_lanes: 64,
-                max_work: 1 << 30,
-            },
+            small_lanes: 16,
+            sampler_lanes: 64,
+            max_work: 1 << 30,
+            binding_bytes: WEBGPU_BINDING_BYTES,
+        }
+    }
+
+    const fn of_gpu(tier: Tier) -> Self {
+        Self {
+            class: DeviceClass::Gpu,
+            tier,
+            kv: KvType::F16,
+            tile: 64,
+            store: Store::Buffer,
+            matvec: Shares { row_lanes: 8, ksplit: 8, sets: 1 },
+            matmul_lanes: 16,
+            attention_lanes: 64,
+            attention_keys: 32,
+            attention_queries: 32,
+            splits: Splits { most: 4, keys: 512 },
+            fused: true,
+            fixed_from: usize::MAX,
+            small_lanes: 64,
+            sampler_lanes: 256,
+            // 10 ms at 0.3 Tera multiply-accumulates per second.
+            max_work: 3 << 30,
+            binding_bytes: WEBGPU_BINDING_BYTES,
         }
     }
 }

@@ -4,8 +4,14 @@ use crate::format::{ModelTensors, Tensor, WeightType};
 use crate::pack::{Layout, ROW_ALIGN};
 use crate::shape::{RopePairing, Shape};
 
-/// No part of a matrix is larger: below the 128 MiB that every device binds.
-pub const MAX_PART_BYTES: usize = 120 << 20;
+/// How matrices are cut: rows of a tile, and most bytes of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Rows of a tile of the packed layout.
+    pub tile: usize,
+    /// Most bytes of a part: what a binding of the device holds.
+    pub part_bytes: u64,
+}
 
 /// The storage type of every matrix of a model: all that a plan needs to know of its weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,7 +195,7 @@ impl LayerMatrices {
 }
 
 impl Matrix {
-    fn stacked(name: &str, tensors: Vec<(TensorId, usize, RowOrder, WeightType)>, cols: usize, tile: usize) -> Self {
+    fn stacked(name: &str, tensors: Vec<(TensorId, usize, RowOrder, WeightType)>, cols: usize, cut: Cut) -> Self {
         let mut parts = Vec::new();
         let mut begin = 0;
         let mut i = 0;
@@ -198,16 +204,16 @@ impl Matrix {
             let kind = tensors[i].3;
             let run = tensors[i..].iter().take_while(|t| t.3 == kind).count();
             let rows: usize = tensors[i..i + run].iter().map(|t| t.1).sum();
-            add_parts(&mut parts, name, begin, Layout::new(kind, rows, cols, tile));
+            add_parts(&mut parts, name, begin, Layout::new(kind, rows, cols, cut.tile), cut.part_bytes);
             begin += rows;
             i += run;
         }
         Self { rows: Rows::Stacked(tensors), parts, cols }
     }
 
-    fn alternating(name: &str, tensors: [TensorId; 2], layout: Layout) -> Self {
+    fn alternating(name: &str, tensors: [TensorId; 2], layout: Layout, part_bytes: u64) -> Self {
         let mut parts = Vec::new();
-        add_parts(&mut parts, name, 0, layout);
+        add_parts(&mut parts, name, 0, layout, part_bytes);
         Self { rows: Rows::Alternating(tensors), parts, cols: layout.cols }
     }
 
@@ -234,10 +240,10 @@ impl Matrix {
     }
 }
 
-/// Cuts a run of rows into parts that each fit a binding.
-fn add_parts(parts: &mut Vec<Part>, name: &str, begin: usize, whole: Layout) {
+/// Cuts a run of rows into parts of at most so many bytes.
+fn add_parts(parts: &mut Vec<Part>, name: &str, begin: usize, whole: Layout, part_bytes: u64) {
     let bytes_per_tile = Layout { rows: ROW_ALIGN, ..whole }.words() * 4;
-    let most = (MAX_PART_BYTES / bytes_per_tile).max(1) * ROW_ALIGN;
+    let most = (part_bytes as usize / bytes_per_tile).max(1) * ROW_ALIGN;
     // Equal parts, so that no dispatch is much shorter than another.
     let count = whole.rows.div_ceil(most);
     let rows_per_part = whole.rows.div_ceil(count).next_multiple_of(ROW_ALIGN);
@@ -249,14 +255,14 @@ fn add_parts(parts: &mut Vec<Part>, name: &str, begin: usize, whole: Layout) {
 }
 
 impl Matrices {
-    /// The matrices of a model of this shape and these types, in tiles of `tile` rows.
-    pub fn new(shape: &Shape, types: &WeightTypes, tile: usize) -> Self {
+    /// The matrices of a model of this shape and these types.
+    pub fn new(shape: &Shape, types: &WeightTypes, cut: Cut) -> Self {
         let order = match shape.rope_pairing {
             RopePairing::Interleaved => RowOrder::Same,
             RopePairing::HalfSplit => RowOrder::HalfSplit(shape.head_dim),
         };
         let table = |name: &str, id, kind| {
-            Matrix::stacked(name, vec![(id, shape.vocabulary, RowOrder::Same, kind)], shape.dim, tile)
+            Matrix::stacked(name, vec![(id, shape.vocabulary, RowOrder::Same, kind)], shape.dim, cut)
         };
         let layers = types.layers.iter().enumerate().map(|(i, t)| {
             let (q_dim, kv_dim) = (shape.q_dim(), shape.kv_dim());
@@ -266,15 +272,16 @@ impl Matrices {
                 (TensorId::V(i), kv_dim, RowOrder::Same, t.v),
             ];
             let one = |name: &str, id, rows, cols, kind| {
-                Matrix::stacked(&format!("blk.{i}.{name}"), vec![(id, rows, RowOrder::Same, kind)], cols, tile)
+                Matrix::stacked(&format!("blk.{i}.{name}"), vec![(id, rows, RowOrder::Same, kind)], cols, cut)
             };
             LayerMatrices {
-                qkv: Matrix::stacked(&format!("blk.{i}.attn_qkv"), qkv, shape.dim, tile),
+                qkv: Matrix::stacked(&format!("blk.{i}.attn_qkv"), qkv, shape.dim, cut),
                 attn_output: one("attn_output", TensorId::AttnOutput(i), shape.dim, q_dim, t.attn_output),
                 gate_up: if t.gate == t.up {
-                    let layout = Layout::new(t.gate, 2 * shape.ffn, shape.dim, tile);
+                    let layout = Layout::new(t.gate, 2 * shape.ffn, shape.dim, cut.tile);
                     let tensors = [TensorId::Gate(i), TensorId::Up(i)];
-                    GateUp::Together(Matrix::alternating(&format!("blk.{i}.ffn_gate_up"), tensors, layout))
+                    let name = format!("blk.{i}.ffn_gate_up");
+                    GateUp::Together(Matrix::alternating(&name, tensors, layout, cut.part_bytes))
                 } else {
                     GateUp::Apart([
                         one("ffn_gate", TensorId::Gate(i), shape.ffn, shape.dim, t.gate),

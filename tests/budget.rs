@@ -1,5 +1,7 @@
 //! The bytes that a budget names are those that the device allocates; what does not fit is refused before.
 
+#[path = "common/engine.rs"]
+mod engine;
 #[path = "common/heap.rs"]
 mod heap;
 #[path = "common/shared.rs"]
@@ -10,17 +12,21 @@ use std::sync::atomic::Ordering;
 
 use llamita::budget::{Host, Use};
 use llamita::format::gguf;
+use llamita::limits::WEBGPU_BINDING_BYTES;
 use llamita::pace::MOST_LOOK_AHEAD;
 use llamita::source::{Bytes, File, Source};
 use llamita::tokenizer::Tokenizer;
-use llamita::weights::{Matrices, WeightTypes};
-use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, Sampling};
+use llamita::weights::{Cut, Matrices, WeightTypes};
+use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, PlanChoice, Sampling};
 use pollster::block_on;
 
-fn load(name: &str, options: LoadOptions) -> llamita::Result<Model> {
+use PlanChoice::Software;
+use engine::GPU_PLAN;
+
+fn load(name: &str, plan: PlanChoice, options: LoadOptions) -> llamita::Result<Model> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
     let source = File::open(path).expect("the fixture is there");
-    block_on(Model::load(&source, LoadOptions { device: DeviceChoice::Gpu, ..options }))
+    block_on(Model::load(&source, engine::Engine::gpu(plan, None).options(options)))
 }
 
 /// Fills the context of a session; the answer is the most bytes that were allocated at once.
@@ -51,11 +57,13 @@ fn the_budget_is_what_is_allocated() {
         ("random-q4_0-untied-h64.gguf", 64, Some(32), KvType::F16),
         ("random-f32-h64.gguf", 256, Some(1), KvType::F32),
     ] {
-        for activations in [Activations::Auto, Activations::Fixed] {
+        for (plan, activations) in
+            [(GPU_PLAN, Activations::Auto), (Software, Activations::Auto), (Software, Activations::Fixed)]
+        {
             let options = LoadOptions { context: Some(context), first_capacity, kv, activations, ..Default::default() };
-            let model = load(name, options).unwrap_or_else(|e| panic!("{e}"));
+            let model = load(name, plan, options).unwrap_or_else(|e| panic!("{e}"));
             let (budget, peak) = (model.budget().total(), peak(&model, 3));
-            println!("{name}, context {context}, {activations:?}: budget {budget}, peak {peak}");
+            println!("{name}, context {context}, plan {}, {activations:?}: budget {budget}, peak {peak}", plan.name());
             assert!(peak <= budget && budget - peak < READBACK, "{name}: budget {budget}, peak {peak}");
         }
     }
@@ -63,6 +71,10 @@ fn the_budget_is_what_is_allocated() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
+    engine::PLANS.into_iter().for_each(what_does_not_fit_is_refused_in);
+}
+
+fn what_does_not_fit_is_refused_in(plan: PlanChoice) {
     let name = "random-q4_0-h64.gguf";
     let options = |context, memory| LoadOptions {
         context: Some(context),
@@ -70,19 +82,21 @@ fn what_does_not_fit_is_refused() {
         memory: Some(memory),
         ..Default::default()
     };
-    let needed = load(name, options(200, u64::MAX)).expect("there is memory").budget();
-    load(name, options(200, needed.total())).expect("that is just enough");
+    let needed = load(name, plan, options(200, u64::MAX)).expect("there is memory").budget();
+    load(name, plan, options(200, needed.total())).expect("that is just enough");
     let memory = needed.total() - 1;
-    let Err(Error::Memory { advice, weights, kv, budget, .. }) = load(name, options(200, memory)) else {
+    let Err(Error::Memory { advice, weights, kv, budget, .. }) = load(name, plan, options(200, memory)) else {
         panic!("one byte less is not enough")
     };
     assert_eq!((weights, kv, budget), (needed.weights, needed.kv, memory));
     let fits: usize = advice.split(' ').find_map(|word| word.parse().ok()).unwrap_or_else(|| panic!("{advice}"));
     assert!((100..200).contains(&fits), "{advice}");
-    let model = load(name, options(fits, memory)).expect("what fits can be loaded");
+    let model = load(name, plan, options(fits, memory)).expect("what fits can be loaded");
     assert!(peak(&model, 3) <= memory);
-    assert!(load(name, options(fits + 1, memory)).is_err(), "{advice}: one more fits too");
-    let Err(Error::Memory { advice, .. }) = load(name, options(200, needed.weights)) else { panic!("no room at all") };
+    assert!(load(name, plan, options(fits + 1, memory)).is_err(), "{advice}: one more fits too");
+    let Err(Error::Memory { advice, .. }) = load(name, plan, options(200, needed.weights)) else {
+        panic!("no room at all")
+    };
     assert!(advice.contains("smaller model"), "{advice}");
     // A scorer and a second session are refused where they do not fit beside the first.
     let session = model.session().expect("there is room for one");
@@ -98,9 +112,17 @@ fn what_does_not_fit_is_refused() {
 fn priming_takes_no_more_than_the_budget() {
     let source = Bytes::new("bundled", include_bytes!("../models/llamita-stories.gguf").as_slice());
     let mut held = Vec::new();
-    for (context, first_capacity) in [(1024, 512), (1024, 16), (1000, 16), (600, 600), (512, 256), (300, 16)] {
+    for (plan, context, first_capacity) in [
+        (Software, 1024, 512),
+        (GPU_PLAN, 1024, 16),
+        (GPU_PLAN, 1000, 16),
+        (Software, 600, 600),
+        (GPU_PLAN, 512, 256),
+        (Software, 300, 16),
+    ] {
         let options = LoadOptions {
             device: DeviceChoice::Gpu,
+            plan,
             context: Some(context),
             first_capacity: Some(first_capacity),
             ..Default::default()
@@ -162,7 +184,7 @@ fn llama_3s_tokenizer_takes_no_more_than_its_budget() {
         tensor.bytes.start = len;
     }
     (tensors.token_embd.bytes.start, tensors.output_norm.bytes.start) = (len, len);
-    let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), 8);
+    let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES });
     let host = Host::new(&tensors, &matrices, Some(&vocabulary));
     let of = |name: &str| {
         host.items().iter().filter(|item| item.name.starts_with(name)).map(|item| item.bytes as usize).sum::<usize>()

@@ -11,6 +11,8 @@ mod chat;
 mod generate;
 #[path = "cli/measure.rs"]
 mod measure;
+#[path = "cli/plans.rs"]
+mod plans;
 #[path = "cli/process.rs"]
 mod process;
 #[path = "cli/show.rs"]

@@ -9,25 +9,30 @@ use llamita::llama::{names, session_plans};
 use llamita::plan::{Copy, Wanted};
 use llamita::slot::Slot;
 use llamita::source::File;
-use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, Sampling, Session, StopReason, Tier};
+use llamita::{Device, Error, LoadOptions, Model, Sampling, Session, StopReason, Tier};
 use pollster::block_on;
+
+#[path = "common/engine.rs"]
+mod engine;
+
+use engine::{Engine, PLANS, both_plans};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 const CONTEXT: usize = 200;
-const DEVICES: [(DeviceChoice, Option<Tier>); 3] =
-    [(DeviceChoice::Gpu, Some(Tier::Base)), (DeviceChoice::Gpu, None), (DeviceChoice::Cpu, None)];
 
-fn load(options: LoadOptions) -> Model {
-    let source = File::open(fixture("random-q4_0-h64.gguf")).expect("the fixture is there");
-    block_on(Model::load(&source, LoadOptions { context: Some(CONTEXT), ..options })).unwrap_or_else(|e| panic!("{e}"))
+/// Both plans in their plainest tier and in the one that they take by themselves, and on the CPU.
+fn engines() -> Vec<Engine> {
+    let of = |plan| [Engine::gpu(plan, Some(Tier::Base)), Engine::gpu(plan, None), Engine::cpu(plan)];
+    PLANS.into_iter().flat_map(of).collect()
 }
 
 /// A model whose sessions begin with room for so many positions.
-fn starting_with(first: usize, (device, tier): &(DeviceChoice, Option<Tier>)) -> Model {
-    load(LoadOptions { device: device.clone(), tier: *tier, first_capacity: Some(first), ..Default::default() })
+fn starting_with(first: usize, engine: &Engine) -> Model {
+    let source = File::open(fixture("random-q4_0-h64.gguf")).expect("the fixture is there");
+    engine.load(&source, LoadOptions { context: Some(CONTEXT), first_capacity: Some(first), ..Default::default() })
 }
 
 fn ids(count: usize) -> Vec<u32> {
@@ -49,7 +54,7 @@ fn run(session: &mut Session, prompt: &[u32], sampling: Sampling) -> Vec<u32> {
 
 #[test]
 fn growth_changes_nothing() {
-    for device in &DEVICES {
+    for device in &engines() {
         let full = starting_with(CONTEXT, device);
         let mut session = full.session().expect("there is memory");
         assert_eq!(session.capacity(), CONTEXT);
@@ -63,7 +68,7 @@ fn growth_changes_nothing() {
         for (prompt, count) in [(5, 90), (0, 33), (0, 1), (0, 56)] {
             found.extend(run(&mut session, &ids(prompt), drawn(count)));
         }
-        assert_eq!(found, expected, "{} {}", model.device().name(), model.device().tier());
+        assert_eq!(found, expected, "{device}");
         assert_eq!(session.capacity(), CONTEXT);
 
         // A prompt that needs more than there is, and one that needs no more.
@@ -101,7 +106,7 @@ fn logits(model: &Model, ids: &[u32], capacities: &[(usize, usize)], keep: bool)
 
 #[test]
 fn logits_are_the_same_bits() {
-    for device in &DEVICES {
+    for device in &engines() {
         let model = starting_with(CONTEXT, device);
         let expected = logits(&model, &ids(40), &[(0, CONTEXT)], true);
         assert_eq!(logits(&model, &ids(40), &[(0, 3), (3, 6), (6, 20), (20, 40)], true), expected);
@@ -112,7 +117,7 @@ fn logits_are_the_same_bits() {
 
 #[test]
 fn sessions_grow_side_by_side() {
-    for device in &DEVICES {
+    for device in &engines() {
         let full = starting_with(CONTEXT, device);
         let prompts = [ids(9), ids(40)[20..].to_vec()];
         let expected = prompts.each_ref().map(|ids| run(&mut full.session().expect("memory"), ids, drawn(100)));
@@ -132,7 +137,7 @@ fn sessions_grow_side_by_side() {
 /// A caller may drop the future of a piece at any point, and ask again: what was begun goes on, growth too.
 #[test]
 fn futures_may_be_dropped() {
-    for device in &DEVICES[..2] {
+    for device in &both_plans() {
         let model = starting_with(8, device);
         let Device::Gpu(gpu) = model.device().clone() else { panic!("a GPU was asked for") };
         let dispatches = || gpu.counters().dispatches.load(Ordering::Relaxed);
@@ -166,7 +171,11 @@ fn futures_may_be_dropped() {
 /// What has no room is refused with the numbers, and what there was goes on.
 #[test]
 fn no_room_to_grow() {
-    let model = starting_with(32, &DEVICES[1]);
+    both_plans().iter().for_each(no_room_to_grow_on);
+}
+
+fn no_room_to_grow_on(engine: &Engine) {
+    let model = starting_with(32, engine);
     let Device::Gpu(gpu) = model.device().clone() else { panic!("a GPU was asked for") };
     let allocated = || gpu.counters().allocated.load(Ordering::Relaxed);
     let expected = run(&mut model.session().expect("there is memory"), &ids(9), drawn(60));

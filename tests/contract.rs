@@ -53,14 +53,10 @@ fn variants() -> Variants {
     for tier in Tier::ALL {
         cases::all(tier).iter().for_each(|case| add(&case.kernel, &case.params));
         let shape = llama_3_2_1b();
-        for (class, kv) in
-            [DeviceClass::Gpu, DeviceClass::CpuDriver(Texels::Sampled), DeviceClass::CpuDriver(Texels::Storage)]
-                .into_iter()
-                .flat_map(|c| KvType::ALL.map(|kv| (c, kv)))
-        {
+        for (class, kv) in DeviceClass::ALL.into_iter().flat_map(|c| KvType::ALL.map(|kv| (c, kv))) {
             let tuning = Tuning { kv, ..Tuning::of(class, tier) };
             let types = WeightTypes::uniform(shape.layers, WeightType::Q4_0, WeightType::Q6_K);
-            let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.tile), &tuning, 1024);
+            let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.cut()), &tuning, 1024);
             plans.iter().flat_map(|plan| &plan.steps).for_each(|step| add(&step.kernel, &step.params));
         }
     }
@@ -304,7 +300,7 @@ fn dispatches_of_llama_3_2_1b() {
     let shape = llama_3_2_1b();
     let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base);
     let types = WeightTypes::uniform(shape.layers, WeightType::Q4_0, WeightType::Q6_K);
-    let matrices = Matrices::new(&shape, &types, tuning.tile);
+    let matrices = Matrices::new(&shape, &types, tuning.cut());
     let [decode, prefill] = session_plans(&shape, &matrices, &tuning, 8192);
     assert_eq!(matrices.head().parts.len(), 2);
     assert_eq!(decode.dispatches(Wanted::Greedy), 84);
@@ -312,5 +308,5 @@ fn dispatches_of_llama_3_2_1b() {
     assert_eq!(decode.dispatches(Wanted::Body), 81);
     assert!(prefill.dispatches(Wanted::Body) > 7 * 16);
     let most = decode.buffers.iter().chain(&prefill.buffers).map(|b| b.words * 4).max();
-    assert!(most.is_some_and(|bytes| bytes <= 120 << 20), "{most:?} bytes in one buffer");
+    assert!(most.is_some_and(|bytes| bytes <= 128 << 20), "{most:?} bytes in one buffer");
 }

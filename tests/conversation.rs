@@ -4,12 +4,16 @@ use llamita::chat::{ChatTemplate, Message};
 use llamita::error::Error;
 use llamita::source::Bytes;
 use llamita::tokenizer::Encode;
-use llamita::{DeviceChoice, LoadOptions, Model, Prompt, Sampling, Session, Stats, StopReason};
+use llamita::{LoadOptions, Model, Prompt, Sampling, Session, Stats, StopReason};
 
-fn model(device: DeviceChoice, context: usize) -> Model {
+#[path = "common/engine.rs"]
+mod engine;
+
+use engine::{Engine, GPU_PLAN, PLANS, both_plans, everywhere};
+
+fn model(engine: &Engine, context: usize) -> Model {
     let bytes: &[u8] = include_bytes!("../models/llamita-stories.gguf");
-    let options = LoadOptions { device, context: Some(context), ..Default::default() };
-    pollster::block_on(Model::load(&Bytes::new("bundled", bytes), options)).unwrap_or_else(|error| panic!("{error}"))
+    engine.load(&Bytes::new("bundled", bytes), LoadOptions { context: Some(context), ..Default::default() })
 }
 
 fn session(model: &Model) -> Session {
@@ -57,8 +61,8 @@ fn ids(model: &Model, messages: &[Message]) -> Vec<u32> {
 
 #[test]
 fn a_further_turn_computes_what_is_new() {
-    for device in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
-        let model = model(device, 1024);
+    for engine in everywhere() {
+        let model = model(&engine, 1024);
         let mut session = session(&model);
         let mut messages = vec![Message::system("Be kind."), Message::user("Tell me a story about a cat.")];
         let first = run(&mut session, &messages, greedy(12));
@@ -96,7 +100,7 @@ fn a_further_turn_computes_what_is_new() {
 
 #[test]
 fn what_is_wrong_leaves_the_session_as_it_was() {
-    let model = model(DeviceChoice::Cpu, 256);
+    let model = model(&Engine::cpu(GPU_PLAN), 256);
     let mut session = session(&model);
     let messages = [Message::user("Hello")];
     let first = run(&mut session, &messages, greedy(4));
@@ -125,7 +129,7 @@ fn what_is_wrong_leaves_the_session_as_it_was() {
 
 #[test]
 fn the_oldest_turns_go_when_the_context_is_full() {
-    let model = model(DeviceChoice::Cpu, 160);
+    let model = model(&Engine::cpu(GPU_PLAN), 160);
     let mut session = session(&model);
     let mut messages = vec![Message::system("Be kind.")];
     let mut dropped = Vec::new();
@@ -159,8 +163,8 @@ fn the_oldest_turns_go_when_the_context_is_full() {
 
 #[test]
 fn stop_strings_end_a_reply_before_them() {
-    for device in [DeviceChoice::Cpu, DeviceChoice::Gpu] {
-        let model = model(device, 256);
+    for engine in everywhere() {
+        let model = model(&engine, 256);
         let mut plain = session(&model);
         let whole = run(&mut plain, "Once upon a time", greedy(40));
         assert_eq!(whole.stats.stop_reason, StopReason::Length);
@@ -204,7 +208,7 @@ fn stop_strings_end_a_reply_before_them() {
 
 #[test]
 fn text_waits_and_comes_in_the_end() {
-    let model = model(DeviceChoice::Cpu, 256);
+    let model = model(&Engine::cpu(GPU_PLAN), 256);
     let whole = run(&mut session(&model), "Once upon a time", greedy(24));
     // What never comes: all text is certain at once, and then the last word may begin it.
     let rare = run(&mut session(&model), "Once upon a time", stopping(24, &["\u{1}"]));
@@ -235,17 +239,21 @@ fn a_primed_session_has_its_beginning() {
     let source = Bytes::new("bundled", bytes);
     let text = "You tell short stories for children. Every story has a happy end, and nobody is hurt. ";
     // The first of one run; the others of several, the last of them not full, with a cache that has to grow for it or not.
-    for (device, times, first_capacity) in [
-        (DeviceChoice::Cpu, 1, 512),
-        (DeviceChoice::Gpu, 1, 512),
-        (DeviceChoice::Cpu, 14, 512),
-        (DeviceChoice::Gpu, 14, 512),
-        (DeviceChoice::Gpu, 14, 16),
+    let [gpu, software] = both_plans();
+    for (engine, times, first_capacity) in [
+        (&Engine::cpu(PLANS[0]), 1, 512),
+        (&gpu, 1, 512),
+        (&software, 1, 512),
+        (&Engine::cpu(PLANS[1]), 14, 512),
+        (&gpu, 14, 512),
+        (&software, 14, 512),
+        (&gpu, 14, 16),
+        (&software, 14, 16),
     ] {
         let system = Message::system(text.repeat(times));
         let messages = [system.clone(), Message::user("Tell me a story about a cat.")];
         let first_capacity = Some(first_capacity);
-        let options = || LoadOptions { device: device.clone(), first_capacity, ..Default::default() };
+        let options = || engine.options(LoadOptions { first_capacity, ..Default::default() });
         let model = pollster::block_on(Model::load(&source, options())).unwrap_or_else(|error| panic!("{error}"));
         let expected = run(&mut model.session().expect("a session"), &messages, greedy(30));
         let primed = pollster::block_on(Model::load_primed(&source, options(), std::slice::from_ref(&system)));

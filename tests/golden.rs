@@ -10,21 +10,20 @@ use llamita::scorer::negative_log_likelihood;
 use llamita::session::StopReason;
 use llamita::source::File;
 use llamita::tokenizer::Encode;
-use llamita::{DeviceChoice, LoadOptions, Model, Sampling, Tier};
+use llamita::{LoadOptions, Model, Sampling};
 use pollster::block_on;
 use safetensors::SafeTensors;
 
+#[path = "common/engine.rs"]
+mod engine;
 #[path = "common/shared.rs"]
 mod shared;
 
-fn load(path: &Path, device: DeviceChoice, tier: Option<Tier>) -> Model {
-    let source = File::open(path).unwrap_or_else(|e| panic!("{e}"));
-    let model = block_on(Model::load(&source, LoadOptions { device, tier, ..Default::default() }));
-    model.unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
+use engine::Engine;
 
-fn gpu(path: &Path) -> Model {
-    load(path, DeviceChoice::Gpu, None)
+fn load(path: &Path, engine: &Engine) -> Model {
+    let source = File::open(path).unwrap_or_else(|e| panic!("{e}"));
+    engine.load(&source, LoadOptions::default())
 }
 
 /// Normalised mean squared error of all logits of a text.
@@ -91,13 +90,14 @@ fn stories(name: &str) {
     let Some(shared) = shared::shared(name) else { return };
     let folder = shared.join("models").join(name);
     let golden = json(&folder.join("golden/golden.json"));
-    for (kind, tolerance) in TYPES {
-        let model = gpu(&folder.join(format!("gguf/{name}-{kind}.gguf")));
+    for ((kind, tolerance), engine) in TYPES.into_iter().flat_map(|of| engine::both_plans().map(|engine| (of, engine)))
+    {
+        let model = load(&folder.join(format!("gguf/{name}-{kind}.gguf")), &engine);
         let suffix = if kind == "F32" { String::new() } else { format!("-{kind}") };
         for (prompt, (ids, logits)) in goldens(&folder.join(format!("golden/logits{suffix}.safetensors"))) {
             let found = nmse(&model, &ids, &logits);
-            println!("{name} {kind} {prompt} NMSE {found:.2e}");
-            assert!(found <= tolerance, "{name} {kind} {prompt}: NMSE {found:.2e} is above {tolerance:.0e}");
+            println!("{name} {kind} {prompt} NMSE {found:.2e} ({engine})");
+            assert!(found <= tolerance, "{name} {kind} {prompt} ({engine}): NMSE {found:.2e} is above {tolerance:.0e}");
         }
         check_greedy(&model, &golden, kind);
         check_likelihood(&model, &shared, &golden, kind);
@@ -171,8 +171,9 @@ fn stories260k_ffn192() {
 #[test]
 fn babyllama105() {
     let Some(shared) = shared::shared("babyllama105") else { return };
-    for kind in ["F32", "Q4_0"] {
-        let model = gpu(&shared.join(format!("models/babyllama105/gguf/babyllama105-{kind}.gguf")));
+    for (kind, engine) in ["F32", "Q4_0"].into_iter().flat_map(|kind| engine::both_plans().map(|engine| (kind, engine)))
+    {
+        let model = load(&shared.join(format!("models/babyllama105/gguf/babyllama105-{kind}.gguf")), &engine);
         let mut session = model.session().expect("there is memory");
         let sampling = Sampling { max_tokens: 120, ..Sampling::greedy() };
         let mut reply = session.reply("Once upon a time", sampling).expect("the prompt is fine");
@@ -186,9 +187,12 @@ fn babyllama105() {
     }
 }
 
-/// Every weight type at head sizes 64 and 128, tied and untied heads, Llama 3's rotary scaling, on every device.
+/// Every weight type at head sizes 64 and 128, tied and untied heads, Llama 3's rotary scaling, on every device, in both
+/// plans and every tier.
 #[test]
 fn random_models() {
+    let engines = engine::every_tier("random_models");
+    let cpus = engine::PLANS.map(Engine::cpu);
     let mut count = 0;
     for entry in std::fs::read_dir(fixtures()).expect("there are fixtures") {
         let path = entry.expect("readable").path();
@@ -197,13 +201,11 @@ fn random_models() {
         }
         count += 1;
         let (ids, logits) = goldens(&path.with_extension("safetensors")).remove("").expect("ids and logits");
-        for (device, tier) in
-            [(DeviceChoice::Gpu, Some(Tier::Base)), (DeviceChoice::Gpu, None), (DeviceChoice::Cpu, None)]
-        {
-            let model = load(&path, device, tier);
+        for engine in engines.iter().chain(&cpus) {
+            let model = load(&path, engine);
             let found = nmse(&model, &ids, &logits);
-            println!("{} on {} ({}): NMSE {found:.2e}", path.display(), model.device().name(), model.device().tier());
-            assert!(found <= 1e-6, "{} on {}: NMSE {found:.2e}", path.display(), model.device().name());
+            println!("{} on {engine}: NMSE {found:.2e}", path.display());
+            assert!(found <= 1e-6, "{} on {engine}: NMSE {found:.2e}", path.display());
         }
     }
     assert!(count >= 10, "{count} random models");
@@ -211,9 +213,13 @@ fn random_models() {
 
 #[test]
 fn bundled_model() {
+    engine::both_plans().iter().for_each(bundled_model_on);
+}
+
+fn bundled_model_on(engine: &Engine) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/llamita-stories.gguf");
     let golden = json(&fixtures().join("bundled-golden.json"));
-    let model = gpu(&path);
+    let model = load(&path, engine);
     for (prompt, (ids, logits)) in goldens(&fixtures().join("bundled-golden.safetensors")) {
         let found = nmse(&model, &ids, &logits);
         println!("bundled {prompt} NMSE {found:.2e}");

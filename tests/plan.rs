@@ -5,23 +5,29 @@ use std::sync::Arc;
 
 use llamita::device::Machine;
 use llamita::kernels::fixed;
+use llamita::limits::WEBGPU_BINDING_BYTES;
 use llamita::llama::{Rows, forward, names};
 use llamita::plan::{Copy, Kind, Plan, Wanted};
 use llamita::shape::{RopePairing, Shape, rope_frequencies};
 use llamita::slot::Slot;
 use llamita::source::File;
 use llamita::tuning::{DeviceClass, Tuning};
-use llamita::weights::{Matrices, WeightTypes};
-use llamita::{Activations, DeviceChoice, KvType, LoadOptions, Model, Sampling, StopReason, Tier};
+use llamita::weights::{Cut, Matrices, WeightTypes};
+use llamita::{Activations, KvType, LoadOptions, Model, PlanChoice, Sampling, StopReason, Tier};
 use pollster::block_on;
+
+#[path = "common/engine.rs"]
+mod engine;
+
+use engine::{Engine, both_plans};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-fn load(name: &str, device: DeviceChoice, tier: Option<Tier>) -> Model {
+fn load(name: &str, engine: &Engine) -> Model {
     let source = File::open(fixture(name)).expect("the fixture is there");
-    block_on(Model::load(&source, LoadOptions { device, tier, ..Default::default() })).unwrap_or_else(|e| panic!("{e}"))
+    engine.load(&source, LoadOptions::default())
 }
 
 const CAPACITY: usize = 64;
@@ -96,54 +102,65 @@ fn first_difference(model: &Model, plans: [&Machine; 2], plan: &Plan, slot: &Slo
     None
 }
 
+/// In the same plan, and in every tier.
 #[test]
 fn every_step_agrees_with_the_cpu() {
-    for name in [
-        "random-q4_0-h64.gguf",
-        "random-q4_0-q6_k-h128.gguf",
-        "random-f32-h64.gguf",
-        "random-q4_k_m-h64.gguf",
-        "random-every-type-h64.gguf",
-    ] {
-        let gpu = load(name, DeviceChoice::Gpu, None);
-        let source = File::open(fixture(name)).expect("the fixture is there");
-        let cpu = block_on(Model::load(&source, LoadOptions { device: DeviceChoice::Cpu, ..Default::default() }))
-            .expect("it loads");
-        for (rows, activations) in
-            [(1, Activations::F32), (16, Activations::F32), (1, Activations::Fixed), (16, Activations::Fixed)]
-        {
-            let plan = |model: &Model| {
-                let tuning = model.tuning().with(KvType::F16, activations);
-                let rows = Rows { rows, head_rows: 1, capacity: CAPACITY };
-                Arc::new(forward(model.shape(), model.matrices(), &tuning, rows))
-            };
-            let plans = [plan(&cpu), plan(&gpu)];
-            let machines = [
-                cpu.machine(vec![plans[0].clone()]).expect("there is memory"),
-                gpu.machine(vec![plans[1].clone()]).expect("there is memory"),
-            ];
-            let both = [&machines[0], &machines[1]];
-            assert_eq!(plans[0].steps.len(), plans[1].steps.len(), "both devices run the same plan");
-            let mut first = 0;
-            for count in if rows == 1 { [1, 1, 1] } else { [16, 5, 13] } {
-                for machine in both {
-                    machine.write(names::IDS, 0, &ids(CAPACITY)).expect("there are ids");
-                    let all = vec![u32::MAX; gpu.shape().vocabulary.div_ceil(32)];
-                    machine.write(names::ALLOWED, 0, &all).expect("there is a mask");
-                }
-                let slot = slot(&gpu, &plans[1], first..first + count);
-                assert_eq!(first_difference(&gpu, both, &plans[1], &slot), None, "{name}, {count} rows from {first}");
-                first += count;
+    for engine in engine::every_tier("every_step_agrees_with_the_cpu") {
+        // The types of weights are as many as they are in the plainest tier; what the others change is the same for all.
+        let names: &[&str] = match engine.tier {
+            Some(Tier::Base | Tier::F16Sub) => &[
+                "random-q4_0-h64.gguf",
+                "random-q4_0-q6_k-h128.gguf",
+                "random-f32-h64.gguf",
+                "random-q4_k_m-h64.gguf",
+                "random-every-type-h64.gguf",
+            ],
+            _ => &["random-q4_0-q6_k-h128.gguf"],
+        };
+        names.iter().for_each(|name| every_step_agrees(name, &engine));
+    }
+}
+
+fn every_step_agrees(name: &str, engine: &Engine) {
+    let (gpu, cpu) = (load(name, engine), load(name, &Engine::cpu(engine.plan)));
+    assert_eq!(gpu.device().plan(), cpu.device().plan());
+    let activations: &[Activations] = match gpu.device().plan() {
+        DeviceClass::Gpu => &[Activations::F32],
+        DeviceClass::Lavapipe | DeviceClass::SwiftShader => &[Activations::F32, Activations::Fixed],
+    };
+    for (rows, activations) in activations.iter().flat_map(|choice| [(1, *choice), (16, *choice)]) {
+        let plan = |model: &Model| {
+            let tuning = model.tuning().with(KvType::F16, activations);
+            let rows = Rows { rows, head_rows: 1, capacity: CAPACITY };
+            Arc::new(forward(model.shape(), model.matrices(), &tuning, rows))
+        };
+        let plans = [plan(&cpu), plan(&gpu)];
+        let machines = [
+            cpu.machine(vec![plans[0].clone()]).expect("there is memory"),
+            gpu.machine(vec![plans[1].clone()]).expect("there is memory"),
+        ];
+        let both = [&machines[0], &machines[1]];
+        assert_eq!(plans[0].steps.len(), plans[1].steps.len(), "both devices run the same plan");
+        let mut first = 0;
+        for count in if rows == 1 { [1, 1, 1] } else { [16, 5, 13] } {
+            for machine in both {
+                machine.write(names::IDS, 0, &ids(CAPACITY)).expect("there are ids");
+                let all = vec![u32::MAX; gpu.shape().vocabulary.div_ceil(32)];
+                machine.write(names::ALLOWED, 0, &all).expect("there is a mask");
             }
-            // A fault in one weight of the last layer is found where it is, and not before.
-            let copy = Copy { name: "blk.0.ffn_norm", first: 3, words: 1 };
-            let before = block_on(machines[1].read(copy)).expect("there is a norm");
-            machines[1].write(copy.name, copy.first, &[7.0f32.to_bits()]).expect("there is a norm");
-            let slot = slot(&gpu, &plans[1], first..first + 1);
-            let found = first_difference(&gpu, both, &plans[1], &slot).expect("a fault shows");
-            assert!(found.starts_with("blk.0.ffn_norm ") || found.starts_with("blk.0.ffn_gate"), "{found}");
-            machines[1].write(copy.name, copy.first, &before[..1]).expect("there is a norm");
+            let slot = slot(&gpu, &plans[1], first..first + count);
+            let difference = first_difference(&gpu, both, &plans[1], &slot);
+            assert_eq!(difference, None, "{name} on {engine}, {count} rows from {first}");
+            first += count;
         }
+        // A fault in one weight of the last layer is found where it is, and not before.
+        let copy = Copy { name: "blk.0.ffn_norm", first: 3, words: 1 };
+        let before = block_on(machines[1].read(copy)).expect("there is a norm");
+        machines[1].write(copy.name, copy.first, &[7.0f32.to_bits()]).expect("there is a norm");
+        let slot = slot(&gpu, &plans[1], first..first + 1);
+        let found = first_difference(&gpu, both, &plans[1], &slot).expect("a fault shows");
+        assert!(found.starts_with("blk.0.ffn_norm ") || found.starts_with("blk.0.ffn_gate"), "{found}");
+        machines[1].write(copy.name, copy.first, &before[..1]).expect("there is a norm");
     }
 }
 
@@ -175,8 +192,8 @@ fn logits_of(model: &Model, tuning: &Tuning, prompt: &[u32], chunks: &[usize]) -
 
 #[test]
 fn any_chunking_equals_decode() {
-    for tier in [Tier::Base, Tier::F16] {
-        let model = load("random-q4_0-h64.gguf", DeviceChoice::Gpu, Some(tier));
+    for engine in engine::every_tier("any_chunking_equals_decode") {
+        let model = load("random-q4_0-h64.gguf", &engine);
         let prompt = ids(41);
         let expected = logits_after(&model, &prompt, &[1; 41]);
         for chunks in
@@ -184,7 +201,7 @@ fn any_chunking_equals_decode() {
         {
             let found = logits_after(&model, &prompt, &chunks);
             let nmse = nmse(&found, &expected);
-            assert!(nmse < 1e-7, "chunks {chunks:?} ({tier}): NMSE {nmse:.2e}");
+            assert!(nmse < 1e-7, "chunks {chunks:?} ({engine}): NMSE {nmse:.2e}");
         }
     }
 }
@@ -197,10 +214,8 @@ fn nmse(found: &[f32], expected: &[f32]) -> f64 {
 /// Activations in fixed point cost little in the logits, and change them where the weights allow it.
 #[test]
 fn fixed_point_is_close() {
-    let model = load("random-q4_0-q6_k-h128.gguf", DeviceChoice::Gpu, None);
-    if matches!(model.tuning().class, DeviceClass::Gpu) {
-        return;
-    }
+    let engine = Engine::gpu(PlanChoice::Software, None);
+    let model = load("random-q4_0-q6_k-h128.gguf", &engine);
     let prompt = ids(24);
     let of = |model: &Model| {
         let logits = [Activations::Fixed, Activations::F32]
@@ -210,7 +225,7 @@ fn fixed_point_is_close() {
     let fixed = of(&model);
     println!("NMSE {fixed:.1e}");
     assert!(fixed > 1e-9 && fixed < 1e-5, "NMSE {fixed:.2e}");
-    assert_eq!(of(&load("random-q8_0-h64.gguf", DeviceChoice::Gpu, None)), 0.0, "no such weights");
+    assert_eq!(of(&load("random-q8_0-h64.gguf", &engine)), 0.0, "no such weights");
 }
 
 fn greedy(session: &mut llamita::Session, ids: &[u32], max_tokens: usize) -> Vec<u32> {
@@ -225,7 +240,11 @@ fn greedy(session: &mut llamita::Session, ids: &[u32], max_tokens: usize) -> Vec
 /// Two sessions that take turns give what each gives alone; and every run gives the same ids.
 #[test]
 fn sessions_do_not_mix() {
-    let model = load("random-q4_0-h64.gguf", DeviceChoice::Gpu, None);
+    both_plans().iter().for_each(sessions_do_not_mix_on);
+}
+
+fn sessions_do_not_mix_on(engine: &Engine) {
+    let model = load("random-q4_0-h64.gguf", engine);
     let alone = |ids: &[u32]| greedy(&mut model.session().expect("there is memory"), ids, 24);
     let prompts = [ids(9), ids(40)[20..].to_vec()];
     let expected = [alone(&prompts[0]), alone(&prompts[1])];
@@ -244,7 +263,11 @@ fn sessions_do_not_mix() {
 /// A session that is cut back gives what it gave before.
 #[test]
 fn truncation_and_cancelling() {
-    let model = load("random-q4_0-h64.gguf", DeviceChoice::Gpu, None);
+    both_plans().iter().for_each(truncation_and_cancelling_on);
+}
+
+fn truncation_and_cancelling_on(engine: &Engine) {
+    let model = load("random-q4_0-h64.gguf", engine);
     let mut session = model.session().expect("there is memory");
     let expected = greedy(&mut session, &ids(12), 16);
     session.truncate(12);
@@ -264,9 +287,12 @@ fn truncation_and_cancelling() {
 /// The context ends a reply, and says so; nothing is asked of the device past it.
 #[test]
 fn the_context_ends_a_reply() {
+    both_plans().iter().for_each(the_context_ends_a_reply_on);
+}
+
+fn the_context_ends_a_reply_on(engine: &Engine) {
     let source = File::open(fixture("random-q4_0-h64.gguf")).expect("the fixture is there");
-    let options = LoadOptions { context: Some(20), ..Default::default() };
-    let model = block_on(Model::load(&source, options)).expect("it loads");
+    let model = engine.load(&source, LoadOptions { context: Some(20), ..Default::default() });
     let mut session = model.session().expect("there is memory");
     assert!(session.reply_ids(&ids(21), Sampling::greedy()).is_err());
     let mut reply = session.reply_ids(&ids(12), Sampling { ignore_eos: true, ..Sampling::greedy() }).expect("it fits");
@@ -280,7 +306,11 @@ fn the_context_ends_a_reply() {
 /// Seeds reproduce; a bias and a mask are obeyed; waits and submits are what the design says.
 #[test]
 fn sampling_settings() {
-    let model = load("random-q4_0-h64.gguf", DeviceChoice::Gpu, None);
+    both_plans().iter().for_each(sampling_settings_on);
+}
+
+fn sampling_settings_on(engine: &Engine) {
+    let model = load("random-q4_0-h64.gguf", engine);
     let run = |sampling: Sampling| {
         let mut session = model.session().expect("there is memory");
         let mut reply = session.reply_ids(&ids(8), sampling).expect("the prompt is fine");
@@ -309,7 +339,11 @@ fn sampling_settings() {
 /// A device that fails ends the stream with an error, and what came before is kept.
 #[test]
 fn a_lost_device_ends_the_stream() {
-    let model = load("random-q4_0-h64.gguf", DeviceChoice::Gpu, None);
+    both_plans().iter().for_each(a_lost_device_ends_the_stream_on);
+}
+
+fn a_lost_device_ends_the_stream_on(engine: &Engine) {
+    let model = load("random-q4_0-h64.gguf", engine);
     let llamita::Device::Gpu(gpu) = model.device().clone() else { panic!("the model is on a GPU") };
     let mut session = model.session().expect("there is memory");
     let sampling = Sampling { max_tokens: 50, ignore_eos: true, ..Sampling::greedy() };
@@ -347,7 +381,8 @@ fn half_split_rows() {
     use llamita::format::WeightType::F32;
     use llamita::weights::TensorId::{K, Q, V};
     let types = WeightTypes::uniform(1, F32, F32);
-    let matrix = Matrices::new(&shape(RopePairing::HalfSplit), &types, 8).layers[0].qkv.clone();
+    let cut = Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES };
+    let matrix = Matrices::new(&shape(RopePairing::HalfSplit), &types, cut).layers[0].qkv.clone();
     // Row 2i + p of a head is row i + 8p of the file (permute, convert_llama_weights_to_hf.py).
     assert_eq!(
         [0, 1, 2, 3, 15].map(|row| matrix.source(row)),
@@ -355,6 +390,6 @@ fn half_split_rows() {
     );
     assert_eq!([16, 17, 32, 33].map(|row| matrix.source(row)), [(Q(0), 16), (Q(0), 24), (K(0), 0), (K(0), 8)]);
     assert_eq!([48, 49].map(|row| matrix.source(row)), [(V(0), 0), (V(0), 1)]);
-    let same = Matrices::new(&shape(RopePairing::Interleaved), &types, 8).layers[0].qkv.clone();
+    let same = Matrices::new(&shape(RopePairing::Interleaved), &types, cut).layers[0].qkv.clone();
     assert_eq!((0..64).map(|row| same.source(row).1).collect::<Vec<_>>()[..32], (0..32).collect::<Vec<_>>());
 }

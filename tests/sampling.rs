@@ -1,7 +1,7 @@
 //! What the samplers draw, against distributions that are computed here in f64; the random numbers; whole replies.
 
-#[path = "common/device.rs"]
-mod device;
+#[path = "common/engine.rs"]
+mod engine;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,8 +17,10 @@ use llamita::kernels::{Argmax, Sample};
 use llamita::plan::{BufferId, Copy, Kind, Plan, Stage, Wanted};
 use llamita::slot::Slot;
 use llamita::source::File;
-use llamita::{DeviceChoice, LoadOptions, Model, Sampling, Session, Tier};
+use llamita::{LoadOptions, Model, Sampling, Session, Tier};
 use pollster::block_on;
+
+use engine::{Engine, GPU_PLAN, both_plans};
 
 /// Draws of one run: rows with a slot of nearly 64 KiB.
 const ROWS: usize = 2000;
@@ -37,7 +39,7 @@ struct Sampler {
 
 impl Sampler {
     fn new(vocabulary: usize) -> Self {
-        let gpu = device::gpu(Tier::Base).expect("every device has the base tier");
+        let gpu = engine::gpu("the sampler", Tier::Base).expect("every device has the base tier");
         let kernel = Sample { lanes: 64, head_rows: ROWS };
         let params = SamplerParams { vocabulary: vocabulary as u32, step: STEP as u32 };
         let mut plan = Plan::new(ROWS, ROWS, 2);
@@ -320,7 +322,7 @@ const FULL_VOCABULARY: usize = 128_256;
 /// Llama 3's vocabulary, against the oracle; and what a call takes.
 #[test]
 fn full_vocabulary() {
-    let gpu = device::gpu(Tier::Base).expect("every device has the base tier");
+    let gpu = engine::gpu("the sampler", Tier::Base).expect("every device has the base tier");
     let lanes = gpu.tuning().sampler_lanes;
     let logits: Vec<u32> = fixed_logits(FULL_VOCABULARY).iter().map(|l| l.to_bits()).collect();
     let text: Vec<u32> = (0..1025).map(|i| i * 331 % 900 * 140).collect();
@@ -383,10 +385,10 @@ fn milliseconds(gpu: &Gpu, case: &Case) -> f64 {
     least(0..1) - least(0..0)
 }
 
-fn load(device: DeviceChoice, tier: Option<Tier>) -> Model {
+fn load(engine: &Engine) -> Model {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/llamita-stories.gguf");
     let source = File::open(path).expect("the bundled model");
-    block_on(Model::load(&source, LoadOptions { device, tier, ..Default::default() })).unwrap_or_else(|e| panic!("{e}"))
+    engine.load(&source, LoadOptions::default())
 }
 
 /// The ids of a reply.
@@ -399,7 +401,7 @@ fn reply(session: &mut Session, prompt: &str, sampling: &Sampling) -> Vec<u32> {
 }
 
 #[test]
-fn a_seed_gives_the_same_tokens_in_every_run_and_tier() {
+fn a_seed_gives_the_same_tokens_in_every_run_plan_and_tier() {
     let everything = Sampling {
         temperature: 1.1,
         top_k: 100,
@@ -419,11 +421,8 @@ fn a_seed_gives_the_same_tokens_in_every_run_and_tier() {
         Sampling { max_tokens: 48, ignore_eos: true, ..Sampling::default() },
         Sampling { temperature: 0.0, ..everything },
     ];
-    let mut models = vec![load(DeviceChoice::Cpu, None)];
-    models.extend(Tier::ALL.into_iter().filter_map(|tier| {
-        device::gpu(tier)?;
-        Some(load(DeviceChoice::Gpu, Some(tier)))
-    }));
+    let engines = [vec![Engine::cpu(GPU_PLAN)], engine::every_tier("a_seed_gives_the_same_tokens")].concat();
+    let models: Vec<Model> = engines.iter().map(load).collect();
     let mut texts = Vec::new();
     for sampling in &settings {
         for seed in if sampling.temperature == 0.0 { 5..6 } else { 5..8 } {
@@ -432,7 +431,9 @@ fn a_seed_gives_the_same_tokens_in_every_run_and_tier() {
             let text = write(&models[0]);
             for model in &models[1..] {
                 for run in 0..2 {
-                    assert_eq!(write(model), text, "run {run}, {}, {sampling:?}", model.device().tier());
+                    let device = model.device();
+                    let on = format!("plan {}, tier {}", device.plan().name(), device.tier());
+                    assert_eq!(write(model), text, "run {run}, {on}, {sampling:?}");
                 }
             }
             assert!(!texts.contains(&text), "another seed gives another text: {sampling:?}");
@@ -451,7 +452,11 @@ fn repeats(tokens: &[u32], generated: usize, window: usize) -> usize {
 /// tokens are under way at once.
 #[test]
 fn the_window_of_the_penalties_is_the_conversation() {
-    let model = load(DeviceChoice::Gpu, None);
+    both_plans().iter().for_each(the_window_is_the_conversation_on);
+}
+
+fn the_window_is_the_conversation_on(engine: &Engine) {
+    let model = load(engine);
     for last_n in [1, 7, 64, 1024] {
         let sampling = Sampling {
             presence_penalty: 100.0,
@@ -482,7 +487,11 @@ fn the_window_of_the_penalties_is_the_conversation() {
 /// A greedy reply that runs in circles, since one token is preferred by far, leaves them with a repetition penalty.
 #[test]
 fn a_repetition_penalty_ends_loops() {
-    let model = load(DeviceChoice::Gpu, None);
+    both_plans().iter().for_each(a_repetition_penalty_ends_loops_on);
+}
+
+fn a_repetition_penalty_ends_loops_on(engine: &Engine) {
+    let model = load(engine);
     let count = |repetition_penalty: f32| {
         let bias = vec![(300, 100.0)];
         let settings = Sampling { repetition_penalty, bias, max_tokens: 60, ignore_eos: true, ..Sampling::greedy() };

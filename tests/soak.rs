@@ -3,15 +3,18 @@
 use std::sync::atomic::Ordering;
 
 use llamita::source::Bytes;
-use llamita::{Device, DeviceChoice, LoadOptions, Model, Sampling};
+use llamita::{Device, LoadOptions, Model, Sampling};
 use pollster::block_on;
 
 #[path = "common/context.rs"]
 mod context;
+#[path = "common/engine.rs"]
+mod engine;
 
-fn load(source: &Bytes, first_capacity: usize) -> Model {
-    let options = LoadOptions { device: DeviceChoice::Gpu, first_capacity: Some(first_capacity), ..Default::default() };
-    block_on(Model::load(source, options)).unwrap_or_else(|e| panic!("{e}"))
+use engine::{Engine, both_plans};
+
+fn load(source: &Bytes, engine: &Engine, first_capacity: usize) -> Model {
+    engine.load(source, LoadOptions { first_capacity: Some(first_capacity), ..Default::default() })
 }
 
 fn sampling(max_tokens: usize) -> Sampling {
@@ -36,8 +39,12 @@ fn anonymous_bytes() -> u64 {
 /// 2,000 tokens take no memory beyond that of the first hundred, and make nothing on the device.
 #[test]
 fn two_thousand_tokens_at_constant_memory() {
+    both_plans().iter().for_each(two_thousand_tokens_on);
+}
+
+fn two_thousand_tokens_on(engine: &Engine) {
     let source = context::with_context("random-q4_0-h64.gguf", 2200);
-    let model = load(&source, 2200);
+    let model = load(&source, engine, 2200);
     let Device::Gpu(gpu) = model.device() else { panic!("a GPU was asked for") };
     let counters = gpu.counters();
     let count = || {
@@ -61,7 +68,7 @@ fn two_thousand_tokens_at_constant_memory() {
     assert!(resident_after < resident + (2 << 20), "{resident} to {resident_after} anonymous bytes");
 
     // A cache that grows shows in every one of these.
-    let growing = load(&source, 64);
+    let growing = load(&source, engine, 64);
     let Device::Gpu(gpu) = growing.device() else { panic!("a GPU was asked for") };
     let counters = gpu.counters();
     let mut session = growing.session().expect("there is memory");

@@ -18,7 +18,7 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// What each module may use. A module that is not here may not be used by any of these.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("shape", &[]),
     ("kernel", &["slot"]),
     ("slot", &["kernel"]),
@@ -27,9 +27,11 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("kernels", &["format", "kernel", "pack", "slot"]),
     ("plan", &["kernel"]),
     ("weights", &["format", "pack", "shape"]),
+    ("limits", &["kernels"]),
+    ("tuning", &["error", "kernel", "kernels", "limits", "pack", "weights"]),
     ("chat", &["error", "tokenizer"]),
     ("cpu", &["error", "kernel", "plan", "slot"]),
-    ("gpu", &["error", "kernel", "kernels", "pack", "plan", "slot", "tuning"]),
+    ("gpu", &["error", "kernel", "kernels", "limits", "pack", "plan", "slot", "tuning"]),
 ];
 
 /// Modules of the crate that a file names.

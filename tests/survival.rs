@@ -3,17 +3,20 @@
 use std::sync::atomic::Ordering;
 
 use llamita::source::Bytes;
-use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, Reply, Sampling, StopReason};
+use llamita::{Device, Error, LoadOptions, Model, Reply, Sampling, StopReason};
 use pollster::block_on;
 
 #[path = "common/context.rs"]
 mod context;
+#[path = "common/engine.rs"]
+mod engine;
+
+use engine::{Engine, both_plans};
 
 const FIXTURE: &str = "random-q4_0-h64.gguf";
 
-fn load(source: &Bytes, device: DeviceChoice, first_capacity: usize) -> Model {
-    let options = LoadOptions { device, first_capacity: Some(first_capacity), ..Default::default() };
-    block_on(Model::load(source, options)).unwrap_or_else(|e| panic!("{e}"))
+fn load(source: &Bytes, engine: &Engine, first_capacity: usize) -> Model {
+    engine.load(source, LoadOptions { first_capacity: Some(first_capacity), ..Default::default() })
 }
 
 fn ids(count: usize) -> Vec<u32> {
@@ -58,12 +61,16 @@ fn run(mut reply: Reply, model: &Model, source: &Bytes, lost: &[usize]) -> (Stri
 /// The same text and ids, wherever the device is lost: in the prompt, while the cache grows, with tokens under way.
 #[test]
 fn fifty_streams_go_on() {
+    both_plans().iter().for_each(fifty_streams_go_on_with);
+}
+
+fn fifty_streams_go_on_with(engine: &Engine) {
     let source = context::with_context(FIXTURE, 256);
-    let model = load(&source, DeviceChoice::Gpu, 16);
+    let model = load(&source, engine, 16);
     // Greedy and drawn in turn, of two lengths of prompt.
     let settings = |stream: usize| sampling(if stream.is_multiple_of(2) { 0.0 } else { 1.2 }, 40);
     let prompt = |stream: usize| ids(if stream % 4 < 2 { 5 } else { 70 });
-    let undisturbed = load(&source, DeviceChoice::Gpu, 256);
+    let undisturbed = load(&source, engine, 256);
     let expected = [0, 1, 2, 3].map(|stream| {
         let mut session = undisturbed.session().expect("there is memory");
         let reply = session.reply_ids(&prompt(stream), settings(stream)).expect("it fits");
@@ -83,8 +90,12 @@ fn fifty_streams_go_on() {
 /// Every session of a model that lost its device says so, and goes on; one fresh device serves them all.
 #[test]
 fn sessions_share_the_fresh_device() {
+    both_plans().iter().for_each(sessions_share_the_fresh_device_with);
+}
+
+fn sessions_share_the_fresh_device_with(engine: &Engine) {
     let source = context::with_context(FIXTURE, 256);
-    let model = load(&source, DeviceChoice::Gpu, 16);
+    let model = load(&source, engine, 16);
     let mut sessions = [model.session().expect("memory"), model.session().expect("memory")];
     let prompts = [ids(6), ids(30)];
     let expected = prompts.each_ref().map(|prompt| {
@@ -119,13 +130,14 @@ fn sessions_share_the_fresh_device() {
         assert_eq!(rest.1, expected[10..]);
     }
     model.session().expect("the model works again");
+    assert_eq!(model.device().plan(), engine.plan.class(model.device().class()), "the fresh device runs the same plan");
 }
 
 /// Nothing is lost on the CPU, and resuming there is harmless.
 #[test]
 fn resuming_on_the_cpu() {
     let source = context::with_context(FIXTURE, 256);
-    let model = load(&source, DeviceChoice::Cpu, 16);
+    let model = load(&source, &Engine::cpu(engine::GPU_PLAN), 16);
     let mut session = model.session().expect("there is memory");
     let expected = run(session.reply_ids(&ids(5), sampling(0.0, 12)).expect("it fits"), &model, &source, &[]).1;
     let mut session = model.session().expect("there is memory");

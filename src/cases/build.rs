@@ -8,7 +8,7 @@ use half::f16;
 
 use super::Case;
 use crate::format::WeightType;
-use crate::kernel::{Kernel, Texels, Uniform, round_up};
+use crate::kernel::{Kernel, Uniform, round_up};
 use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
 use crate::kernels::combine::CombineParams;
@@ -140,7 +140,7 @@ fn words<P: Uniform>(params: &P) -> Vec<u32> {
 /// Every case that a device of this tier can run, in the shapes of every class of devices.
 pub fn all(tier: Tier) -> Vec<Case> {
     let mut cases = Vec::new();
-    for class in [DeviceClass::CpuDriver(Texels::Storage), DeviceClass::Gpu] {
+    for class in [DeviceClass::Lavapipe, DeviceClass::Gpu] {
         let tuning = Tuning::of(class, tier);
         linear(&tuning, &mut cases);
         attention(&tuning, &mut cases);
@@ -151,8 +151,7 @@ pub fn all(tier: Tier) -> Vec<Case> {
         small(&tuning, &mut cases);
         samplers(&tuning, &mut cases);
     }
-    let on_cpu = [Texels::Storage, Texels::Sampled].map(DeviceClass::CpuDriver);
-    for class in on_cpu.into_iter().chain([DeviceClass::Gpu]) {
+    for class in [DeviceClass::Lavapipe, DeviceClass::SwiftShader, DeviceClass::Gpu] {
         let tuning = Tuning { kv: KvType::F32, ..Tuning::of(class, tier) };
         for sizes in [TINY, ODD] {
             matvec(&tuning, WeightType::Q4_0, sizes, Output::Qkv(KvType::F32), &mut cases);
@@ -370,12 +369,12 @@ fn attention(tuning: &Tuning, cases: &mut Vec<Case>) {
         ];
         let name = format!("{rows} rows from {first}");
         let lanes = tuning.attention_lanes;
-        cases.push(match tuning.class {
-            DeviceClass::CpuDriver(texels) => {
+        cases.push(match tuning.class.texels() {
+            Some(texels) => {
                 let kernel = Flash { kv: tuning.kv, texels, lanes, head_dim: d, group, splits, slot: shape };
                 case(&name, kernel, words(&params), slot, buffers)
             }
-            DeviceClass::Gpu => {
+            None => {
                 let kernel = Attention {
                     tier: tuning.tier,
                     kv: tuning.kv,

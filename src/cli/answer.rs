@@ -23,6 +23,7 @@ pub struct Report<'a> {
     stop_reason: StopReason,
     device: String,
     tier: &'static str,
+    plan: &'static str,
     model: &'a str,
     seed: u64,
 }
@@ -78,6 +79,7 @@ impl Outcome {
             stop_reason: stats.stop_reason,
             device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
+            plan: model.device().plan().name(),
             model: model.name(),
             seed,
         }
@@ -105,7 +107,8 @@ impl Outcome {
         if stats.generated_tokens > 0 {
             line += &format!(", the first after {:.0} ms", stats.time_to_first_token_ms);
         }
-        line + &format!("; {}, {}; seed {seed}", model.device().name(), model.device().tier())
+        let device = model.device();
+        line + &format!("; {}, {}, plan {}; seed {seed}", device.name(), device.tier(), device.plan().name())
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use llamita::{Activations, DeviceChoice, KvType, Tier};
+use llamita::limits::Profile;
+use llamita::{Activations, DeviceChoice, KvType, PlanChoice, Tier};
 
 use super::failure::Failure;
 
@@ -25,6 +26,14 @@ pub struct ModelArgs {
     /// Shader features to use, instead of the best that the device has
     #[arg(long, value_parser = tier_parser())]
     pub tier: Option<Tier>,
+    /// Plan to run, which is kernels, layout of the weights and default tier: that of the driver at hand (auto), that of real
+    /// GPUs, that of a driver that runs shaders on the CPU, or this driver's own of that kind (software)
+    #[arg(long, value_parser = plan_parser(), default_value = "auto")]
+    pub plan: PlanChoice,
+    /// Runs as if on a kind of device, with exactly its limits, features and memory; `llamita devices --limits NAME` shows
+    /// them
+    #[arg(long, value_name = "NAME", value_parser = limits_parser())]
+    pub limits: Option<&'static Profile>,
     /// Tokens that fit, prompt and answer together; without it the model's own context, up to 4096
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub context: Option<usize>,
@@ -57,6 +66,18 @@ pub fn activations_parser() -> impl TypedValueParser<Value = Activations> {
 pub fn tier_parser() -> impl TypedValueParser<Value = Tier> {
     PossibleValuesParser::new(Tier::ALL.map(Tier::name))
         .map(|name| Tier::ALL.into_iter().find(|tier| tier.name() == name).unwrap_or_default())
+}
+
+/// A plan, by name.
+pub fn plan_parser() -> impl TypedValueParser<Value = PlanChoice> {
+    PossibleValuesParser::new(PlanChoice::ALL.map(PlanChoice::name))
+        .map(|name| PlanChoice::ALL.into_iter().find(|plan| plan.name() == name).unwrap_or_default())
+}
+
+/// A profile of limits, by name.
+pub fn limits_parser() -> impl TypedValueParser<Value = &'static Profile> {
+    let names = PossibleValuesParser::new(Profile::ALL.map(|profile| profile.name));
+    names.map(|name| Profile::named(&name).expect("the names are those of profiles"))
 }
 
 /// Parses `800000000`, `512M`, `2GiB` …

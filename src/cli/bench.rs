@@ -87,6 +87,7 @@ struct Report<'a> {
     adapter: String,
     driver: Option<String>,
     tier: &'static str,
+    plan: &'static str,
     activations: &'static str,
     model: &'a str,
 }
@@ -200,7 +201,7 @@ impl Bench {
         let (weights, kv) = bytes_per_token(model, kind, tokens, self.depth);
         let (device_bytes, driver) = match model.device() {
             Device::Gpu(gpu) => (gpu.counters().peak.load(Ordering::Relaxed), Some(gpu.driver())),
-            Device::Cpu => (model.budget().total(), None),
+            Device::Cpu(_) => (model.budget().total(), None),
         };
         Report {
             kind,
@@ -227,6 +228,7 @@ impl Bench {
             adapter: model.device().name().to_owned(),
             driver,
             tier: model.device().tier().name(),
+            plan: model.device().plan().name(),
             activations: activations(model),
             model: model.name(),
         }
@@ -259,12 +261,13 @@ fn heading(loaded: &Loaded) -> String {
     let model = &loaded.model;
     let driver = match model.device() {
         Device::Gpu(gpu) => format!(", {}", gpu.driver()),
-        Device::Cpu => String::new(),
+        Device::Cpu(_) => String::new(),
     };
     format!(
-        "{} on {}{driver}, tier {}, activations {}; loaded in {:.0} ms",
+        "{} on {}{driver}, plan {}, tier {}, activations {}; loaded in {:.0} ms",
         model.name(),
         model.device().name(),
+        model.device().plan().name(),
         model.device().tier(),
         activations(model),
         loaded.load_ms

@@ -174,10 +174,11 @@ impl Conversation {
     async fn in_terminal(&mut self, model: &Model) -> Result<(), Failure> {
         let device = model.device();
         output::note(&format!(
-            "{} on {} ({}), {} tokens of context. /help lists commands, Ctrl-D quits.",
+            "{} on {} ({}, plan {}), {} tokens of context. /help lists commands, Ctrl-D quits.",
             model.name(),
             device.name(),
             device.tier(),
+            device.plan().name(),
             model.context()
         ));
         interrupt::keep_terminal();

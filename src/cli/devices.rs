@@ -2,20 +2,28 @@
 
 use clap::Args;
 use llamita::gpu::{AdapterReport, adapters};
+use llamita::limits::Profile;
+use llamita::tuning::DeviceOptions;
 
+use super::args::limits_parser;
 use super::failure::Failure;
 use super::{memory, output};
 
 /// List the GPUs that models can run on
 ///
-/// Prints each with its limits and features that matter, and the tier it would get. The one that --device auto takes is
-/// marked with a star.
+/// Prints each with its limits and features that matter, and the plan and tier it would get. The one that --device auto
+/// takes is marked with a star.
 #[derive(Args)]
 #[command(after_help = "Examples:
   llamita devices
   llamita devices --json
+  llamita devices --limits adreno750
   llamita generate --device llvmpipe --tier base --prompt \"Once upon a time\"")]
 pub struct Devices {
+    /// Shows the limits, features and memory of a kind of device with the source of each, and what each adapter would be as
+    /// one
+    #[arg(long, value_name = "NAME", value_parser = limits_parser())]
+    limits: Option<&'static Profile>,
     /// Prints one JSON object per adapter
     #[arg(long)]
     json: bool,
@@ -23,7 +31,10 @@ pub struct Devices {
 
 impl Devices {
     pub async fn run(self) -> Result<(), Failure> {
-        let adapters = adapters().await;
+        let adapters = adapters(DeviceOptions { limits: self.limits, ..DeviceOptions::default() }).await;
+        if let Some(profile) = self.limits.filter(|_| !self.json) {
+            output::print(&profile_text(profile))?;
+        }
         if adapters.is_empty() {
             let text = "no Vulkan, Metal or Direct3D 12 adapter was found; models run on the CPU, slowly";
             if self.json {
@@ -42,6 +53,11 @@ impl Devices {
     }
 }
 
+fn profile_text(profile: &Profile) -> String {
+    let rows = profile.rows().map(|(name, value, source)| format!("    {name:<17} {value:<24} {source}"));
+    format!("{}: {}\n{}", profile.name, profile.devices, rows.join("\n"))
+}
+
 fn text(adapter: &AdapterReport) -> String {
     let yes = |has: bool| if has { "yes" } else { "no" };
     let subgroups = match adapter.subgroup_sizes {
@@ -49,14 +65,16 @@ fn text(adapter: &AdapterReport) -> String {
         [low, high] if low == high => format!("yes, of {low}"),
         [low, high] => format!("yes, of {low} to {high}"),
     };
+    let lacks: Vec<String> = adapter.lacks.iter().map(|lack| format!("\n    will not do: {lack}")).collect();
     format!(
-        "{} {}\n    {}, {}, {}\n    tier {}; shader-f16 {}, subgroups {subgroups}, timestamps {}\n    \
-         binding up to {}, buffer up to {}; workgroups of {} lanes with {}, {} storage buffers",
+        "{} {}\n    {}, {}, {}\n    plan {}, tier {}; shader-f16 {}, subgroups {subgroups}, timestamps {}\n    \
+         binding up to {}, buffer up to {}; workgroups of {} lanes with {}, {} storage buffers{}",
         if adapter.chosen { "*" } else { " " },
         adapter.name,
         adapter.kind,
         adapter.backend,
         adapter.driver,
+        adapter.plan,
         adapter.tier,
         yes(adapter.shader_f16),
         yes(adapter.timestamps),
@@ -65,5 +83,6 @@ fn text(adapter: &AdapterReport) -> String {
         adapter.workgroup_lanes,
         output::bytes(adapter.workgroup_bytes.into()),
         adapter.storage_buffers,
+        lacks.concat(),
     )
 }

@@ -9,17 +9,17 @@ use std::path::PathBuf;
 use clap::Args;
 use llamita::budget::{Host, Sizes};
 use llamita::format::{Checkpoint, ModelTensors, Vocabulary, gguf};
-use llamita::kernel::Texels;
+use llamita::limits::Profile;
 use llamita::llama::session_plans;
 use llamita::model::{FIRST_CAPACITY, session_context};
 use llamita::plan::Plan;
 use llamita::shape::Shape;
 use llamita::source;
-use llamita::tuning::{DeviceClass, Tuning};
+use llamita::tuning::{DeviceOptions, Tuning};
 use llamita::weights::{Matrices, WeightTypes};
-use llamita::{Activations, KvType, Tier};
+use llamita::{Activations, KvType, PlanChoice, Tier};
 
-use super::args::{activations_parser, kv_parser, tier_parser};
+use super::args::{activations_parser, kv_parser, limits_parser, plan_parser, tier_parser};
 use super::failure::Failure;
 use super::output;
 
@@ -43,27 +43,28 @@ pub struct Inspect {
     /// Numbers of the KV cache to count the bytes for
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     kv: KvType,
-    /// What decode's products read, as commands that run the model take it; of interest with --software
+    /// What decode's products read, as commands that run the model take it; of interest with --plan=lavapipe
     #[arg(long, value_parser = activations_parser(), default_value = "auto")]
     activations: Activations,
     /// Lists every buffer on the device with its bytes, and what the host takes at most
-    #[arg(long, conflicts_with_all = ["plan", "wgsl"])]
-    memory: bool,
-    /// Lists the dispatches of a run, with the kernel, workgroups, bytes and multiply-accumulates of each
     #[arg(long, conflicts_with = "wgsl")]
-    plan: bool,
+    memory: bool,
+    /// Lists the dispatches of a run, with the kernel, workgroups, bytes and multiply-accumulates of each; the plan is that
+    /// of real GPUs, or the one that is named, which --memory and --wgsl count and print for too
+    #[arg(long, value_name = "PLAN", value_parser = plan_parser(), num_args = 0..=1, require_equals = true, default_missing_value = "gpu")]
+    plan: Option<PlanChoice>,
     /// Tokens of the run that --plan lists: 1 is decode, more are a prefill
     #[arg(long, value_name = "R", default_value_t = 1, requires = "plan", allow_negative_numbers = true)]
     rows: usize,
     /// Prints the complete WGSL of a kernel that the plans use: its name, or a part of it that fits no other
     #[arg(long, value_name = "KERNEL", conflicts_with = "json")]
     wgsl: Option<String>,
-    /// Shader features that the plans may use
-    #[arg(long, value_parser = tier_parser(), default_value = "base")]
-    tier: Tier,
-    /// Plans for drivers that run shaders on the CPU, instead of GPUs
-    #[arg(long)]
-    software: bool,
+    /// Shader features that the plans may use; without it the plainest, or with --limits the best that these have
+    #[arg(long, value_parser = tier_parser())]
+    tier: Option<Tier>,
+    /// Counts as if on a kind of device, with its limits; `llamita devices --limits NAME` shows them
+    #[arg(long, value_name = "NAME", value_parser = limits_parser())]
+    limits: Option<&'static Profile>,
     /// Prints one JSON object
     #[arg(long)]
     json: bool,
@@ -86,13 +87,13 @@ impl Sized<'_> {
     }
 
     fn host(&self) -> Host {
-        let matrices = Matrices::new(self.shape, &self.types, self.tuning.tile);
+        let matrices = Matrices::new(self.shape, &self.types, self.tuning.cut());
         Host::new(self.tensors, &matrices, self.vocabulary)
     }
 
     /// Decode and prefill.
     fn plans(&self) -> [Plan; 2] {
-        let matrices = Matrices::new(self.shape, &self.types, self.tuning.tile);
+        let matrices = Matrices::new(self.shape, &self.types, self.tuning.cut());
         session_plans(self.shape, &matrices, &self.tuning, self.context)
     }
 }
@@ -102,7 +103,7 @@ impl Inspect {
         let source = source::open(&self.file)?;
         let checkpoint = gguf::read(source.as_ref()).await?;
         let about = |error| Failure::with(source.name(), error);
-        if !self.memory && !self.plan && self.wgsl.is_none() {
+        if !self.memory && self.plan.is_none() && self.wgsl.is_none() {
             let report = report::Report::new(&self, source.as_ref(), &checkpoint).map_err(about)?;
             return if self.json { output::print_json(&report) } else { output::print(&report.text()) };
         }
@@ -112,19 +113,21 @@ impl Inspect {
         if let Some(kernel) = &self.wgsl {
             return output::print(&plan::wgsl(&sized, kernel)?);
         }
-        if self.plan {
-            let report = plan::Report::new(&sized, self.rows)?;
+        if self.memory {
+            let report = memory::Report::new(&sized);
             return if self.json { output::print_json(&report) } else { output::print(&report.text()) };
         }
-        let report = memory::Report::new(&sized);
+        let report = plan::Report::new(&sized, self.rows)?;
         if self.json { output::print_json(&report) } else { output::print(&report.text()) }
     }
 
     fn sized<'a>(&self, checkpoint: &'a Checkpoint) -> llamita::Result<Option<Sized<'a>>> {
         let Some((shape, tensors)) = &checkpoint.model else { return Ok(None) };
-        let context = session_context(shape, self.context, self.kv)?;
-        let class = if self.software { DeviceClass::CpuDriver(Texels::Storage) } else { DeviceClass::Gpu };
-        let tuning = Tuning::of(class, self.tier).with(self.kv, self.activations);
+        let context = session_context(shape, self.context, self.kv, self.limits)?;
+        let plan = self.plan.unwrap_or(PlanChoice::Auto);
+        let options = DeviceOptions { tier: self.tier, plan, limits: self.limits };
+        options.check()?;
+        let tuning = options.counted().with(self.kv, self.activations);
         let vocabulary = checkpoint.vocabulary.as_ref();
         Ok(Some(Sized { shape, tensors, vocabulary, types: WeightTypes::of(tensors), tuning, context }))
     }

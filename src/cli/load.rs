@@ -49,6 +49,8 @@ pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
         device: args.device.clone(),
         tokenizer: tokenizer.as_ref().map(|file| file as &dyn Source),
         tier: args.tier,
+        plan: args.plan,
+        limits: args.limits,
         context: args.context,
         kv: args.kv,
         activations: args.activations,

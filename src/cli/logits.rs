@@ -56,6 +56,7 @@ struct Report<'a> {
     file: String,
     device: String,
     tier: &'static str,
+    plan: &'static str,
     model: &'a str,
 }
 
@@ -102,6 +103,7 @@ impl Logits {
             file: self.out.display().to_string(),
             device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
+            plan: model.device().plan().name(),
             model: model.name(),
         };
         if self.json {

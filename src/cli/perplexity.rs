@@ -52,6 +52,7 @@ struct Report<'a> {
     seconds: f64,
     device: String,
     tier: &'static str,
+    plan: &'static str,
     model: &'a str,
 }
 
@@ -123,6 +124,7 @@ impl Perplexity {
             seconds: started.elapsed().as_secs_f64(),
             device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
+            plan: model.device().plan().name(),
             model: model.name(),
         };
         if self.json {
@@ -131,12 +133,13 @@ impl Perplexity {
             output::print(&report.text())?
         }
         output::note(&format!(
-            "{predicted} of {total} tokens in {:.1} s, {:.1} tokens/s; {} on {}, tier {}",
+            "{predicted} of {total} tokens in {:.1} s, {:.1} tokens/s; {} on {}, tier {}, plan {}",
             report.seconds,
             predicted as f64 / report.seconds,
             report.model,
             report.device,
-            report.tier
+            report.tier,
+            report.plan
         ));
         if complete { Ok(()) } else { Err(Failure::Cancelled) }
     }

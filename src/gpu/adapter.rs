@@ -1,9 +1,9 @@
 //! Adapters: which there are, which one is best, and what it can do.
 
 use crate::error::{Error, Result};
-use crate::kernel::Texels;
 use crate::kernels::Tier;
-use crate::tuning::DeviceClass;
+use crate::limits::Profile;
+use crate::tuning::{DeviceClass, DeviceOptions};
 
 fn instance() -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
@@ -24,6 +24,8 @@ pub struct AdapterReport {
     pub kind: String,
     /// Driver name and version.
     pub driver: String,
+    /// The plan that it runs where nobody asks for another.
+    pub plan: &'static str,
     /// The tier that it gets where nobody asks for one.
     pub tier: &'static str,
     /// Whether it is what `auto` takes.
@@ -46,6 +48,8 @@ pub struct AdapterReport {
     pub workgroup_lanes: u32,
     /// Storage buffers of a kernel.
     pub storage_buffers: u32,
+    /// What it lacks of the profile that was asked for; empty where it has everything.
+    pub lacks: Vec<String>,
 }
 
 async fn list() -> Vec<wgpu::Adapter> {
@@ -65,19 +69,28 @@ fn rank(adapter: &wgpu::Adapter) -> u32 {
     }
 }
 
-/// The adapters of this machine, the best first.
-pub async fn adapters() -> Vec<AdapterReport> {
+/// The adapters of this machine, the best first; with a profile what a device that is requested with it has.
+pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
     let report = |(i, adapter): (usize, &wgpu::Adapter)| {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+        let (driver, best) = (class(&info), best_tier(adapter, options.limits));
+        let tier = options.tier.unwrap_or(options.plan.class(driver).default_tier(best));
+        let subgroups = match options.limits {
+            Some(profile) => profile.subgroups.value.unwrap_or_default(),
+            None => [info.subgroup_min_size, info.subgroup_max_size],
+        };
+        let limits = options.limits.map_or(limits, required_limits);
         AdapterReport {
             backend: info.backend.to_string(),
             kind: format!("{:?}", info.device_type),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            tier: default_tier(adapter).name(),
+            plan: options.plan.class(driver).name(),
+            tier: tier.name(),
+            lacks: lacks(adapter, options.limits, tier),
             chosen: i == 0,
-            shader_f16: features.contains(wgpu::Features::SHADER_F16),
-            subgroups: features.contains(wgpu::Features::SUBGROUP),
-            subgroup_sizes: [info.subgroup_min_size, info.subgroup_max_size],
+            shader_f16: options.limits.map_or(features.contains(wgpu::Features::SHADER_F16), |_| best.f16()),
+            subgroups: options.limits.map_or(features.contains(wgpu::Features::SUBGROUP), |_| best.subgroups()),
+            subgroup_sizes: subgroups,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_buffer_bytes: limits.max_buffer_size,
@@ -113,27 +126,53 @@ pub(super) async fn choose(_name: Option<&str>) -> Result<wgpu::Adapter> {
     instance().request_adapter(&options).await.map_err(|e| Error::NoDevice(format!("WebGPU: {e}")))
 }
 
-/// The tier with everything that an adapter has. Subgroups of fewer than four lanes are none.
-pub(super) fn best_tier(adapter: &wgpu::Adapter) -> Tier {
+/// The tier with everything that an adapter has, or that the profile has. Subgroups of fewer than four lanes are none.
+pub(super) fn best_tier(adapter: &wgpu::Adapter, limits: Option<&Profile>) -> Tier {
+    if let Some(profile) = limits {
+        return profile.best_tier();
+    }
     let has = |feature| adapter.features().contains(feature);
     let subgroups = has(wgpu::Features::SUBGROUP) && adapter.get_info().subgroup_min_size >= 4;
     Tier::of(has(wgpu::Features::SHADER_F16), subgroups)
 }
 
-/// The tier where nobody asks for one: subgroups only on drivers that run on the CPU, where they are measured to help;
-/// several drivers of phones miscompile them, and no real GPU has been measured yet.
-pub(super) fn default_tier(adapter: &wgpu::Adapter) -> Tier {
-    let best = best_tier(adapter);
-    Tier::of(best.f16(), best.subgroups() && class(&adapter.get_info()) != DeviceClass::Gpu)
+/// What a device is requested with: the default WebGPU limits, or exactly those of the profile.
+pub(super) fn required_limits(profile: &Profile) -> wgpu::Limits {
+    wgpu::Limits {
+        max_storage_buffer_binding_size: profile.binding_bytes.value,
+        max_buffer_size: profile.buffer_bytes.value,
+        max_compute_workgroup_storage_size: profile.workgroup_bytes.value,
+        max_compute_invocations_per_workgroup: profile.workgroup_invocations.value,
+        max_storage_buffers_per_shader_stage: profile.storage_buffers.value,
+        ..wgpu::Limits::default()
+    }
 }
 
-/// The class that tuning goes by.
+/// What an adapter lacks of what a device is requested with, in words with both numbers.
+pub(super) fn lacks(adapter: &wgpu::Adapter, limits: Option<&Profile>, tier: Tier) -> Vec<String> {
+    let mut lacks = Vec::new();
+    let required = limits.map(required_limits).unwrap_or_default();
+    required.check_limits_with_fail_fn(&adapter.limits(), false, |name, wanted, has| {
+        lacks.push(format!("{name} is {has} and has to be {wanted}"));
+    });
+    let has = best_tier(adapter, None);
+    for (missing, feature) in
+        [(tier.f16() && !has.f16(), "shader-f16"), (tier.subgroups() && !has.subgroups(), "subgroups")]
+    {
+        if missing {
+            lacks.push(format!("it has no {feature}, which the tier {tier} needs"));
+        }
+    }
+    lacks
+}
+
+/// The class of a driver.
 pub(super) fn class(info: &wgpu::AdapterInfo) -> DeviceClass {
     // Browsers hide the type; SwiftShader is what they fall back to.
     let software = info.device_type == wgpu::DeviceType::Cpu || info.name.to_lowercase().contains("swiftshader");
     match software {
-        true if info.name.contains("llvmpipe") => DeviceClass::CpuDriver(Texels::Storage),
-        true => DeviceClass::CpuDriver(Texels::Sampled),
+        true if info.name.contains("llvmpipe") => DeviceClass::Lavapipe,
+        true => DeviceClass::SwiftShader,
         false => DeviceClass::Gpu,
     }
 }

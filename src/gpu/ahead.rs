@@ -135,7 +135,7 @@ mod threaded {
             let mut threads = Vec::new();
             for _ in 0..wanted {
                 let twin = match late {
-                    true => Self::open(Some(self.name()), Some(self.tier())).await.ok(),
+                    true => Self::open(Some(self.name()), self.options()).await.ok(),
                     false => None,
                 };
                 let (sender, done) = oneshot::channel();

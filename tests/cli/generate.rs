@@ -2,7 +2,7 @@
 
 use super::{BUNDLED, golden, ids, number, run, run_with, scratch, str};
 
-pub const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 13] = [
     "text",
     "token_ids",
     "prompt_tokens",
@@ -13,6 +13,7 @@ pub const FIELDS: [&str; 12] = [
     "stop_reason",
     "device",
     "tier",
+    "plan",
     "model",
     "seed",
 ];

@@ -55,6 +55,7 @@ browserTest('the device panel tells adapter, limits, tier and browser', async ({
   assert.match(text, /swiftshader/);
   assert.match(text, /maxStorageBufferBindingSize/);
   assert.match(text, /Shader tier\s+base/);
+  assert.match(text, /Plan\s+swiftshader/);
   assert.match(text, /chrome \d+/);
   assert.match(text, /2,048 tokens in the vocabulary/);
 });

@@ -97,6 +97,7 @@ export class DeviceView {
         ],
         [t('device.context'), number(info.context)],
         [t('device.tier'), info.device === 'CPU' ? 'CPU' : (info.tier ?? '–')],
+        [t('device.plan'), t(`device.plan.${info.plan}`)],
         [t('device.memory'), `${bytes(total(info))} (${[weights, kv, scratch].map(bytes).join(' + ')})`],
         [t('device.dispatches'), number(info.dispatchesPerToken)],
         [t('device.loaded'), seconds(loadMs / 1000)],

@@ -24,8 +24,8 @@ function localDate(): string {
 
 /** The options that the engine itself takes. */
 function engineOptions(options: LoadOptions): Json {
-  const { device, tier, context, kv, memory, maskLimits } = options;
-  return JSON.stringify({ device, tier, context, kv, memory, maskLimits, date: localDate() });
+  const { device, tier, plan, context, kv, memory, maskLimits } = options;
+  return JSON.stringify({ device, tier, plan, context, kv, memory, maskLimits, date: localDate() });
 }
 
 /** A loaded model. */

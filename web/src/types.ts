@@ -64,12 +64,20 @@ export interface StorageEstimate {
   persisted: boolean;
 }
 
+/** A plan: kernels, the layout of the weights and the default tier, as made for real GPUs or for a driver on the CPU. */
+export type Plan = 'gpu' | 'lavapipe' | 'swiftshader';
+
 /** What `Model.inspect` takes into account. */
 export interface InspectOptions {
   /** Tokens that a session is to hold; the model's own context, up to 4096, by default. */
   context?: number;
   /** Numbers of the KV cache, `f16` by default. */
   kv?: 'f16' | 'f32';
+  /**
+   * The plan to run, on any device: by default (`auto`) the one of the driver at hand, and `software` is the driver's own for
+   * the CPU. What is only inspected is counted for real GPUs.
+   */
+  plan?: 'auto' | 'software' | Plan;
   /** Gives it up. */
   signal?: AbortSignal;
   /** Where this package's `worker.js` is, where it is not beside the module. */
@@ -110,6 +118,8 @@ export interface ModelInfo {
   trainedContext: number;
   /** Shader features in use; null for a file that was only inspected. */
   tier: 'base' | 'f16' | null;
+  /** The plan that runs, or that was counted. */
+  plan: Plan;
   /** The adapter's name, which browsers may hide, or `CPU`; null for a file that was only inspected. */
   device: string | null;
   /** Bytes on the device: weights once, the others per session when it has grown to its context. */

@@ -25,7 +25,7 @@ async fn gpu(tier: Tier) -> crate::Result<Gpu> {
     if let Some((_, gpu)) = opened {
         return Ok(gpu);
     }
-    let gpu = Gpu::open(None, Some(tier)).await?;
+    let gpu = Gpu::open(None, DeviceOptions { tier: Some(tier), ..DeviceOptions::default() }).await?;
     OPENED.set(Some((tier, gpu.clone())));
     Ok(gpu)
 }

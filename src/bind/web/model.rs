@@ -19,7 +19,7 @@ use crate::llama::session_plans;
 use crate::model::{FIRST_CAPACITY, session_context};
 use crate::sampling::Sampling;
 use crate::source::Source;
-use crate::tuning::{DeviceClass, Tuning};
+use crate::tuning::{Activations, DeviceClass, DeviceOptions};
 use crate::weights::{Matrices, WeightTypes};
 
 use super::cancel::Cancel;
@@ -43,6 +43,8 @@ struct Info<'a> {
     /// What it runs on; none for a file that was only looked at.
     tier: Option<&'a str>,
     device: Option<&'a str>,
+    /// The plan: what runs, or what was counted.
+    plan: &'a str,
     bytes: Budget,
     dispatches_per_token: usize,
     has_chat_template: bool,
@@ -57,7 +59,7 @@ impl Info<'_> {
 /// The adapters of this browser as a JSON array: one, or none without WebGPU.
 #[wasm_bindgen]
 pub async fn device_report() -> String {
-    serde_json::to_string(&gpu::adapters().await).expect("numbers and strings are JSON")
+    serde_json::to_string(&gpu::adapters(DeviceOptions::default()).await).expect("numbers and strings are JSON")
 }
 
 /// What a checkpoint's header says, and the bytes that it would take on a GPU: `ModelInfo` in JSON. Nothing is allocated.
@@ -83,12 +85,15 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
     if vocabulary.is_none() {
         return Err(unsupported("it holds no tokenizer"));
     }
-    let context = session_context(&shape, loading.context(), loading.kv()?)?;
-    let tuning = Tuning { kv: loading.kv()?, ..Tuning::of(DeviceClass::Gpu, loading.tier()?.unwrap_or_default()) };
+    let context = session_context(&shape, loading.context(), loading.kv()?, None)?;
+    // No device is open: what `auto` would choose is not known, and real GPUs are what it is counted for.
+    let options = DeviceOptions { plan: loading.plan()?, ..DeviceOptions::default() };
+    let tuning = options.tuning(DeviceClass::Gpu, loading.tier()?.unwrap_or_default());
+    let tuning = tuning.with(loading.kv()?, Activations::Auto);
     let types = WeightTypes::of(&tensors);
     let first_capacity = FIRST_CAPACITY.min(context);
     let sizes = Sizes { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
-    let matrices = Matrices::new(&shape, &types, tuning.tile);
+    let matrices = Matrices::new(&shape, &types, tuning.cut());
     let [decode, _] = session_plans(&shape, &matrices, &tuning, first_capacity);
     let info = Info {
         name: &name,
@@ -100,6 +105,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         trained_context: shape.context,
         tier: None,
         device: None,
+        plan: tuning.class.name(),
         bytes: sizes.budget(),
         dispatches_per_token: decode.dispatches(Sampling::greedy().wanted()),
         has_chat_template: chat_template.is_some(),
@@ -166,6 +172,7 @@ impl Model {
             trained_context: shape.context,
             tier: Some(device.tier().name()),
             device: Some(device.name()),
+            plan: device.plan().name(),
             bytes: model.budget(),
             dispatches_per_token: model.dispatches_per_token(&Sampling::greedy()),
             has_chat_template: model.chat_template().is_ok(),
@@ -190,7 +197,7 @@ impl Model {
     pub fn lost(&self) -> Promise {
         let lost = match self.model.device() {
             Device::Gpu(gpu) => Some(gpu.lost()),
-            Device::Cpu => None,
+            Device::Cpu(_) => None,
         };
         future_to_promise(async move {
             match lost {
@@ -222,7 +229,7 @@ impl Model {
     pub fn counters(&self) -> Result<String, JsValue> {
         match self.model.device() {
             Device::Gpu(gpu) => Ok(serde_json::to_string(&gpu.counters().now()).expect("numbers are JSON")),
-            Device::Cpu => Err(failure("Unsupported", "the CPU counts nothing: load the model on a GPU", [])),
+            Device::Cpu(_) => Err(failure("Unsupported", "the CPU counts nothing: load the model on a GPU", [])),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::kernels::{KvType, Tier};
 use crate::model::LoadOptions;
 use crate::sampling::Sampling;
+use crate::tuning::PlanChoice;
 
 use super::failure::invalid;
 
@@ -25,6 +26,7 @@ pub fn parse<'t, T: Deserialize<'t>>(json: &'t str) -> Result<T, JsValue> {
 pub struct Loading {
     device: Option<String>,
     tier: Option<String>,
+    plan: Option<String>,
     context: Option<usize>,
     kv: Option<String>,
     memory: Option<u64>,
@@ -60,6 +62,13 @@ impl Loading {
         tier(self.tier.as_deref(), self.mask_limits.as_deref())
     }
 
+    /// The plan that is asked for.
+    pub fn plan(&self) -> Result<PlanChoice, Error> {
+        let expected = "'auto', 'gpu', 'lavapipe', 'swiftshader' or 'software'";
+        let plans = PlanChoice::ALL.map(|plan| (plan.name(), plan));
+        self.plan.as_deref().map_or(Ok(PlanChoice::Auto), |plan| named("plan", expected, plan, &plans))
+    }
+
     /// Tokens that a session holds.
     pub fn context(&self) -> Option<usize> {
         self.context
@@ -74,6 +83,7 @@ impl Loading {
         Ok(LoadOptions {
             device: if device? == "cpu" { DeviceChoice::Cpu } else { DeviceChoice::Gpu },
             tier: self.tier()?,
+            plan: self.plan()?,
             context: self.context,
             kv: self.kv()?,
             memory: self.memory,

@@ -1,0 +1,216 @@
+//! Profiles of devices: what a device is requested with, and what follows from it for weights, budgets and tiers.
+
+use std::path::Path;
+
+use llamita::format::WeightType;
+use llamita::limits::{Known, Profile, WEBGPU_BINDING_BYTES};
+use llamita::pack::MAX_TEXELS_BYTES;
+use llamita::shape::{RopePairing, Shape, rope_frequencies};
+use llamita::source::{Bytes, File};
+use llamita::tuning::{DeviceClass, DeviceOptions, Tuning};
+use llamita::weights::{Matrices, WeightTypes};
+use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, PlanChoice, Sampling, Tier, gpu};
+use pollster::block_on;
+
+#[path = "common/engine.rs"]
+mod engine;
+
+use engine::PLANS;
+
+/// A profile that no device has: half of what WebGPU promises.
+const HALF: Profile = {
+    let value = 64 << 20;
+    Profile {
+        name: "half",
+        binding_bytes: Known { value, source: "made up" },
+        buffer_bytes: Known { value, source: "made up" },
+        ..Profile::ALL[0]
+    }
+};
+
+/// A profile of WebGPU's limits with less than a megabyte of memory.
+const SMALL: Profile =
+    Profile { name: "small", memory: Known { value: Some(900_000), source: "made up" }, ..Profile::ALL[0] };
+
+fn llama_3_2(layers: usize, dim: usize, ffn: usize, heads: usize) -> Shape {
+    Shape {
+        dim,
+        ffn,
+        layers,
+        heads,
+        kv_heads: 8,
+        head_dim: dim / heads,
+        vocabulary: 128_256,
+        context: 131_072,
+        norm_eps: 1e-5,
+        rope_pairing: RopePairing::Interleaved,
+        rope_frequencies: rope_frequencies(dim / heads, 500_000.0),
+    }
+}
+
+fn parts(shape: &Shape, tuning: &Tuning, kind: WeightType) -> usize {
+    let types = WeightTypes::uniform(shape.layers, WeightType::Q4_0, kind);
+    let head = &Matrices::new(shape, &types, tuning.cut()).embedding;
+    let most = head.parts.iter().map(|part| part.layout.words() as u64 * 4).max().expect("it has parts");
+    assert!(most <= tuning.binding_bytes, "{most} bytes in a part, {} in a binding", tuning.binding_bytes);
+    assert_eq!(head.parts.iter().map(|part| part.layout.rows).sum::<usize>(), shape.vocabulary);
+    head.parts.len()
+}
+
+#[test]
+fn parts_are_what_a_binding_holds() {
+    let one_b = llama_3_2(16, 2048, 8192, 32);
+    let three_b = llama_3_2(28, 3072, 8192, 24);
+    let counts = |profile: &Profile| {
+        let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base).within(Some(profile));
+        [(&one_b, WeightType::Q6_K), (&one_b, WeightType::F16), (&three_b, WeightType::Q6_K)]
+            .map(|(shape, kind)| parts(shape, &tuning, kind))
+    };
+    // 205.5, 501 and 308 MiB.
+    assert_eq!(counts(&HALF), [4, 8, 5]);
+    for (name, expected) in [
+        ("webgpu-min", [2, 4, 3]),
+        ("adreno650", [2, 4, 3]),
+        ("adreno750", [2, 4, 3]),
+        ("powervr-dxt", [2, 4, 3]),
+        ("mali-g78", [1, 1, 1]),
+        ("mali-g715", [1, 1, 1]),
+        ("iphone-a14", [1, 1, 1]),
+        ("iphone-a17", [1, 1, 1]),
+        ("safari-ios", [1, 1, 1]),
+    ] {
+        assert_eq!(counts(Profile::named(name).expect("it is known")), expected, "{name}");
+    }
+    // Textures are bounded by their rows, however much a buffer holds.
+    for class in [DeviceClass::Lavapipe, DeviceClass::SwiftShader] {
+        let tuning = Tuning::of(class, Tier::Base).within(Profile::named("mali-g78"));
+        assert_eq!(tuning.binding_bytes, MAX_TEXELS_BYTES);
+        assert_eq!(parts(&one_b, &tuning, WeightType::F16), 4);
+    }
+    assert_eq!(Tuning::of(DeviceClass::Gpu, Tier::Base).binding_bytes, WEBGPU_BINDING_BYTES);
+}
+
+#[test]
+fn every_profile_is_sound() {
+    for profile in &Profile::ALL {
+        assert_eq!(Profile::named(profile.name), Some(profile));
+        assert!(profile.binding_bytes.value <= profile.buffer_bytes.value, "{}", profile.name);
+        assert!(profile.binding_bytes.value >= WEBGPU_BINDING_BYTES, "{}", profile.name);
+        assert!(profile.workgroup_bytes.value >= 16 << 10 && profile.storage_buffers.value >= 8, "{}", profile.name);
+        assert!(profile.workgroup_invocations.value >= 256, "{}", profile.name);
+        assert!(!profile.devices.is_empty(), "{}", profile.name);
+        assert!(profile.rows().iter().all(|(.., source)| !source.is_empty()), "{}", profile.name);
+    }
+    assert_eq!(Profile::named("adreno"), None);
+}
+
+fn bundled() -> Bytes<'static> {
+    Bytes::new("bundled", include_bytes!("../models/llamita-stories.gguf").as_slice())
+}
+
+fn under(limits: &'static Profile, others: LoadOptions) -> llamita::Result<Model> {
+    block_on(Model::load(&bundled(), LoadOptions { limits: Some(limits), ..others }))
+}
+
+fn on_gpu(plan: PlanChoice) -> LoadOptions<'static> {
+    LoadOptions { device: DeviceChoice::Gpu, plan, ..Default::default() }
+}
+
+fn greedy(model: &Model) -> Vec<u32> {
+    let mut session = model.session().expect("there is memory");
+    let sampling = Sampling { max_tokens: 24, ignore_eos: true, ..Sampling::greedy() };
+    let mut reply = session.reply("Once upon a time", sampling).expect("the prompt is fine");
+    while let Some(piece) = block_on(reply.next()) {
+        piece.expect("the device works");
+    }
+    reply.token_ids().to_vec()
+}
+
+/// A device is requested with the profile's limits, says the same, and so does the one that takes its place.
+#[test]
+fn a_device_has_exactly_these_limits() {
+    let expected = greedy(&block_on(Model::load(&bundled(), on_gpu(engine::GPU_PLAN))).expect("it loads"));
+    for (limits, plan) in [(&HALF, PLANS[0]), (&HALF, PLANS[1]), (&Profile::ALL[0], PLANS[0])] {
+        let model = under(limits, on_gpu(plan)).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(greedy(&model), expected, "{}", limits.name);
+        let Device::Gpu(gpu) = model.device() else { panic!("a GPU was asked for") };
+        let has = |gpu: &gpu::Gpu| {
+            let granted = gpu.granted();
+            [granted.max_buffer_bytes, granted.max_binding_bytes, granted.workgroup_bytes.into()]
+        };
+        let asked = [limits.buffer_bytes.value, limits.binding_bytes.value, limits.workgroup_bytes.value.into()];
+        assert_eq!(has(&gpu), asked, "{}", limits.name);
+        assert_eq!((gpu.tier(), gpu.best_tier()), (Tier::Base, Tier::Base), "the profile has no more");
+        assert_eq!(
+            model.tuning().binding_bytes,
+            limits.binding_bytes.value.min(match plan {
+                PlanChoice::Software => MAX_TEXELS_BYTES,
+                _ => u64::MAX,
+            })
+        );
+        let fresh = block_on(gpu.reopen()).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((has(&fresh), fresh.tuning()), (asked, gpu.tuning()), "{}", limits.name);
+    }
+}
+
+#[test]
+fn what_a_profile_lacks_is_refused_with_the_numbers() {
+    // A tier that the profile lacks, though the adapter may have it.
+    let error = under(&Profile::ALL[0], LoadOptions { tier: Some(Tier::F16), ..on_gpu(engine::GPU_PLAN) });
+    let error = error.map(|_| ()).expect_err("WebGPU promises no f16").to_string();
+    assert!(error.contains("webgpu-min") && error.contains("tier base") && error.contains("f16"), "{error}");
+    // Limits that the adapter lacks.
+    const GREEDY: Profile = Profile {
+        name: "greedy",
+        binding_bytes: Known { value: 1 << 40, source: "made up" },
+        buffer_bytes: Known { value: 1 << 40, source: "made up" },
+        ..Profile::ALL[0]
+    };
+    let error = under(&GREEDY, on_gpu(engine::GPU_PLAN)).map(|_| ()).expect_err("no adapter has that").to_string();
+    assert!(error.contains("max_storage_buffer_binding_size") && error.contains("1099511627776"), "{error}");
+    let error = under(&GREEDY, LoadOptions::default()).map(|_| ()).expect_err("nor is it left to the CPU").to_string();
+    assert!(error.contains("--device cpu"), "{error}");
+    under(&GREEDY, LoadOptions { device: DeviceChoice::Cpu, ..Default::default() }).expect("the CPU has any limits");
+    // Memory.
+    match under(&SMALL, on_gpu(engine::GPU_PLAN)).map(|_| ()) {
+        Err(Error::Memory { needed, budget, .. }) => assert!(needed > budget && budget == 900_000, "{needed} {budget}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Under every profile the CPU gives the same text, and budgets follow the parts.
+#[test]
+fn every_profile_runs_on_the_cpu() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/random-q4_0-h64.gguf");
+    let source = File::open(path).expect("the fixture is there");
+    let ids = |limits| {
+        let options = LoadOptions { device: DeviceChoice::Cpu, plan: engine::GPU_PLAN, limits, ..Default::default() };
+        let model = block_on(Model::load(&source, options)).unwrap_or_else(|e| panic!("{e}"));
+        let mut session = model.session().expect("there is memory");
+        let sampling = Sampling { max_tokens: 6, ignore_eos: true, ..Sampling::greedy() };
+        let mut reply = session.reply_ids(&[1, 2, 3], sampling).expect("the prompt is fine");
+        while let Some(piece) = block_on(reply.next()) {
+            piece.expect("the CPU works");
+        }
+        (reply.token_ids().to_vec(), model.tuning().binding_bytes)
+    };
+    let (expected, default) = ids(None);
+    assert_eq!(default, WEBGPU_BINDING_BYTES);
+    for profile in [&HALF].into_iter().chain(Profile::ALL.each_ref()) {
+        let profile = Profile::named(profile.name).unwrap_or(&HALF);
+        assert_eq!(ids(Some(profile)), (expected.clone(), profile.binding_bytes.value), "{}", profile.name);
+    }
+}
+
+/// `devices` under a profile tells of the profile, not of the adapter.
+#[test]
+fn reports_read_the_profile() {
+    let limits = Profile::named("safari-ios");
+    let reports = block_on(gpu::adapters(DeviceOptions { limits, plan: engine::GPU_PLAN, ..Default::default() }));
+    assert!(!reports.is_empty(), "`cargo xtask setup` installs an adapter");
+    for report in reports {
+        assert_eq!((report.max_binding_bytes, report.max_buffer_bytes), (715_827_880, 715_827_880));
+        assert_eq!((report.tier, report.plan, report.subgroups, report.shader_f16), ("f16", "gpu", false, true));
+        assert_eq!((report.workgroup_bytes, report.workgroup_lanes), (32 << 10, 1024));
+    }
+}
