@@ -11,6 +11,7 @@ use crate::cases::{self, Case};
 use crate::error::Error;
 use crate::gpu::Gpu;
 use crate::kernels::Tier;
+use crate::tuning::DeviceOptions;
 
 use super::options::tier;
 
