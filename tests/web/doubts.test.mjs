@@ -10,8 +10,8 @@ import { BLANK } from './server.mjs';
 const MIB = 1 << 20;
 
 /**
- * Code for a worker: the adapter shows other facts than its own; with `idle` nothing that is dispatched runs, and there is
- * one kernel case for each kernel, the smallest: those are enough to fail.
+ * Code for a worker: the adapter shows other facts than its own; with `idle` nothing that is dispatched runs, and
+ * there is one kernel case for each kernel, the smallest: those are enough to fail.
  */
 const mask = ({ info = {}, limits = {}, idle = false }) => `
   for (const [name, facts] of Object.entries(${JSON.stringify({ info, limits })})) {

@@ -30,7 +30,7 @@ export async function launch(preferences = {}) {
   return launch({ browser: 'firefox', executablePath: firefoxPath(), headless: true, extraPrefsFirefox });
 }
 
-/** What the adapter of a page can do. Firefox hides its name, so one is known by halves in shaders, which Mesa's has. */
+/** What the adapter of a page can do. Firefox hides its name, so it is known by halves in shaders, which Mesa's has. */
 export async function checkAdapter(page, origin) {
   await page.goto(origin + BLANK);
   const features = await page.evaluate(async () => {

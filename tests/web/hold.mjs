@@ -1,5 +1,5 @@
-// Answers that a test holds where it wants them. What must happen during an answer happens while it is held, however fast
-// the device is and however slow the machine.
+// Answers that a test holds where it wants them. What must happen during an answer happens while it is held, however
+// fast the device is and however slow the machine.
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SITE } from './browser.mjs';

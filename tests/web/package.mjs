@@ -7,9 +7,9 @@ import { BLANK } from './server.mjs';
 const MODEL = '/models/llamita-stories.gguf';
 
 /**
- * A test with the package's module in a page: `run(async (lib, args) => …, args)`. Beside what the package exports, `lib`
- * has `bundled(options)`, which loads the bundled model, `outcome(promise)`, `spied(code)`, which is the place of a
- * worker that runs this code first, and `hold` of held/in-page.js.
+ * A test with the package's module in a page: `run(async (lib, args) => …, args)`. Beside what the package exports,
+ * `lib` has `bundled(options)`, which loads the bundled model, `outcome(promise)`, `spied(code)`, which is the place of
+ * a worker that runs this code first, and `hold` of held/in-page.js.
  */
 export function packageTest(name, body) {
   browserTest(name, { folders: HOLDABLE }, async (stage) => {

@@ -23,7 +23,8 @@ use crate::{apt::Consent, steps::Steps, toolchain::Mode};
 /// Everything one does with this repository, by one command.
 ///
 /// A new machine needs Rust and nothing else: `cargo xtask test` installs a software Vulkan driver where there is no
-/// driver, tests the workspace, checks every shader with a browser's compiler, and runs kernels and the page in headless browsers.
+/// driver, tests the workspace, checks every shader with a browser's compiler, and runs kernels, model and page in
+/// headless browsers.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = "Example: cargo xtask test --yes")]
 struct Cli {

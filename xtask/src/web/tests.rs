@@ -1,4 +1,4 @@
-//! The browser tests: tests/web/*.test.mjs in a headless Chromium and a headless Firefox, and the engine in Node on Dawn.
+//! The browser tests: tests/web/*.test.mjs in a headless Chromium and Firefox, and the engine in Node on Dawn.
 
 use anyhow::{Result, bail};
 use clap::Args;
