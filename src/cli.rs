@@ -16,6 +16,7 @@ mod output;
 mod perplexity;
 mod resume;
 mod sampling;
+mod text;
 mod tokenize;
 
 use std::io::Write;

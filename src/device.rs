@@ -57,6 +57,13 @@ pub enum Device {
     Cpu(Tuning),
 }
 
+/// What would be faster than the oracles, where there is no GPU.
+#[cfg(target_arch = "wasm32")]
+const HELP: &str = "a browser with WebGPU is many times faster";
+#[cfg(not(target_arch = "wasm32"))]
+const HELP: &str =
+    "a Vulkan driver is several times faster, even Mesa's for the CPU (Debian, Ubuntu: mesa-vulkan-drivers)";
+
 impl Device {
     /// Opens what was chosen. Where `Auto` finds no adapter, the answer is the CPU. A plan that is made for another driver
     /// is warned of.
@@ -79,7 +86,7 @@ impl Device {
             (Err(error), DeviceChoice::Auto)
                 if options.tier.is_none_or(|tier| tier == Tier::Base) && options.limits.is_none() =>
             {
-                log::warn!("{error}; running on the CPU, slowly");
+                log::warn!("{error}; running on the CPU, slowly: {HELP}");
                 Ok(Self::cpu(options))
             }
             (Err(error), _) => Err(error),

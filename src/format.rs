@@ -174,6 +174,27 @@ pub struct ModelTensors {
     pub output: Option<Tensor>,
 }
 
+impl ModelTensors {
+    /// Bytes of all of them in the file.
+    pub fn bytes(&self) -> u64 {
+        let layers = self.layers.iter().flat_map(|l| {
+            [
+                &l.attn_norm,
+                &l.attn_q,
+                &l.attn_k,
+                &l.attn_v,
+                &l.attn_output,
+                &l.ffn_norm,
+                &l.ffn_gate,
+                &l.ffn_up,
+                &l.ffn_down,
+            ]
+        });
+        let tensors = [&self.token_embd, &self.output_norm].into_iter().chain(&self.output).chain(layers);
+        tensors.map(|tensor| tensor.bytes.end - tensor.bytes.start).sum()
+    }
+}
+
 /// Sampling settings that a file recommends.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SamplingDefaults {
@@ -208,6 +229,8 @@ pub struct Checkpoint {
     pub sampling: SamplingDefaults,
     /// Every tensor of the file by name, also those the engine does not use.
     pub tensors: BTreeMap<String, TensorSummary>,
+    /// What is wrong with the file and changes nothing that was asked for, in sentences that name it.
+    pub warnings: Vec<String>,
 }
 
 impl Checkpoint {

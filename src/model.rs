@@ -43,6 +43,9 @@ pub struct LoadOptions<'a> {
     /// Where the tokenizer comes from, instead of the checkpoint: any file that [`format::tokenizer`](tokenizer::read)
     /// reads. It may have up to [`MAX_PADDING`] tokens fewer than the model has rows, as padded models do, and never more.
     pub tokenizer: Option<&'a dyn Source>,
+    /// Whether ids are all that the model will be given, so that a checkpoint without a tokenizer will do, and one whose
+    /// tokenizer is broken or not supported, with a warning.
+    pub ids_only: bool,
     /// The tier, where it is not the device's best.
     pub tier: Option<Tier>,
     /// The plan: kernels, layout and default tier.
@@ -110,8 +113,8 @@ impl Model {
     /// Reads a checkpoint, opens a device and brings the weights there, in slices of whole rows.
     ///
     /// # Errors
-    /// Where the source cannot be read or is malformed, asks for something unsupported, has no weights or no tokenizer,
-    /// does not fit the memory, or the device fails.
+    /// Where the source cannot be read or is malformed, asks for something unsupported, has no weights or (unless
+    /// [`LoadOptions::ids_only`]) no tokenizer, does not fit the memory, or the device fails.
     pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
         let progress = options.progress.take();
         let (model, tensors, compiling) = Self::begin(source, options).await?;
@@ -157,16 +160,19 @@ impl Model {
         // What is wrong with the file's own tokenizer does not matter where another takes its place.
         let checkpoint = match options.tokenizer {
             Some(_) => gguf::read_model(source).await?,
+            None if options.ids_only => gguf::read_model_first(source).await?,
             None => gguf::read(source).await?,
         };
+        checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
         let parameters = checkpoint.parameters();
         let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
         let (shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
-        let vocabulary = match options.tokenizer {
-            Some(file) => other_vocabulary(file, &shape).await?,
-            None => vocabulary
-                .ok_or_else(|| unsupported("it holds no tokenizer (--tokenizer FILE gives one)".to_owned()))?,
+        let vocabulary = match (options.tokenizer, vocabulary) {
+            (Some(file), _) => other_vocabulary(file, &shape).await?,
+            (None, Some(own)) => own,
+            (None, None) if options.ids_only => Vocabulary::none(),
+            _ => return Err(unsupported("it holds no tokenizer (--tokenizer FILE gives one)".to_owned())),
         };
         if shape.vocabulary > MAX_VOCABULARY {
             return Err(unsupported(format!("a vocabulary of {} (at most {MAX_VOCABULARY})", shape.vocabulary)));
@@ -189,7 +195,13 @@ impl Model {
         let budget = sizes.check(memory)?;
         let capacity = capacity_for(0, first_capacity, context);
         let compiling = device.compile(&llama::session_plans(&shape, &matrices, &tuning, capacity)).await;
-        let tokenizer = Tokenizer::from_vocabulary(&vocabulary)?;
+        let tokenizer = match Tokenizer::from_vocabulary(&vocabulary) {
+            Err(error) if options.ids_only && options.tokenizer.is_none() => {
+                log::warn!("{}: {error} (ignored)", source.name());
+                Tokenizer::from_vocabulary(&Vocabulary::none())?
+            }
+            built => built?,
+        };
         drop(vocabulary);
         let weights = reserve(&device, &matrices, shape.dim).await?;
         let inner = Inner {

@@ -92,7 +92,7 @@ impl Sampling {
             if holds { Ok(()) } else { Err(Error::Setting { name, value, expected }) }
         };
         let t = self.temperature;
-        within("temperature", t, t.is_finite() && t >= 0.0, "a number from 0 (greedy) upwards")?;
+        within("temperature", t, t.is_finite() && t >= 0.0, "a finite number from 0 (greedy) upwards")?;
         within("top-p", self.top_p, self.top_p > 0.0 && self.top_p <= 1.0, "a number above 0 and up to 1")?;
         within("min-p", self.min_p, (0.0..=1.0).contains(&self.min_p), "a number from 0 (off) to 1")?;
         let repetition = self.repetition_penalty;

@@ -181,11 +181,12 @@ pub fn open(path: impl AsRef<std::path::Path>) -> Result<Box<dyn Source>> {
     let given = File::open(path)?;
     let names = path.file_name().and_then(|name| part_names(name.to_str()?)).filter(|names| names.len() > 1);
     let Some(names) = names else { return Ok(Box::new(given)) };
-    let count = names.len();
+    let (count, whole) = (names.len(), given.name().to_owned());
     let open = |(i, name): (usize, String)| -> Result<Box<dyn Source>> {
         let part = File::open(path.with_file_name(name)).map_err(|error| match error {
             Error::Read { name, reason } => {
-                Error::Read { name, reason: format!("{reason}; it is part {} of {count} of this checkpoint", i + 1) }
+                let reason = format!("{reason}; it is part {} of {count}, by the name of {whole}", i + 1);
+                Error::Read { name, reason }
             }
             other => other,
         })?;

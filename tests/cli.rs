@@ -12,6 +12,10 @@ mod chat;
 mod context;
 #[path = "cli/generate.rs"]
 mod generate;
+#[path = "cli/hints.rs"]
+mod hints;
+#[path = "cli/marks.rs"]
+mod marks;
 #[path = "cli/measure.rs"]
 mod measure;
 #[path = "cli/plans.rs"]
@@ -69,10 +73,10 @@ fn run(arguments: &[&str]) -> Ran {
 }
 
 /// Runs with a text on standard input.
-fn run_with(arguments: &[&str], input: &str) -> Ran {
+fn run_with(arguments: &[&str], input: impl AsRef<[u8]>) -> Ran {
     let mut child = command(arguments).stdin(Stdio::piped()).spawn().expect("the command starts");
     let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(input.as_bytes()).expect("it reads");
+    stdin.write_all(input.as_ref()).expect("it reads");
     drop(stdin);
     let output = child.wait_with_output().expect("it ends");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use llamita::budget::Sizes;
 use llamita::format::WeightType;
 use llamita::limits::{Known, Profile, WEBGPU_BINDING_BYTES};
 use llamita::pack::MAX_TEXELS_BYTES;
@@ -81,6 +82,14 @@ fn parts_are_what_a_binding_holds() {
     ] {
         assert_eq!(counts(Profile::named(name).expect("it is known")), expected, "{name}");
     }
+    // Each part has a dispatch of its own, and so params.
+    let budget = |profile: &Profile| {
+        let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base).within(Some(profile));
+        let types = WeightTypes::uniform(one_b.layers, WeightType::Q4_0, WeightType::Q6_K);
+        Sizes { shape: &one_b, types: &types, tuning: &tuning, context: 4096, first_capacity: 512 }.budget()
+    };
+    let [half, whole, large] = [&HALF, &Profile::ALL[0], Profile::named("mali-g78").expect("it is known")].map(budget);
+    assert!(half.scratch > whole.scratch && whole.scratch > large.scratch, "{half:?} {whole:?} {large:?}");
     // Textures are bounded by their rows, however much a buffer holds.
     for class in [DeviceClass::Lavapipe, DeviceClass::SwiftShader] {
         let tuning = Tuning::of(class, Tier::Base).within(Profile::named("mali-g78"));

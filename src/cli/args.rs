@@ -9,6 +9,7 @@ use llamita::limits::Profile;
 use llamita::{Activations, DeviceChoice, KvType, PlanChoice, Tier};
 
 use super::failure::Failure;
+use super::text;
 
 /// The model, and what it runs on.
 #[derive(Args)]
@@ -95,7 +96,7 @@ fn size(text: &str) -> Result<u64, String> {
     count.checked_mul(factor).ok_or_else(|| "that is more than 64 bits can count".to_owned())
 }
 
-/// The text of a file, as it is; `-` is standard input.
+/// The text of a file, as it is but for a byte order mark; `-` is standard input.
 pub fn read_text(path: &Path) -> Result<String, Failure> {
     let (name, bytes) = if path.as_os_str() == "-" {
         let mut bytes = Vec::new();
@@ -105,8 +106,10 @@ pub fn read_text(path: &Path) -> Result<String, Failure> {
     };
     let bytes = bytes.map_err(|error| Failure::new(format!("cannot read {name}: {error}")))?;
     let len = bytes.len();
+    let bytes = text::begun(&name, bytes)?;
+    let mark = len - bytes.len();
     String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
+        let at = mark + error.utf8_error().valid_up_to();
         Failure::new(format!("{name} is not UTF-8 text: byte {at} of {len} is wrong"))
     })
 }

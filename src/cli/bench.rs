@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::args::ModelArgs;
 use super::failure::Failure;
-use super::load::{Loaded, load};
+use super::load::{Loaded, load_for};
 use super::{memory, output};
 
 /// Prompt lengths where nobody asks for others.
@@ -94,7 +94,7 @@ struct Report<'a> {
 
 impl Bench {
     pub async fn run(self) -> Result<(), Failure> {
-        let loaded = load(&self.model).await?;
+        let loaded = load_for(&self.model, true).await?;
         let configurations = self.configurations(&loaded)?;
         let about = |error| Failure::with(&loaded.file, error);
         if !self.json {

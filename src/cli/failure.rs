@@ -1,7 +1,9 @@
 //! How a command ends when it does not end well.
 
-use llamita::Error;
+use std::sync::OnceLock;
+
 use llamita::error::printable;
+use llamita::{Device, Error, Model};
 
 /// Of an error that is printed.
 const MAX_CHARACTERS: usize = 2000;
@@ -40,8 +42,26 @@ impl Failure {
     }
 }
 
+/// What the model of this command runs on: a report of what a device did wrong needs it.
+static ENGINE: OnceLock<String> = OnceLock::new();
+
+/// Remembers what a model runs on.
+pub fn remember(model: &Model) {
+    let device = model.device();
+    let driver = match &device {
+        Device::Gpu(gpu) => format!(", {}", gpu.driver()),
+        Device::Cpu(_) => String::new(),
+    };
+    let (name, plan, tier) = (device.name(), device.plan().name(), device.tier());
+    ENGINE.get_or_init(|| format!("llamita {} on {name}{driver}, plan {plan}, tier {tier}", env!("CARGO_PKG_VERSION")));
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::new(error.to_string())
+        let of_device = matches!(error, Error::Internal(_) | Error::DeviceLost(_) | Error::NotFinite { .. });
+        match ENGINE.get().filter(|_| of_device) {
+            Some(engine) => Self::new(format!("{error} ({engine})")),
+            None => Self::new(error.to_string()),
+        }
     }
 }

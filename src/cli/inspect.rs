@@ -101,7 +101,8 @@ impl Sized<'_> {
 impl Inspect {
     pub async fn run(self) -> Result<(), Failure> {
         let source = source::open(&self.file)?;
-        let checkpoint = gguf::read(source.as_ref()).await?;
+        let checkpoint = gguf::read_model_first(source.as_ref()).await?;
+        checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let about = |error| Failure::with(source.name(), error);
         if !self.memory && self.plan.is_none() && self.wgsl.is_none() {
             let report = report::Report::new(&self, source.as_ref(), &checkpoint).map_err(about)?;

@@ -20,8 +20,11 @@ const ASKED: u8 = 2;
 static STATE: AtomicU8 = AtomicU8::new(NOTHING);
 static WAKER: AtomicWaker = AtomicWaker::new();
 
-/// Takes over Ctrl-C.
+/// Takes over Ctrl-C, and what else asks a process to end. What the parent ignores stays ignored, as in the background of
+/// a script, or under `nohup`.
 pub fn install() {
+    #[cfg(unix)]
+    ignored::block();
     let handler = || {
         if STATE.compare_exchange(SOMETHING, ASKED, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             WAKER.wake();
@@ -73,6 +76,31 @@ fn exit_now() -> ! {
 pub fn keep_terminal() {
     #[cfg(unix)]
     terminal::keep();
+}
+
+#[cfg(unix)]
+mod ignored {
+    use std::mem::MaybeUninit;
+    use std::ptr::{null, null_mut};
+
+    /// Keeps ignored signals away from the handlers that anyone sets later, line editors among them. It holds for threads
+    /// that are started from here on.
+    pub fn block() {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            let mut now = MaybeUninit::<libc::sigaction>::uninit();
+            let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+            // SAFETY: both are filled before they are looked at, the first where the answer is 0.
+            unsafe {
+                if libc::sigaction(signal, null(), now.as_mut_ptr()) == 0
+                    && now.assume_init().sa_sigaction == libc::SIG_IGN
+                {
+                    libc::sigemptyset(set.as_mut_ptr());
+                    libc::sigaddset(set.as_mut_ptr(), signal);
+                    libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), null_mut());
+                }
+            }
+        }
+    }
 }
 
 #[cfg(unix)]

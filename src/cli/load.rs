@@ -8,7 +8,7 @@ use llamita::source::{Bytes, File, Source};
 use llamita::{DeviceChoice, LoadOptions, Model, Tier};
 
 use super::args::ModelArgs;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::{memory, output};
 
 static BUNDLED: &[u8] = include_bytes!("../../models/llamita-stories.gguf");
@@ -33,6 +33,11 @@ pub fn source(path: Option<&Path>) -> Result<Box<dyn Source>, Failure> {
 
 /// Loads what the arguments ask for, with a progress bar.
 pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
+    load_for(args, false).await
+}
+
+/// The same for a command that works with texts, or with `ids_only`, which needs no tokenizer.
+pub async fn load_for(args: &ModelArgs, ids_only: bool) -> Result<Loaded, Failure> {
     if args.device == DeviceChoice::Cpu && args.tier.is_some_and(|tier| tier != Tier::Base) {
         let tier = args.tier.unwrap_or_default();
         return Err(Failure::new(format!("--tier {tier} needs a GPU; the CPU has the tier base alone")));
@@ -48,6 +53,7 @@ pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
     let options = LoadOptions {
         device: args.device.clone(),
         tokenizer: tokenizer.as_ref().map(|file| file as &dyn Source),
+        ids_only,
         tier: args.tier,
         plan: args.plan,
         limits: args.limits,
@@ -64,5 +70,6 @@ pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
         bar.finish_and_clear();
     }
     let model = loaded.map_err(|error| Failure::with(&file, error))?;
+    failure::remember(&model);
     Ok(Loaded { model, source, file, load_ms: started.elapsed().as_secs_f64() * 1e3 })
 }

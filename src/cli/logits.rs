@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::args::ModelArgs;
 use super::failure::Failure;
-use super::load::load;
+use super::load::load_for;
 use super::{interrupt, output};
 
 /// Write the logits at every position of a text
@@ -65,8 +65,8 @@ impl Logits {
         // Before the model is loaded: where nothing can be written, nobody should have to wait to hear it.
         let mut target = Target::create(&self.out)?;
         interrupt::keep();
-        let Some(loaded) = interrupt::or_asked(load(&self.model)).await else { return Err(Failure::Cancelled) };
-        let loaded = loaded?;
+        let loading = load_for(&self.model, self.ids.is_some());
+        let loaded = interrupt::or_asked(loading).await.ok_or(Failure::Cancelled)??;
         let model = &loaded.model;
         let about = |error| Failure::with(&loaded.file, error);
         let ids = match (self.ids, self.prompt) {

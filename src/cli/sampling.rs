@@ -54,7 +54,7 @@ impl SamplingArgs {
         let tokens = |name, value: i64, expected| {
             u32::try_from(value).map_err(|_| Error::Setting { name, value: value.to_string(), expected })
         };
-        let top_k = self.top_k.map(|k| tokens("top-k", k, "a number of tokens, or 0 (off)"));
+        let top_k = self.top_k.map(|k| tokens("top-k", k, "a number of tokens up to 4294967295, or 0 (off)"));
         let last_n = self.penalty_last_n.map(|n| match n {
             -1 => Ok(MAX_PENALTY_LAST_N),
             n => tokens("penalty-last-n", n, "a number of tokens up to 1024, or -1 (1024)").map(|n| n as usize),

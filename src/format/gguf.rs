@@ -6,14 +6,14 @@
 
 mod model;
 mod reader;
+mod split;
 mod tensors;
 mod vocabulary;
 
 use std::ops::Range;
 
 use crate::error::{Error, Result, printable};
-use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Vocabulary};
-use crate::shape::Shape;
+use crate::format::{Checkpoint, SamplingDefaults, WeightType};
 use crate::source::{MAX_READ_BYTES, Source};
 
 use reader::{Cursor, Metadata, Stop};
@@ -21,6 +21,9 @@ use tensors::Tensors;
 
 /// What messages call this format.
 const FORMAT: &str = "GGUF";
+
+/// What kind of model it is.
+const ARCHITECTURE: &str = "general.architecture";
 
 /// Characters of a model's name that are taken.
 const MAX_NAME: usize = 200;
@@ -73,14 +76,21 @@ pub enum Step {
 pub struct Unscaled {
     file: String,
     checkpoint: Checkpoint,
+    factors: Factors,
+}
+
+/// Where the values of `rope_freqs.weight` lie, and how they are stored.
+#[derive(Clone, Debug)]
+struct Factors {
+    kind: WeightType,
     bytes: Range<u64>,
 }
 
 impl Unscaled {
-    /// The bytes that [`Self::finish`] takes: one `f32` per rotated pair, so 512 at most. They count from the beginning of
-    /// the file, or of the first part.
+    /// The bytes that [`Self::finish`] takes: one number per rotated pair, so 512 bytes at most. They count from the
+    /// beginning of the file, or of the first part.
     pub fn range(&self) -> Range<u64> {
-        self.bytes.clone()
+        self.factors.bytes.clone()
     }
 
     /// Divides the rotation frequencies by the values of `rope_freqs.weight`.
@@ -89,7 +99,7 @@ impl Unscaled {
     /// Where `bytes` is not as long as [`Self::range`], or a value is not finite and positive.
     pub fn finish(mut self, bytes: &[u8]) -> Result<Checkpoint> {
         if let Some((shape, _)) = &mut self.checkpoint.model {
-            model::divide_frequencies(&self.file, shape, bytes)?;
+            model::divide_frequencies(&self.file, shape, self.factors.kind, bytes)?;
         }
         Ok(self.checkpoint)
     }
@@ -103,22 +113,27 @@ impl Unscaled {
 /// [`Error::Malformed`] where the bytes break the format or a file is cut off, or parts do not belong together;
 /// [`Error::Unsupported`] where they ask for something that this engine does not compute.
 pub fn parse(parts: &[Beginning<'_>]) -> Result<Step> {
-    step(parts, true)
+    step(parts, Wanted::Both)
 }
 
-/// As [`parse`], and the file's own tokenizer is neither looked at nor told: for who brings another, or needs none.
-///
-/// # Errors
-/// Those of [`parse`], without what a tokenizer can do wrong.
-pub fn parse_model(parts: &[Beginning<'_>]) -> Result<Step> {
-    step(parts, false)
+/// What is asked of a file. What nobody asks for can be as wrong as it likes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// The model and the tokenizer, where it has them.
+    Both,
+    /// The model, and the tokenizer where nothing is wrong with it.
+    ModelFirst,
+    /// The model alone.
+    Model,
+    /// The tokenizer alone.
+    Tokenizer,
 }
 
-fn step(parts: &[Beginning<'_>], tokenizer: bool) -> Result<Step> {
-    let (part, stop) = match header(parts, tokenizer) {
+fn step(parts: &[Beginning<'_>], wanted: Wanted) -> Result<Step> {
+    let (part, stop) = match header(parts, wanted) {
         Ok((checkpoint, None)) => return Ok(Step::Done(Box::new(checkpoint))),
-        Ok((checkpoint, Some(bytes))) => {
-            let unscaled = Unscaled { file: parts[0].name.to_owned(), checkpoint, bytes };
+        Ok((checkpoint, Some(factors))) => {
+            let unscaled = Unscaled { file: parts[0].name.to_owned(), checkpoint, factors };
             return match given(parts, unscaled.range()) {
                 Some(values) => Ok(Step::Done(Box::new(unscaled.finish(values)?))),
                 None => Ok(Step::Factors(Box::new(unscaled))),
@@ -158,18 +173,35 @@ fn given<'a>(parts: &[Beginning<'a>], range: Range<u64>) -> Option<&'a [u8]> {
 /// # Errors
 /// Those of [`parse`], and those of the source.
 pub async fn read(source: &dyn Source) -> Result<Checkpoint> {
-    read_by(source, parse).await
+    read_wanted(source, Wanted::Both).await
 }
 
-/// As [`read`], without the file's own tokenizer: [`parse_model`].
+/// As [`read`], and a tokenizer that is broken or not supported is a warning, as if the file had none: for who can do
+/// without.
 ///
 /// # Errors
-/// Those of [`parse_model`], and those of the source.
-pub async fn read_model(source: &dyn Source) -> Result<Checkpoint> {
-    read_by(source, parse_model).await
+/// Those of [`read`], without what a tokenizer can do wrong beside a model.
+pub async fn read_model_first(source: &dyn Source) -> Result<Checkpoint> {
+    read_wanted(source, Wanted::ModelFirst).await
 }
 
-async fn read_by(source: &dyn Source, parse: fn(&[Beginning<'_>]) -> Result<Step>) -> Result<Checkpoint> {
+/// As [`read`], and the file's own tokenizer is neither looked at nor told: for who brings another.
+///
+/// # Errors
+/// Those of [`read`], without what a tokenizer can do wrong.
+pub async fn read_model(source: &dyn Source) -> Result<Checkpoint> {
+    read_wanted(source, Wanted::Model).await
+}
+
+/// As [`read`], and only the tokenizer is looked at and told, whatever model stands beside it.
+///
+/// # Errors
+/// Those of [`read`], without what a model can do wrong.
+pub async fn read_tokenizer(source: &dyn Source) -> Result<Checkpoint> {
+    read_wanted(source, Wanted::Tokenizer).await
+}
+
+async fn read_wanted(source: &dyn Source, wanted: Wanted) -> Result<Checkpoint> {
     let parts = source.parts();
     let mut prefixes = vec![Vec::new(); parts.len()];
     let mut starts = Vec::with_capacity(parts.len());
@@ -184,7 +216,7 @@ async fn read_by(source: &dyn Source, parse: fn(&[Beginning<'_>]) -> Result<Step
         let beginnings = parts.iter().zip(&prefixes);
         let beginnings = beginnings.map(|(part, bytes)| Beginning { name: part.name, bytes, file_len: part.len });
         let beginnings: Vec<_> = beginnings.collect();
-        match parse(&beginnings)? {
+        match step(&beginnings, wanted)? {
             Step::Done(checkpoint) => return Ok(*checkpoint),
             Step::Factors(unscaled) => {
                 let Range { start, end } = unscaled.range();
@@ -207,26 +239,29 @@ async fn extend(source: &dyn Source, prefix: &mut Vec<u8>, start: u64, end: u64)
 }
 
 /// A checkpoint, and where the values of `rope_freqs.weight` lie if there are any.
-type Whole = (Checkpoint, Option<Range<u64>>);
+type Whole = (Checkpoint, Option<Factors>);
 
 /// The checkpoint of whole headers. What stopped it comes with the index of its part.
-fn header(parts: &[Beginning<'_>], tokenizer: bool) -> Result<Whole, (usize, Stop)> {
-    let mut headers = Vec::with_capacity(parts.len());
+fn header(parts: &[Beginning<'_>], wanted: Wanted) -> Result<Whole, (usize, Stop)> {
+    // A tokenizer is in the first part.
+    let needed = if wanted == Wanted::Tokenizer { 1 } else { parts.len() };
+    let mut headers = Vec::with_capacity(needed);
     let mut tensors = Tensors::default();
     let mut start = 0;
-    for (i, part) in parts.iter().enumerate() {
-        let header = one_header(*part, (i, parts.len()), start, &mut tensors).map_err(|stop| (i, stop))?;
+    for (i, part) in parts[..needed].iter().enumerate() {
+        let header = one_header(*part, (i, parts.len()), wanted, start, &mut tensors).map_err(|stop| (i, stop))?;
         headers.push(header);
         start += part.file_len;
     }
     let (version, metadata) = headers.first().expect("a checkpoint has a file");
-    whole((*version, metadata), tensors, parts, tokenizer).map_err(|error| (0, error.into()))
+    whole((*version, metadata), tensors, parts, wanted).map_err(|error| (0, error.into()))
 }
 
 /// Version and metadata of one part, whose tensors are added to the others'.
 fn one_header<'a>(
     part: Beginning<'a>,
     (index, count): (usize, usize),
+    wanted: Wanted,
     start: u64,
     tensors: &mut Tensors,
 ) -> Result<(u32, Metadata<'a>), Stop> {
@@ -244,11 +279,20 @@ fn one_header<'a>(
         return Err(cursor.malformed(format!("it announces {tensor_count} tensors; at most {MAX_TENSORS} are read")));
     }
     let metadata = Metadata::read(&mut cursor, metadata_count)?;
-    // Parts behind the first need not name it.
-    if index == 0 || metadata.string("general.architecture")?.is_some() {
+    if wanted == Wanted::Tokenizer {
+        split::check(&metadata, index, count)?;
+        return Ok((version, metadata));
+    }
+    // A file of another model is called that, whichever part of one it is; parts behind the first need not say.
+    let named = metadata.has(ARCHITECTURE);
+    if named {
         check_architecture(&metadata)?;
     }
-    check_part(&metadata, index, count)?;
+    split::check_alone(&metadata, &mut cursor, tensor_count, count)?;
+    split::check(&metadata, index, count)?;
+    if index == 0 && !named {
+        check_architecture(&metadata)?;
+    }
     let own = Tensors::read(&mut cursor, tensor_count, metadata.alignment()?)?;
     tensors.append(&cursor, own, start)?;
     Ok((version, metadata))
@@ -259,41 +303,48 @@ fn whole(
     (version, metadata): (u32, &Metadata<'_>),
     tensors: Tensors,
     parts: &[Beginning<'_>],
-    tokenizer: bool,
+    wanted: Wanted,
 ) -> Result<Whole> {
     let found = tensors.names().count();
-    if let Some(said) = metadata.integer("split.tensors.count")?.filter(|said| *said != found as i128) {
-        let of = if parts.len() == 1 { "it holds".to_owned() } else { format!("its {} parts hold", parts.len()) };
-        return Err(metadata.malformed(format!("split.tensors.count is {said}, and {of} {found} tensors")));
+    if wanted != Wanted::Tokenizer {
+        split::check_tensors(metadata, found, parts.len())?;
     }
-    let vocabulary = if tokenizer { vocabulary::vocabulary(metadata)? } else { None };
-    let model = if found == 0 { None } else { Some(model::model(metadata, &tensors, vocabulary.as_ref())?) };
-    if model.is_none() && vocabulary.is_none() && tokenizer {
+    let mut vocabulary = match wanted {
+        Wanted::Model => None,
+        Wanted::ModelFirst if found > 0 => metadata.hint(vocabulary::vocabulary(metadata)),
+        _ => vocabulary::vocabulary(metadata)?,
+    };
+    let model = if found == 0 { None } else { Some(model::model(metadata, &tensors)?) };
+    if model.is_none() && vocabulary.is_none() && matches!(wanted, Wanted::Both | Wanted::ModelFirst) {
         return Err(metadata.malformed("it holds neither tensors nor a vocabulary".to_owned()));
     }
-    let factors = tensors.get(model::ROPE_FREQS).map(|tensor| tensor.bytes.clone());
-    Ok((checkpoint(parts[0].name, version, metadata, &tensors, vocabulary, model)?, factors))
-}
-
-fn checkpoint(
-    name: &str,
-    version: u32,
-    metadata: &Metadata<'_>,
-    tensors: &Tensors,
-    vocabulary: Option<Vocabulary>,
-    model: Option<(Shape, ModelTensors)>,
-) -> Result<Checkpoint> {
-    let own_name = metadata.string("general.name")?.filter(|own| !own.is_empty());
-    let file_name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-    Ok(Checkpoint {
+    if let (Some((shape, _)), Some(tokens)) = (&model, vocabulary.as_ref().map(|vocabulary| vocabulary.tokens.len()))
+        && tokens != shape.vocabulary
+    {
+        let rows = shape.vocabulary;
+        let error =
+            metadata.malformed(format!("token_embd.weight has {rows} rows, and the vocabulary has {tokens} tokens"));
+        if wanted != Wanted::ModelFirst {
+            return Err(error);
+        }
+        metadata.warn(&error);
+        vocabulary = None;
+    }
+    let own_name = metadata.hint(metadata.string("general.name")).filter(|own| !own.is_empty());
+    let file_name = parts[0].name.rsplit(['/', '\\']).next().unwrap_or(parts[0].name);
+    let factors = tensors.get(model::ROPE_FREQS);
+    let factors = factors.map(|tensor| Factors { kind: tensor.kind, bytes: tensor.bytes.clone() });
+    let checkpoint = Checkpoint {
         name: printable(own_name.unwrap_or(file_name), MAX_NAME),
         format: format!("{FORMAT} v{version}"),
         model,
         vocabulary,
-        chat_template: metadata.string("tokenizer.chat_template")?.map(str::to_owned),
-        sampling: sampling(metadata)?,
+        chat_template: metadata.hint(metadata.string("tokenizer.chat_template")).map(str::to_owned),
+        sampling: sampling(metadata),
         tensors: tensors.summaries(),
-    })
+        warnings: metadata.warnings(),
+    };
+    Ok((checkpoint, factors))
 }
 
 /// Reads magic and version; what cannot be read is refused by name.
@@ -324,7 +375,7 @@ fn version(cursor: &mut Cursor<'_>) -> Result<u32, Stop> {
 
 /// Refuses other architectures before anything else can be wrong with them.
 fn check_architecture(metadata: &Metadata<'_>) -> Result<()> {
-    let architecture = metadata.require_string("general.architecture")?;
+    let architecture = metadata.require_string(ARCHITECTURE)?;
     if architecture != "llama" {
         return Err(
             metadata.unsupported(format!("general.architecture is \"{architecture}\"; only \"llama\" is supported"))
@@ -333,55 +384,33 @@ fn check_architecture(metadata: &Metadata<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a part of a split file that came alone, or in the place of another.
-fn check_part(metadata: &Metadata<'_>, index: usize, count: usize) -> Result<()> {
-    // As in llama.cpp, a file without the key, or with 0, was not split.
-    let said = metadata.integer("split.count")?.unwrap_or(0).max(1);
-    let number = metadata.integer("split.no")?.unwrap_or(0);
-    if count == 1 && said > 1 {
-        return Err(metadata.unsupported(format!(
-            "it is part {} of {said} (split.no, split.count) and came alone; parts are found by their names, which end in \
-             -00001-of-{said:05}.gguf and so on",
-            number + 1
-        )));
-    }
-    if said != count as i128 {
-        return Err(
-            metadata.malformed(format!("split.count is {said}, and it was given as part {} of {count}", index + 1))
-        );
-    }
-    if count > 1 && number != index as i128 {
-        return Err(metadata.malformed(format!(
-            "it is part {} of {count} (split.no is {number}), and was given as part {}",
-            number + 1,
-            index + 1
-        )));
-    }
-    Ok(())
-}
-
-fn sampling(metadata: &Metadata<'_>) -> Result<SamplingDefaults> {
+/// The settings that a file recommends: hints all of them, since a user's own take their place.
+fn sampling(metadata: &Metadata<'_>) -> SamplingDefaults {
     let number = |key, holds: fn(f32) -> bool, expected| {
-        let value = metadata.float(key)?;
-        match value.filter(|value| !holds(*value)) {
-            Some(value) => Err(metadata.malformed(format!("{key} is {value}; expected a number {expected}"))),
-            None => Ok(value),
+        let value = metadata.hint(metadata.float(key))?;
+        if holds(value) {
+            return Some(value);
         }
+        metadata.warn(&metadata.malformed(format!("{key} is {value}; expected {expected}")));
+        None
     };
+    let integer = |key| metadata.hint(metadata.integer(key));
     // llama.cpp reads a `top_k` of zero or less as "all", and a `penalty_last_n` below zero as "the whole context".
-    let top_k = metadata.integer("general.sampling.top_k")?.filter(|value| *value > 0);
-    let penalty_last_n = metadata.integer("general.sampling.penalty_last_n")?;
     let all = |value: i128| value.try_into().unwrap_or(u32::MAX);
-    Ok(SamplingDefaults {
-        temperature: number("general.sampling.temp", |value| value.is_finite() && value >= 0.0, "from 0")?,
-        top_k: top_k.map(all),
-        top_p: number("general.sampling.top_p", |value| value > 0.0 && value <= 1.0, "above 0, up to 1")?,
-        min_p: number("general.sampling.min_p", |value| (0.0..=1.0).contains(&value), "from 0 to 1")?,
+    SamplingDefaults {
+        temperature: number(
+            "general.sampling.temp",
+            |value| value.is_finite() && value >= 0.0,
+            "a finite number from 0",
+        ),
+        top_k: integer("general.sampling.top_k").filter(|value| *value > 0).map(all),
+        top_p: number("general.sampling.top_p", |value| value > 0.0 && value <= 1.0, "a number above 0, up to 1"),
+        min_p: number("general.sampling.min_p", |value| (0.0..=1.0).contains(&value), "a number from 0 to 1"),
         repetition_penalty: number(
             "general.sampling.penalty_repeat",
             |value| (0.01..=100.0).contains(&value),
-            "from 0.01 to 100",
-        )?,
-        penalty_last_n: penalty_last_n.map(all),
-    })
+            "a number from 0.01 to 100",
+        ),
+        penalty_last_n: integer("general.sampling.penalty_last_n").map(all),
+    }
 }

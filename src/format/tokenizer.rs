@@ -13,17 +13,20 @@ use crate::source::{MAX_READ_BYTES, Source};
 use super::Vocabulary;
 use super::gguf;
 
+/// What says at the beginning of a text that it is UTF-8.
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// Longest file that is read, in bytes; Llama 3's `tokenizer.json` has up to 17 MB.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// Reads a vocabulary from any file that holds one, a GGUF file included.
 ///
 /// # Errors
-/// Those of [`parse`] and of [`gguf::read`], and those of the source.
+/// Those of [`parse`] and of [`gguf::read_tokenizer`], and those of the source.
 pub async fn read(source: &dyn Source) -> Result<Vocabulary> {
     let begin = source.read_at(0, source.len().min(4) as usize).await?;
     if begin.starts_with(b"GGUF") {
-        let vocabulary = gguf::read(source).await?.vocabulary;
+        let vocabulary = gguf::read_tokenizer(source).await?.vocabulary;
         return vocabulary.ok_or_else(|| unsupported(source.name(), "it holds no tokenizer".to_owned()));
     }
     if source.len() > MAX_FILE_BYTES {
@@ -52,12 +55,16 @@ async fn all_bytes(source: &dyn Source) -> Result<Cow<'_, [u8]>> {
 /// [`Error::Malformed`] where the bytes break their format or contradict each other, [`Error::Unsupported`] where they ask
 /// for a tokenizer of another kind.
 pub fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
+    // Editors of some systems put it before every text; it is not part of one.
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes);
     if json::is(bytes) {
         json::parse(name, bytes)
     } else if ranks::is(bytes) {
         ranks::parse(name, bytes)
     } else if sentence_piece::is(bytes) {
         sentence_piece::parse(name, bytes)
+    } else if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        Err(unsupported(name, "it is UTF-16 text; a tokenizer.json is UTF-8".to_owned()))
     } else {
         let begin = bytes[..bytes.len().min(16)].escape_ascii();
         Err(unsupported(

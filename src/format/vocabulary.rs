@@ -56,6 +56,24 @@ pub struct Vocabulary {
     pub remove_extra_whitespaces: bool,
 }
 
+impl Vocabulary {
+    /// A vocabulary without a token, for who works with ids alone: no text has ids in it, and no id prints anything.
+    pub fn none() -> Self {
+        Self {
+            kind: VocabularyKind::SentencePiece { order: MergeOrder::Scores(Vec::new()) },
+            tokens: Vec::new(),
+            token_types: Vec::new(),
+            bos: None,
+            eos: None,
+            unknown: None,
+            end_of_generation: Vec::new(),
+            add_bos: false,
+            add_space_prefix: false,
+            remove_extra_whitespaces: false,
+        }
+    }
+}
+
 /// The two tokenizer families of Llama models.
 #[derive(Clone, Debug, PartialEq)]
 pub enum VocabularyKind {

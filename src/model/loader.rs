@@ -1,38 +1,15 @@
 //! Reads the weights of a checkpoint, packs them and brings them to the device, in the order of use.
 
-use half::f16;
-
 use super::{Inner, Model};
 use crate::budget::{Slice, UNFLUSHED_BYTES};
 use crate::device::{Device, Upload, Weights};
 use crate::error::Result;
-use crate::format::{ModelTensors, Tensor, WeightType};
+use crate::format::{ModelTensors, Tensor};
 use crate::kernel::round_up;
 use crate::pack::{BLOCK, decode_row};
 use crate::session::Prime;
 use crate::source::Source;
 use crate::weights::{Matrices, Matrix, Part, TensorId};
-
-fn all_bytes(tensors: &ModelTensors) -> u64 {
-    let len = |t: &Tensor| t.bytes.end - t.bytes.start;
-    let layers = tensors.layers.iter().flat_map(|l| {
-        [
-            &l.attn_norm,
-            &l.attn_q,
-            &l.attn_k,
-            &l.attn_v,
-            &l.attn_output,
-            &l.ffn_norm,
-            &l.ffn_gate,
-            &l.ffn_up,
-            &l.ffn_down,
-        ]
-    });
-    len(&tensors.token_embd)
-        + len(&tensors.output_norm)
-        + tensors.output.as_ref().map_or(0, len)
-        + layers.map(len).sum::<u64>()
-}
 
 /// Room for every weight. Nothing is read before the device has all of it.
 pub(super) async fn reserve(device: &Device, matrices: &Matrices, dim: usize) -> Result<Weights> {
@@ -85,7 +62,7 @@ impl<'a, 'p> Loader<'a, 'p> {
         weights: Weights,
         progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
     ) -> Self {
-        Self { source, tensors, inner, weights, loaded: 0, total: all_bytes(tensors), unflushed: 0, progress }
+        Self { source, tensors, inner, weights, loaded: 0, total: tensors.bytes(), unflushed: 0, progress }
     }
 
     /// Every weight. What `prime` can compute with those that are there, it computes meanwhile.
@@ -174,10 +151,7 @@ impl<'a, 'p> Loader<'a, 'p> {
     async fn norm(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
         let len = tensor.bytes.end - tensor.bytes.start;
         let bytes = self.source.read_at(tensor.bytes.start, len as usize).await?;
-        let numbers: Vec<f32> = match tensor.kind {
-            WeightType::F16 => bytes.chunks_exact(2).map(|v| f16::from_le_bytes([v[0], v[1]]).to_f32()).collect(),
-            kind => decode_row(kind, &bytes, tensor.cols),
-        };
+        let numbers = decode_row(tensor.kind, &bytes, tensor.cols);
         let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
         words.resize(round_up(words.len(), BLOCK), 0);
         self.weights.write(name, 0, &words);

@@ -96,7 +96,7 @@ fn models_that_compute_no_numbers() {
             assert!(ran.err.contains("no logit is a number at position 2"), "{}", ran.err);
         }
         let arguments = ["perplexity", "--model", str(&file), "--device", device, "--text", str(&text)];
-        error(&arguments, &["no logit is a number at position 1", "NaN"]);
+        error(&arguments, &["no logit is a number at position 1", "NaN", ", plan "]);
     }
 }
 
@@ -157,6 +157,9 @@ fn settings_outside_their_range() {
     ] {
         error(&["generate", flag, value], &[&format!("{} = {value} is invalid", &flag[2..])]);
     }
+    // What is expected excludes what was given.
+    error(&["generate", "--temperature", "inf"], &["a finite number from 0"]);
+    error(&["generate", "--top-k", "99999999999"], &["up to 4294967295"]);
     let bias = ["generate", "--device", "cpu", "--logit-bias", "5000=1"];
     error(&bias, &["the bundled model: token id 5000", "vocabulary of 2048"]);
     error(&["generate", "--tier", "f16", "--device", "cpu"], &["--tier f16", "CPU"]);

@@ -70,7 +70,7 @@ fn inspect_counts_and_prints_for_the_plan() {
     assert!(has(&lavapipe, "flash") && has(&lavapipe, "combine") && !has(&lavapipe, "attention/"));
     assert_ne!(lavapipe, kernels(&["--plan=swiftshader"]));
     let wgsl = |plan: &str, kernel: &str| run(&["inspect", BUNDLED, plan, "--wgsl", kernel]);
-    assert!(wgsl("--plan=lavapipe", "splits16").ok().contains("texture_storage_2d"));
+    assert!(wgsl("--plan=lavapipe", "flash/kv-f16/d32-g2/8-splits16").ok().contains("texture_storage_2d"));
     assert!(wgsl("--plan=gpu", "flash").err.contains("is no kernel of these plans"));
     let memory = |plan: &str| -> Value {
         serde_json::from_str(&run(&["inspect", BUNDLED, "--memory", "--json", plan]).ok()).expect("JSON")
@@ -115,6 +115,9 @@ fn limits_are_shown_and_kept() {
         }
     }
     assert_eq!(generate(&["--limits", "mali-g715", "--device", "cpu"]).object()["device"], "CPU");
+    let inspect = |limits: &str| run(&["inspect", BUNDLED, "--limits", limits]).ok();
+    assert!(inspect("iphone-a14").contains("limits         iphone-a14: fits the 2.0 GiB that it may take"));
+    assert!(inspect("webgpu-min").contains("webgpu-min: no limit of memory is known"));
     // The tier that a plan takes by itself is the profile's.
     let plan = run(&["inspect", BUNDLED, "--plan", "--limits", "iphone-a17"]).ok();
     assert!(plan.contains("attention/f16"), "{plan}");

@@ -33,6 +33,11 @@ struct Terminal {
 impl Terminal {
     /// Starts a chat that keeps its history in `home`.
     fn chat(home: &Path, more: &[&str]) -> Self {
+        Self::ignoring(&[], home, more)
+    }
+
+    /// The same, born with these signals ignored.
+    fn ignoring(signals: &'static [i32], home: &Path, more: &[&str]) -> Self {
         let size = libc::winsize { ws_row: 24, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
         let (mut keyboard, mut line) = (0, 0);
         // SAFETY: it fills two descriptors, which are ours alone then.
@@ -48,9 +53,12 @@ impl Terminal {
         let side = || line.try_clone().expect("a descriptor");
         command.stdin(side()).stdout(side()).stderr(side());
         command.env("XDG_DATA_HOME", home).env("HOME", home).env("TERM", "xterm");
-        // SAFETY: both are system calls, and allocate nothing.
+        // SAFETY: all are system calls, and allocate nothing.
         unsafe {
-            command.pre_exec(|| {
+            command.pre_exec(move || {
+                for signal in signals {
+                    libc::signal(*signal, libc::SIG_IGN);
+                }
                 // The terminal becomes the one that Ctrl-C in it reaches.
                 if libc::setsid() < 0 || libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY as _, 0) < 0 {
                     return Err(std::io::Error::last_os_error());
@@ -251,4 +259,31 @@ fn what_ends_it_leaves_the_terminal_as_it_was() {
     let kill = std::process::Command::new("kill").args(["-s", "TERM", &chat.child.id().to_string()]).status();
     assert!(kill.expect("kill is everywhere").success());
     assert_eq!(chat.end().code(), Some(143));
+}
+
+#[test]
+fn ignored_signals_end_nothing() {
+    const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
+    let mut chat =
+        Terminal::ignoring(&SIGNALS, &home("ignored"), &["--max-tokens", "24", "--stop", "never to be seen"]);
+    let send = |chat: &Terminal| {
+        for signal in SIGNALS {
+            // SAFETY: the child was not waited for, so the number is its own.
+            assert_eq!(unsafe { libc::kill(chat.child.id() as i32, signal) }, 0);
+        }
+    };
+    chat.prompt();
+    send(&chat);
+    chat.say("Tell me a long story about a cat.");
+    chat.until("answer", |shown| shown.rfind(|letter: char| letter.is_alphabetic()).filter(|at| *at > 3));
+    send(&chat);
+    let answer = chat.expect("(the answer is cut off by --max-tokens)");
+    assert!(!answer.contains(AGAIN), "{answer:?}");
+    chat.prompt();
+    // What is typed is no signal at the prompt.
+    chat.type_in(CTRL_C);
+    chat.expect(AGAIN);
+    chat.prompt();
+    chat.type_in(CTRL_D);
+    assert_eq!(chat.end().code(), Some(0));
 }

@@ -114,7 +114,10 @@ fn a_joined_source_reads_any_range() {
 #[test]
 fn parts_that_do_not_belong_together_are_refused() {
     let parts = tiny().split(&[4, 3, 4]);
-    refused(&[parts[1].clone(), parts[0].clone(), parts[2].clone()], "general.architecture is missing");
+    refused(
+        &[parts[1].clone(), parts[0].clone(), parts[2].clone()],
+        "dir/tiny-00001-of-00003.gguf is not a valid GGUF file: it is part 2 of 3 (split.no is 1), and was given as part 1",
+    );
     refused(
         &[parts[0].clone(), parts[2].clone(), parts[1].clone()],
         "dir/tiny-00002-of-00003.gguf is not a valid GGUF file: it is part 3 of 3 (split.no is 2), and was given as part 2",
@@ -123,7 +126,11 @@ fn parts_that_do_not_belong_together_are_refused() {
     refused(&parts[..2], "split.count is 3, and it was given as part 1 of 2");
     let error = refused(&parts[..1], "it is part 1 of 3 (split.no, split.count) and came alone");
     assert!(matches!(error, Error::Unsupported { .. }), "{error:?}");
-    refused(&[tiny(), tiny()], "split.count is 1, and it was given as part 1 of 2");
+    refused(
+        &[tiny(), tiny()],
+        "it was not split (split.count is 1, or missing), and was given as part 1 of 2; a whole file has another name than \
+         -00001-of-00002.gguf",
+    );
 
     let mut lacking = parts.clone();
     lacking[1].tensors.remove(0);
@@ -144,6 +151,47 @@ fn parts_that_do_not_belong_together_are_refused() {
     foreign[1].set("general.architecture", Value::string("qwen2"));
     refused(&foreign, "dir/tiny-00002-of-00003.gguf is not supported: general.architecture is \"qwen2\"");
     read(&parts).expect("nothing was wrong before");
+}
+
+/// That it is a part is what to say of a part, before anything that it lacks.
+#[test]
+fn a_part_alone_is_called_one() {
+    let parts = tiny().split(&[4, 3, 4]);
+    let alone = |bytes: Vec<u8>| {
+        let source = Bytes::new("alone.gguf", bytes);
+        let error = pollster::block_on(gguf::read(&source)).expect_err("it is a part").to_string();
+        let model = pollster::block_on(gguf::read_model(&source)).expect_err("it is a part").to_string();
+        assert_eq!(error, model);
+        error
+    };
+    for (i, part) in parts.iter().enumerate() {
+        let words =
+            format!("alone.gguf is not supported: it is part {} of 3 (split.no, split.count) and came alone", i + 1);
+        let whole = part.bytes();
+        assert!(alone(whole.clone()).starts_with(&words), "{}", alone(whole));
+        // What is cut off in the data is a part still.
+        let cut = part.bytes();
+        assert!(alone(cut[..cut.len() - 1].to_vec()).starts_with(&words));
+        let mut unknown = part.clone();
+        unknown.tensors[0].kind = 16;
+        assert!(alone(unknown.bytes()).starts_with(&words), "{}", alone(unknown.bytes()));
+    }
+    // Parts that somebody put behind each other, in any order.
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let bytes: Vec<u8> = order.iter().flat_map(|i| parts[*i].bytes()).collect();
+        let rest = bytes.len() - parts[order[0]].bytes().len();
+        let words = format!("it is part {} of 3 (split.no, split.count), and {rest} bytes follow", order[0] + 1);
+        let error = alone(bytes);
+        assert!(error.contains(&words) && error.ends_with("llama-gguf-split --merge"), "{error}");
+    }
+    // Another model is called that first: its other parts would not help.
+    let mut other = parts[0].clone();
+    other.set("general.architecture", Value::string("qwen2"));
+    assert!(alone(other.bytes()).contains("general.architecture is \"qwen2\""));
+    // The first part has the whole tokenizer, and others have none.
+    let tokenizer = |part: &Gguf| pollster::block_on(gguf::read_tokenizer(&Bytes::new("alone.gguf", part.bytes())));
+    let error = tokenizer(&parts[1]).expect_err("it is a part").to_string();
+    assert!(error.contains("it is part 2 of 3"), "{error}");
 }
 
 /// Every truncation of the last part is seen, as it is in a single file.
@@ -192,6 +240,9 @@ fn files_are_found_beside_the_one_that_is_named() {
     assert!(alone.expect_err("it is a part").to_string().contains("came alone"));
     std::fs::remove_file(path(2)).expect("it was there");
     let error = source::open(path(1)).err().expect("a part is missing").to_string();
-    assert!(error.contains("tiny-00002-of-00003.gguf") && error.contains("it is part 2 of 3"), "{error}");
+    assert!(
+        error.contains("tiny-00002-of-00003.gguf") && error.contains("it is part 2 of 3, by the name of "),
+        "{error}"
+    );
     std::fs::remove_dir_all(&folder).expect("it was there");
 }

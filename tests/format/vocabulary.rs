@@ -34,8 +34,8 @@ fn broken_sentencepiece_vocabularies_are_refused() {
     );
     malformed(unset("tokenizer.ggml.scores"), "the key tokenizer.ggml.scores is missing");
     malformed(
-        set("tokenizer.ggml.scores", Value::i32s(&[0; 7])),
-        "element 0 of tokenizer.ggml.scores is the integer 0",
+        set("tokenizer.ggml.scores", Value::strings(&["0"; 7])),
+        "element 0 of tokenizer.ggml.scores is the string \"0\"; expected a number",
     );
     let mut scores = [0.0; 7];
     scores[5] = f32::NAN;
@@ -49,7 +49,7 @@ fn broken_sentencepiece_vocabularies_are_refused() {
         "token 2 has type 0; expected 1 to 6",
     );
     malformed(set("tokenizer.ggml.token_type", Value::i32s(&[1, 1, 1, 1, 1, 1, 7])), "token 6 has type 7");
-    malformed(set("tokenizer.ggml.add_bos_token", Value::U8(1)), "add_bos_token is the integer 1; expected a boolean");
+    malformed(set("tokenizer.ggml.add_bos_token", Value::U8(2)), "add_bos_token is the integer 2; expected a boolean");
     for name in ["bos", "eos", "eot", "eom", "unknown"] {
         let key = format!("tokenizer.ggml.{name}_token_id");
         for (value, shown) in [(Value::U32(7), "7"), (Value::I32(-1), "-1"), (Value::U32(u32::MAX), "4294967295")] {

@@ -14,7 +14,7 @@ use rustyline::{Config, Context, Editor, Helper};
 
 use super::command::{NAMES, is_complete};
 use crate::cli::failure::Failure;
-use crate::cli::output;
+use crate::cli::{output, text};
 
 /// Lines that the history keeps.
 const HISTORY: usize = 1000;
@@ -78,25 +78,26 @@ impl Input {
                 }
             },
             Self::Lines(stdin, read) => {
-                let mut text: Option<String> = None;
+                let mut begun: Option<String> = None;
                 loop {
                     let mut line = Vec::new();
                     let bytes = stdin.read_until(b'\n', &mut line);
                     if bytes.map_err(|error| Failure::new(format!("cannot read standard input: {error}")))? == 0 {
-                        return Ok(text.map_or(Line::End, Line::Text));
+                        return Ok(begun.map_or(Line::End, Line::Text));
                     }
                     *read += 1;
+                    let line = if *read == 1 { text::begun("standard input", line)? } else { line };
                     let line = String::from_utf8(line).map_err(|error| {
                         let at = error.utf8_error().valid_up_to();
                         Failure::new(format!("standard input is not UTF-8 text: byte {at} of line {read} is wrong"))
                     })?;
                     let line = line.strip_suffix('\n').unwrap_or(&line);
                     let line = line.strip_suffix('\r').unwrap_or(line);
-                    let entry = text.map_or_else(|| line.to_owned(), |text| text + "\n" + line);
+                    let entry = begun.map_or_else(|| line.to_owned(), |begun| begun + "\n" + line);
                     if is_complete(&entry) {
                         return Ok(Line::Text(entry));
                     }
-                    text = Some(entry);
+                    begun = Some(entry);
                 }
             }
         }

@@ -56,8 +56,12 @@ impl Report {
         let (label, kernel) = (width(|step| step.label.len()), width(|step| step.kernel.len()));
         let mut lines: Vec<String> = self.steps.iter().map(|step| step.text(label, kernel)).collect();
         let (count, bytes) = (self.steps.len(), output::bytes(self.bytes));
-        lines
-            .push(format!("{} rows, {count} dispatches, {bytes} bound, {} multiply-accumulates", self.rows, self.work));
+        let greedy = self.steps.iter().filter(|step| step.stage != "draw").count();
+        lines.push(format!(
+            "{} rows, {count} dispatches, {greedy} in a run, which takes one of the two samplers; {bytes} bound, {} \
+             multiply-accumulates",
+            self.rows, self.work
+        ));
         lines.join("\n")
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use llamita::Budget;
 use llamita::error::printable;
 use llamita::format::{Checkpoint, Vocabulary, VocabularyKind};
 use llamita::source::Source;
+use llamita::{Budget, Error};
 use serde::Serialize;
 
 use super::Inspect;
@@ -58,6 +58,13 @@ struct ModelReport {
     device_kv_bytes: u64,
     device_scratch_bytes: u64,
     device_bytes: u64,
+    /// The profile of `--limits`, the memory that it names, and whether the model fits.
+    limits: Option<&'static str>,
+    limits_memory_bytes: Option<u64>,
+    fits: Option<bool>,
+    /// What would fit.
+    #[serde(skip)]
+    advice: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -113,6 +120,11 @@ impl ModelReport {
         let Some(sized) = inspect.sized(checkpoint)? else { return Ok(None) };
         let (shape, tensors) = (sized.shape, sized.tensors);
         let needed @ Budget { weights, kv, scratch } = sized.sizes().budget();
+        let memory = inspect.limits.and_then(|profile| profile.memory.value);
+        let advice = match sized.sizes().check(memory) {
+            Err(Error::Memory { advice, .. }) => Some(advice),
+            checked => checked.map(|_| None)?,
+        };
         Ok(Some(Self {
             architecture: "llama",
             parameters: checkpoint.parameters(),
@@ -130,6 +142,10 @@ impl ModelReport {
             device_kv_bytes: kv,
             device_scratch_bytes: scratch,
             device_bytes: needed.total(),
+            limits: inspect.limits.map(|profile| profile.name),
+            limits_memory_bytes: memory,
+            fits: memory.map(|_| advice.is_none()),
+            advice,
         }))
     }
 }
@@ -212,7 +228,7 @@ impl ModelReport {
     }
 
     fn device_rows(&self) -> Vec<(&'static str, String)> {
-        vec![(
+        let mut rows = vec![(
             "on a device",
             format!(
                 "{} for a context of {}: {} weights, {} KV cache, {} scratch",
@@ -222,7 +238,16 @@ impl ModelReport {
                 output::bytes(self.device_kv_bytes),
                 output::bytes(self.device_scratch_bytes),
             ),
-        )]
+        )];
+        if let Some(name) = self.limits {
+            let fits = match (self.limits_memory_bytes.map(output::bytes), &self.advice) {
+                (None, _) => "no limit of memory is known".to_owned(),
+                (Some(memory), None) => format!("fits the {memory} that it may take"),
+                (Some(memory), Some(advice)) => format!("does not fit the {memory} that it may take: {advice}"),
+            };
+            rows.push(("limits", format!("{name}: {fits}")));
+        }
+        rows
     }
 }
 

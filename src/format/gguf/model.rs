@@ -1,11 +1,13 @@
 //! The `llama.*` keys and the tensors they ask for.
 
+use half::{bf16, f16};
+
 use crate::error::{Error, Result};
-use crate::format::{LayerTensors, ModelTensors, Tensor, Vocabulary, WeightType};
+use crate::format::{LayerTensors, ModelTensors, Tensor, WeightType};
 use crate::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 
 use super::FORMAT;
-use super::reader::Metadata;
+use super::reader::{LAYERS, Metadata};
 use super::tensors::{Described, Tensors};
 
 /// What the rotation frequencies are divided by, one number per pair.
@@ -24,12 +26,8 @@ const MAX_CONTEXT: usize = 1 << 28;
 const MAX_HEAD_DIM: usize = 256;
 
 /// The shape of the model and its tensors, each checked against the other.
-pub(super) fn model(
-    metadata: &Metadata<'_>,
-    tensors: &Tensors,
-    vocabulary: Option<&Vocabulary>,
-) -> Result<(Shape, ModelTensors)> {
-    let layers = metadata.require_size("llama.block_count", MAX_LAYERS)?;
+pub(super) fn model(metadata: &Metadata<'_>, tensors: &Tensors) -> Result<(Shape, ModelTensors)> {
+    let layers = metadata.require_size(LAYERS, MAX_LAYERS)?;
     let dim = metadata.require_size("llama.embedding_length", MAX_DIM)?;
     let ffn = metadata.require_size("llama.feed_forward_length", MAX_FFN)?;
     let context = metadata.require_size("llama.context_length", MAX_CONTEXT)?;
@@ -42,7 +40,7 @@ pub(super) fn model(
     refuse_other_computations(metadata, head_dim, context)?;
 
     let embedding = find(metadata, tensors, "token_embd.weight")?;
-    let vocabulary_size = vocabulary_size(metadata, embedding, vocabulary)?;
+    let vocabulary_size = vocabulary_size(metadata, embedding)?;
     let mut shape = Shape {
         dim,
         ffn,
@@ -94,34 +92,32 @@ fn head_dim(metadata: &Metadata<'_>, dim: usize, heads: usize) -> Result<usize> 
 fn norm_eps(metadata: &Metadata<'_>) -> Result<f32> {
     let key = "llama.attention.layer_norm_rms_epsilon";
     let eps = metadata.require_float(key)?;
-    if eps > 0.0 && eps < 1.0 { Ok(eps) } else { Err(metadata.malformed(format!("{key} is {eps}; expected 0 to 1"))) }
+    if (0.0..1.0).contains(&eps) {
+        return Ok(eps);
+    }
+    Err(metadata.malformed(format!("{key} is {eps}; expected a number from 0, and below 1")))
 }
 
-fn vocabulary_size(metadata: &Metadata<'_>, embedding: &Described, vocabulary: Option<&Vocabulary>) -> Result<usize> {
+/// The rows of the embedding. The key that tells the same is not needed for it.
+fn vocabulary_size(metadata: &Metadata<'_>, embedding: &Described) -> Result<usize> {
     let rows = embedding.dims.get(1).copied().unwrap_or(1);
     let Some(size) = usize::try_from(rows).ok().filter(|rows| *rows <= MAX_VOCABULARY) else {
         return Err(
             metadata.malformed(format!("token_embd.weight has {rows} rows; at most {MAX_VOCABULARY} are supported"))
         );
     };
-    if let Some(tokens) = vocabulary.map(|vocabulary| vocabulary.tokens.len()).filter(|tokens| *tokens != size) {
-        return Err(
-            metadata.malformed(format!("token_embd.weight has {size} rows, and the vocabulary has {tokens} tokens"))
-        );
+    let key = "llama.vocab_size";
+    if let Some(said) = metadata.hint(metadata.integer(key)).filter(|said| *said != size as i128) {
+        metadata.warn(&metadata.malformed(format!("token_embd.weight has {size} rows, and {key} is {said}")));
     }
-    match metadata.size("llama.vocab_size", MAX_VOCABULARY)? {
-        Some(said) if said != size => {
-            Err(metadata.malformed(format!("token_embd.weight has {size} rows, and llama.vocab_size is {said}")))
-        }
-        _ => Ok(size),
-    }
+    Ok(size)
 }
 
 /// Refuses keys that change the computation, unless their value changes nothing.
 fn refuse_other_computations(metadata: &Metadata<'_>, head_dim: usize, context: usize) -> Result<()> {
     let refuse =
         |key: &str, value: String| Err(metadata.unsupported(format!("{key} is {value}, which is not computed")));
-    if let Some(experts) = metadata.integer("llama.expert_count")?.filter(|experts| *experts != 0) {
+    if let Some(experts) = metadata.find_integer("llama.expert_count", |experts| experts != 0)? {
         return refuse("llama.expert_count", format!("{experts} (mixture of experts)"));
     }
     match metadata.string("llama.rope.scaling.type")? {
@@ -146,18 +142,21 @@ fn refuse_other_computations(metadata: &Metadata<'_>, head_dim: usize, context: 
         ("llama.embedding_scale", [0.0, 1.0]),
         ("llama.residual_scale", [0.0, 1.0]),
     ] {
-        let value = metadata.float(key)?.filter(|value| neutral.iter().all(|neutral| (value - neutral).abs() > 1e-6));
+        // What is no number is not neutral either.
+        let changes = |value: f32| !neutral.iter().any(|neutral| (value - neutral).abs() <= 1e-6);
+        let value = metadata.find_float(key, changes)?;
         if let Some(value) = value.filter(|_| !(scaling_off && key == "llama.rope.scaling.factor")) {
             return refuse(key, value.to_string());
         }
     }
     // A window that holds the whole context is none.
     let key = "llama.attention.sliding_window";
-    if let Some(window) = metadata.integer(key)?.filter(|window| *window != 0 && *window < context as i128) {
+    let ends = |window: i128| window != 0 && window < context as i128;
+    if let Some(window) = metadata.find_integer(key, ends)? {
         return refuse(key, window.to_string());
     }
     for (key, neutral) in [("llama.attention.causal", true), ("llama.use_parallel_residual", false)] {
-        if let Some(value) = metadata.boolean(key)?.filter(|value| *value != neutral) {
+        if let Some(value) = metadata.find_boolean(key, |value| value != neutral)? {
             return refuse(key, value.to_string());
         }
     }
@@ -200,15 +199,7 @@ fn model_tensors(metadata: &Metadata<'_>, tensors: &Tensors, shape: &Shape) -> R
         let described = find(metadata, tensors, &name)?;
         checked(metadata, &name, described, &[cols as u64, rows as u64])
     };
-    let norm = |name: String| {
-        let tensor = checked(metadata, &name, find(metadata, tensors, &name)?, &[dim as u64])?;
-        match tensor.kind {
-            WeightType::F32 | WeightType::F16 => Ok(tensor),
-            other => {
-                Err(metadata.unsupported(format!("tensor {name} has type {}; a norm is F32 or F16", other.name())))
-            }
-        }
-    };
+    let norm = |name: String| checked(metadata, &name, find(metadata, tensors, &name)?, &[dim as u64]);
     let layer = |index: usize| {
         let name = |stem: &str| format!("blk.{index}.{stem}.weight");
         Ok(LayerTensors {
@@ -257,14 +248,17 @@ fn frequencies(metadata: &Metadata<'_>, tensors: &Tensors, shape: &Shape) -> Res
     let key = "llama.rope.freq_base";
     let base = f64::from(metadata.float(key)?.unwrap_or(10_000.0));
     if !(base.is_finite() && base >= 1.0) {
-        return Err(metadata.malformed(format!("{key} is {base}; expected a number from 1")));
+        return Err(metadata.malformed(format!("{key} is {base}; expected a finite number from 1")));
     }
     let frequencies = rope_frequencies(shape.head_dim, base);
     if let Some(described) = tensors.get(ROPE_FREQS) {
         checked(metadata, ROPE_FREQS, described, &[shape.head_dim as u64 / 2])?;
         return match described.kind {
-            WeightType::F32 => Ok(frequencies),
-            other => Err(metadata.unsupported(format!("tensor {ROPE_FREQS} has type {}; expected F32", other.name()))),
+            WeightType::F32 | WeightType::F16 | WeightType::BF16 => Ok(frequencies),
+            other => {
+                let expected = "expected F32, F16 or BF16";
+                Err(metadata.unsupported(format!("tensor {ROPE_FREQS} has type {}; {expected}", other.name())))
+            }
         };
     }
     match implied_scaling(metadata, shape, base)? {
@@ -298,16 +292,24 @@ fn implied_scaling(metadata: &Metadata<'_>, shape: &Shape, base: f64) -> Result<
 }
 
 /// Divides each frequency by the value of `rope_freqs.weight` for its pair.
-pub(super) fn divide_frequencies(name: &str, shape: &mut Shape, bytes: &[u8]) -> Result<()> {
+pub(super) fn divide_frequencies(name: &str, shape: &mut Shape, kind: WeightType, bytes: &[u8]) -> Result<()> {
     let malformed = |reason| Error::Malformed { name: name.to_owned(), format: FORMAT, reason };
-    if bytes.len() != 4 * shape.rope_frequencies.len() {
-        let expected = 4 * shape.rope_frequencies.len();
+    let expected = kind.row_bytes(shape.rope_frequencies.len());
+    if bytes.len() != expected {
         return Err(malformed(format!("tensor {ROPE_FREQS} has {} bytes; expected {expected}", bytes.len())));
     }
-    for (pair, (frequency, value)) in shape.rope_frequencies.iter_mut().zip(bytes.as_chunks::<4>().0).enumerate() {
-        let divisor = f32::from_le_bytes(*value);
+    let number = |bytes: &[u8]| match (kind, bytes) {
+        (WeightType::F16, [a, b]) => f16::from_le_bytes([*a, *b]).to_f32(),
+        (WeightType::BF16, [a, b]) => bf16::from_le_bytes([*a, *b]).to_f32(),
+        (_, [a, b, c, d]) => f32::from_le_bytes([*a, *b, *c, *d]),
+        _ => f32::NAN,
+    };
+    let values = bytes.chunks_exact(kind.block_bytes()).map(number);
+    for (pair, (frequency, divisor)) in shape.rope_frequencies.iter_mut().zip(values).enumerate() {
         if !(divisor.is_finite() && divisor > 0.0) {
-            return Err(malformed(format!("element {pair} of {ROPE_FREQS} is {divisor}; expected a positive number")));
+            return Err(malformed(format!(
+                "element {pair} of {ROPE_FREQS} is {divisor}; expected a finite number above 0"
+            )));
         }
         *frequency /= f64::from(divisor);
     }

@@ -1,5 +1,8 @@
-//! Bytes to typed metadata: bounds, lengths, text. Nothing here knows what a model is.
+//! Bytes to typed metadata: bounds, lengths, text. Nothing here knows what a model is, but that it has layers.
+//!
+//! What is wrong with a single value is found where the value is asked for: what nobody asks for refuses no file.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result, printable};
@@ -14,6 +17,15 @@ const MAX_KEY_BYTES: usize = 65_535;
 
 /// Most characters of what an error says: keys and texts of a file are part of that.
 const MAX_REASON: usize = 500;
+
+/// How many layers there are: so many elements has the array of a key whose value a file lists per layer.
+pub(super) const LAYERS: &str = "llama.block_count";
+
+/// What the keys begin with that may list a value per layer.
+const OF_LAYERS: &str = "llama.";
+
+/// Most values of layers that a message shows.
+const SHOWN_LAYERS: usize = 16;
 
 /// Why a header could not be read to its end.
 pub(super) enum Stop {
@@ -94,11 +106,16 @@ impl<'a> Cursor<'a> {
         Ok(u64::from_le_bytes(self.array(what)?))
     }
 
-    /// A length in 8 bytes, then that many bytes of UTF-8.
-    pub(super) fn string(&mut self, what: &str) -> Result<&'a str, Stop> {
+    /// A length in 8 bytes, then that many bytes.
+    fn bytes(&mut self, what: &str) -> Result<&'a [u8], Stop> {
         let len = self.u64(what)?;
-        let start = self.at;
-        let bytes = self.take(len, what)?;
+        self.take(len, what)
+    }
+
+    /// The same, and the bytes are UTF-8.
+    pub(super) fn string(&mut self, what: &str) -> Result<&'a str, Stop> {
+        let bytes = self.bytes(what)?;
+        let start = self.at - bytes.len();
         std::str::from_utf8(bytes)
             .map_err(|error| self.malformed(format!("{what} is not UTF-8 at byte {}", start + error.valid_up_to())))
     }
@@ -112,12 +129,8 @@ impl<'a> Cursor<'a> {
             4 => Value::Integer(self.u32(key)?.into()),
             5 => Value::Integer(i32::from_le_bytes(self.array(key)?).into()),
             6 => Value::Float(f32::from_le_bytes(self.array(key)?).into()),
-            7 => match self.array::<1>(key)?[0] {
-                0 => Value::Bool(false),
-                1 => Value::Bool(true),
-                other => return Err(self.malformed(format!("{key} is a boolean with value {other}; expected 0 or 1"))),
-            },
-            8 => Value::String(self.string(key)?),
+            7 => Value::Bool(self.array::<1>(key)?[0]),
+            8 => Value::String(self.bytes(key)?),
             9 => Value::Array(self.array_value(key, depth)?),
             10 => Value::Integer(self.u64(key)?.into()),
             11 => Value::Integer(i64::from_le_bytes(self.array(key)?).into()),
@@ -128,7 +141,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// Walks over an array once, so that whatever is wrong inside is found here; keeps only where it lies.
+    /// Walks over an array once, so that whatever is cut off inside is found here; keeps only where it lies.
     fn array_value(&mut self, key: &str, depth: u32) -> Result<Array<'a>, Stop> {
         if depth >= MAX_ARRAY_DEPTH {
             return Err(self.malformed(format!("{key} nests arrays more than {MAX_ARRAY_DEPTH} deep")));
@@ -150,10 +163,10 @@ impl<'a> Cursor<'a> {
         match element {
             8 => {
                 for _ in 0..count {
-                    self.string(key)?;
+                    self.bytes(key)?;
                 }
             }
-            7 | 9 => {
+            9 => {
                 for _ in 0..count {
                     self.value(key, element, depth + 1)?;
                 }
@@ -167,29 +180,75 @@ impl<'a> Cursor<'a> {
 }
 
 /// One metadata value, borrowed from the prefix.
+#[derive(Clone, Copy)]
 pub(super) enum Value<'a> {
     /// Any of the eight integer types: what matters is the number, and writers differ in its width.
     Integer(i128),
     Float(f64),
-    Bool(bool),
-    String(&'a str),
+    /// The byte as it stands there: 0 or 1, where the file is right.
+    Bool(u8),
+    /// The bytes as they stand there: UTF-8, where the file is right.
+    String(&'a [u8]),
     Array(Array<'a>),
+    /// Two entries have this key, and which one counts is not known.
+    Twice,
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
+    /// A whole number, however it is written.
+    fn integer(self) -> Option<i128> {
+        match self {
+            Self::Integer(value) => Some(value),
+            Self::Float(value) if value.fract() == 0.0 && value.abs() < 2f64.powi(53) => Some(value as i128),
+            _ => None,
+        }
+    }
+
+    /// A number in single precision, which is what these are computed with; too large a one is infinite. An integer must
+    /// be exact there.
+    fn float(self) -> Option<f32> {
+        match self {
+            Self::Float(value) => Some(value as f32),
+            Self::Integer(value) => Some(value as f32).filter(|float| *float as i128 == value),
+            _ => None,
+        }
+    }
+
+    fn boolean(self) -> Option<bool> {
+        match self {
+            Self::Bool(0) | Self::Integer(0) => Some(false),
+            Self::Bool(1) | Self::Integer(1) => Some(true),
+            _ => None,
+        }
+    }
+
+    fn text(self) -> Option<&'a str> {
+        match self {
+            Self::String(bytes) => std::str::from_utf8(bytes).ok(),
+            _ => None,
+        }
+    }
+
     fn describe(&self) -> String {
         match self {
             Self::Integer(value) => format!("the integer {value}"),
             // Most are f32 in the file, and f32 prints what its writer typed.
             Self::Float(value) => format!("the number {}", *value as f32),
-            Self::Bool(value) => format!("the boolean {value}"),
-            Self::String(text) => format!("the string \"{}\"", text.chars().take(40).collect::<String>()),
+            Self::Bool(0) => "the boolean false".to_owned(),
+            Self::Bool(1) => "the boolean true".to_owned(),
+            Self::Bool(other) => format!("a boolean with value {other}"),
+            Self::String(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => format!("the string \"{}\"", text.chars().take(40).collect::<String>()),
+                Err(error) => format!("a string that is not UTF-8 at its byte {}", error.valid_up_to()),
+            },
             Self::Array(array) => format!("an array of {} elements", array.count),
+            Self::Twice => "there twice".to_owned(),
         }
     }
 }
 
 /// An array that was walked over once, still in its bytes: 280 147 merges cost nothing until they are wanted.
+#[derive(Clone, Copy)]
 pub(super) struct Array<'a> {
     element: u32,
     pub(super) count: usize,
@@ -198,10 +257,9 @@ pub(super) struct Array<'a> {
 
 impl<'a> Array<'a> {
     /// Every element in turn. The walk has found them all whole, so a failure ends the iteration.
-    fn values(&self) -> impl Iterator<Item = Value<'a>> {
-        let element = self.element;
+    fn values(self) -> impl Iterator<Item = Value<'a>> {
         let mut cursor = Cursor::new("", self.bytes, self.bytes.len() as u64);
-        (0..self.count).map_while(move |_| cursor.value("an element", element, 0).ok())
+        (0..self.count).map_while(move |_| cursor.value("an element", self.element, 0).ok())
     }
 }
 
@@ -209,6 +267,8 @@ impl<'a> Array<'a> {
 pub(super) struct Metadata<'a> {
     name: &'a str,
     values: BTreeMap<&'a str, Value<'a>>,
+    /// What was wrong and refuses nothing.
+    warnings: RefCell<Vec<String>>,
 }
 
 impl<'a> Metadata<'a> {
@@ -224,11 +284,9 @@ impl<'a> Metadata<'a> {
             }
             let kind = cursor.u32(key)?;
             let value = cursor.value(key, kind, 0)?;
-            if values.insert(key, value).is_some() {
-                return Err(cursor.malformed(format!("the key {key} appears twice")));
-            }
+            values.entry(key).and_modify(|value| *value = Value::Twice).or_insert(value);
         }
-        Ok(Self { name: cursor.name, values })
+        Ok(Self { name: cursor.name, values, warnings: RefCell::default() })
     }
 
     pub(super) fn malformed(&self, reason: String) -> Error {
@@ -251,33 +309,94 @@ impl<'a> Metadata<'a> {
         self.values.contains_key(key)
     }
 
+    /// What a key says that no result depends on, or nothing and a warning where that cannot be understood.
+    pub(super) fn hint<T>(&self, said: Result<Option<T>>) -> Option<T> {
+        said.unwrap_or_else(|error| {
+            self.warn(&error);
+            None
+        })
+    }
+
+    /// Keeps what would be an error if anything depended on it.
+    pub(super) fn warn(&self, error: &Error) {
+        let reason = match error {
+            Error::Malformed { reason, .. } | Error::Unsupported { reason, .. } => reason.clone(),
+            other => other.to_string(),
+        };
+        self.warnings.borrow_mut().push(format!("{}: {reason} (ignored)", printable(self.name, MAX_REASON)));
+    }
+
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().clone()
+    }
+
     pub(super) fn string(&self, key: &str) -> Result<Option<&'a str>> {
-        match self.values.get(key) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(other) => Err(self.wrong(key, other, "a string")),
-        }
+        let Some(value) = self.values.get(key) else { return Ok(None) };
+        value.text().map(Some).ok_or_else(|| self.wrong(key, value, "a string"))
     }
 
     pub(super) fn require_string(&self, key: &str) -> Result<&'a str> {
         self.string(key)?.ok_or_else(|| self.missing(key))
     }
 
-    pub(super) fn integer(&self, key: &str) -> Result<Option<i128>> {
-        match self.values.get(key) {
-            None => Ok(None),
-            Some(Value::Integer(value)) => Ok(Some(*value)),
-            Some(other) => Err(self.wrong(key, other, "one integer")),
+    /// The values of a key: none, one, or where the file lists them so, one for each layer.
+    fn values<T>(
+        &self,
+        key: &str,
+        expected: &'static str,
+        convert: fn(Value<'a>) -> Option<T>,
+    ) -> Result<impl Iterator<Item = Result<T>>> {
+        let value = self.values.get(key).copied();
+        let list = match value {
+            Some(Value::Array(list)) if key.starts_with(OF_LAYERS) && key != LAYERS => Some(list),
+            _ => None,
+        };
+        if let Some(list) = list
+            && let Some(layers) = self.integer(LAYERS)?.filter(|layers| *layers != list.count as i128)
+        {
+            return Err(self.malformed(format!("{key} has {} elements for {layers} layers", list.count)));
         }
+        let in_list = list.is_some();
+        let values = value.filter(|_| !in_list).into_iter().chain(list.into_iter().flat_map(Array::values));
+        Ok(values.enumerate().map(move |(layer, value)| {
+            convert(value).ok_or_else(|| match in_list {
+                true => self.wrong(&format!("element {layer} of {key}"), &value, expected),
+                false => self.wrong(key, &value, expected),
+            })
+        }))
     }
 
-    /// A number in single precision, which is what these are computed with; too large a one is infinite.
-    pub(super) fn float(&self, key: &str) -> Result<Option<f32>> {
-        match self.values.get(key) {
-            None => Ok(None),
-            Some(Value::Float(value)) => Ok(Some(*value as f32)),
-            Some(other) => Err(self.wrong(key, other, "a floating-point number")),
+    /// The one value of a key, or that of all layers.
+    fn one<T: PartialEq + std::fmt::Display>(
+        &self,
+        key: &str,
+        expected: &'static str,
+        convert: fn(Value<'a>) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let mut values = self.values(key, expected, convert)?;
+        let Some(first) = values.next().transpose()? else { return Ok(None) };
+        for value in values {
+            if value? != first {
+                let values = self.values(key, expected, convert)?.flatten();
+                let mut shown: Vec<_> = values.take(SHOWN_LAYERS + 1).map(|value| value.to_string()).collect();
+                if shown.len() > SHOWN_LAYERS {
+                    shown[SHOWN_LAYERS] = "…".to_owned();
+                }
+                return Err(self.unsupported(format!(
+                    "{key} is {} from layer to layer; only layers of one shape are computed",
+                    shown.join(", ")
+                )));
+            }
         }
+        Ok(Some(first))
+    }
+
+    pub(super) fn integer(&self, key: &str) -> Result<Option<i128>> {
+        self.one(key, "one integer", Value::integer)
+    }
+
+    pub(super) fn float(&self, key: &str) -> Result<Option<f32>> {
+        self.one(key, "one number", Value::float)
     }
 
     pub(super) fn require_float(&self, key: &str) -> Result<f32> {
@@ -285,18 +404,29 @@ impl<'a> Metadata<'a> {
     }
 
     pub(super) fn boolean(&self, key: &str) -> Result<Option<bool>> {
-        match self.values.get(key) {
-            None => Ok(None),
-            Some(Value::Bool(value)) => Ok(Some(*value)),
-            Some(other) => Err(self.wrong(key, other, "a boolean")),
-        }
+        self.one(key, "a boolean", Value::boolean)
+    }
+
+    /// The first integer of a key, one or per layer, for which `wanted` holds.
+    pub(super) fn find_integer(&self, key: &str, wanted: impl Fn(i128) -> bool) -> Result<Option<i128>> {
+        first(self.values(key, "one integer", Value::integer)?, |value| wanted(*value))
+    }
+
+    /// The first number of a key, one or per layer, for which `wanted` holds.
+    pub(super) fn find_float(&self, key: &str, wanted: impl Fn(f32) -> bool) -> Result<Option<f32>> {
+        first(self.values(key, "one number", Value::float)?, |value| wanted(*value))
+    }
+
+    /// The first boolean of a key, one or per layer, for which `wanted` holds.
+    pub(super) fn find_boolean(&self, key: &str, wanted: impl Fn(bool) -> bool) -> Result<Option<bool>> {
+        first(self.values(key, "a boolean", Value::boolean)?, |value| wanted(*value))
     }
 
     /// A size between 1 and `max`.
     pub(super) fn size(&self, key: &str, max: usize) -> Result<Option<usize>> {
         let Some(value) = self.integer(key)? else { return Ok(None) };
         match usize::try_from(value) {
-            Ok(size) if size >= 1 && size <= max => Ok(Some(size)),
+            Ok(size) if (1..=max).contains(&size) => Ok(Some(size)),
             _ => Err(self.malformed(format!("{key} is {value}; expected 1 to {max}"))),
         }
     }
@@ -318,13 +448,13 @@ impl<'a> Metadata<'a> {
         &self,
         key: &str,
         expected: &str,
-        convert: impl Fn(&Value<'a>) -> Option<T>,
+        convert: impl Fn(Value<'a>) -> Option<T>,
     ) -> Result<Option<Vec<T>>> {
         let Some(array) = self.array(key)? else { return Ok(None) };
         // Strings take at least 8 bytes in the file; what is smaller there may not cost more here before it is looked at.
         let mut elements = Vec::with_capacity(array.count.min(array.bytes.len() / 8));
         for (index, value) in array.values().enumerate() {
-            let Some(element) = convert(&value) else {
+            let Some(element) = convert(value) else {
                 return Err(
                     self.malformed(format!("element {index} of {key} is {}; expected {expected}", value.describe()))
                 );
@@ -335,10 +465,7 @@ impl<'a> Metadata<'a> {
     }
 
     pub(super) fn strings(&self, key: &str) -> Result<Option<Vec<String>>> {
-        self.elements(key, "a string", |value| match value {
-            Value::String(text) => Some((*text).to_owned()),
-            _ => None,
-        })
+        self.elements(key, "a string", |value| value.text().map(str::to_owned))
     }
 
     pub(super) fn require_strings(&self, key: &str) -> Result<Vec<String>> {
@@ -346,10 +473,7 @@ impl<'a> Metadata<'a> {
     }
 
     pub(super) fn floats(&self, key: &str) -> Result<Option<Vec<f32>>> {
-        self.elements(key, "a floating-point number", |value| match value {
-            Value::Float(number) => Some(*number as f32),
-            _ => None,
-        })
+        self.elements(key, "a number", Value::float)
     }
 
     pub(super) fn require_floats(&self, key: &str) -> Result<Vec<f32>> {
@@ -357,10 +481,7 @@ impl<'a> Metadata<'a> {
     }
 
     pub(super) fn integers(&self, key: &str) -> Result<Option<Vec<i64>>> {
-        self.elements(key, "a 64-bit integer", |value| match value {
-            Value::Integer(number) => i64::try_from(*number).ok(),
-            _ => None,
-        })
+        self.elements(key, "a 64-bit integer", |value| i64::try_from(value.integer()?).ok())
     }
 
     /// Elements of an array, or `None` where the key is absent.
@@ -376,8 +497,21 @@ impl<'a> Metadata<'a> {
             .ok()
             .filter(|value| value.is_power_of_two() && value.is_multiple_of(8))
             .map(u64::from)
-            .ok_or_else(|| self.malformed(format!("general.alignment is {value}; expected a power of two from 8")))
+            .ok_or_else(|| {
+                self.malformed(format!("general.alignment is {value}; expected a power of two from 8 to 2^31"))
+            })
     }
+}
+
+/// The first value for which `wanted` holds; whatever cannot be understood before it is an error.
+fn first<T>(values: impl Iterator<Item = Result<T>>, wanted: impl Fn(&T) -> bool) -> Result<Option<T>> {
+    for value in values {
+        let value = value?;
+        if wanted(&value) {
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
 }
 
 fn malformed(name: &str, reason: String) -> Error {

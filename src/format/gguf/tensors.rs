@@ -105,6 +105,11 @@ impl Tensors {
         self.by_name.get(name)
     }
 
+    /// Where the last tensor ends.
+    pub(super) fn end(&self) -> Option<u64> {
+        self.by_name.values().map(|described| described.bytes.end).max()
+    }
+
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.by_name.keys().map(String::as_str)
     }
