@@ -210,7 +210,7 @@ mod ignored {
             (&[libc::SIGINT], libc::SIGTERM),
             (&[libc::SIGINT, libc::SIGTERM], libc::SIGHUP),
         ] {
-            let mut child = ignoring(ignored, &LONG).spawn().expect("the command starts");
+            let mut child = ignoring(ignored, &writing("cpu")).spawn().expect("the command starts");
             let (mut stdout, mut text) = (child.stdout.take().expect("a pipe"), vec![0; 8]);
             stdout.read_exact(&mut text).expect("some text");
             ignored.iter().for_each(|signal| send(&child, *signal));
