@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { browserTest } from './harness.mjs';
 import { faultServer, hashOf, noise } from './faults.mjs';
+import { until } from './page.mjs';
 import { workbench } from './workbench.mjs';
 
 const CHUNK = 8 << 20;
@@ -190,9 +191,15 @@ storeTest('no network', async ({ bench, server, url }) => {
 });
 
 /** Waits until so many bytes were sent. */
-async function reach(server, bytes) {
-  while (server.record.bytes < bytes) await new Promise((go) => setTimeout(go, 5));
-}
+const reach = (server, bytes) => until(`${bytes} bytes are sent`, () => server.record.bytes >= bytes);
+/** Waits until so many bytes of the only model are stored. */
+const stored = (bytes, bench) =>
+  until(`${bytes} bytes are stored`, async () => (await bench(list))[0]?.stored === bytes);
+/** Waits until one who waits for another tab has told of so many bytes. */
+const waits = (bytes, bench) => until(`another tab has ${bytes} bytes`, async () => {
+  const told = await bench(({ progress }) => progress.filter(({ note }) => note === 'otherTab').map(({ loaded }) => loaded));
+  return told.at(-1) >= bytes;
+});
 
 /** A download whose line and server fail when a chunk is stored and more has come. */
 async function interrupt({ bench, server, url }) {
@@ -293,7 +300,6 @@ storeTest('a file that changes during the download is an error', async ({ bench,
 storeTest('a reload in the middle, and a browser that is killed, lose a chunk at most', async (stage) => {
   const { server, url } = stage;
   const begin = ({ openSource, held }, spec) => { held.pending = openSource(spec); };
-  const stored = async (bytes, bench) => { while ((await bench(list))[0]?.stored !== bytes); };
   server.rules.pauseAt = CHUNK + 3_000_000;
   await stage.bench(begin, { url });
   await stored(CHUNK, stage.bench);
@@ -354,20 +360,24 @@ storeTest('the room runs out in the middle', async (stage) => {
 storeTest('two tabs: one downloads, the other waits, says so, and reads what is stored', async (stage) => {
   const { server, url, context, origin } = stage;
   const other = await workbench(await context.newPage(), origin);
-  const waits = async (loaded) => {
-    const told = () => other(({ progress }) => progress.filter(({ note }) => note === 'otherTab').at(-1)?.loaded);
-    while (!(await told() >= loaded));
-  };
   server.rules.pauseAt = CHUNK + 1_000_000;
   const one = stage.bench(loadAll, { url });
   await reach(server, 1_000_000);
   const two = other(loadAll, { url });
-  await waits(CHUNK);
+  await waits(CHUNK, other);
   server.rules.pauseAt = 2 * CHUNK + 1_000_000;
-  await waits(2 * CHUNK);
+  await waits(2 * CHUNK, other);
   server.rules.pauseAt = undefined;
   assert.deepEqual(await Promise.all([one, two]), [hash, hash]);
   assert.deepEqual(ranged(server).map(({ range }) => range), [FIRST, SECOND], 'one download for both');
+});
+
+storeTest('tabs that open the store at the same time all have it', async ({ bench, origin }) => {
+  const opened = await bench(async (_, origin) => {
+    const { PrivateFolder } = await import(`${origin}/llamita/store/folder.js`);
+    return (await Promise.all(Array.from({ length: 20 }, () => PrivateFolder.root()))).filter(Boolean).length;
+  }, origin);
+  assert.equal(opened, 20);
 });
 
 storeTest('a tab that is closed leaves the download to the one that waits', async (stage) => {
@@ -376,9 +386,9 @@ storeTest('a tab that is closed leaves the download to the one that waits', asyn
   const other = await workbench(page, origin);
   server.rules.pauseAt = CHUNK + 1_000_000;
   await other(({ openSource, held }, spec) => { held.pending = openSource(spec); }, { url });
-  while ((await stage.bench(list))[0]?.stored !== CHUNK);
+  await stored(CHUNK, stage.bench);
   const waiting = stage.bench(loadAll, { url });
-  while (!(await stage.bench(({ progress }) => progress.some(({ note }) => note === 'otherTab'))));
+  await waits(CHUNK, stage.bench);
   await page.close();
   server.rules.pauseAt = undefined;
   assert.equal(await waiting, hash);

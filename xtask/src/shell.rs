@@ -71,8 +71,8 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// tests that failed.
 pub fn test(command: &mut Command) -> Result<()> {
     eprintln!("$ {}", text(command));
-    let cannot = || format!("cannot start `{}`", text(command));
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(cannot)?;
+    let child = command.stdout(Stdio::piped()).spawn();
+    let mut child = child.with_context(|| format!("cannot start `{}`", text(command)))?;
     let mut failed = Vec::new();
     if let Some(printed) = child.stdout.take() {
         let mut out = io::stdout().lock();
