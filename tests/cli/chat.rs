@@ -45,10 +45,10 @@ fn a_single_message() {
     assert_eq!(run(&chat(&["--file", str(&file)])).ok(), answer);
     assert_eq!(run_with(&chat(&["--file", "-"]), text).ok(), answer);
     // The same as lines: quoted, and joined.
-    assert_eq!(run_with(&chat(&[]), &format!("\"\"\"\n{text}\n\"\"\"\n")).ok(), answer);
+    assert_eq!(run_with(&chat(&[]), format!("\"\"\"\n{text}\n\"\"\"\n")).ok(), answer);
     let joined = text.replace('\n', "\\\n");
     assert_eq!(run_with(&chat(&[]), &joined).ok(), answer);
-    assert_eq!(run_with(&chat(&[]), &format!("{}\r\n", joined.replace('\n', "\r\n"))).ok(), answer);
+    assert_eq!(run_with(&chat(&[]), format!("{}\r\n", joined.replace('\n', "\r\n"))).ok(), answer);
     // An empty line ends what a backslash joins.
     assert_eq!(run_with(&chat(&["--json"]), "a\\\n\nb\n").objects().len(), 2);
 }

@@ -11,8 +11,8 @@ import { fileURLToPath } from 'node:url';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const inFirefox = process.argv.includes('--firefox');
 const wanted = process.argv.slice(2).filter((argument) => argument !== '--firefox');
-/** Files whose tests measure times or pace. */
-const MEASURE = ['flat', 'load', 'package'].map((topic) => `${topic}.test.mjs`);
+/** Files whose tests measure memory, times or pace. */
+const MEASURE = ['flat', 'load', 'pace'].map((topic) => `${topic}.test.mjs`);
 const files = readdirSync(here).filter((name) => name.endsWith('.test.mjs')).sort()
   .filter((name) => name.startsWith('firefox') === inFirefox)
   .filter((name) => wanted.length === 0 || wanted.some((text) => name.includes(text)));
