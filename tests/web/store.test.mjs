@@ -380,6 +380,34 @@ storeTest('tabs that open the store at the same time all have it', async ({ benc
   assert.equal(opened, 20);
 });
 
+storeTest('models are listed while a download sees whether it has room', async ({ bench, url }) => {
+  await bench(({ openSource, held }, spec) => { held.pending = openSource(spec); }, { url });
+  await bench(() => globalThis.seen);
+  assert.deepEqual((await bench(list)).map(({ stored }) => stored), [0]);
+  const whole = await bench(async ({ held, hashOf }) => {
+    globalThis.goOn();
+    const source = await held.pending;
+    await source.finished;
+    return hashOf(source);
+  });
+  assert.equal(whole, hash);
+}, {
+  // What is written to see that is removed when the test says so.
+  before: `{
+    const { removeEntry } = FileSystemDirectoryHandle.prototype;
+    const held = new Promise((resolve) => { globalThis.goOn = resolve; });
+    globalThis.seen = new Promise((resolve) => {
+      FileSystemDirectoryHandle.prototype.removeEntry = async function (name, ...rest) {
+        if (name.startsWith('room')) {
+          resolve();
+          await held;
+        }
+        return removeEntry.call(this, name, ...rest);
+      };
+    });
+  }`,
+});
+
 storeTest('a tab that is closed leaves the download to the one that waits', async (stage) => {
   const { server, url, context, origin } = stage;
   const page = await context.newPage();

@@ -15,7 +15,8 @@ use crate::{
 /// Which browser tests to run, and where.
 #[derive(Args, Clone, Default)]
 pub struct Options {
-    /// Only the browser tests, on a web build that is brought up to date first
+    /// Only the browser tests, on a web build that is brought up to date first: in Firefox and in Chromium, or with one of
+    /// the other options in Chromium alone
     #[arg(long)]
     web: bool,
     /// Run the tests that are for Firefox, on the system's Vulkan driver, and not those in Chromium; with `--cases all`
