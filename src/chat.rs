@@ -5,9 +5,12 @@
 //! control tokens are then looked for in the rendered text, and the marks are taken out of what lies between them. A
 //! template still sees the text of its messages: it may trim, cut, compare and join them.
 
+mod budget;
 mod date;
-mod formatted;
+mod jinja;
 mod measured;
+mod strftime;
+mod tag;
 mod template;
 
 pub use date::Date;

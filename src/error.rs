@@ -102,6 +102,17 @@ pub enum Error {
         /// The template's own words where it raised, else what went wrong.
         reason: String,
     },
+    /// A chat template takes longer, or makes more, than a template may for this conversation.
+    #[error(
+        "the chat template takes more time or memory than it may, in line {line}, at {excerpt:?}: a shorter conversation \
+         takes less"
+    )]
+    TemplateTooCostly {
+        /// The line, from 1.
+        line: usize,
+        /// What stands there.
+        excerpt: String,
+    },
     /// A chat was asked for, and nothing says how messages are written.
     #[error(
         "the file has no chat template, and its vocabulary lacks {missing} for Llama 3's own: it can continue a text \

@@ -2,6 +2,7 @@
 
 mod alphabet;
 pub mod gguf;
+mod pre_tokenizer;
 pub mod tokenizer;
 mod vocabulary;
 
@@ -11,7 +12,8 @@ use std::ops::Range;
 use crate::shape::Shape;
 
 pub(crate) use alphabet::Alphabet;
-pub(crate) use vocabulary::{LLAMA_3_SPLIT, byte_of};
+pub use pre_tokenizer::{PRE_TOKENIZERS, PreTokenizer};
+pub(crate) use vocabulary::byte_of;
 pub use vocabulary::{MergeOrder, TokenType, Vocabulary, VocabularyKind};
 
 /// How the elements of a tensor are stored.

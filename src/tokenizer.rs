@@ -25,8 +25,8 @@ use tokens::Tokens;
 pub struct Encode {
     /// Whether the beginning-of-text token is put first, where the vocabulary asks for one.
     pub bos: bool,
-    /// Whether control tokens written in the text (`<|eot_id|>`) become those tokens. Text that a user typed is encoded
-    /// without, so that it cannot pretend to be structure.
+    /// Whether control tokens written in the text (`<|eot_id|>`) become those tokens, and so the token for the unknown
+    /// (`<unk>`). Text that a user typed is encoded without, so that it cannot pretend to be structure.
     pub special: bool,
 }
 
@@ -53,8 +53,8 @@ impl Tokenizer {
     /// Builds the tokenizer of a checkpoint's vocabulary; Llama 3's 128 256 tokens take a fraction of a second.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] where lengths or ids of the vocabulary contradict each other, a merge names a token that
-    /// does not exist, or a byte cannot be spelled.
+    /// [`Error::Tokenizer`] where lengths or ids of the vocabulary contradict each other, or a merge names a token that
+    /// does not exist.
     pub fn from_vocabulary(vocabulary: &Vocabulary) -> Result<Self> {
         let count = vocabulary.tokens.len();
         if vocabulary.token_types.len() != count {
@@ -66,8 +66,8 @@ impl Tokenizer {
         }
         let tokens = Tokens::new(vocabulary)?;
         let family = match &vocabulary.kind {
-            VocabularyKind::ByteLevelBpe { merges, ignore_merges } => {
-                Family::ByteLevel(Box::new(ByteLevel::new(&tokens, merges, *ignore_merges)?))
+            VocabularyKind::ByteLevelBpe { split, merges, ignore_merges } => {
+                Family::ByteLevel(Box::new(ByteLevel::new(vocabulary, &tokens, split, merges, *ignore_merges)?))
             }
             VocabularyKind::SentencePiece { order } => {
                 Family::SentencePiece(Box::new(SentencePiece::new(vocabulary, order, &tokens)?))
@@ -97,6 +97,18 @@ impl Tokenizer {
         }
         self.extend(&mut ids, text, options.special, None)?;
         Ok(ids)
+    }
+
+    /// The words that a text is cut into before anything merges, without regard to control tokens: nothing merges across
+    /// their ends. A sentencepiece tokenizer takes a text as a whole.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] where the `tokenizers` crate fails.
+    pub fn words(&self, text: &str) -> Result<Vec<String>> {
+        match &self.family {
+            Family::ByteLevel(family) => family.words(text),
+            Family::SentencePiece(_) => Ok(vec![text.to_owned()]),
+        }
     }
 
     /// The ids of a rendered chat template: control tokens count where no mark stands before or in them, and marks go.
@@ -220,7 +232,7 @@ impl SpecialTexts {
         let mut by_first_byte: HashMap<u8, Vec<_>> = HashMap::new();
         for (id, (token, kind)) in tokens.iter().zip(types).enumerate() {
             let always = *kind == TokenType::UserDefined;
-            if !(always || *kind == TokenType::Control) {
+            if !(always || matches!(kind, TokenType::Control | TokenType::Unknown)) {
                 continue;
             }
             if let Some(first) = token.bytes().next() {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use llamita::budget::{Host, Use};
-use llamita::format::gguf;
+use llamita::format::{PRE_TOKENIZERS, VocabularyKind, gguf};
 use llamita::limits::WEBGPU_BINDING_BYTES;
 use llamita::pace::MOST_LOOK_AHEAD;
 use llamita::source::{Bytes, File, Source};
@@ -22,6 +22,9 @@ use pollster::block_on;
 
 use PlanChoice::Software;
 use engine::GPU_PLAN;
+
+/// Of any plan: how matrices are cut changes little of what the host takes.
+const CUT: Cut = Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES };
 
 fn load(name: &str, plan: PlanChoice, options: LoadOptions) -> llamita::Result<Model> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
@@ -184,7 +187,7 @@ fn llama_3s_tokenizer_takes_no_more_than_its_budget() {
         tensor.bytes.start = len;
     }
     (tensors.token_embd.bytes.start, tensors.output_norm.bytes.start) = (len, len);
-    let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES });
+    let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), CUT);
     let host = Host::new(&tensors, &matrices, Some(&vocabulary));
     let of = |name: &str| {
         host.items().iter().filter(|item| item.name.starts_with(name)).map(|item| item.bytes as usize).sum::<usize>()
@@ -194,6 +197,29 @@ fn llama_3s_tokenizer_takes_no_more_than_its_budget() {
     assert!(read <= header + texts && 3 * read > header + texts, "{read} bytes, {header} and {texts} announced");
     assert!(built <= bound && 3 * built > bound, "{built} bytes, {bound} announced");
     drop(tokenizer);
+}
+
+#[test]
+fn every_rule_for_words_keeps_to_the_budget() {
+    let file = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/random-q4_0-h64.gguf"));
+    let checkpoint = block_on(gguf::read(&file.expect("it is there"))).expect("it parses");
+    let (shape, tensors) = checkpoint.model.expect("a model");
+    let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), CUT);
+    let mut vocabulary = checkpoint.vocabulary.expect("a vocabulary");
+    for row in &PRE_TOKENIZERS {
+        let VocabularyKind::ByteLevelBpe { split, .. } = &mut vocabulary.kind else { panic!("it is byte-level") };
+        *split = row.split;
+        let host = Host::new(&tensors, &matrices, Some(&vocabulary));
+        let bound = host.items().iter().find(|item| item.name == "tokenizer").expect("it takes some").bytes;
+        let text = "It'S 12345 words, é你 ᏣᎳᎩ\n\n  x!".repeat(3);
+        let (ids, taken) = heap::peak(|| {
+            let tokenizer = Tokenizer::from_vocabulary(&vocabulary).expect("it builds");
+            tokenizer.words(&text).expect("words").len()
+        });
+        let name = row.names().next().expect("a name");
+        println!("{name}: {taken} of {bound}");
+        assert!(taken as u64 <= bound, "{name}: {taken} bytes for {ids} words, {bound} were announced");
+    }
 }
 
 /// Bytes that are copied to whoever reads them.

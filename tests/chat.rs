@@ -280,6 +280,7 @@ fn failure(source: &str) -> (usize, String) {
     let rendered = ChatTemplate::new(source).and_then(|t| t.encode(&[Message::user("Hi")], bundled()));
     match rendered {
         Err(Error::Template { line, excerpt, reason }) => (line, format!("{excerpt}: {reason}")),
+        Err(error @ Error::TemplateTooCostly { line, .. }) => (line, error.to_string()),
         other => panic!("{}: {:?}", &source[..source.len().min(200)], other.map(|ids| ids.len())),
     }
 }
@@ -302,10 +303,24 @@ fn templates_that_fail_say_where() {
         ("{{ '{a:.65535}'.format(a=1.0) }}", 1, "at most 1000 places"),
         ("{{ '%.65535e' | format(1.0) }}", 1, "at most 1000 places"),
         ("{{ '%%%(a)-70000d' | format({'a': 1}) }}", 1, "at most 1000 places"),
-        ("{{ ('{0}' * 60000).format('x' * 100000) }}", 1, "bytes"),
-        ("{{ ('{:1000}' * 10000).format(1) }}", 1, "bytes"),
-        ("{{ ('{:f}' * 60000).format(1e308) }}", 1, "bytes"),
-        ("{{ 'ñ' | tojson(ensure_ascii=true) }}", 1, "ensure_ascii"),
+        ("{{ ('{0}' * 60000).format('x' * 100000) }}", 1, "more time or memory"),
+        ("{{ ('{0:1000}' * 1000000).format(1) }}", 1, "more time or memory"),
+        ("{{ ('{0:f}' * 600000).format(1e308) }}", 1, "more time or memory"),
+        ("{{ ('%1000d' * 1000) % (1,) }}", 1, "fewer values"),
+        ("{{ 'a' | center(100000000000) }}", 1, "more time or memory"),
+        ("{{ 'a'.zfill(100000000000) }}", 1, "more time or memory"),
+        ("{{ '\t'.expandtabs(100000000000) }}", 1, "more time or memory"),
+        ("{{ [1] | batch(100000000000, 0) | list }}", 1, "more time or memory"),
+        ("{{ [1] | slice(100000000000) | list }}", 1, "more time or memory"),
+        ("{{ range(10000000000) | list }}", 1, "at most 100000"),
+        ("{{ [1] | tojson(indent='x' * 100000) }}", 1, "at most 16"),
+        ("{{ {'a': 1}.update({'b': 2}) }}", 1, "no method named update"),
+        ("{{ [1].append(2) }}", 1, "no method named append"),
+        ("{{ 'abc'.index('x') }}", 1, "does not have"),
+        ("{{ 1 + 'a' }}", 1, "int and str"),
+        ("{{ [1, 'a'] | sort }}", 1, "have no order"),
+        ("{{ '%d' % 'a' }}", 1, "%d does not format str"),
+        ("{{ 'a' | round }}", 1, "round takes a number"),
         ("{{ 'ñ' | tojson(sort=1) }}", 1, "sort"),
         ("{{ messages[0].content.shout() }}", 1, "shout"),
         ("", 1, "writes nothing"),
@@ -315,7 +330,7 @@ fn templates_that_fail_say_where() {
         assert_eq!(found, line, "{source}: {reason}");
         assert!(reason.contains(part), "{source}: {part:?} is not in {reason}");
     }
-    let dated = template("{{ strftime_now('%Q!') }}").with_date(date("2024-02-03"));
+    let dated = template("{{ strftime_now('%100000000d') }}").with_date(date("2024-02-03"));
     assert!(matches!(dated.render(&[Message::user("")], bundled()), Err(Error::Template { line: 1, .. })));
     let no_role = ChatTemplate::llama3().encode(&[Message::new("a<|eot_id|>", "")], bundled());
     assert!(matches!(no_role, Err(Error::Setting { name: "role", .. })));
@@ -364,11 +379,11 @@ fn templates_that_double_fail() {
         "{% set ns = namespace() %}\n\n{% set ns.a = [ns, ns] %}{{ ns | tojson }}",
     ];
     let started = std::time::Instant::now();
-    for step in steps {
-        for last in ["", "{{ ns.a }}", "{{ ns.a ~ '' }}", "{{ ns.a | tojson }}", "{{ ns.a | string | length }}"] {
+    for (i, step) in steps.into_iter().enumerate() {
+        let lasts = ["{{ ns.a ~ '' }}", "{{ ns.a | tojson }}", "", "{{ ns.a }}", "{{ ns.a | string | length }}"];
+        for last in [lasts[i % 5], lasts[(i + 2) % 5]] {
             let (line, reason) = failure(&looped(step, last));
-            let size =
-                reason.contains("takes more than") || reason.contains("nest deeper") || reason.contains("repeated");
+            let size = reason.contains("more time or memory") || reason.contains("nest deeper");
             assert!(
                 (3..=4).contains(&line) && size || line == 5 && last.is_empty(),
                 "{step} {last}: line {line}, {reason}"
@@ -379,7 +394,7 @@ fn templates_that_double_fail() {
         let (line, reason) = failure(source);
         assert!(line == 3 || source.starts_with("{% macro") && line == 1, "{source}: line {line}, {reason}");
     }
-    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
 
 /// What is done so that no value is too large changes nothing else.
@@ -448,6 +463,20 @@ fn templates_that_never_end_fail() {
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}".to_owned(),
         "{% macro f(x) %}{{ g(x) }}{% endmacro %}{% macro g(x) %}{{ f(x ~ x) }}{% endmacro %}{{ f('x') }}".to_owned(),
         "{% for a in [[1]] recursive %}{{ loop([[1]]) }}{% endfor %}".to_owned(),
+        "{% for a in [1] %}{{ loop.cycle() }}{% endfor %}".to_owned(),
+        "{% for a in [1] %}{{ [loop][0].cycle(*[]) }}{% endfor %}".to_owned(),
+        "{% for i in range(100000) %}{% for j in range(1000) %}".to_owned() + &"x".repeat(10_000) + "{% endfor %}{% endfor %}",
+        "{% set x %}{% for i in range(100000) %}{% for j in range(1000) %}".to_owned()
+            + &"x".repeat(10_000)
+            + "{% endfor %}{% endfor %}{% endset %}",
+        "{% macro f() %}".to_owned()
+            + &"x".repeat(10_000)
+            + "{% endmacro %}{% for i in range(100000) %}{% for j in range(1000) %}{{ f() }}{% endfor %}{% endfor %}",
+        "{% set ns = namespace(a='x' * 1000) %}{% for i in range(100000) %}{% for j in range(1000) %}{% set ns.a = ns.a \
+         ~ 'x' %}{% endfor %}{% endfor %}"
+            .to_owned(),
+        "{% for i in range(100000) %}{% for j in range(1000) %}{{ 'x' | center(1000) | trim | length }}{% endfor %}{% endfor %}"
+            .to_owned(),
         deep.to_owned(),
         stepwise(""),
         stepwise("{{ ns.a }}"),
@@ -471,14 +500,42 @@ fn templates_that_never_end_fail() {
         nested("{% if true %}", 30_000, "{% endif %}"),
         nested("{% for x in messages %}", 30_000, "{% endfor %}"),
     ];
-    let started = std::time::Instant::now();
     for source in &sources {
+        let started = std::time::Instant::now();
         failure(source);
+        assert!(started.elapsed().as_secs() < 5, "{:?}: {}", started.elapsed(), &source[..source.len().min(200)]);
     }
-    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     // A long text in quotes is none of that, and neither is a long conversation.
     let text = format!("{{{{ '{}' ~ \"{}\" }}}}", "a\\'+ ".repeat(2000), "{{ % ".repeat(2000));
     assert_eq!(rendered(&text, "").len(), 4 * 2000 + 5 * 2000);
     let long: Vec<Message> = (0..400).map(|i| Message::user(format!("{i} {}", "word ".repeat(1000)))).collect();
     assert!(ChatTemplate::llama3().render(&long, bundled()).expect("a text").len() > 2_000_000);
+}
+
+/// Real templates look through all messages for each, or at each letter of a text.
+#[test]
+fn templates_may_be_quadratic() {
+    let alternating = |count: usize, content: &str| -> Vec<Message> {
+        (0..count).map(|i| if i % 2 == 0 { Message::user(content) } else { Message::assistant(content) }).collect()
+    };
+    // As Gemma, Qwen3 and Step do.
+    let later = "{% for m in messages %}{% set ns = namespace(later=0) %}{% for n in messages[loop.index:] %}\
+        {% if n.role == 'user' and n.content | trim != '' and '<tool_response>' not in n.content %}\
+        {% set ns.later = ns.later + 1 %}{% endif %}{% endfor %}{% if ns.later == 0 %}{{ m.role }}{% endif %}{% endfor %}";
+    // As Llama 3.2 Vision does.
+    let letters = "{% set ns = namespace(images=false) %}{% for m in messages %}{% for part in m.content %}\
+        {% if part['type'] == 'image' %}{% set ns.images = true %}{% endif %}{% endfor %}{% endfor %}{{ ns.images }}";
+    let joined = "{% set ns = namespace(text='') %}{% for m in messages %}{% for c in m.content %}\
+        {% set ns.text = ns.text + c %}{% endfor %}{% endfor %}{{ ns.text | length }}";
+    for (source, messages, expected) in [
+        (later, alternating(401, "A word, and another one. "), "user"),
+        (letters, alternating(101, &"The cat sat on it. ".repeat(100)), "False"),
+        (joined, alternating(1, &"The cat sat on it. ".repeat(300)), "5700"),
+    ] {
+        assert_eq!(template(source).render(&messages, bundled()).expect("a text"), expected, "{source}");
+    }
+    // What is handed over costs nothing, however long it is.
+    let long = alternating(21, &"word ".repeat(100_000));
+    let text = template("{% for m in messages %}{{ m.content }}{% endfor %}").render(&long, bundled()).expect("a text");
+    assert_eq!(text.len(), 21 * 500_000);
 }

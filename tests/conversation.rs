@@ -161,6 +161,35 @@ fn the_oldest_turns_go_when_the_context_is_full() {
     assert_eq!((next.stats.stop_reason, next.dropped), (StopReason::Length, 2));
 }
 
+/// A template whose cost grows with the fourth power of the messages goes on with the newest of them.
+#[test]
+fn the_oldest_turns_go_when_the_template_costs_too_much() {
+    let model = model(&Engine::cpu(GPU_PLAN), 256);
+    let mut session = session(&model);
+    let loops = ["{% for a in messages %}".repeat(4), "{% endfor %}".repeat(4)].concat();
+    let source = [&loops, "{{ messages | length }} {{ messages[0].content }} {{ messages[-1].content }}"].concat();
+    session.set_chat_template(ChatTemplate::new(source).expect("it parses"));
+    let mut messages = vec![Message::system("s")];
+    for turn in 0..80 {
+        messages.extend([Message::user(format!("{turn}")), Message::assistant("a")]);
+    }
+    messages.push(Message::user("last"));
+    let ran = run(&mut session, &messages, greedy(4));
+    assert!(ran.dropped > 0 && ran.dropped % 2 == 0 && ran.dropped < messages.len() - 10, "{}", ran.dropped);
+    let prompt = session.tokens().len() - ran.ids.len();
+    let shown = model.tokenizer().decode(&session.tokens()[..prompt]);
+    assert_eq!(shown, format!("{} s last", messages.len() - ran.dropped));
+    messages.drain(1..1 + ran.dropped);
+    assert_eq!(run(&mut session, &messages, greedy(4)).dropped, 0, "there is room for more turns");
+    // Where even the newest turn costs too much, the session stays as it was.
+    let held = session.tokens().to_vec();
+    let endless = ["{% for i in range(100000) %}".repeat(2), "{% endfor %}".repeat(2)].concat();
+    session.set_chat_template(ChatTemplate::new(endless).expect("it parses"));
+    let failed = session.reply(&messages[..2], greedy(4)).map(|_| ());
+    assert!(matches!(failed, Err(Error::TemplateTooCostly { line: 1, .. })), "{failed:?}");
+    assert_eq!(session.tokens(), held);
+}
+
 #[test]
 fn stop_strings_end_a_reply_before_them() {
     for engine in everywhere() {

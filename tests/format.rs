@@ -131,6 +131,15 @@ fn unset(key: &str) -> impl FnOnce(&mut Gguf) {
 }
 
 #[test]
+fn a_template_without_a_letter_is_none() {
+    for (template, expected) in [("", None), (" \n\t", None), (" {{ x }}\n", Some(" {{ x }}\n"))] {
+        let mut gguf = Gguf::tiny();
+        gguf.set("tokenizer.chat_template", Value::string(template));
+        assert_eq!(open(&gguf.bytes()).unwrap().chat_template.as_deref(), expected, "{template:?}");
+    }
+}
+
+#[test]
 fn tiny_file_says_everything() {
     let mut gguf = Gguf::tiny();
     gguf.set("general.name", Value::string("Tiny"));

@@ -6,12 +6,14 @@ mod files;
 mod shared;
 #[path = "common/texts.rs"]
 mod texts;
+#[path = "tokenizer/words.rs"]
+mod words;
 
 use std::path::Path;
 use std::sync::OnceLock;
 
 use llamita::error::Error;
-use llamita::format::{self, MergeOrder, TokenType, Vocabulary, VocabularyKind};
+use llamita::format::{self, MergeOrder, PreTokenizer, TokenType, Vocabulary, VocabularyKind};
 use llamita::source::File;
 use llamita::tokenizer::{Encode, Tokenizer};
 use proptest::prelude::*;
@@ -86,6 +88,7 @@ fn byte_level(tokens: &[(&str, TokenType)], merges: &[&str]) -> Vocabulary {
     let (tokens, token_types) = all.into_iter().unzip();
     Vocabulary {
         kind: VocabularyKind::ByteLevelBpe {
+            split: PreTokenizer::of("llama-bpe").expect("a known name").split,
             merges: merges.iter().map(|merge| (*merge).to_owned()).collect(),
             ignore_merges: true,
         },
@@ -305,6 +308,62 @@ fn only_users_own_tokens_are_always_matched() {
 }
 
 #[test]
+fn unknown_tokens_match_as_control_tokens_do() {
+    let mut vocabulary = sentence_piece(&["<unk>", "<s>", "</s>", "▁", "a", "▁a", "<"], vec![0.0; 7]);
+    let ids = |vocabulary: &Vocabulary, text: &str, special| {
+        let tokenizer = Tokenizer::from_vocabulary(vocabulary).unwrap();
+        tokenizer.encode(text, Encode { bos: false, special }).unwrap()
+    };
+    assert_eq!(ids(&vocabulary, "<unk>a", true), [0, 5]);
+    assert_eq!(ids(&vocabulary, "a<unk><unk></s>", true), [5, 0, 0, 2]);
+    assert_eq!(ids(&vocabulary, "<unk>a", false), [3, 6, 0, 4], "typed text does not: `unk>` is what is unknown");
+    vocabulary.token_types[0] = TokenType::Normal;
+    assert_eq!(ids(&vocabulary, "<unk>a", true)[..2], [3, 6], "by its type, not by its text");
+    let byte_level = byte_level(&[("<|unknown|>", TokenType::Unknown)], &[]);
+    assert_eq!(ids(&byte_level, "a<|unknown|>", true), [97, 256]);
+    assert_eq!(ids(&byte_level, "a<|unknown|>", false).len(), 12);
+}
+
+#[test]
+fn bytes_without_a_token_are_left_out() {
+    // As in SmolLM2, whose vocabulary lacks 21 of them.
+    let mut vocabulary = byte_level(&[("ab", TokenType::Normal), ("é", TokenType::UserDefined)], &["a b"]);
+    for byte in [0x04, 0xF1, usize::from(b'q'), 0xA9] {
+        vocabulary.token_types[byte] = TokenType::Unused;
+    }
+    let tokenizer = Tokenizer::from_vocabulary(&vocabulary).unwrap();
+    let ids = |text: &str| tokenizer.encode(text, PLAIN).unwrap();
+    assert_eq!(ids("xqab\u{4}a"), [u32::from(b'x'), 256, 97]);
+    assert_eq!(ids("aqb"), [97, 98], "what stood beside them does not merge");
+    assert_eq!(ids("\u{40000}"), [0x80, 0x80, 0x80], "one byte of four");
+    assert_eq!(ids("©"), [0xC2]);
+    assert_eq!(ids("qq\u{4}"), [0u32; 0]);
+    assert_eq!(tokenizer.decode(&ids("xqab")), "xab");
+    assert_eq!(tokenizer.decode(&ids("©")), "\u{FFFD}");
+    assert_eq!(ids("é"), [257], "a user's own token needs no bytes");
+}
+
+#[test]
+fn no_text_merges_into_a_control_token() {
+    use TokenType::{Control, Normal, UserDefined};
+    let ids = |types: [TokenType; 3], text: &str| {
+        let tokens = [("ab", types[0]), ("abc", types[1]), ("bc", types[2])];
+        let mut vocabulary = byte_level(&tokens, &["a b", "ab c", "b c", "a bc"]);
+        let VocabularyKind::ByteLevelBpe { ignore_merges, .. } = &mut vocabulary.kind else {
+            panic!("it is byte-level")
+        };
+        *ignore_merges = false;
+        Tokenizer::from_vocabulary(&vocabulary).unwrap().encode(text, PLAIN).unwrap()
+    };
+    assert_eq!(ids([Normal, Normal, Normal], "abd"), [256, 100]);
+    assert_eq!(ids([Control, Normal, Normal], "abd"), [97, 98, 100]);
+    assert_eq!(ids([Control, Normal, Normal], "abc"), [257], "by the way that is left");
+    assert_eq!(ids([Normal, Control, Normal], "abc"), [256, 99]);
+    assert_eq!(ids([Normal, Normal, UserDefined], "abc"), [97, 258], "a user's own token is found first");
+    assert_eq!(ids([UserDefined, Normal, Normal], "xab"), [120, 256]);
+}
+
+#[test]
 fn contradictory_vocabularies_are_refused() {
     let refused = |vocabulary: &Vocabulary, words: &str| {
         let error = Tokenizer::from_vocabulary(vocabulary).expect_err(words).to_string();
@@ -314,13 +373,9 @@ fn contradictory_vocabularies_are_refused() {
     assert!(Tokenizer::from_vocabulary(&good).is_ok());
     refused(&byte_level(&[], &["a b"]), "merge 0, \"a b\", names \"ab\", which is no token");
     refused(&byte_level(&[], &["ab"]), "merge 0 is \"ab\"; expected two tokens");
-    refused(&byte_level(&[("ab", TokenType::Control)], &["a b"]), "names \"ab\"");
     refused(&Vocabulary { eos: Some(257), ..good.clone() }, "token id 257 is outside the vocabulary of 257");
     refused(&Vocabulary { end_of_generation: vec![900], ..good.clone() }, "token id 900");
     refused(&Vocabulary { token_types: vec![TokenType::Normal], ..good.clone() }, "1 token types for 257 tokens");
-    let mut gap = good.clone();
-    gap.tokens[usize::from(b'q')] = "??".to_owned();
-    refused(&gap, "no token spells the byte 0x71");
 
     let good = sentence_piece(&["<unk>", "<s>", "</s>", "a"], vec![0.0; 4]);
     let ordered = |order| Vocabulary { kind: VocabularyKind::SentencePiece { order }, ..good.clone() };

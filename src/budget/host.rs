@@ -18,8 +18,10 @@ const TEXT_BYTES: u64 = 48;
 /// by pair, which may be twice as long as what is in them, and a score per token.
 const TOKEN_BYTES: u64 = 40;
 const MERGE_BYTES: u64 = 24;
-/// What a tokenizer takes whatever it holds: above all a compiled regular expression with Unicode's tables.
-const FIXED_BYTES: u64 = 2 << 20;
+/// What a tokenizer takes whatever it holds.
+const FIXED_BYTES: u64 = 64 << 10;
+/// Bytes of a pattern that cuts words: a compiled regular expression with Unicode's tables, and what it keeps of its work.
+const PATTERN_BYTES: u64 = 2 << 20;
 /// How often it holds the texts: as they are spelled, and as they print.
 const TEXTS: u64 = 2;
 
@@ -90,7 +92,12 @@ fn vocabulary_bytes(vocabulary: &Vocabulary) -> u64 {
 fn tokenizer_bytes(vocabulary: &Vocabulary) -> u64 {
     let (_, merges) = merges(vocabulary);
     let tokens = vocabulary.tokens.len() as u64;
-    TEXTS * letters(vocabulary) + TOKEN_BYTES * tokens + MERGE_BYTES * merges + FIXED_BYTES
+    let patterns = match &vocabulary.kind {
+        VocabularyKind::ByteLevelBpe { split, .. } => split.len() as u64,
+        VocabularyKind::SentencePiece { .. } => 0,
+    };
+    let tables = TEXTS * letters(vocabulary) + TOKEN_BYTES * tokens + MERGE_BYTES * merges;
+    tables + PATTERN_BYTES * patterns + FIXED_BYTES
 }
 
 /// The rows of a part that are read, packed and uploaded at a time.

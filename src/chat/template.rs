@@ -4,33 +4,25 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Serde};
+use minijinja::value::Serde;
 use minijinja::{Environment, ErrorKind, Value};
 use serde::Serialize;
-use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
 
-use super::measured::{Measured, TooLong};
-use super::{Date, Message, check, formatted};
+use super::budget::{self, Deadline, TooSlow};
+use super::measured::Measured;
+use super::tag::TooLong;
+use super::{Date, Message, check, jinja};
 
 const LLAMA_3: &str = include_str!("llama3.jinja");
 
 /// What a vocabulary must have for [`ChatTemplate::llama3`].
 const LLAMA_3_TOKENS: [&str; 3] = ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"];
 
-/// Steps that a template may take, each an instruction or 64 bytes: so many, and so many more per message and per
-/// 64 bytes of text. Meta's takes 31 and 29 per message, and goes through each text five times.
-const STEPS: usize = 8_192;
-const STEPS_PER_MESSAGE: usize = 256;
-const STEPS_PER_64_BYTES: usize = 16;
-
 /// Depth of macros and loops in each other, and of lists.
 pub(super) const MAX_DEPTH: usize = 100;
-
-/// Most spaces that JSON is indented by.
-const MAX_INDENT: usize = 16;
 
 /// Characters of the template that an error shows, and of what it raised.
 const EXCERPT: usize = 80;
@@ -38,10 +30,11 @@ const RAISED: usize = 500;
 
 /// A chat template with the date and the variables it is given.
 ///
-/// Jinja as `transformers` sets it up: `trim_blocks` and `lstrip_blocks` are on, Python's string methods and `break` and
-/// `continue` work, and there are `raise_exception`, `strftime_now`, `tojson(indent=)`, `bos_token`, `eos_token`,
-/// `messages`, `add_generation_prompt`, and `tools` and `documents`, which are none. One template cannot load another,
-/// and one that would run for long or grow without bounds fails. `{% generation %}` is taken, and does nothing.
+/// Jinja as `transformers` sets it up: `trim_blocks` and `lstrip_blocks` are on, values print, compare and format as in
+/// Python, its methods and `break` and `continue` work, and there are `raise_exception`, `strftime_now`, `tojson`,
+/// `bos_token`, `eos_token`, `messages`, `add_generation_prompt`, and `tools` and `documents`, which are none. One
+/// template cannot load another, and one that would run for longer than two seconds or grow without bounds fails.
+/// `{% generation %}` is taken, and does nothing.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     source: String,
@@ -56,7 +49,8 @@ impl ChatTemplate {
     /// # Errors
     /// [`Error::Template`] where it is no Jinja, with the line.
     pub fn new(source: impl Into<String>) -> Result<Self> {
-        let source = source.into();
+        // Jinja's lines end with a line feed alone.
+        let source = source.into().replace("\r\n", "\n").replace('\r', "\n");
         let template = match Measured::new(&source) {
             Ok(measured) => Self { source, measured, date: None, variables: BTreeMap::new() },
             Err(TooLong { begin, reason }) => {
@@ -66,7 +60,7 @@ impl ChatTemplate {
             }
         };
         let parsed = template.environment(0).template_from_str(&template.measured.text).map(|_| ());
-        parsed.map_err(|error| template.error(&error, 0))?;
+        parsed.map_err(|error| template.error(&error))?;
         Ok(template)
     }
 
@@ -111,8 +105,8 @@ impl ChatTemplate {
     /// the template and one that a user wrote look the same.
     ///
     /// # Errors
-    /// [`Error::Template`] where the template fails, raises or writes nothing, [`Error::Setting`] where there is no
-    /// message, or a role is no word.
+    /// [`Error::Template`] where the template fails, raises or writes nothing, [`Error::TemplateTooCostly`] where it
+    /// takes too long, [`Error::Setting`] where there is no message, or a role is no word.
     pub fn render(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<String> {
         check(messages)?;
         self.run(messages, tokenizer)
@@ -149,8 +143,7 @@ impl ChatTemplate {
 
     fn run(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<String> {
         let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
-        let steps = STEPS + STEPS_PER_MESSAGE * messages.len() + STEPS_PER_64_BYTES * bytes.div_ceil(64);
-        let environment = self.environment(steps);
+        let environment = self.environment(budget::steps(messages.len(), bytes));
         let text = |id: Option<u32>| Value::from(id.and_then(|id| tokenizer.token(id)).unwrap_or_default());
         let given = [
             ("messages", Value::from(Serde(messages))),
@@ -164,7 +157,7 @@ impl ChatTemplate {
         let variables = Value::from_pairs(given.into_iter().chain(own));
         let rendered =
             environment.template_from_str(&self.measured.text).and_then(|template| template.render(variables));
-        let rendered = rendered.map_err(|error| self.error(&error, steps))?;
+        let rendered = rendered.map_err(|error| self.error(&error))?;
         if rendered.is_empty() {
             let excerpt = self.source.lines().next().unwrap_or_default().chars().take(EXCERPT).collect();
             let reason = "it writes nothing for these messages".to_owned();
@@ -173,16 +166,16 @@ impl ChatTemplate {
         Ok(rendered)
     }
 
-    fn environment(&self, steps: usize) -> Environment<'static> {
+    fn environment(&self, steps: u64) -> Environment<'static> {
+        let deadline = Deadline::start();
         let mut environment = Environment::new();
         let mut syntax = SyntaxConfig::builder();
         syntax.trim_blocks(true).lstrip_blocks(true);
         environment.set_syntax(syntax.build().unwrap_or_default());
-        environment.set_fuel(Some(steps as u64));
+        environment.set_fuel(Some(steps));
         environment.set_recursion_limit(MAX_DEPTH);
-        environment.add_filter("tojson", to_json);
-        formatted::add_to(&mut environment);
-        Measured::add_filters(&mut environment);
+        jinja::add_to(&mut environment, &deadline);
+        Measured::add_to(&mut environment, &deadline);
         environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, "raised").with_source(Raised(message)))
         });
@@ -195,67 +188,31 @@ impl ChatTemplate {
     }
 
     /// An error of minijinja's with the line, and what stands there.
-    fn error(&self, error: &minijinja::Error, steps: usize) -> Error {
-        let reason = match (error.source().and_then(|source| source.downcast_ref::<Raised>()), error.detail()) {
-            (Some(Raised(message)), _) => format!("it says {:?}", message.chars().take(RAISED).collect::<String>()),
-            _ if error.kind() == ErrorKind::OutOfFuel => {
-                format!("it takes more than {steps} steps, or more than {} bytes", 64 * steps)
-            }
-            (_, Some(detail)) => format!("{}: {detail}", error.kind()),
-            (_, None) => error.kind().to_string(),
-        };
+    fn error(&self, error: &minijinja::Error) -> Error {
         let line = error.line().unwrap_or(1);
         let whole = self.source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
         let range = error.range().map(|range| self.measured.original(range));
-        let shown = range.and_then(|range| self.source.get(range)).unwrap_or(whole);
+        let shown = range.and_then(|range| self.source.get(range)).filter(|shown| !shown.is_empty()).unwrap_or(whole);
         let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         let excerpt: String = words.chars().take(EXCERPT).collect();
+        if error.kind() == ErrorKind::OutOfFuel || source::<TooSlow>(error).is_some() {
+            return Error::TemplateTooCostly { line, excerpt };
+        }
+        let reason = match (source::<Raised>(error), error.detail()) {
+            (Some(Raised(message)), _) => format!("it says {:?}", message.chars().take(RAISED).collect::<String>()),
+            (None, Some(detail)) => format!("{}: {detail}", error.kind()),
+            (None, None) => error.kind().to_string(),
+        };
         Error::Template { line, excerpt, reason }
     }
+}
+
+/// What an error came from.
+fn source<E: std::error::Error + 'static>(error: &minijinja::Error) -> Option<&E> {
+    error.source().and_then(|source| source.downcast_ref())
 }
 
 /// What a template raised.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Raised(String);
-
-/// `tojson` as `transformers` defines it: Python's `json.dumps` without escapes for HTML or for letters beyond ASCII.
-fn to_json(value: &Value, indent: Option<usize>, options: Kwargs) -> Result<String, minijinja::Error> {
-    let wrong = |reason: String| minijinja::Error::new(ErrorKind::InvalidOperation, reason);
-    let indent = indent.map_or_else(|| options.get("indent"), |indent| Ok(Some(indent)))?;
-    if options.get::<Option<bool>>("ensure_ascii")? == Some(true) {
-        return Err(wrong("tojson does not escape letters (ensure_ascii)".to_owned()));
-    }
-    options.assert_all_used()?;
-    let mut bytes = Vec::new();
-    let written = match indent {
-        Some(spaces) if spaces > MAX_INDENT => {
-            return Err(wrong(format!("tojson indents by at most {MAX_INDENT} spaces, and {spaces} were asked for")));
-        }
-        Some(spaces) => {
-            let spaces = " ".repeat(spaces);
-            let layout = PrettyFormatter::with_indent(spaces.as_bytes());
-            value.serialize(&mut Serializer::with_formatter(&mut bytes, layout))
-        }
-        None => value.serialize(&mut Serializer::with_formatter(&mut bytes, Spaced)),
-    };
-    written.map_err(|error| wrong(format!("tojson: {error}")))?;
-    String::from_utf8(bytes).map_err(|error| wrong(format!("tojson: {error}")))
-}
-
-/// Python's layout of JSON in one line: `{"a": 1, "b": [2, 3]}`.
-struct Spaced;
-
-impl Formatter for Spaced {
-    fn begin_array_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-
-    fn begin_object_key<W: ?Sized + std::io::Write>(&mut self, writer: &mut W, first: bool) -> std::io::Result<()> {
-        if first { Ok(()) } else { writer.write_all(b", ") }
-    }
-
-    fn begin_object_value<W: ?Sized + std::io::Write>(&mut self, writer: &mut W) -> std::io::Result<()> {
-        writer.write_all(b": ")
-    }
-}

@@ -313,12 +313,12 @@ impl Conversation {
     async fn stream(&mut self) -> Result<(Outcome, usize), Failure> {
         let reply = self.session.reply(&self.messages, self.sampling.clone());
         let reply = reply.map_err(|error| match error {
-            Error::Template { .. } => Failure::with(&self.template, error),
+            Error::Template { .. } | Error::TemplateTooCostly { .. } => Failure::with(&self.template, error),
             _ => Failure::with(&self.file, error),
         })?;
         let dropped = reply.dropped();
         if dropped > 0 {
-            output::note(&format!("(the context is full: the {dropped} oldest messages are left out)"));
+            output::note(&format!("(the conversation is too long: the {dropped} oldest messages are left out)"));
         }
         let mut resuming = Resuming::new(self.source.as_ref());
         let outcome = stream(reply, &mut resuming, &mut stdout(), !self.json).await?;

@@ -34,6 +34,7 @@ impl Failure {
             | Error::TokenId { .. }
             | Error::Tokenizer(_)
             | Error::Template { .. }
+            | Error::TemplateTooCostly { .. }
             | Error::NoChatTemplate { .. }
             | Error::TurnTooLong { .. }
             | Error::Setting { name: "context" | "prompt", .. } => Self::new(format!("{file}: {error}")),

@@ -339,7 +339,11 @@ fn whole(
         format: format!("{FORMAT} v{version}"),
         model,
         vocabulary,
-        chat_template: metadata.hint(metadata.string("tokenizer.chat_template")).map(str::to_owned),
+        // A template without a letter is none, as in llama.cpp.
+        chat_template: metadata
+            .hint(metadata.string("tokenizer.chat_template"))
+            .filter(|template| !template.trim().is_empty())
+            .map(str::to_owned),
         sampling: sampling(metadata),
         tensors: tensors.summaries(),
         warnings: metadata.warnings(),

@@ -1,6 +1,6 @@
 //! What a tokenizer is built from, whatever file it came in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Most tokens; the largest vocabulary in use has 262 144.
 pub(super) const MAX_TOKENS: usize = 1 << 20;
@@ -8,12 +8,9 @@ pub(super) const MAX_TOKENS: usize = 1 << 20;
 /// Most merges; Llama 3 has 280 147.
 pub(super) const MAX_MERGES: usize = 1 << 22;
 
-/// Llama 3's splitting, from Meta's `tokenizer.py`, verbatim.
-pub(crate) const LLAMA_3_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-/// Tokens that end a generation, whatever the file says about them: llama.cpp's `special_eog_ids`
-/// (`llama_vocab::impl::load` in `llama-vocab.cpp`), which collects them by text because many files name only one.
-const END_OF_GENERATION: [&str; 15] = [
+/// Tokens that end a generation by their text, whatever type and ids a file gives them: llama.cpp's `special_eog_ids`
+/// (`llama_vocab::impl::load` in `llama-vocab.cpp`), which collects them so because many files name only one.
+const END_OF_GENERATION: [&str; 33] = [
     "<|eot_id|>",
     "<|eom_id|>",
     "<|end_of_text|>",
@@ -22,13 +19,32 @@ const END_OF_GENERATION: [&str; 15] = [
     "<|end|>",
     "<|return|>",
     "<|call|>",
+    "<|calls|>",
+    "<|flush|>",
     "<end_of_turn>",
+    "<turn|>",
+    "<|tool_response>",
     "<end_of_utterance>",
+    "</s>",
+    "<eos>",
     "<EOT>",
     "_<EOT>",
     "[EOT]",
     "[EOS]",
+    "[e~[",
     "<｜end▁of▁sentence｜>",
+    // What stands between files and repositories in training, and what fills gaps in code.
+    "<|fim_pad|>",
+    "<fim-pad>",
+    "<fim_pad>",
+    "<PAD>",
+    "[PAD]",
+    "<|fim_repo|>",
+    "<|repo_name|>",
+    "<fim-repo>",
+    "<REPO>",
+    "<reponame>",
+    "<|file_sep|>",
 ];
 
 /// What a tokenizer is built from.
@@ -77,8 +93,10 @@ impl Vocabulary {
 /// The two tokenizer families of Llama models.
 #[derive(Clone, Debug, PartialEq)]
 pub enum VocabularyKind {
-    /// Byte-level BPE with Llama 3's pre-tokenizer (`gpt2` / `llama-bpe`).
+    /// Byte-level BPE (`gpt2`).
     ByteLevelBpe {
+        /// Patterns that cut a text into words, as [`PreTokenizer::split`](super::PreTokenizer::split) has them.
+        split: &'static [&'static str],
         /// Pairs in order of rank, each "left right".
         merges: Vec<String>,
         /// Whether a stretch of text that is a token as a whole becomes it, also where no merges lead there. Llama 3's
@@ -148,16 +166,62 @@ pub(crate) fn byte_of(token: &str) -> Option<u8> {
     u8::from_str_radix(digits, 16).ok()
 }
 
-/// All ids that end a generation: those that a file `named`, in that order, and those found by text, which become control
-/// tokens as in llama.cpp.
-pub(super) fn end_of_generation(tokens: &[String], named: &[Option<u32>], types: &mut [TokenType]) -> Vec<u32> {
-    let mut ids: Vec<u32> = named.iter().copied().flatten().collect();
-    for (id, token) in tokens.iter().enumerate() {
-        if END_OF_GENERATION.contains(&token.as_str()) {
-            types[id] = TokenType::Control;
-            ids.push(id as u32);
+/// Finds byte tokens that lost their type: in a sentencepiece vocabulary `<0x0A>` is the byte, as in llama.cpp, unless
+/// another token is of that type.
+pub(super) fn find_bytes(tokens: &[String], types: &mut [TokenType]) {
+    let mut known = [false; 256];
+    for (token, kind) in tokens.iter().zip(&*types) {
+        if let Some(byte) = byte_of(token).filter(|_| *kind == TokenType::Byte) {
+            known[usize::from(byte)] = true;
         }
     }
+    for (token, kind) in tokens.iter().zip(types) {
+        if byte_of(token).is_some_and(|byte| !known[usize::from(byte)]) {
+            *kind = TokenType::Byte;
+        }
+    }
+}
+
+/// The ids that a file names for special purposes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Named<'a> {
+    /// Those that end a generation, the most usual first.
+    pub(super) ends: &'a [Option<u32>],
+    /// Beginning of text.
+    pub(super) bos: Option<u32>,
+}
+
+/// All ids that end a generation, each once: those that a file names as such, in its order; BOS where it is a control
+/// token; and those found by text, which become control tokens as in llama.cpp.
+///
+/// BOS is among them because a model that writes it has begun another text, and so models trained on concatenated texts
+/// (llama2.c's, which GGUF carries with `eos` = 2) say that they are done. But many files name an ordinary token as BOS.
+///
+/// A text that the `merges` of a byte-level vocabulary lead to was learned as text, such as `</s>` in Qwen's, and ends
+/// nothing unless the file types it as control token.
+pub(super) fn end_of_generation(
+    tokens: &[String],
+    named: Named<'_>,
+    merges: &[String],
+    types: &mut [TokenType],
+) -> Vec<u32> {
+    let ends = |token: &String| END_OF_GENERATION.contains(&token.as_str());
+    let mut found: Vec<u32> = (0..).zip(tokens).filter(|(_, token)| ends(token)).map(|(id, _)| id).collect();
+    if found.iter().any(|id| types[*id as usize] == TokenType::Normal) {
+        let merged: HashSet<String> = merges.iter().map(|merge| merge.replacen(' ', "", 1)).filter(ends).collect();
+        found.retain(|id| types[*id as usize] != TokenType::Normal || !merged.contains(&tokens[*id as usize]));
+    }
+    // Where these are, `<|end|>` ends a part of an answer and not the answer (`o200k_harmony`, Solar).
+    let has = |text: &str| found.iter().any(|id| tokens[*id as usize] == text);
+    if (has("<|call|>") || has("<|calls|>")) && (has("<|return|>") || has("<|flush|>")) {
+        found.retain(|id| tokens[*id as usize] != "<|end|>");
+    }
+    for id in &found {
+        types[*id as usize] = TokenType::Control;
+    }
+    let mut ids: Vec<u32> = named.ends.iter().copied().flatten().collect();
+    ids.extend(named.bos.filter(|id| types.get(*id as usize) == Some(&TokenType::Control)));
+    ids.extend(found);
     let mut seen = BTreeSet::new();
     ids.retain(|id| seen.insert(*id));
     ids

@@ -40,7 +40,8 @@ struct Fitted {
 
 /// The ids of a conversation, without its oldest turns where it would leave no room for an answer: `max_tokens`, or a
 /// quarter of the context where that is less. Once turns go, a quarter of the rest goes free, so that the next turns
-/// find their beginning in the cache. The newest turn alone may take all but one token.
+/// find their beginning in the cache. The newest turn alone may take all but one token. A conversation that costs its
+/// template too much loses turns too, and then a quarter of those that would not cost too much.
 fn fit(
     messages: &[Message],
     context: usize,
@@ -48,29 +49,52 @@ fn fit(
     encode: impl Fn(&[Message]) -> Result<Vec<u32>>,
 ) -> Result<Fitted> {
     let most = context - max_tokens.min(context / 4);
-    let ids = encode(messages)?;
-    if ids.len() <= most {
-        return Ok(Fitted { ids, dropped: 0 });
-    }
     let system = system_messages(messages);
     let begins = turns(messages);
+    let most_turns = begins.len().saturating_sub(1);
     let without = |turns: usize| {
-        let dropped = begins.get(turns).map_or(0, |begin| begin - system);
+        let dropped = if turns == 0 { 0 } else { begins.get(turns).map_or(0, |begin| begin - system) };
         let kept = [&messages[..system], &messages[system + dropped..]].concat();
         encode(&kept).map(|ids| Fitted { ids, dropped })
     };
-    // The least number of turns without which the rest is short enough.
-    let (mut low, mut high) = (1, begins.len().saturating_sub(1));
-    while low < high {
-        let middle = low.midpoint(high);
-        if without(middle)?.ids.len() <= most - most / 4 {
-            high = middle;
-        } else {
-            low = middle + 1;
+    // The least number of turns without which the rest passes, or all but the newest.
+    let least = |mut low: usize, passes: &dyn Fn(&Fitted) -> bool| -> Result<usize> {
+        let mut high = most_turns;
+        while low < high {
+            let middle = low.midpoint(high);
+            let passed = match without(middle) {
+                Err(Error::TemplateTooCostly { .. }) => false,
+                fitted => passes(&fitted?),
+            };
+            if passed {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
         }
-    }
-    let fitted = if high == 0 { Fitted { ids, dropped: 0 } } else { without(high)? };
-    if fitted.ids.len() < context { Ok(fitted) } else { Err(Error::TurnTooLong { tokens: fitted.ids.len(), context }) }
+        Ok(high)
+    };
+    let first = match encode(messages) {
+        Ok(ids) if ids.len() <= most || most_turns == 0 => {
+            return if ids.len() < context { Ok(Fitted { ids, dropped: 0 }) } else { too_long(ids.len(), context) };
+        }
+        Ok(_) => 1,
+        Err(Error::TemplateTooCostly { .. }) if most_turns > 0 => {
+            let affordable = least(1, &|_| true)?;
+            let fitted = without(affordable + (most_turns - affordable) / 4)?;
+            if fitted.ids.len() <= most {
+                return Ok(fitted);
+            }
+            affordable
+        }
+        Err(error) => return Err(error),
+    };
+    let fitted = without(least(first, &|fitted| fitted.ids.len() <= most - most / 4)?)?;
+    if fitted.ids.len() < context { Ok(fitted) } else { too_long(fitted.ids.len(), context) }
+}
+
+fn too_long(tokens: usize, context: usize) -> Result<Fitted> {
+    Err(Error::TurnTooLong { tokens, context })
 }
 
 #[cfg(test)]
@@ -122,6 +146,35 @@ mod tests {
         assert!(matches!(error, Error::TurnTooLong { tokens: 42, context: 20 }), "{error}");
         let error = fit(&[Message::system("x".repeat(30))], 20, 5, encode).map(|_| ()).expect_err("too long");
         assert!(matches!(error, Error::TurnTooLong { tokens: 32, context: 20 }), "{error}");
+    }
+
+    #[test]
+    fn what_costs_the_template_too_much_loses_turns() {
+        let costly = |most: usize| {
+            move |messages: &[Message]| match messages.len() {
+                count if count > most => Err(Error::TemplateTooCostly { line: 1, excerpt: String::new() }),
+                _ => encode(messages),
+            }
+        };
+        let messages = conversation(8, &[10; 40]);
+        assert_eq!(messages.len(), 80);
+        let fitted = fit(&messages, 10_000, 30, costly(79)).expect("it fits");
+        // One turn would be enough; a quarter of the other 38 goes free too.
+        assert_eq!(fitted.dropped, 2 * 10);
+        for most in [2, 3, 10, 33, 80] {
+            for context in [60, 100, 400, 2000] {
+                let fitted = fit(&messages, context, 30, costly(most)).expect("it fits");
+                let rest = [&messages[..1], &messages[1 + fitted.dropped..]].concat();
+                assert!(rest.len() <= most && rest.len() >= 2 && fitted.dropped % 2 == 0, "{most} {context}");
+                assert_eq!(fitted.ids, encode(&rest).expect("ids"));
+                assert!(fitted.ids.len() < context);
+            }
+        }
+        // The newest turn alone is too much, and so is a template that is wrong.
+        let error = fit(&messages, 400, 30, costly(1)).map(|_| ()).expect_err("it costs too much");
+        assert!(matches!(error, Error::TemplateTooCostly { .. }), "{error}");
+        let error = fit(&messages[..2], 400, 30, costly(1)).map(|_| ()).expect_err("it costs too much");
+        assert!(matches!(error, Error::TemplateTooCostly { .. }), "{error}");
     }
 
     #[test]

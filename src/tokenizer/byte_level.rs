@@ -1,38 +1,48 @@
-//! Llama 3's byte-level BPE: the `tokenizers` crate splits a text, and neighbours merge by rank. The crate's own tables for
+//! Byte-level BPE: the `tokenizers` crate cuts a text into words, and neighbours merge by rank. The crate's own tables for
 //! that take three times the memory.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, SplitDelimiterBehavior};
 
 use crate::error::{Error, Result};
-use crate::format::{Alphabet, LLAMA_3_SPLIT};
+use crate::format::{Alphabet, TokenType, Vocabulary};
 
 use super::merging::{Ranks, merge};
 use super::tokens::Tokens;
 
 /// Meta's `tokenizer.py` cuts texts to this many characters, and runs with or without white space to the next number,
-/// before it splits. Here it also keeps the regular expression from running into its limit of 1 000 000 steps back,
+/// before it splits. Here it also keeps regular expressions from running into their limit of 1 000 000 steps back,
 /// after which the crate would silently leave the rest of the text unsplit.
 const MAX_CHARS: usize = 400_000;
 const MAX_RUN_CHARS: usize = 25_000;
 
 #[derive(Debug)]
 pub(super) struct ByteLevel {
-    split: Split,
+    /// Each cuts what those before it left.
+    splits: Vec<Split>,
     alphabet: Alphabet,
     ranks: Ranks,
     ignore_merges: bool,
+    /// Whether it was said that a byte has no token.
+    said: AtomicBool,
 }
 
 impl ByteLevel {
-    pub(super) fn new(tokens: &Tokens, merges: &[String], ignore_merges: bool) -> Result<Self> {
-        // Without these a text could not be spelled. The bytes C0, C1 and F5 to FF never occur in UTF-8.
-        let alphabet = Alphabet::new();
-        for byte in (0..=0xF4).filter(|byte| !matches!(byte, 0xC0 | 0xC1)) {
-            if tokens.find(alphabet.character(byte).encode_utf8(&mut [0; 4])).is_none() {
-                return Err(Error::Tokenizer(format!("no token spells the byte 0x{byte:02X}")));
-            }
-        }
+    pub(super) fn new(
+        vocabulary: &Vocabulary,
+        tokens: &Tokens,
+        split: &[&str],
+        merges: &[String],
+        ignore_merges: bool,
+    ) -> Result<Self> {
+        let others: HashMap<&str, u32> = (0..)
+            .zip(vocabulary.tokens.iter().zip(&vocabulary.token_types))
+            .filter(|(_, (_, kind))| **kind != TokenType::Normal)
+            .map(|(id, (token, _))| (token.as_str(), id))
+            .collect();
         let mut ranked = Vec::with_capacity(merges.len());
         let mut merged = String::new();
         for (rank, merge) in merges.iter().enumerate() {
@@ -42,32 +52,76 @@ impl ByteLevel {
             merged.clear();
             merged.extend([left, right]);
             let id = |token: &str| {
-                tokens.find(token).ok_or_else(|| {
+                tokens.find(token).or_else(|| others.get(token).copied()).ok_or_else(|| {
                     Error::Tokenizer(format!("merge {rank}, \"{merge}\", names \"{token}\", which is no token"))
                 })
             };
-            ranked.push([id(left)?, id(right)?, id(&merged)?]);
+            let ids = [id(left)?, id(right)?, id(&merged)?];
+            // A user's own tokens may be on the way to others. Control tokens may not: text would become one.
+            let is_text =
+                |id: &u32| matches!(vocabulary.token_types[*id as usize], TokenType::Normal | TokenType::UserDefined);
+            if ids.iter().all(is_text) {
+                ranked.push(ids);
+            }
         }
-        let split = Split::new(SplitPattern::Regex(LLAMA_3_SPLIT.to_owned()), SplitDelimiterBehavior::Isolated, false)
-            .map_err(crate_error)?;
-        Ok(Self { split, alphabet, ranks: Ranks::new(ranked), ignore_merges })
+        let regex = |pattern: &&str| SplitPattern::Regex((*pattern).to_owned());
+        let isolated =
+            |pattern| Split::new(regex(pattern), SplitDelimiterBehavior::Isolated, false).map_err(crate_error);
+        Ok(Self {
+            splits: split.iter().map(isolated).collect::<Result<_>>()?,
+            alphabet: Alphabet::new(),
+            ranks: Ranks::new(ranked),
+            ignore_merges,
+            said: AtomicBool::new(false),
+        })
     }
 
-    pub(super) fn encode(&self, text: &str, tokens: &Tokens, ids: &mut Vec<u32>) -> Result<()> {
+    /// What merges are confined to.
+    pub(super) fn words(&self, text: &str) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        self.for_words(text, |word| found.push(word.to_owned()))?;
+        Ok(found)
+    }
+
+    fn for_words(&self, text: &str, mut each: impl FnMut(&str)) -> Result<()> {
         for part in parts(text) {
             let mut words = PreTokenizedString::from(part);
-            self.split.pre_tokenize(&mut words).map_err(crate_error)?;
+            for split in &self.splits {
+                split.pre_tokenize(&mut words).map_err(crate_error)?;
+            }
             for (word, ..) in words.get_splits(OffsetReferential::Original, OffsetType::None) {
-                let word = self.alphabet.spell(word.as_bytes());
-                if let Some(whole) = tokens.find(&word).filter(|_| self.ignore_merges) {
-                    ids.push(whole);
-                    continue;
-                }
-                let merged = merge(&word, |text| tokens.find(text), |left, right, _| self.ranks.join(left, right));
-                ids.extend(merged.filter_map(|symbol| symbol.id));
+                each(word);
             }
         }
         Ok(())
+    }
+
+    pub(super) fn encode(&self, text: &str, tokens: &Tokens, ids: &mut Vec<u32>) -> Result<()> {
+        self.for_words(text, |word| {
+            let word = self.alphabet.spell(word.as_bytes());
+            if let Some(whole) = tokens.find(&word).filter(|_| self.ignore_merges) {
+                ids.push(whole);
+                return;
+            }
+            let merged = merge(&word, |text| tokens.find(text), |left, right, _| self.ranks.join(left, right));
+            for symbol in merged {
+                match symbol.id {
+                    Some(id) => ids.push(id),
+                    None => self.say_missing(&word[symbol.start..symbol.start + symbol.len]),
+                }
+            }
+        })
+    }
+
+    /// Says once that a byte is left out, for which a vocabulary need not have a token.
+    fn say_missing(&self, letter: &str) {
+        if self.said.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let mut bytes = Vec::new();
+        self.alphabet.extend_bytes(letter, &mut bytes);
+        let byte = bytes.first().copied().unwrap_or_default();
+        log::warn!("the tokenizer has no token for the byte 0x{byte:02X}: such bytes are left out of texts");
     }
 }
 

@@ -232,7 +232,7 @@ fn a_full_context() {
     chat.expect("(the context is full: older messages will be left out)");
     chat.prompt();
     chat.type_in("Tell me another story.\r");
-    chat.expect("(the context is full: the 2 oldest messages are left out)");
+    chat.expect("(the conversation is too long: the 2 oldest messages are left out)");
     chat.prompt();
     chat.type_in(&format!("{}\r", "word ".repeat(120)));
     chat.expect("the newest turn have");

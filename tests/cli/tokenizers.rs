@@ -171,3 +171,24 @@ fn ranked_pairs_are_no_scores() {
     let found = pollster::block_on(tokenizer::read(&file)).expect("a vocabulary");
     assert_eq!(found.kind, VocabularyKind::SentencePiece { order: MergeOrder::Ranks(vec![[2, 1]]) });
 }
+
+#[test]
+fn what_a_vocabulary_lacks_is_said_once() {
+    // It has the letters "a" and "b", and no others.
+    let mut gguf = Gguf::byte_level();
+    let tokenize = |name: &str, gguf: &Gguf, text: &str| {
+        let path = scratch(name, &gguf.bytes());
+        let found = run(&["tokenize", "--model", str(&path), "--json", "--", text]);
+        (ids(&found.object(), "ids"), found.err)
+    };
+    let (found, said) = tokenize("letters.gguf", &gguf, "ab éxyab é");
+    assert_eq!(found, [2, 2]);
+    assert_eq!(said, "warning: the tokenizer has no token for the byte 0x20: such bytes are left out of texts\n");
+    assert_eq!(tokenize("letters.gguf", &gguf, "ab").1, "");
+    assert_eq!(tokenize("letters.gguf", &gguf, "é").0, []);
+    gguf.unset("tokenizer.ggml.pre");
+    let (found, said) = tokenize("unnamed.gguf", &gguf, "ab");
+    assert_eq!(found, [2]);
+    let warning = "warning: tokenizer.ggml.pre is missing: text is cut into words as by \"default\"";
+    assert!(said.starts_with(warning) && said.lines().count() == 1, "{said}");
+}

@@ -165,7 +165,7 @@ fn broken_tokenizers() -> Vec<(&'static str, Gguf)> {
     vec![
         ("tokenizer.ggml.model is \"bert\"", with("tokenizer.ggml.model", Value::string("bert"))),
         ("tokenizer.ggml.model is the integer 3", with("tokenizer.ggml.model", Value::U8(3))),
-        ("tokenizer.ggml.pre is missing", with("tokenizer.ggml.model", Value::string("gpt2"))),
+        ("the key tokenizer.ggml.merges is missing", with("tokenizer.ggml.model", Value::string("gpt2"))),
         ("tokenizer.ggml.tokens is the integer 3", with("tokenizer.ggml.tokens", Value::U32(3))),
         ("the vocabulary has 7 tokens", with("tokenizer.ggml.bos_token_id", Value::U32(99))),
         ("tokenizer.ggml.scores has 1 elements", with("tokenizer.ggml.scores", Value::floats(&[0.0]))),

@@ -10,6 +10,7 @@ use super::peak;
 
 /// Llama 3's split, as it stands in files.
 const SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const LLAMA_3: &[&str] = &[SPLIT];
 
 /// Parses, and watches the memory: a merge of three letters costs a `Cow` of 24 bytes in a vector that doubles.
 fn parse(file: &[u8]) -> Result<Vocabulary> {
@@ -151,7 +152,7 @@ fn json_says_everything() {
     let found = parse(&written(&byte_level())).unwrap();
     assert_eq!(
         found.kind,
-        VocabularyKind::ByteLevelBpe { merges: vec!["a b".to_owned()], ignore_merges: true },
+        VocabularyKind::ByteLevelBpe { split: LLAMA_3, merges: vec!["a b".to_owned()], ignore_merges: true },
         "both flags and merges are the file's"
     );
     assert_eq!((found.tokens.len(), found.tokens[256].as_str(), found.tokens[258].as_str()), (259, "ab", "<|eot_id|>"));
@@ -381,7 +382,7 @@ fn ranks_become_merges() {
         assert!(found.token_types[..128_000].iter().all(|kind| *kind == TokenType::Normal));
         assert!(found.token_types[128_000..].iter().all(|kind| *kind == TokenType::Control));
         assert_eq!(found.end_of_generation, [128_001, 128_000, 128_008, 128_009]);
-        let VocabularyKind::ByteLevelBpe { merges, ignore_merges: true } = found.kind else {
+        let VocabularyKind::ByteLevelBpe { split: LLAMA_3, merges, ignore_merges: true } = found.kind else {
             panic!("no byte-level BPE")
         };
         assert_eq!(merges.len(), 65_536 + 2 * 62_208, "one way to make a pair, two ways to make a triple");

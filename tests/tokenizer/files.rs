@@ -28,15 +28,20 @@ fn three_forms_of_llama3_give_one_vocabulary() {
     let [model, json, gguf] = LLAMA_3_FORMS.map(|form| read(&folder.join("llama3").join(form)));
     for (form, other) in [("tokenizer.json", json), ("GGUF", gguf)] {
         // Piece by piece, because a difference of 128 256 tokens is not to be printed.
-        let VocabularyKind::ByteLevelBpe { merges: expected, .. } = &model.kind else { panic!("no byte-level BPE") };
-        let VocabularyKind::ByteLevelBpe { merges, ignore_merges } = &other.kind else { panic!("no byte-level BPE") };
-        assert!(*ignore_merges, "{form}");
+        let VocabularyKind::ByteLevelBpe { split: of_model, merges: expected, .. } = &model.kind else {
+            panic!("no byte-level BPE")
+        };
+        let VocabularyKind::ByteLevelBpe { split, merges, ignore_merges } = &other.kind else {
+            panic!("no byte-level BPE")
+        };
+        assert!(*ignore_merges && split == of_model, "{form}");
         assert_eq!((merges.len(), other.tokens.len()), (280_147, 128_256), "{form}");
         let differs = |(rank, (a, b)): (usize, (&String, &String))| (a != b).then(|| format!("{rank}: {a} and {b}"));
         assert_eq!(expected.iter().zip(merges).enumerate().find_map(differs), None, "{form}");
         assert_eq!(model.tokens.iter().zip(&other.tokens).enumerate().find_map(differs), None, "{form}");
+        let split = *split;
         let bare = |vocabulary: &Vocabulary| {
-            let kind = VocabularyKind::ByteLevelBpe { merges: Vec::new(), ignore_merges: true };
+            let kind = VocabularyKind::ByteLevelBpe { split, merges: Vec::new(), ignore_merges: true };
             Vocabulary { kind, tokens: Vec::new(), ..vocabulary.clone() }
         };
         assert!(bare(&model) == bare(&other), "{form}: types, special ids or flags differ");

@@ -10,6 +10,7 @@ mod steps;
 mod synthetic;
 mod test;
 mod toolchain;
+mod vocabularies;
 mod vulkan;
 mod web;
 

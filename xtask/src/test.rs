@@ -8,7 +8,7 @@ use crate::{
     apt::Consent,
     shell,
     steps::{Outcome, Steps},
-    vulkan, web,
+    vocabularies, vulkan, web,
 };
 
 /// Runs all tests, or with arguments only cargo test. True when the library was built for the web.
@@ -51,10 +51,9 @@ fn cargo_test(args: &[String], vector_bits: Option<&str>) -> Result<Outcome> {
     if let Some(bits) = vector_bits {
         test.env("LP_NATIVE_VECTOR_WIDTH", bits);
     }
-    let shared = shell::root().join("../shared");
-    let note = match env::var_os("LLAMITA_SHARED") {
+    let shared = match env::var_os("LLAMITA_SHARED") {
         Some(given) => format!("LLAMITA_SHARED={}", given.display()),
-        None => match fs::canonicalize(&shared) {
+        None => match fs::canonicalize(shell::root().join("../shared")) {
             Ok(shared) => {
                 test.env("LLAMITA_SHARED", &shared);
                 format!("LLAMITA_SHARED={}", shared.display())
@@ -62,8 +61,23 @@ fn cargo_test(args: &[String], vector_bits: Option<&str>) -> Result<Outcome> {
             Err(_) => "without LLAMITA_SHARED".into(),
         },
     };
+    // For a few tests that someone names, nothing is fetched.
+    let vocabularies = match env::var_os("LLAMITA_VOCABS") {
+        Some(given) => format!("LLAMITA_VOCABS={}", given.display()),
+        None => match if args.is_empty() { vocabularies::folder().map(Some) } else { Ok(vocabularies::fetched()) } {
+            Ok(Some(folder)) => {
+                test.env("LLAMITA_VOCABS", &folder);
+                format!("LLAMITA_VOCABS={}", folder.display())
+            }
+            Ok(None) => "without LLAMITA_VOCABS".into(),
+            Err(why) => {
+                eprintln!("llama.cpp's vocabularies: {why:#}");
+                "without LLAMITA_VOCABS".into()
+            }
+        },
+    };
     shell::test(test.args(args))?;
-    Ok(Outcome::Passed(note))
+    Ok(Outcome::Passed(format!("{shared}, {vocabularies}")))
 }
 
 /// The step that hands every shader to Tint.

@@ -74,7 +74,9 @@ impl From<Error> for JsValue {
             Error::OutOfMemory { bytes: asked, in_use, .. } => {
                 failure("OutOfMemory", &message, [("needed", bytes(in_use + asked)), ("had", bytes(in_use))])
             }
-            Error::Template { .. } | Error::NoChatTemplate { .. } => failure("ChatTemplate", &message, []),
+            Error::Template { .. } | Error::TemplateTooCostly { .. } | Error::NoChatTemplate { .. } => {
+                failure("ChatTemplate", &message, [])
+            }
             Error::NoDevice(_) => failure("NoWebGpu", &message, []),
             Error::DeviceLost(_) => failure("DeviceLost", &message, []),
             Error::Internal(_) => failure("InternalError", &message, []),

@@ -1,13 +1,16 @@
 //! The `tokenizer.*` keys.
 
-use crate::error::Result;
-use crate::format::vocabulary::{MAX_MERGES, MAX_TOKENS, end_of_generation, is_merge};
-use crate::format::{MergeOrder, TokenType, Vocabulary, VocabularyKind, byte_of};
+use crate::error::{Error, Result, printable};
+use crate::format::vocabulary::{MAX_MERGES, MAX_TOKENS, Named, end_of_generation, find_bytes, is_merge};
+use crate::format::{MergeOrder, PRE_TOKENIZERS, PreTokenizer, TokenType, Vocabulary, VocabularyKind, byte_of};
 
 use super::reader::Metadata;
 
-/// Names of Llama 3's pre-tokenizer (`llama-vocab.cpp`).
-const LLAMA_3_PRE: [&str; 3] = ["llama-bpe", "llama3", "llama-v3"];
+/// A token that only Llama 3's vocabulary has, in files that were written before `tokenizer.ggml.pre` was.
+const LLAMA_3_TOKEN: &str = "<|begin_of_text|>";
+
+/// Most characters of the name of a rule that an error shows.
+const SHOWN_NAME: usize = 60;
 
 /// The vocabulary of a file, or `None` where it has no tokenizer.
 pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> {
@@ -16,8 +19,8 @@ pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> 
         Some(family @ ("gpt2" | "llama")) => family,
         Some(other) => {
             return Err(metadata.unsupported(format!(
-                "tokenizer.ggml.model is \"{other}\"; supported are \"gpt2\" (with Llama 3's splitting) and \"llama\" \
-                 (--tokenizer FILE gives another)"
+                "tokenizer.ggml.model is \"{other}\"; supported are \"gpt2\" and \"llama\" (--tokenizer FILE gives \
+                 another)"
             )));
         }
     };
@@ -29,8 +32,14 @@ pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> 
     if tokens.is_empty() {
         return Err(metadata.malformed("tokenizer.ggml.tokens is empty".to_owned()));
     }
-    let kind = if family == "gpt2" { byte_level(metadata)? } else { sentence_piece(metadata, tokens.len())? };
-    let sentence_piece = matches!(kind, VocabularyKind::SentencePiece { .. });
+    let sentence_piece = family == "llama";
+    let (kind, add_bos) = match sentence_piece {
+        true => (sentence_piece_kind(metadata, tokens.len())?, true),
+        false => {
+            let pre = pre_tokenizer(metadata, &tokens)?;
+            (byte_level_kind(metadata, pre)?, pre.add_bos)
+        }
+    };
 
     let id = |key: &str| token_id(metadata, key, tokens.len());
     let mut special = SpecialIds {
@@ -38,6 +47,9 @@ pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> 
         eos: id("tokenizer.ggml.eos_token_id")?,
         eot: id("tokenizer.ggml.eot_token_id")?,
         eom: id("tokenizer.ggml.eom_token_id")?,
+        // No text needs these, so one that is wrong is as if it were not there.
+        between: ["fim_pad", "fim_rep", "fim_sep"]
+            .map(|name| id(&format!("tokenizer.ggml.{name}_token_id")).ok().flatten()),
         unknown: id("tokenizer.ggml.unknown_token_id")?,
     };
     if sentence_piece {
@@ -48,10 +60,17 @@ pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> 
         Some(numbers) => token_types(metadata, &numbers)?,
         None => guessed_types(&tokens, &special, sentence_piece),
     };
-    // BOS is among them: a model that writes it has begun another text, and so models trained on concatenated texts
-    // (llama2.c's, which this format carries with `eos` = 2) say that they are done.
-    let named = [special.eos, special.eot, special.eom, special.bos];
-    let end_of_generation = end_of_generation(&tokens, &named, &mut token_types);
+    if sentence_piece {
+        find_bytes(&tokens, &mut token_types);
+    }
+    let [padding, repository, file] = special.between;
+    let ends = [special.eos, special.eot, special.eom, padding, repository, file];
+    let merges = match &kind {
+        VocabularyKind::ByteLevelBpe { merges, .. } => &merges[..],
+        VocabularyKind::SentencePiece { .. } => &[],
+    };
+    let named = Named { ends: &ends, bos: special.bos };
+    let end_of_generation = end_of_generation(&tokens, named, merges, &mut token_types);
     Ok(Some(Vocabulary {
         kind,
         tokens,
@@ -60,25 +79,43 @@ pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> 
         eos: special.eos,
         unknown: special.unknown,
         end_of_generation,
-        // Both families begin with BOS unless the file says otherwise (`add_bos` in llama-vocab.cpp).
-        add_bos: metadata.boolean("tokenizer.ggml.add_bos_token")?.unwrap_or(true),
+        add_bos: metadata.boolean("tokenizer.ggml.add_bos_token")?.unwrap_or(add_bos),
         add_space_prefix: metadata.boolean("tokenizer.ggml.add_space_prefix")?.unwrap_or(sentence_piece),
         remove_extra_whitespaces: metadata.boolean("tokenizer.ggml.remove_extra_whitespaces")?.unwrap_or(false),
     }))
 }
 
-fn byte_level(metadata: &Metadata<'_>) -> Result<VocabularyKind> {
-    match metadata.string("tokenizer.ggml.pre")? {
-        Some(pre) if LLAMA_3_PRE.contains(&pre) => {}
-        found => {
-            let found = found.map_or("missing".to_owned(), |pre| format!("\"{pre}\""));
-            return Err(metadata.unsupported(format!(
-                "tokenizer.ggml.pre is {found}; how to split text for a \"gpt2\" tokenizer is known for {} \
-                 (--tokenizer FILE gives another)",
-                LLAMA_3_PRE.join(", ")
-            )));
+/// How words are cut: by the name that the file gives. Where it gives none, llama.cpp takes its default, which it says is
+/// worse than the right one, and so does this.
+fn pre_tokenizer(metadata: &Metadata<'_>, tokens: &[String]) -> Result<&'static PreTokenizer> {
+    let given = metadata.string("tokenizer.ggml.pre")?;
+    let name = given.unwrap_or_else(|| match tokens.iter().any(|token| token == LLAMA_3_TOKEN) {
+        true => "llama-bpe",
+        false => "default",
+    });
+    let Some(pre) = PreTokenizer::of(name) else {
+        let name = printable(name, SHOWN_NAME);
+        let mut error = metadata.unsupported(format!(
+            "tokenizer.ggml.pre is \"{name}\", and how that cuts text into words is not known (--tokenizer FILE gives \
+             another tokenizer); known are "
+        ));
+        // They are more than fit the text of a file that an error may show.
+        if let Error::Unsupported { reason, .. } = &mut error {
+            let known: Vec<&str> = PRE_TOKENIZERS.iter().flat_map(PreTokenizer::names).collect();
+            reason.push_str(&known.join(", "));
         }
+        return Err(error);
+    };
+    if given.is_none() {
+        log::warn!(
+            "tokenizer.ggml.pre is missing: text is cut into words as by \"{name}\", and ids are wrong where the model \
+             learned otherwise (--tokenizer FILE gives another tokenizer)"
+        );
     }
+    Ok(pre)
+}
+
+fn byte_level_kind(metadata: &Metadata<'_>, pre: &PreTokenizer) -> Result<VocabularyKind> {
     if let Some(count) = metadata.count("tokenizer.ggml.merges")?.filter(|count| *count > MAX_MERGES) {
         return Err(metadata.malformed(format!("it has {count} merges; at most {MAX_MERGES} are read")));
     }
@@ -90,10 +127,10 @@ fn byte_level(metadata: &Metadata<'_>) -> Result<VocabularyKind> {
             )));
         }
     }
-    Ok(VocabularyKind::ByteLevelBpe { merges, ignore_merges: true })
+    Ok(VocabularyKind::ByteLevelBpe { split: pre.split, merges, ignore_merges: pre.ignore_merges })
 }
 
-fn sentence_piece(metadata: &Metadata<'_>, tokens: usize) -> Result<VocabularyKind> {
+fn sentence_piece_kind(metadata: &Metadata<'_>, tokens: usize) -> Result<VocabularyKind> {
     check_one_per_token(metadata, "tokenizer.ggml.scores", tokens)?;
     let scores = metadata.require_floats("tokenizer.ggml.scores")?;
     if let Some(index) = scores.iter().position(|score| score.is_nan()) {
@@ -108,6 +145,8 @@ struct SpecialIds {
     eos: Option<u32>,
     eot: Option<u32>,
     eom: Option<u32>,
+    /// What fills gaps in code, and what stands between repositories and between files.
+    between: [Option<u32>; 3],
     unknown: Option<u32>,
 }
 
@@ -151,7 +190,8 @@ fn token_types(metadata: &Metadata<'_>, numbers: &[i64]) -> Result<Vec<TokenType
     numbers.iter().enumerate().map(convert).collect()
 }
 
-/// What the types must be where a file does not list them.
+/// What the types must be where a file does not list them. An id that names an ordinary token, such as the comma that many
+/// files have as BOS, makes no control token of it.
 fn guessed_types(tokens: &[String], special: &SpecialIds, sentence_piece: bool) -> Vec<TokenType> {
     let mut types: Vec<_> = tokens
         .iter()
@@ -160,8 +200,13 @@ fn guessed_types(tokens: &[String], special: &SpecialIds, sentence_piece: bool) 
             _ => TokenType::Normal,
         })
         .collect();
+    let is_mark = |token: &str| {
+        ["<>", "[]"].iter().any(|ends| token.len() > 2 && token.starts_with(&ends[..1]) && token.ends_with(&ends[1..]))
+    };
     for id in [special.bos, special.eos, special.eot, special.eom].into_iter().flatten() {
-        types[id as usize] = TokenType::Control;
+        if is_mark(&tokens[id as usize]) {
+            types[id as usize] = TokenType::Control;
+        }
     }
     if let Some(id) = special.unknown {
         types[id as usize] = TokenType::Unknown;

@@ -1,5 +1,5 @@
-//! Hugging Face's `tokenizer.json`: BPE as Llama 3 has it (byte-level) and as Llama 2 has it (sentencepiece's pieces with
-//! ranked pairs). Steps that would give other ids than these two are refused.
+//! Hugging Face's `tokenizer.json`: BPE as Llama 3 has it (byte-level, with any rule for words that llama.cpp has a name for)
+//! and as Llama 2 has it (sentencepiece's pieces with ranked pairs). Steps that would give other ids are refused.
 
 mod parts;
 mod pipeline;
@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
-use crate::format::vocabulary::{MAX_TOKENS, end_of_generation};
+use crate::format::vocabulary::{MAX_TOKENS, Named, end_of_generation};
 use crate::format::{MergeOrder, TokenType, Vocabulary, VocabularyKind, byte_of};
 
 use super::{shortened, shown, unsupported};
@@ -65,7 +65,8 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
     };
     let eos = END_OF_TEXT.iter().find_map(control);
     let kind = match pipeline.family {
-        Family::ByteLevel => VocabularyKind::ByteLevelBpe {
+        Family::ByteLevel { split } => VocabularyKind::ByteLevelBpe {
+            split,
             ignore_merges: file.model.ignore_merges.unwrap_or(false),
             merges: file.model.merges.0.into_iter().map(Cow::into_owned).collect(),
         },
@@ -75,9 +76,13 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
     };
     drop(ids);
     let tokens: Vec<String> = texts.into_iter().map(str::to_owned).collect();
-    let end_of_generation = end_of_generation(&tokens, &[eos, bos], &mut types);
+    let merges = match &kind {
+        VocabularyKind::ByteLevelBpe { merges, .. } => &merges[..],
+        VocabularyKind::SentencePiece { .. } => &[],
+    };
+    let end_of_generation = end_of_generation(&tokens, Named { ends: &[eos], bos }, merges, &mut types);
     let (add_space_prefix, remove_extra_whitespaces) = match pipeline.family {
-        Family::ByteLevel => (false, false),
+        Family::ByteLevel { .. } => (false, false),
         Family::SentencePiece { space_prefix, trimmed } => (space_prefix, trimmed),
     };
     Ok(Vocabulary {
@@ -161,7 +166,7 @@ fn token_types(model: &Model<'_>, added: &[AddedToken<'_>], texts: &[&str]) -> V
     let bytes = model.byte_fallback.unwrap_or(false);
     let kind = |text: &&str| if bytes && byte_of(text).is_some() { TokenType::Byte } else { TokenType::Normal };
     let mut types: Vec<TokenType> = texts.iter().map(kind).collect();
-    for token in added {
+    for token in added.iter().filter(|token| !(bytes && byte_of(&token.content).is_some())) {
         types[token.id as usize] = if token.special { TokenType::Control } else { TokenType::UserDefined };
     }
     types

@@ -8,8 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::{Error, Result};
-use crate::format::vocabulary::end_of_generation;
-use crate::format::{Alphabet, TokenType, Vocabulary, VocabularyKind};
+use crate::format::vocabulary::{Named, end_of_generation};
+use crate::format::{Alphabet, PreTokenizer, TokenType, Vocabulary, VocabularyKind};
 
 use super::{shown, unsupported};
 
@@ -107,9 +107,9 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
     let mut token_types = vec![TokenType::Normal; LLAMA_3_RANKS];
     token_types.resize(tokens.len(), TokenType::Control);
     let [bos, eos] = [0, 1].map(|index| Some((LLAMA_3_RANKS + index) as u32));
-    let end_of_generation = end_of_generation(&tokens, &[eos, bos], &mut token_types);
+    let end_of_generation = end_of_generation(&tokens, Named { ends: &[eos], bos }, &[], &mut token_types);
     Ok(Vocabulary {
-        kind: VocabularyKind::ByteLevelBpe { merges, ignore_merges: true },
+        kind: VocabularyKind::ByteLevelBpe { split: PreTokenizer::LLAMA_3, merges, ignore_merges: true },
         tokens,
         token_types,
         bos,

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::format::vocabulary::{MAX_TOKENS, end_of_generation};
+use crate::format::vocabulary::{MAX_TOKENS, Named, end_of_generation};
 use crate::format::{MergeOrder, TokenType, Vocabulary, VocabularyKind, byte_of};
 
 use super::{shown, unsupported};
@@ -200,7 +200,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
     };
     let (bos, eos) = (named("bos_id", settings.bos)?, named("eos_id", settings.eos)?);
     let unknown = types.iter().position(|kind| *kind == TokenType::Unknown).map(|id| id as u32);
-    let end_of_generation = end_of_generation(&tokens, &[eos, bos], &mut types);
+    let end_of_generation = end_of_generation(&tokens, Named { ends: &[eos], bos }, &[], &mut types);
     Ok(Vocabulary {
         kind: VocabularyKind::SentencePiece { order: MergeOrder::Scores(scores) },
         tokens,

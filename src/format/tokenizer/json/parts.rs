@@ -97,7 +97,7 @@ impl Model<'_> {
                 return Some(format!("its {key} is {}; supported is none", shown(text)));
             }
         }
-        if matches!(family, Family::ByteLevel) {
+        if matches!(family, Family::ByteLevel { .. }) {
             return None;
         }
         if self.ignore_merges == Some(true) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::format::LLAMA_3_SPLIT;
+use crate::format::PreTokenizer;
 
 use super::super::shortened;
 use super::parts::File;
@@ -17,8 +17,11 @@ const SPACE: &str = "▁";
 /// How text is prepared for merging.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Family {
-    /// No normalizer; Llama 3's split, then bytes as letters.
-    ByteLevel,
+    /// No normalizer; words, then bytes as letters.
+    ByteLevel {
+        /// Patterns that cut the words.
+        split: &'static [&'static str],
+    },
     /// Spaces become U+2581, and nothing is split.
     SentencePiece {
         /// Whether one is put in front.
@@ -55,20 +58,21 @@ fn family(file: &File<'_>) -> Result<Family, String> {
     let normalizer = Step::list(file.normalizer, "normalizers");
     let pre_tokenizer = Step::list(file.pre_tokenizer, "pretokenizers");
     let decoder = Step::list(file.decoder, "decoders");
-    let family = if normalizer.is_empty() && is_llama_3_split(&pre_tokenizer) {
-        Family::ByteLevel
+    let family = if let Some(split) = words(&pre_tokenizer).filter(|_| normalizer.is_empty()) {
+        Family::ByteLevel { split }
     } else if let Some(family) = sentence_piece(&normalizer).filter(|_| pre_tokenizer.is_empty()) {
         family
     } else {
         return Err(format!(
             "its normalizer is {} and its pre_tokenizer is {}; supported are those of Llama 3 (none; Split by Llama 3's \
-             pattern, then ByteLevel) and of Llama 2 (Prepend \"{SPACE}\" and Replace \" \" by \"{SPACE}\"; none)",
+             pattern, or by others that llama.cpp has a name for, then ByteLevel) and of Llama 2 (Prepend \"{SPACE}\" \
+             and Replace \" \" by \"{SPACE}\"; none)",
             found(file.normalizer),
             found(file.pre_tokenizer)
         ));
     };
     let expected = match family {
-        Family::ByteLevel => &["ByteLevel"][..],
+        Family::ByteLevel { .. } => &["ByteLevel"][..],
         Family::SentencePiece { .. } => &["Replace", "ByteFallback", "Fuse", "Strip"],
     };
     match decoder.iter().all(|step| expected.contains(&step.kind())) {
@@ -110,13 +114,27 @@ impl Step {
         self.0.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Whether a flag is false; `default` is Hugging Face's where it is not written.
-    fn is_off(&self, key: &str, default: bool) -> bool {
-        self.0.get(key).map_or(Some(default), Value::as_bool) == Some(false)
+    /// A flag; `default` is Hugging Face's where it is not written.
+    fn flag(&self, key: &str, default: bool) -> Option<bool> {
+        self.0.get(key).map_or(Some(default), Value::as_bool)
     }
 
     fn pattern(&self, key: &str) -> &str {
         self.0.get("pattern").and_then(|pattern| pattern.get(key)).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The pattern that a step cuts words by, which are its matches and what lies between them.
+    fn cut(&self) -> Option<&str> {
+        match self.kind() {
+            "Split" if self.text("behavior") == "Isolated" && self.flag("invert", false) == Some(false) => {
+                Some(self.pattern("Regex"))
+            }
+            "Digits" => Some(match self.flag("individual_digits", false)? {
+                true => PreTokenizer::NUMBER,
+                false => PreTokenizer::NUMBERS,
+            }),
+            _ => None,
+        }
     }
 
     fn is_replace(&self, key: &str, pattern: &str, content: &str) -> bool {
@@ -124,15 +142,17 @@ impl Step {
     }
 }
 
-fn is_llama_3_split(steps: &[Step]) -> bool {
-    let [split, bytes] = steps else { return false };
-    split.kind() == "Split"
-        && split.pattern("Regex") == LLAMA_3_SPLIT
-        && split.text("behavior") == "Isolated"
-        && split.is_off("invert", false)
-        && bytes.kind() == "ByteLevel"
-        && bytes.is_off("add_prefix_space", true)
-        && bytes.is_off("use_regex", true)
+/// The patterns that steps cut words by, where a rule is known that has the same ones.
+fn words(steps: &[Step]) -> Option<&'static [&'static str]> {
+    let (bytes, before) = steps.split_last()?;
+    let mut patterns = before.iter().map(Step::cut).collect::<Option<Vec<&str>>>()?;
+    if bytes.kind() != "ByteLevel" || bytes.flag("add_prefix_space", true) != Some(false) {
+        return None;
+    }
+    if bytes.flag("use_regex", true)? {
+        patterns.push(PreTokenizer::BYTE_LEVEL);
+    }
+    PreTokenizer::split_by(&patterns)
 }
 
 /// The normalizer of a converted sentencepiece model.
