@@ -40,8 +40,11 @@ fn shaders() -> PathBuf {
 
 /// Lavapipe's subgroups have a lane per 32 bits of its vectors, 256 unless `vector_bits` says otherwise.
 fn cargo_test(args: &[String], vector_bits: Option<&str>) -> Result<Outcome> {
-    // A test that fails must not hide the results of those in other files.
-    let mut test = shell::cargo(["test", "--workspace", "--no-fail-fast"]);
+    let mut test = shell::cargo(["test", "--workspace"]);
+    if args.is_empty() {
+        // A test that fails must not hide the results of those in other files.
+        test.arg("--no-fail-fast");
+    }
     // Lavapipe compiles a shader at its first dispatch, which takes longer than all the rest of a test.
     let cache = shell::target_dir().join("mesa-shader-cache");
     fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
