@@ -206,7 +206,7 @@ async function interrupt({ bench, server, url }) {
   server.rules.pauseAt = CHUNK + 3_000_000;
   const failing = bench(loadAll, { url });
   const failed = assert.rejects(failing, { kind: 'Offline', message: /status 500/ });
-  await reach(server, CHUNK + 3_000_000);
+  await stored(CHUNK, bench);
   Object.assign(server.rules, { status: 500, cutAfter: 1, pauseAt: undefined });
   await failed;
   const [{ stored, complete }] = await bench(list);
