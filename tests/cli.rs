@@ -7,6 +7,9 @@ mod bad_input;
 mod builder;
 #[path = "cli/chat.rs"]
 mod chat;
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "common/context.rs"]
+mod context;
 #[path = "cli/generate.rs"]
 mod generate;
 #[path = "cli/hints.rs"]
@@ -28,12 +31,17 @@ mod terminal;
 mod tokenizers;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
 const BUNDLED: &str = "models/llamita-stories.gguf";
+/// Bans all that ends a text of the bundled model.
+const NO_END: [&str; 6] = ["--logit-bias", "2038=ban", "--logit-bias", "2045=ban", "--logit-bias", "2046=ban"];
+/// Tokens that nobody waits for.
+const ENDLESS: &str = "100000";
 const HELDOUT: &str = "tests/fixtures/bundled-heldout.txt";
 
 /// The command with these arguments, in the package's folder, with nothing set that changes what it prints.
@@ -137,6 +145,12 @@ fn scratch_path(name: &str) -> PathBuf {
     path
 }
 
-fn str(path: &std::path::Path) -> &str {
+/// The bundled model with a context that no answer fills while a test waits.
+fn endless() -> &'static Path {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    FILE.get_or_init(|| scratch("endless.gguf", &context::file_with_context(Path::new(BUNDLED), 100_000)))
+}
+
+fn str(path: &Path) -> &str {
     path.to_str().expect("a plain path")
 }

@@ -180,7 +180,8 @@ fn what_cannot_chat() {
 fn interrupted_answers_end_the_script() {
     use std::io::{Read, Write};
 
-    let arguments = ["chat", "--device", "cpu", "--template", "llama3", "--stop", "never to be seen"];
+    let arguments = ["chat", "--device", "cpu", "--template", "llama3", "--model", str(super::endless())];
+    let arguments = [&arguments[..], &["--context", super::ENDLESS], &super::NO_END].concat();
     let mut child = super::command(&arguments).stdin(std::process::Stdio::piped()).spawn().expect("the command starts");
     let mut stdin = child.stdin.take().expect("a pipe");
     stdin.write_all(b"Hello\nHello\n").expect("it reads");
@@ -191,6 +192,6 @@ fn interrupted_answers_end_the_script() {
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill is everywhere").success());
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).expect("the rest");
-    assert!(rest.ends_with('\n') && rest.len() < 5000);
+    assert!(rest.ends_with('\n'));
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
 }

@@ -6,6 +6,9 @@ import { BLANK } from './server.mjs';
 /** What `cargo xtask web` builds. */
 export const SITE = join(BUILD, 'site');
 
+/** The bundled model. */
+export const BUNDLED = join(SITE, 'models/llamita-stories.gguf');
+
 /** True where the browser runs on the machine's own GPU, not on its software GPU. */
 export const ON_GPU = process.env.LLAMITA_WEB_GPU === '1';
 

@@ -58,6 +58,7 @@ const EXPOSED = 'Content-Range, ETag, Accept-Ranges';
  * - `status`: an answer with this status; `statusTimes`: only so many times
  * - `cutAfter`: the line is cut after so many bytes; `cutTimes`: only so many times
  * - `wrongAt`: the byte there is another one; `wrongTimes`: only so many times
+ * - `pauseAt`: the bytes of the file from there on come when this is taken back
  * - `rate`: bytes per second; `silentAfter`: nothing comes after so many bytes, and the line stays open
  * - `etag`: the version of all files; `redirect: true`: files are behind an address that is good for one request
  * - `published`: { '/owner/name/file': sha256 }: what the repository says of its files
@@ -134,7 +135,11 @@ export async function faultServer(files, rules = {}) {
         if (rules.cutTimes) rules.cutTimes -= 1;
         return response.destroy();
       }
-      const next = Math.min(end, at + Math.floor(step), at + limit);
+      if (at >= rules.pauseAt) {
+        await sleep(5);
+        continue;
+      }
+      const next = Math.min(end, at + Math.floor(step), at + limit, rules.pauseAt ?? Infinity);
       const bytes = await content.read(at, next);
       const { wrongAt } = rules;
       if (wrongAt >= at && wrongAt < next && (rules.wrongTimes ?? Infinity) > 0) {

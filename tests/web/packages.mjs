@@ -20,15 +20,20 @@ export async function load(name) {
   return { ...module.default, ...module };
 }
 
-/** The browser that the tests run: CHROME_BIN, or the first of these in PATH. */
-export function chromiumPath() {
-  if (process.env.CHROME_BIN) return process.env.CHROME_BIN;
-  const names = ['chromium', 'chromium-browser', 'google-chrome', 'chrome'];
+/** A program: the one that a variable names, or the first of these in PATH. */
+function program(what, variable, names) {
+  if (process.env[variable]) return process.env[variable];
   const paths = (process.env.PATH ?? '').split(delimiter).flatMap((dir) => names.map((name) => join(dir, name)));
   const found = paths.find(isProgram);
-  if (!found) throw new Error('no Chromium in PATH: install it, or set CHROME_BIN');
+  if (!found) throw new Error(`no ${what} in PATH: install it, or set ${variable}`);
   return found;
 }
+
+/** The browser that most tests run. */
+export const chromiumPath = () => program('Chromium', 'CHROME_BIN', ['chromium', 'chromium-browser', 'google-chrome', 'chrome']);
+
+/** The second browser. */
+export const firefoxPath = () => program('Firefox', 'FIREFOX_BIN', ['firefox', 'firefox-esr']);
 
 function isProgram(path) {
   try {

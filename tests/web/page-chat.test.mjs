@@ -1,6 +1,7 @@
 // The conversation: answers, stopping, changing, keeping, and that nothing leaves the page meanwhile.
 import assert from 'node:assert/strict';
 import { browserTest } from './harness.mjs';
+import { HOLDABLE, holdAnswer } from './hold.mjs';
 import { answered, answers, GREEDY, open, ready, say, siteKept, until } from './page.mjs';
 
 const STORY = 'Tell me a story about a brave cat';
@@ -32,8 +33,9 @@ browserTest('a first visit answers, and nothing is requested between the prompt 
   assert.match(await page.locator('#spoken').innerText(), /cat/i, 'a screen reader is told the whole answer');
 });
 
-browserTest('an answer can be stopped, and answered again', async ({ page, origin }) => {
-  await open(page, origin, { settings: { ...GREEDY, maxTokens: 1000, temperature: 1.5, topP: 1, topK: 0, minP: 0 } });
+browserTest('an answer can be stopped, and answered again', { folders: HOLDABLE }, async ({ page, origin }) => {
+  await open(page, origin, { settings: { ...GREEDY, maxTokens: 1000 } });
+  await holdAnswer(page, 12);
   await say(page, STORY);
   await until('it writes', async () => (await answers(page).locator('.markdown').innerText()).length > 10);
   await page.locator('#send.stop').click();
@@ -50,8 +52,9 @@ browserTest('an answer can be stopped, and answered again', async ({ page, origi
   assert.notEqual(again, stopped);
 });
 
-browserTest('Escape stops, and Enter sends', async ({ page, origin }) => {
-  await open(page, origin, { settings: { ...GREEDY, maxTokens: 1000, temperature: 1.5, topP: 1, topK: 0, minP: 0 } });
+browserTest('Escape stops, and Enter sends', { folders: HOLDABLE }, async ({ page, origin }) => {
+  await open(page, origin, { settings: { ...GREEDY, maxTokens: 1000 } });
+  await holdAnswer(page, 12);
   await page.locator('#prompt').fill(STORY);
   await page.keyboard.press('Shift+Enter');
   assert.equal(await page.locator('#prompt').inputValue(), `${STORY}\n`);
@@ -114,8 +117,9 @@ browserTest('conversations survive a reload, and can be renamed, exported and de
   assert.equal(await rows.filter({ hasText: 'The cat' }).count(), 1, 'what came back was written before the page went');
 });
 
-browserTest('a page that is closed while it writes says so, and the same seed writes the same answer', async ({ page, origin }) => {
+browserTest('a page that is closed while it writes says so, and the same seed writes the same answer', { folders: HOLDABLE }, async ({ page, origin }) => {
   await open(page, origin, { settings: { ...GREEDY, maxTokens: 160, temperature: 0.8 } });
+  await holdAnswer(page, 24);
   await say(page, STORY);
   const part = await until('it writes', async () => {
     const text = await answers(page).locator('.markdown').innerText();

@@ -3,12 +3,10 @@ import assert from 'node:assert/strict';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SITE } from './browser.mjs';
+import { BUNDLED } from './browser.mjs';
 import { faultServer, fileContent } from './faults.mjs';
 import { browserTest } from './harness.mjs';
 import { answered, open, ready, say, until } from './page.mjs';
-
-const MODEL = join(SITE, 'models/llamita-stories.gguf');
 
 /** Enters an address in the picker, and gets it. */
 async function get(page, url) {
@@ -19,8 +17,8 @@ async function get(page, url) {
 }
 
 browserTest('a model is fetched from an address with progress, can be cancelled, is kept, and is there next time', async ({ page, origin }) => {
-  const content = await fileContent(MODEL);
-  const rules = { rate: 400_000 };
+  const content = await fileContent(BUNDLED);
+  const rules = { rate: 400_000, pauseAt: 1_000_000 };
   const server = await faultServer({ '/Tiny-Llama-3.2.gguf': content }, rules);
   try {
     await open(page, origin);
@@ -31,7 +29,7 @@ browserTest('a model is fetched from an address with progress, can be cancelled,
     await until('the bar is gone', async () => !(await bar.isVisible()));
     assert.match(await page.locator('#model-chip').innerText(), /Llamita Stories/, 'the model before is still in use');
 
-    rules.rate = undefined;
+    Object.assign(rules, { rate: undefined, pauseAt: undefined });
     await get(page, `${server.origin}/Tiny-Llama-3.2.gguf`);
     await until('it is in use', async () => /Tiny-Llama-3.2/.test(await page.locator('#model-chip').innerText()), 60_000);
     await say(page, 'Tell me a story about a brave cat');
@@ -58,7 +56,7 @@ browserTest('a model is fetched from an address with progress, can be cancelled,
 
 browserTest('a server that refuses is told of with what to do, and the model in use stays', async ({ page, origin, allow }) => {
   allow(/403|404|CORS|Failed to load resource/);
-  const content = await fileContent(MODEL);
+  const content = await fileContent(BUNDLED);
   const rules = { status: 403 };
   const server = await faultServer({ '/gated.gguf': content }, rules);
   try {
@@ -81,7 +79,7 @@ browserTest('a file is used from where it is, and a copy is kept on request', as
   const folder = await mkdtemp(join(tmpdir(), 'llamita-page-'));
   try {
     const file = join(folder, 'mine.gguf');
-    await copyFile(MODEL, file);
+    await copyFile(BUNDLED, file);
     await open(page, origin, { path: '#models' });
     await page.locator('#model-file').setInputFiles(file);
     await until('it is in use', async () => /mine/.test(await page.locator('#model-chip').innerText()), 60_000);

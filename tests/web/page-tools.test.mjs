@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { browserTest } from './harness.mjs';
+import { HOLDABLE, holdAnswer } from './hold.mjs';
 import { open, until } from './page.mjs';
 
 browserTest('the shader tests run here and are green, with a report to take along', async ({ page, origin }) => {
@@ -30,9 +31,10 @@ browserTest('the shader tests can be stopped', async ({ page, origin }) => {
   assert.match(await page.locator('#view-shaders [role="status"]').innerText(), /not run/);
 });
 
-browserTest('the benchmark gives numbers, charts and JSON', async ({ page, context, origin }) => {
+browserTest('the benchmark gives numbers, charts and JSON, and can be stopped', { folders: HOLDABLE }, async ({ page, context, origin }) => {
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await open(page, origin, { path: '#benchmark' });
+  await holdAnswer(page, 5, 'benchmark', { kind: 'decode', tokens: 64 });
   await page.getByRole('button', { name: 'Run the benchmark' }).click();
   await until('a length of each is measured', async () => await page.locator('.chart').count() === 2, 240_000);
   const [prefill, decode] = await page.locator('.chart').evaluateAll((charts) => charts.map((chart) => chart.getAttribute('aria-label')));

@@ -4,12 +4,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { browserTest } from './harness.mjs';
+import { HOLDABLE, holdAnswer } from './hold.mjs';
 import { answered, answers, GREEDY, keepModel, open, ready, say, until } from './page.mjs';
 
 const STORY = 'Tell me a story about a brave cat';
-const LONG = { ...GREEDY, maxTokens: 200 };
+const LONG = { ...GREEDY, maxTokens: 64 };
 
-browserTest('a lost device offers to continue, and the answer goes on as if nothing had been', async ({ page, origin, allow }) => {
+browserTest('a lost device offers to continue, and the answer goes on as if nothing had been', { folders: HOLDABLE }, async ({ page, origin, allow }) => {
   allow(/device|lost|destroy/i);
   await open(page, origin, { settings: LONG });
   await say(page, STORY);
@@ -19,9 +20,12 @@ browserTest('a lost device offers to continue, and the answer goes on as if noth
   await page.reload();
   await ready(page);
   await page.getByRole('button', { name: 'New chat' }).click();
+  const answer = await holdAnswer(page, 20);
   await say(page, STORY);
+  await answer.held();
   await until('it writes', async () => (await answers(page).locator('.markdown').innerText()).length > 20);
   await page.evaluate(() => globalThis.model.destroyDevice());
+  await answer.release();
   await page.getByText('The GPU was taken away').waitFor();
   assert.match(await page.locator('#after-log').innerText(), /Nothing is lost/);
   assert.equal(await page.locator('.said.user .bubble').innerText(), STORY);

@@ -1,6 +1,7 @@
-// Runs the browser tests and prints a line for each. Usage: node run.mjs [TEXT …] runs the files whose name contains
-// one of the texts; all of them without. A test that is skipped is a failure. Two files run side by side, since one
-// thread compiles shaders and the page waits for it; those that measure run alone.
+// Runs the browser tests and prints a line for each as it ends. Usage: node run.mjs [--firefox] [TEXT …] runs the files
+// whose name contains one of the texts; all of them without: in Chromium, or with --firefox those that are for Firefox. A
+// test that is skipped is a failure. Two files run side by side, since one thread compiles shaders and the page waits for
+// it; those that measure run alone.
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,10 +9,12 @@ import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const wanted = process.argv.slice(2);
-/** Files whose tests measure times or pace. */
-const MEASURE = ['flat', 'load', 'package', 'page-models', 'store'].map((topic) => `${topic}.test.mjs`);
+const inFirefox = process.argv.includes('--firefox');
+const wanted = process.argv.slice(2).filter((argument) => argument !== '--firefox');
+/** Files whose tests measure memory, times or pace. */
+const MEASURE = ['flat', 'load', 'pace'].map((topic) => `${topic}.test.mjs`);
 const files = readdirSync(here).filter((name) => name.endsWith('.test.mjs')).sort()
+  .filter((name) => name.startsWith('firefox') === inFirefox)
   .filter((name) => wanted.length === 0 || wanted.some((text) => name.includes(text)));
 
 let passed = 0;
@@ -33,10 +36,9 @@ function report(event) {
   if (!good) console.log(`       ${reason(event)}`);
 }
 
-/** Runs files, so many at a time. What they report comes file by file. */
-async function runFiles(names, concurrency) {
-  if (names.length === 0) return;
-  const stream = run({ files: names.map((name) => join(here, name)), concurrency });
+/** Runs one file, and reports its tests as they end. */
+async function runFile(file) {
+  const stream = run({ files: [join(here, file)] });
   stream.on('test:pass', (event) => report({ ...event, details: { ...event.details, passed: true } }));
   stream.on('test:fail', (event) => report({ ...event, details: { ...event.details, passed: false } }));
   stream.on('test:diagnostic', ({ message, nesting }) => {
@@ -47,6 +49,13 @@ async function runFiles(names, concurrency) {
   const ended = once(stream, 'end');
   stream.resume();
   await ended;
+}
+
+/** Runs files, so many at a time. Each has a stream of its own: in a common one, a file waits for those before it. */
+async function runFiles(names, concurrency) {
+  const waiting = [...names];
+  const work = async () => { while (waiting.length > 0) await runFile(waiting.shift()); };
+  await Promise.all(Array.from({ length: concurrency }, work));
 }
 
 await runFiles(files.filter((name) => !MEASURE.includes(name)), 2);

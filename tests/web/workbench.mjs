@@ -8,7 +8,7 @@ const WORKER = `
   import { Sha256, sha256 } from '/llamita/store/sha256.js';
   import { toWire } from '/llamita/errors.js';
 
-  const RETRY = { attempts: 4, pause: 20, stall: 2000 };
+  const RETRY = { attempts: 4, pause: 20, stall: 60_000 };
   const held = {}; // What one call leaves for a later one.
   const progress = [];
   const never = new AbortController().signal;

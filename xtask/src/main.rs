@@ -24,7 +24,8 @@ use crate::{apt::Consent, steps::Steps, toolchain::Mode};
 /// Everything one does with this repository, by one command.
 ///
 /// A new machine needs Rust and nothing else: `cargo xtask test` installs a software Vulkan driver where there is no
-/// driver, tests the workspace, checks every shader with a browser's compiler, and runs kernels in a headless browser.
+/// driver, tests the workspace, checks every shader with a browser's compiler, and runs kernels, model and page in
+/// headless browsers.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = "Example: cargo xtask test --yes")]
 struct Cli {
@@ -39,7 +40,7 @@ enum Command {
         #[command(flatten)]
         consent: Consent,
     },
-    /// Set up, then run all tests: cargo test, the Tint check of the shaders, the web build in a headless browser.
+    /// Set up, then run all tests: cargo test, the Tint check of the shaders, the web build in headless browsers.
     ///
     /// A step whose tools cannot be had is skipped and the summary says why; where CI is set, a skip is a failure.
     #[command(after_help = "Example: cargo xtask test -- --test oracle matvec")]
@@ -60,7 +61,7 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         toolchain: Mode,
     },
-    /// Build the npm package and the demo's site into target/web; `cargo xtask test --web` tests them in a headless browser.
+    /// Build the npm package and the demo's site into target/web; `cargo xtask test --web` tests them in headless browsers.
     Web {
         #[command(flatten)]
         consent: Consent,

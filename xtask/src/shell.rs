@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::{OsStr, OsString},
     fs,
+    io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::LazyLock,
@@ -66,6 +67,42 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a command that tests something. What it prints is passed on line by line; where it fails, the error names the
+/// tests that failed.
+pub fn test(command: &mut Command) -> Result<()> {
+    eprintln!("$ {}", text(command));
+    let child = command.stdout(Stdio::piped()).spawn();
+    let mut child = child.with_context(|| format!("cannot start `{}`", text(command)))?;
+    let mut failed = Vec::new();
+    if let Some(printed) = child.stdout.take() {
+        let mut out = io::stdout().lock();
+        for line in BufReader::new(printed).split(b'\n') {
+            let line = line?;
+            out.write_all(&line)?;
+            out.write_all(b"\n")?;
+            out.flush()?;
+            failed.extend(failure(&String::from_utf8_lossy(&line)).map(str::to_owned));
+        }
+    }
+    let status = child.wait()?;
+    match (status.success(), failed.len()) {
+        (true, _) => Ok(()),
+        (false, 0) => bail!("`{}` ended with {status}", text(command)),
+        (false, count) => bail!("{count} failed: {}", failed.join(", ")),
+    }
+}
+
+/// The test that failed by a line of cargo's, `test NAME ... FAILED`, or of our scripts, `FAILED NAME  1.5 s` and
+/// `FAILED NAME: why`.
+fn failure(line: &str) -> Option<&str> {
+    if let Some((name, outcome)) = line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... ")) {
+        return outcome.contains("FAILED").then_some(name);
+    }
+    let rest = line.strip_prefix("FAILED ")?;
+    let end = rest.rfind("  ").or_else(|| rest.find(": ")).unwrap_or(rest.len());
+    Some(&rest[..end])
+}
+
 /// Runs the command quietly and returns what it printed.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start `{}`", text(command)))?;
@@ -105,4 +142,35 @@ pub fn entries(dir: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     paths.sort();
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_named() {
+        for (line, name) in [
+            ("test terminal::ctrl_c ... FAILED", Some("terminal::ctrl_c")),
+            ("test terminal::ctrl_c ... \x1b[31mFAILED\x1b[m", Some("terminal::ctrl_c")),
+            ("test terminal::ctrl_c ... ok", None),
+            ("test result: FAILED. 1 passed; 1 failed", None),
+            ("FAILED a lost device: the answer goes on  22.3 s", Some("a lost device: the answer goes on")),
+            ("FAILED matvec.wgsl: 3:4 unexpected token", Some("matvec.wgsl")),
+            ("ok     it is not FAILED  0.1 s", None),
+        ] {
+            assert_eq!(failure(line), name, "{line}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_that_fails_names_what_failed() {
+        let script = |text: &str| test(Command::new("sh").args(["-c", text]));
+        assert!(script("echo 'FAILED of no account'").is_ok());
+        let error = script("echo 'test a ... ok'; echo 'test b ... FAILED'; exit 101").expect_err("it fails");
+        assert_eq!(error.to_string(), "1 failed: b");
+        let error = script("exit 3").expect_err("it fails");
+        assert!(error.to_string().contains("ended with exit status: 3"), "{error}");
+    }
 }

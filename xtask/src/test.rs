@@ -1,4 +1,4 @@
-//! The tests: cargo's, the Tint check, and kernels in a browser.
+//! The tests: cargo's, the Tint check, and those in browsers.
 
 use std::{env, fs, path::PathBuf};
 
@@ -13,9 +13,8 @@ use crate::{
 
 /// Runs all tests, or with arguments only cargo test. True when the library was built for the web.
 pub fn all(steps: &mut Steps, consent: Consent, args: &[String]) -> bool {
-    if !steps.step("setup", || vulkan::setup(consent).map(Outcome::Passed)) {
-        return false;
-    }
+    // Without a driver most tests fail, and say so; those on the CPU and in Chromium have results all the same.
+    steps.step("setup", || vulkan::setup(consent).map(Outcome::Passed));
     if args.is_empty() {
         // Written again by the tests; a shader of an earlier day must not be checked.
         let _ = fs::remove_dir_all(shaders());
@@ -30,10 +29,7 @@ pub fn all(steps: &mut Steps, consent: Consent, args: &[String]) -> bool {
     }
     tint(steps, consent);
     let built = steps.step("web build", || web::build(&web::Options::for_tests(), consent));
-    steps.step("web test", || match built {
-        true => web::tests::run(&web::tests::Options::default(), consent),
-        false => bail!("there is no web build to test"),
-    });
+    web::tests::all(steps, &web::tests::Options::default(), built, consent);
     built
 }
 
@@ -45,6 +41,10 @@ fn shaders() -> PathBuf {
 /// Lavapipe's subgroups have a lane per 32 bits of its vectors, 256 unless `vector_bits` says otherwise.
 fn cargo_test(args: &[String], vector_bits: Option<&str>) -> Result<Outcome> {
     let mut test = shell::cargo(["test", "--workspace"]);
+    if args.is_empty() {
+        // A test that fails must not hide the results of those in other files.
+        test.arg("--no-fail-fast");
+    }
     // Lavapipe compiles a shader at its first dispatch, which takes longer than all the rest of a test.
     let cache = shell::target_dir().join("mesa-shader-cache");
     fs::create_dir_all(&cache).with_context(|| format!("cannot make {}", cache.display()))?;
@@ -79,7 +79,7 @@ fn cargo_test(args: &[String], vector_bits: Option<&str>) -> Result<Outcome> {
             }
         },
     };
-    shell::run(test.args(args))?;
+    shell::test(test.args(args))?;
     Ok(Outcome::Passed(format!("{shared}, {vocabularies}")))
 }
 
@@ -96,7 +96,7 @@ pub fn tint(steps: &mut Steps, consent: Consent) {
             bail!("no shader in target/wgsl: the contract test writes them, so run `cargo xtask test` first");
         }
         let mut node = shell::program("node", &web::node::scripts());
-        shell::run(node.env("LLAMITA_WEB_BUILD", modules).arg("tint.mjs").arg(shaders()))?;
+        shell::test(node.env("LLAMITA_WEB_BUILD", modules).arg("tint.mjs").arg(shaders()))?;
         Ok(Outcome::Passed(format!("{count} shaders")))
     });
 }

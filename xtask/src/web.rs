@@ -1,4 +1,4 @@
-//! The library as WebAssembly, and its tests in a headless browser.
+//! The library as WebAssembly, and its tests in headless browsers.
 
 mod build;
 pub mod compare;

@@ -32,9 +32,10 @@ export class PrivateFolder implements Folder {
   static async root(): Promise<PrivateFolder | undefined> {
     try {
       const folder = new PrivateFolder(await navigator.storage.getDirectory());
-      // Some browsers give a folder that nothing can be written to.
-      await folder.write('llamita-probe', new Uint8Array(1));
-      await folder.remove('llamita-probe');
+      // Some browsers give a folder that nothing can be written to. Two tabs cannot write to one file at the same time.
+      const name = `llamita-probe-${crypto.randomUUID()}`;
+      await folder.write(name, new Uint8Array(1));
+      await folder.remove(name);
       return folder;
     } catch {
       return undefined;

@@ -45,14 +45,16 @@ const LOOK = 500;
 export class Store {
   static #opened: Promise<Store> | undefined;
 
-  private constructor(readonly kind: 'opfs' | 'memory', private readonly models: Folder) {}
+  private constructor(
+    readonly kind: 'opfs' | 'memory', private readonly home: Folder, private readonly models: Folder,
+  ) {}
 
   /** The store of this origin. In memory, for as long as the worker lives, where the browser has no private files. */
   static open(): Promise<Store> {
     return this.#opened ??= (async () => {
       const root = await PrivateFolder.root();
       const home = await (root ?? new MemoryFolder()).folder('llamita');
-      return new Store(root ? 'opfs' : 'memory', await home.folder('models'));
+      return new Store(root ? 'opfs' : 'memory', home, await home.folder('models'));
     })();
   }
 
@@ -288,7 +290,7 @@ export class Store {
   async #checkRoom(name: string, needed: number): Promise<void> {
     const { quota, usage } = await this.estimate();
     const refused = this.kind === 'opfs' && quota > 0 && needed > quota - usage;
-    if (refused || !await this.models.holds(needed)) throw await this.#full(name, needed);
+    if (refused || !await this.home.holds(needed)) throw await this.#full(name, needed);
   }
 
   async #full(name: string, needed: number): Promise<Quota> {
@@ -298,7 +300,7 @@ export class Store {
     // The browser does not say what is free; it only says whether something fits.
     while (most - free > needed / 100) {
       const middle = Math.floor((free + most) / 2);
-      if (await this.models.holds(middle)) free = middle;
+      if (await this.home.holds(middle)) free = middle;
       else most = middle;
     }
     const mb = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;

@@ -1,4 +1,4 @@
-//! Node.js, npm packages and Chromium: what the web build and its tests need beside Rust.
+//! Node.js, npm packages and browsers: what the web build and its tests need beside Rust.
 
 use std::{
     env, fs,
@@ -62,6 +62,20 @@ pub fn chromium(consent: Consent) -> Result<PathBuf> {
     find_chromium().context("chromium is installed, but not in PATH")
 }
 
+/// Firefox, whose WebGPU is another than Chromium's: FIREFOX_BIN, or one that is installed, or Debian's installed now.
+pub fn firefox(consent: Consent) -> Result<PathBuf> {
+    if let Some(given) = env::var_os("FIREFOX_BIN") {
+        return Ok(given.into());
+    }
+    let names = ["firefox", "firefox-esr"];
+    let places = ["/Applications/Firefox.app/Contents/MacOS/firefox", "C:/Program Files/Mozilla Firefox/firefox.exe"];
+    if let Some(found) = find(&names, &places) {
+        return Ok(found);
+    }
+    apt::install(&["firefox-esr"], "no Firefox", consent)?;
+    find(&names, &places).context("firefox-esr is installed, but not in PATH")
+}
+
 fn find_chromium() -> Option<PathBuf> {
     let names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge"];
     let places = [
@@ -70,6 +84,11 @@ fn find_chromium() -> Option<PathBuf> {
         "C:/Program Files/Google/Chrome/Application/chrome.exe",
         "C:/Program Files (x86)/Microsoft/Edge/Application/msedge.exe",
     ];
+    find(&names, &places)
+}
+
+/// The first of the names that PATH has, or else of the places.
+fn find(names: &[&str], places: &[&str]) -> Option<PathBuf> {
     let installed = || places.iter().map(Path::new).find(|path| path.is_file()).map(Path::to_path_buf);
     names.iter().find_map(|name| shell::which(name)).or_else(installed)
 }

@@ -1,6 +1,6 @@
-//! The browser tests: tests/web/*.test.mjs in a headless Chromium, and the engine in Node on Dawn.
+//! The browser tests: tests/web/*.test.mjs in a headless Chromium and Firefox, and the engine in Node on Dawn.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
 
@@ -9,29 +9,35 @@ use crate::{
     apt::Consent,
     shell,
     steps::{Outcome, Steps},
+    vulkan,
 };
 
 /// Which browser tests to run, and where.
 #[derive(Args, Clone, Default)]
 pub struct Options {
-    /// Only the browser tests, on a web build that is brought up to date first
+    /// Only the browser tests, on a web build that is brought up to date first: in Firefox and in Chromium, or with one of
+    /// the other options in Chromium alone
     #[arg(long)]
     web: bool,
-    /// Only the browser tests of files whose name contains this
-    #[arg(long, value_name = "TEXT", requires = "web")]
-    only: Vec<String>,
-    /// Run on the machine's own GPU, where the browser sees one, not on the browser's software GPU
+    /// Run the tests that are for Firefox, on the system's Vulkan driver, and not those in Chromium; with `--cases all`
+    /// every kernel case, which takes ten minutes
     #[arg(long, requires = "web")]
+    firefox: bool,
+    /// Only the tests of files whose name contains this, in Chromium
+    #[arg(long, value_name = "TEXT", requires = "web", conflicts_with = "firefox")]
+    only: Vec<String>,
+    /// Run on the machine's own GPU, where Chromium sees one, not on its software GPU
+    #[arg(long, requires = "web", conflicts_with = "firefox")]
     gpu: bool,
     /// Run the kernel cases in Node instead, on Dawn and a native Vulkan driver, and measure speeds there;
     /// VK_DRIVER_FILES names the driver (Mesa 25 or newer) where it is not the system's, and LD_LIBRARY_PATH the folder of
     /// the libraries that it was built with
-    #[arg(long, requires = "web", conflicts_with_all = ["only", "gpu"])]
+    #[arg(long, requires = "web", conflicts_with_all = ["firefox", "only", "gpu"])]
     node: bool,
     /// Run the kernel cases whose name contains this, or all; by default the first case of each kernel
     #[arg(long, value_name = "TEXT", requires = "web")]
     cases: Option<String>,
-    /// The tier to run kernel cases in, base by default
+    /// The tier to run kernel cases in; by default base, and f16 in Firefox
     #[arg(long, value_name = "NAME", requires = "web")]
     tier: Option<String>,
 }
@@ -41,24 +47,67 @@ impl Options {
     pub fn alone(&self) -> bool {
         self.web
     }
+
+    /// What is said of one browser's tests alone leaves the other out.
+    fn both(&self) -> bool {
+        !self.firefox && !self.gpu && self.only.is_empty() && self.cases.is_none() && self.tier.is_none()
+    }
 }
 
 /// The command `cargo xtask test --web`.
 pub fn command(steps: &mut Steps, options: &Options, consent: Consent) {
-    if steps.step("web build", || super::build(&Build::for_tests(), consent)) {
-        steps.step("web test", || if options.node { in_node(options, consent) } else { run(options, consent) });
+    let built = steps.step("web build", || super::build(&Build::for_tests(), consent));
+    if options.node {
+        steps.step("web test", || if built { in_node(options, consent) } else { bail!(NO_BUILD) });
+    } else {
+        all(steps, options, built, consent);
     }
 }
 
-/// Runs the tests on the web build.
-pub fn run(options: &Options, consent: Consent) -> Result<Outcome> {
-    let tools = node::node_modules(consent).and_then(|dir| Ok((dir, node::chromium(consent)?)));
-    let (dir, browser) = match tools {
+const NO_BUILD: &str = "there is no web build to test";
+
+/// The tests in each browser that is asked for.
+pub fn all(steps: &mut Steps, options: &Options, built: bool, consent: Consent) {
+    for browser in [Browser::Firefox, Browser::Chromium] {
+        if options.both() || options.firefox == (browser == Browser::Firefox) {
+            let work = || if built { run(browser, options, consent) } else { bail!(NO_BUILD) };
+            steps.step(&format!("web test in {browser:?}"), work);
+        }
+    }
+}
+
+/// A browser that the tests drive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Browser {
+    Chromium,
+    Firefox,
+}
+
+/// Runs the tests of one browser on the web build.
+fn run(browser: Browser, options: &Options, consent: Consent) -> Result<Outcome> {
+    let program = || match browser {
+        Browser::Chromium => node::chromium(consent),
+        Browser::Firefox => {
+            vulkan::setup(consent)?;
+            node::firefox(consent)
+        }
+    };
+    let (dir, program) = match node::node_modules(consent).and_then(|dir| Ok((dir, program()?))) {
         Ok(tools) => tools,
         Err(why) => return Ok(Outcome::Skipped(format!("{why:#}"))),
     };
     let mut node = shell::program("node", &node::scripts());
-    node.arg("run.mjs").args(&options.only).env("LLAMITA_WEB_BUILD", dir).env("CHROME_BIN", browser);
+    node.arg("run.mjs").env("LLAMITA_WEB_BUILD", dir);
+    let on = match browser {
+        Browser::Chromium => {
+            node.args(&options.only).env("CHROME_BIN", program);
+            if options.gpu { "on the machine's GPU" } else { "on SwiftShader" }
+        }
+        Browser::Firefox => {
+            node.arg("--firefox").env("FIREFOX_BIN", program);
+            "on the system's Vulkan driver"
+        }
+    };
     for (name, value) in [("LLAMITA_WEB_CASES", &options.cases), ("LLAMITA_WEB_TIER", &options.tier)] {
         if let Some(value) = value {
             node.env(name, value);
@@ -67,8 +116,8 @@ pub fn run(options: &Options, consent: Consent) -> Result<Outcome> {
     if options.gpu {
         node.env("LLAMITA_WEB_GPU", "1");
     }
-    shell::run(&mut node)?;
-    Ok(Outcome::Passed(if options.gpu { "on the machine's GPU" } else { "on SwiftShader" }.into()))
+    shell::test(&mut node)?;
+    Ok(Outcome::Passed(on.into()))
 }
 
 /// Runs kernel cases and speeds of the web build in Node.
@@ -80,6 +129,6 @@ fn in_node(options: &Options, consent: Consent) -> Result<Outcome> {
         asked["cases"] = json!(cases);
     }
     let mut node = shell::program("node", &node::scripts());
-    shell::run(node.arg("node.mjs").arg(asked.to_string()).env("LLAMITA_WEB_BUILD", dir))?;
+    shell::test(node.arg("node.mjs").arg(asked.to_string()).env("LLAMITA_WEB_BUILD", dir))?;
     Ok(Outcome::Passed(format!("in Node, tier {tier}")))
 }

@@ -1,0 +1,190 @@
+// The npm package in a page: what may happen during a load or an answer, which is held meanwhile.
+import assert from 'node:assert/strict';
+import { fileContent, faultServer } from './faults.mjs';
+import { BUNDLED } from './browser.mjs';
+import { packageTest } from './package.mjs';
+
+packageTest('pieces come while the answer is made', async ({ run }) => {
+  const { early, text, stats } = await run(async ({ bundled, hold }) => {
+    const session = await (await bundled()).session();
+    const answer = await hold(9);
+    const reply = session.reply('Once upon a time', { temperature: 0, maxTokens: 30, ignoreEos: true });
+    await answer.held(reply);
+    let early = '';
+    for await (const piece of reply) {
+      early += piece;
+      if (reply.generatedTokens === 9) answer.release();
+    }
+    return { early, text: await reply.text(), stats: await reply.stats };
+  });
+  // It ended, and so the ninth token came when no later one could.
+  assert.equal(early, text);
+  assert.equal(stats.generatedTokens, 30);
+});
+
+packageTest('cancelling ends a prompt and an answer soon, and the session goes on', async ({ run }) => {
+  const { prefill, decode, broken, aborted, after, expected } = await run(async ({ bundled, hold }) => {
+    const model = await bundled();
+    const session = await model.session();
+    const cancelled = async (tokens, prompt, options, cancel) => {
+      const answer = await hold(tokens);
+      const reply = session.reply(prompt, { temperature: 0, maxTokens: 900, ignoreEos: true, ...options });
+      const pieces = [];
+      const read = (async () => {
+        for await (const piece of reply) {
+          pieces.push(piece);
+          if (cancel === undefined && reply.generatedTokens === tokens) break;
+        }
+      })();
+      if (cancel) {
+        await answer.held(reply);
+        cancel(reply);
+      }
+      // It is held still: nothing that the device does is waited for.
+      await read;
+      const stats = await reply.stats;
+      answer.release();
+      await session.reset();
+      return { pieces: pieces.length, stats };
+    };
+    const prefill = await cancelled(0, 'One day a small cat went to the market. '.repeat(60), {}, (reply) => reply.cancel());
+    const decode = await cancelled(5, 'Once', {}, (reply) => reply.cancel());
+    const controller = new AbortController();
+    const aborted = await cancelled(5, 'Once', { signal: controller.signal }, () => controller.abort());
+    const broken = await cancelled(5, 'Once', {});
+    // A fresh session and this one say the same.
+    const ask = (session) => session.reply('Once upon a time', { temperature: 0, maxTokens: 40 }).text();
+    const after = await ask(session);
+    return { prefill, decode, broken, aborted, after, expected: await ask(await model.session()) };
+  });
+  assert.deepEqual([prefill.pieces, prefill.stats.generatedTokens], [0, 0], 'it ended within the prompt');
+  for (const { stats, pieces } of [decode, aborted, broken]) {
+    assert.ok(pieces > 1 && pieces <= 5, `${pieces} pieces`);
+    assert.equal(stats.generatedTokens, 5);
+  }
+  for (const { stats } of [prefill, decode, aborted, broken]) assert.equal(stats.stopReason, 'cancelled');
+  assert.equal(after, expected);
+});
+
+packageTest('a lost device: the answer goes on with the same text', async ({ run }) => {
+  const { expected, drawn, replies, session, lost, info } = await run(async ({ bundled, hold, DeviceLost }) => {
+    const model = await bundled();
+    const ask = (session, temperature) =>
+      session.reply('Once upon a time', { temperature, seed: 11, maxTokens: 48, ignoreEos: true });
+    const expected = await ask(await model.session(), 0).text();
+    const drawn = await ask(await model.session(), 1).text();
+    const lost = [];
+    /** Loses the device after so many tokens, and goes on in one of the two ways. */
+    const interrupted = async (temperature, after, way) => {
+      const session = await model.session();
+      const answer = await hold(after);
+      const reply = ask(session, temperature);
+      model.lost.then((error) => lost.push([error.kind, error instanceof DeviceLost]));
+      let text = '';
+      let errors = 0;
+      const read = async (from) => { for await (const piece of from) text += piece; };
+      const failed = read(reply).then(() => undefined, (error) => error);
+      await answer.held(reply);
+      await model.destroyDevice();
+      answer.release();
+      const error = await failed;
+      if (!(error instanceof DeviceLost) || !reply.suspended) throw error ?? new Error('it missed nothing');
+      errors += 1;
+      const generated = reply.generatedTokens;
+      if (way === 'session') await session.resume();
+      await read(reply.resume());
+      return { text, errors, after, generated, whole: await reply.text(), stats: await reply.stats };
+    };
+    const replies = [
+      await interrupted(0, 7, 'reply'), await interrupted(0, 20, 'session'), await interrupted(1, 12, 'reply'),
+      await interrupted(0, 0, 'reply'),
+    ];
+    // A session that was idle when the device went.
+    const idle = await model.session();
+    const one = await ask(idle, 0).text();
+    await model.destroyDevice();
+    await model.lost;
+    const reply = idle.reply(' and', { temperature: 0, maxTokens: 8 });
+    const refused = await reply.text().then(() => 'said', (error) => error.kind);
+    await idle.resume();
+    const rest = await reply.text();
+    const fresh = await model.session();
+    await ask(fresh, 0).text();
+    const same = await fresh.reply(' and', { temperature: 0, maxTokens: 8 }).text();
+    return { expected, drawn, replies, session: { one, refused, rest, same }, lost, info: model.info };
+  });
+  assert.notEqual(expected, drawn);
+  for (const [i, { text, errors, after, generated, whole, stats }] of replies.entries()) {
+    assert.equal(text, i === 2 ? drawn : expected, `reply ${i}`);
+    assert.deepEqual([errors, generated, whole, stats.stopReason], [1, after, text, 'length'], `reply ${i}`);
+  }
+  assert.deepEqual(lost, replies.map(() => ['DeviceLost', true]));
+  assert.equal(session.one, expected);
+  assert.equal(session.refused, 'DeviceLost');
+  assert.equal(session.rest, session.same);
+  assert.equal(info.tier, 'base');
+});
+
+packageTest('a load can be given up while its file is on the way', async ({ run }) => {
+  const content = await fileContent(BUNDLED);
+  // The last byte never comes.
+  const server = await faultServer({ '/model.gguf': content }, { pauseAt: content.size - 1 });
+  try {
+    const { kind, loaded } = await run(async ({ Model, outcome }, url) => {
+      const controller = new AbortController();
+      let loaded = 0;
+      const onProgress = (step) => {
+        loaded = step.loaded;
+        controller.abort();
+      };
+      const { kind } = await outcome(Model.load(url, { keep: false, signal: controller.signal, onProgress }));
+      return { kind, loaded };
+    }, `${server.origin}/model.gguf`);
+    assert.equal(kind, 'Aborted');
+    assert.ok(loaded < content.size, `${loaded} of ${content.size} bytes`);
+  } finally {
+    await server.close();
+    await content.close();
+  }
+});
+
+packageTest('priming can be cancelled, and a device that is lost meanwhile is told of', async ({ run, allow }) => {
+  allow(/device|lost|destroy/i);
+  const { cancelled, loaded, lost, unprimed, after } = await run(async ({ bundled, device, hold, outcome, spied }) => {
+    const system = { role: 'system', content: 'One day a small cat went to the market. '.repeat(40) };
+    const prime = [system];
+    const controller = new AbortController();
+    await device(); // The worker has started.
+    const load = await hold(0, 'load');
+    let loaded;
+    const onProgress = (step) => { loaded = step.loaded / step.total; };
+    const loading = outcome(bundled({ prime, signal: controller.signal, onProgress }));
+    await load.held();
+    controller.abort();
+    const cancelled = await loading;
+    load.release();
+    // A worker whose device goes with the eighth submit that has something in it: loading alone has none.
+    const place = spied(`const { requestDevice } = GPUAdapter.prototype;
+      const { submit } = GPUQueue.prototype;
+      let device;
+      let count = 0;
+      GPUAdapter.prototype.requestDevice = async function (...args) {
+        return device = await requestDevice.apply(this, args);
+      };
+      GPUQueue.prototype.submit = function (commands) {
+        submit.call(this, commands);
+        if (commands.length > 0 && ++count === 8) device.destroy();
+      };`);
+    const unprimed = await outcome(bundled(place).then(() => 'loaded'));
+    const lost = await outcome(bundled({ ...place, prime }));
+    const session = await (await bundled({ prime })).session();
+    const after = session.state.tokens;
+    return { cancelled, loaded, lost, unprimed, after };
+  });
+  assert.equal(cancelled.kind, 'Aborted');
+  assert.ok(loaded > 0, `${loaded} of the file was loaded`);
+  assert.equal(unprimed.value, 'loaded');
+  assert.equal(lost.kind, 'DeviceLost');
+  assert.ok(lost.ours && lost.message.length > 20);
+  assert.ok(after > 256, `${after} tokens`);
+});
