@@ -123,30 +123,33 @@ impl<'t> Tag<'t> {
 
     /// Where the tokens of expressions are: names that are assigned to, or declared, are none.
     pub fn expressions(&self) -> Vec<Range<usize>> {
+        if self.word() == "macro" { self.defaults() } else { std::iter::once(self.expression()).collect() }
+    }
+
+    fn expression(&self) -> Range<usize> {
         let last = self.tokens.len();
         if !self.statement || last == 0 {
-            return vec![0..last];
+            return 0..last;
         }
         let behind = |word: &str| self.tokens.iter().position(|token| token.depth == 0 && token.text == word);
         match self.word() {
-            "set" => vec![behind("=").map_or(last, |at| at + 1)..last],
+            "set" => behind("=").map_or(last, |at| at + 1)..last,
             "for" => {
                 let recursive = self.tokens.last().is_some_and(|token| token.text == "recursive");
                 let last = last - usize::from(recursive);
-                vec![behind("in").map_or(last, |at| at + 1).min(last)..last]
+                behind("in").map_or(last, |at| at + 1).min(last)..last
             }
             // `call (a, b) f()` declares a and b.
             "call" if self.tokens.get(1).is_some_and(|token| token.kind == Kind::Open) => {
                 let close = |token: &Token| token.kind == Kind::Close && token.depth == 0;
-                vec![self.tokens.iter().position(close).map_or(last, |at| at + 1)..last]
+                self.tokens.iter().position(close).map_or(last, |at| at + 1)..last
             }
-            "macro" => self.defaults(),
             "filter" => {
                 let open = self.tokens.iter().position(|token| token.kind == Kind::Open);
-                vec![open.map_or(last, |at| at + 1)..last.saturating_sub(usize::from(open.is_some()))]
+                open.map_or(last, |at| at + 1)..last.saturating_sub(usize::from(open.is_some()))
             }
-            word if word.starts_with("end") => Vec::new(),
-            _ => vec![1..last],
+            word if word.starts_with("end") => last..last,
+            _ => 1..last,
         }
     }
 

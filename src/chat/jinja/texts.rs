@@ -196,18 +196,8 @@ fn chunks(line: &str, hyphens: bool) -> Vec<&str> {
         let end = rest.find(|letter: char| strings::is_space(letter) != blank).unwrap_or(rest.len());
         let (mut word, behind) = rest.split_at(end);
         rest = behind;
-        while hyphens && !blank {
-            let letters: Vec<(usize, char)> = word.char_indices().collect();
-            let is_letter = |at: usize| letters.get(at).is_some_and(|(_, letter)| letter.is_alphabetic());
-            let cut = (2..letters.len()).find(|at| {
-                letters[*at].1 == '-'
-                    && is_letter(at - 1)
-                    && is_letter(at - 2)
-                    && is_letter(at + 1)
-                    && is_letter(at + 2)
-            });
-            let Some(at) = cut else { break };
-            let (before, behind) = word.split_at(letters[at].0 + 1);
+        while let Some(at) = behind_hyphen(word).filter(|_| hyphens && !blank) {
+            let (before, behind) = word.split_at(at);
             out.push(before);
             word = behind;
         }
@@ -216,6 +206,16 @@ fn chunks(line: &str, hyphens: bool) -> Vec<&str> {
         }
     }
     out
+}
+
+/// Where the first hyphen ends that stands between two letters and two letters.
+fn behind_hyphen(word: &str) -> Option<usize> {
+    let letters: Vec<(usize, char)> = word.char_indices().collect();
+    let is_letter = |at: usize| letters.get(at).is_some_and(|(_, letter)| letter.is_alphabetic());
+    let hyphens = |at: &usize| {
+        letters[*at].1 == '-' && is_letter(at - 1) && is_letter(at - 2) && is_letter(at + 1) && is_letter(at + 2)
+    };
+    (2..letters.len()).find(hyphens).map(|at| letters[at].0 + 1)
 }
 
 /// The same value, with the keys of its dicts in order, as `pprint` writes them.
