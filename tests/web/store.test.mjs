@@ -209,8 +209,8 @@ async function interrupt({ bench, server, url }) {
   await stored(CHUNK, bench);
   Object.assign(server.rules, { status: 500, cutAfter: 1, pauseAt: undefined });
   await failed;
-  const [{ stored, complete }] = await bench(list);
-  assert.deepEqual({ stored, complete }, { stored: CHUNK, complete: false });
+  const [model] = await bench(list);
+  assert.deepEqual([model.stored, model.complete], [CHUNK, false]);
   Object.assign(server.rules, { status: undefined, cutAfter: undefined });
   server.reset();
 }
