@@ -323,7 +323,12 @@ impl<'a> Metadata<'a> {
             Error::Malformed { reason, .. } | Error::Unsupported { reason, .. } => reason.clone(),
             other => other.to_string(),
         };
-        self.warnings.borrow_mut().push(format!("{}: {reason} (ignored)", printable(self.name, MAX_REASON)));
+        self.note(&format!("{reason} (ignored)"));
+    }
+
+    /// Keeps a sentence about the file for whoever loads it.
+    pub(super) fn note(&self, sentence: &str) {
+        self.warnings.borrow_mut().push(format!("{}: {sentence}", printable(self.name, MAX_REASON)));
     }
 
     pub(super) fn warnings(&self) -> Vec<String> {

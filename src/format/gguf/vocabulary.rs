@@ -47,9 +47,11 @@ pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> 
         eos: id("tokenizer.ggml.eos_token_id")?,
         eot: id("tokenizer.ggml.eot_token_id")?,
         eom: id("tokenizer.ggml.eom_token_id")?,
-        // No text needs these, so one that is wrong is as if it were not there.
-        between: ["fim_pad", "fim_rep", "fim_sep"]
-            .map(|name| id(&format!("tokenizer.ggml.{name}_token_id")).ok().flatten()),
+        between: [
+            id("tokenizer.ggml.fim_pad_token_id")?,
+            id("tokenizer.ggml.fim_rep_token_id")?,
+            id("tokenizer.ggml.fim_sep_token_id")?,
+        ],
         unknown: id("tokenizer.ggml.unknown_token_id")?,
     };
     if sentence_piece {
@@ -107,10 +109,10 @@ fn pre_tokenizer(metadata: &Metadata<'_>, tokens: &[String]) -> Result<&'static 
         return Err(error);
     };
     if given.is_none() {
-        log::warn!(
+        metadata.note(&format!(
             "tokenizer.ggml.pre is missing: text is cut into words as by \"{name}\", and ids are wrong where the model \
              learned otherwise (--tokenizer FILE gives another tokenizer)"
-        );
+        ));
     }
     Ok(pre)
 }
