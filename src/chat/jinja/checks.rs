@@ -10,14 +10,15 @@ use super::numbers::{Number, compare};
 use super::text::{is_dict, is_sequence, object_name};
 use super::{strings, wrong};
 
-/// A test of a value.
-type Holds = fn(&Value) -> bool;
-/// A test of how two values are ordered.
-type Order = fn(Ordering) -> bool;
+/// A test of one value, with its name.
+type Simple = (&'static str, fn(&Value) -> bool);
+
+/// A test of an order, with its names.
+type Ordered = (&'static [&'static str], fn(Ordering) -> bool);
 
 /// Gives an environment the tests.
 pub(super) fn add_tests(environment: &mut Environment<'_>) {
-    let simple: [(&str, Holds); 11] = [
+    let simple: [Simple; 11] = [
         ("iterable", is_iterable),
         ("sequence", |value| is_iterable(value) && object_name(value) != "Loop"),
         ("mapping", is_dict),
@@ -40,7 +41,7 @@ pub(super) fn add_tests(environment: &mut Environment<'_>) {
     environment.add_test("even", |value: Value| rest(&value, &Value::from(2)).map(|rest| rest == 0.0));
     environment.add_test("odd", |value: Value| rest(&value, &Value::from(2)).map(|rest| rest == 1.0));
     environment.add_test("divisibleby", |value: Value, by: Value| rest(&value, &by).map(|rest| rest == 0.0));
-    let orders: [(&[&str], Order); 4] = [
+    let orders: [Ordered; 4] = [
         (&["lt", "<", "lessthan"], Ordering::is_lt),
         (&["le", "<="], Ordering::is_le),
         (&["gt", ">", "greaterthan"], Ordering::is_gt),
