@@ -104,10 +104,11 @@ pub enum Error {
     },
     /// A chat template takes longer, or makes more, than a template may for this conversation.
     #[error(
-        "the chat template takes more time or memory than it may, in line {line}, at {excerpt:?}: a shorter conversation \
-         takes less"
+        "the chat template takes more than {limit}, in line {line}, at {excerpt:?}: a shorter conversation takes less"
     )]
     TemplateTooCostly {
+        /// The time, or the steps, which stand for memory too.
+        limit: String,
         /// The line, from 1.
         line: usize,
         /// What stands there.

@@ -303,16 +303,16 @@ fn templates_that_fail_say_where() {
         ("{{ '{a:.65535}'.format(a=1.0) }}", 1, "at most 1000 places"),
         ("{{ '%.65535e' | format(1.0) }}", 1, "at most 1000 places"),
         ("{{ '%%%(a)-70000d' | format({'a': 1}) }}", 1, "at most 1000 places"),
-        ("{{ ('{0}' * 60000).format('x' * 100000) }}", 1, "more time or memory"),
-        ("{{ ('{0:1000}' * 1000000).format(1) }}", 1, "more time or memory"),
-        ("{{ ('{0:f}' * 600000).format(1e308) }}", 1, "more time or memory"),
+        ("{{ ('{0}' * 60000).format('x' * 100000) }}", 1, "takes more than"),
+        ("{{ ('{0:1000}' * 1000000).format(1) }}", 1, "takes more than"),
+        ("{{ ('{0:f}' * 600000).format(1e308) }}", 1, "takes more than"),
         ("{{ ('%1000d' * 1000) % (1,) }}", 1, "fewer values"),
-        ("{{ ('a-' * 1000000) | wordwrap(1) }}", 1, "more time or memory"),
-        ("{{ 'a' | center(100000000000) }}", 1, "more time or memory"),
-        ("{{ 'a'.zfill(100000000000) }}", 1, "more time or memory"),
-        ("{{ '\t'.expandtabs(100000000000) }}", 1, "more time or memory"),
-        ("{{ [1] | batch(100000000000, 0) | list }}", 1, "more time or memory"),
-        ("{{ [1] | slice(100000000000) | list }}", 1, "more time or memory"),
+        ("{{ ('a-' * 1000000) | wordwrap(1) }}", 1, "takes more than"),
+        ("{{ 'a' | center(100000000000) }}", 1, "takes more than"),
+        ("{{ 'a'.zfill(100000000000) }}", 1, "takes more than"),
+        ("{{ '\t'.expandtabs(100000000000) }}", 1, "takes more than"),
+        ("{{ [1] | batch(100000000000, 0) | list }}", 1, "takes more than"),
+        ("{{ [1] | slice(100000000000) | list }}", 1, "takes more than"),
         ("{{ range(10000000000) | list }}", 1, "at most 100000"),
         ("{{ [1] | tojson(indent='x' * 100000) }}", 1, "at most 16"),
         ("{{ {'a': 1}.update({'b': 2}) }}", 1, "no method named update"),
@@ -384,7 +384,7 @@ fn templates_that_double_fail() {
         let lasts = ["{{ ns.a ~ '' }}", "{{ ns.a | tojson }}", "", "{{ ns.a }}", "{{ ns.a | string | length }}"];
         for last in [lasts[i % 5], lasts[(i + 2) % 5]] {
             let (line, reason) = failure(&looped(step, last));
-            let size = reason.contains("more time or memory") || reason.contains("nest deeper");
+            let size = reason.contains("takes more than") || reason.contains("nest deeper");
             assert!(
                 (3..=4).contains(&line) && size || line == 5 && last.is_empty(),
                 "{step} {last}: line {line}, {reason}"

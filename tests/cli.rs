@@ -52,7 +52,26 @@ fn command(arguments: &[&str]) -> Command {
         command.env_remove(name);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    #[cfg(unix)]
+    obey_signals(&mut command);
     command
+}
+
+/// Has the command obey what asks it to end, also where whoever runs the tests ignores that, as a job in the background does.
+#[cfg(unix)]
+fn obey_signals(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    let default = || {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+            // SAFETY: it is one of the calls that are allowed between fork and exec.
+            if unsafe { libc::signal(signal, libc::SIG_DFL) } == libc::SIG_ERR {
+                return Err(std::io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: the closure allocates nothing and takes no lock.
+    unsafe { command.pre_exec(default) };
 }
 
 /// What a run left behind.

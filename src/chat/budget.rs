@@ -51,13 +51,23 @@ pub(super) fn steps(messages: usize, bytes: usize) -> u64 {
     STEPS.saturating_add(given).saturating_add(STEPS_PER_BYTE.saturating_mul(bytes as u64))
 }
 
+/// The bound of the steps, in words.
+pub(super) fn step_limit() -> String {
+    format!("{STEPS} steps, {STEPS_PER_MESSAGE} more per message and {STEPS_PER_BYTE} per byte of text")
+}
+
+/// The bound of the time, in words.
+pub(super) fn time_limit() -> String {
+    format!("{} seconds", TIME.as_secs())
+}
+
 /// When a template has to be done.
 #[derive(Clone, Debug)]
 pub(super) struct Deadline(Arc<(Instant, AtomicU32)>);
 
 /// A template that takes too long.
 #[derive(Debug, thiserror::Error)]
-#[error("it takes longer than {} seconds", TIME.as_secs())]
+#[error("it takes longer than {}", time_limit())]
 pub(super) struct TooSlow;
 
 impl Deadline {

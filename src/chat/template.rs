@@ -195,8 +195,12 @@ impl ChatTemplate {
         let shown = range.and_then(|range| self.source.get(range)).filter(|shown| !shown.is_empty()).unwrap_or(whole);
         let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         let excerpt: String = words.chars().take(EXCERPT).collect();
-        if error.kind() == ErrorKind::OutOfFuel || source::<TooSlow>(error).is_some() {
-            return Error::TemplateTooCostly { line, excerpt };
+        let limit = match source::<TooSlow>(error) {
+            Some(_) => Some(budget::time_limit()),
+            None => (error.kind() == ErrorKind::OutOfFuel).then(budget::step_limit),
+        };
+        if let Some(limit) = limit {
+            return Error::TemplateTooCostly { limit, line, excerpt };
         }
         let reason = match (source::<Raised>(error), error.detail()) {
             (Some(Raised(message)), _) => format!("it says {:?}", message.chars().take(RAISED).collect::<String>()),

@@ -152,7 +152,9 @@ mod tests {
     fn what_costs_the_template_too_much_loses_turns() {
         let costly = |most: usize| {
             move |messages: &[Message]| match messages.len() {
-                count if count > most => Err(Error::TemplateTooCostly { line: 1, excerpt: String::new() }),
+                count if count > most => {
+                    Err(Error::TemplateTooCostly { limit: String::new(), line: 1, excerpt: String::new() })
+                }
                 _ => encode(messages),
             }
         };

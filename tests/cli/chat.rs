@@ -110,7 +110,7 @@ fn the_oldest_messages_go() {
     let input = "Tell me a story about a cat.\n".repeat(6);
     let arguments = chat(&["--context", "160", "--json"]);
     let ran = run_with(&arguments, &input);
-    assert!(ran.err.contains("(the context is full: the "), "{}", ran.err);
+    assert!(ran.err.contains("(the conversation is too long: the "), "{}", ran.err);
     let answers = ran.objects();
     assert_eq!(answers.len(), 6);
     assert!(answers.iter().map(|answer| number(answer, "dropped_messages")).sum::<f64>() > 0.0);
