@@ -157,8 +157,9 @@ export function remember({ id, title }: Choice): void {
 /** The model of the last visit: what it was chosen as, and its title, which it has in the store too. */
 export function lastModel(): { id: string; title: string } | undefined {
   try {
-    return JSON.parse(recall('model') ?? 'null') ?? undefined;
+    const { id, title } = JSON.parse(recall('model') ?? 'null') as Record<string, unknown>;
+    return typeof id === 'string' && typeof title === 'string' ? { id, title } : undefined;
   } catch {
-    return undefined; // Something else was kept under this name.
+    return undefined; // None, or something else was kept under this name.
   }
 }

@@ -99,7 +99,8 @@ export class Side {
     language.watch((name) => (tongue.value = name));
     tongue.addEventListener('change', () => speak(tongue.value as Language));
     const theme = byId<HTMLSelectElement>('theme');
-    theme.value = recall('theme') ?? 'auto';
+    const kept = recall('theme');
+    theme.value = kept === 'light' || kept === 'dark' ? kept : 'auto';
     const apply = (): void => {
       if (theme.value === 'auto') delete document.documentElement.dataset['theme'];
       else document.documentElement.dataset['theme'] = theme.value;

@@ -93,6 +93,7 @@ export const en = {
   'settings.reset': 'Back to the defaults',
   'settings.reload': 'Load again',
   'settings.contextNow': 'The model was loaded with room for {context} tokens.',
+  'settings.range': '{min} to {max}.',
   'settings.temperature': 'Temperature',
   'settings.temperature.what': '0 always takes the likeliest word; higher is more surprising.',
   'settings.maxTokens': 'Longest answer',

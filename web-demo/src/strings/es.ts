@@ -96,6 +96,7 @@ export const es: Record<keyof typeof en, string> = {
   'settings.reset': 'Valores iniciales',
   'settings.reload': 'Cargar otra vez',
   'settings.contextNow': 'El modelo se cargó con sitio para {context} tokens.',
+  'settings.range': 'De {min} a {max}.',
   'settings.temperature': 'Temperatura',
   'settings.temperature.what': '0 toma siempre la palabra más probable; más alta, más sorprendente.',
   'settings.maxTokens': 'Respuesta más larga',
