@@ -71,6 +71,8 @@ export type ToWorker =
 
 /** From the worker. */
 export type FromWorker =
+  /** The first message: its script was found and runs. */
+  | { started: true }
   | { id: number; result: unknown }
   | { id: number; error: WireError }
   | { id: number; event: unknown }
