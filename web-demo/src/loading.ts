@@ -12,22 +12,24 @@ export class ProgressBar {
   readonly #title = h('strong');
   readonly #text = h('span', { class: 'faint' });
   readonly #bar = h('progress', { max: 1 });
+  readonly #stop: HTMLButtonElement;
   readonly element: HTMLElement;
 
   constructor(cancel: () => void) {
-    const stop = h('button', { type: 'button', class: 'quiet', t: 'do.cancel', on: { click: cancel } });
+    this.#stop = h('button', { type: 'button', class: 'quiet', t: 'do.cancel', on: { click: cancel } });
     this.element = h(
       'div',
       { class: 'progress' },
-      h('div', { class: 'progress-head' }, this.#title, stop),
+      h('div', { class: 'progress-head' }, this.#title, this.#stop),
       this.#bar,
       this.#text,
     );
   }
 
-  show({ choice, progress }: Loading): void {
+  show({ choice, progress, returns = false }: Loading): void {
     const stage = progress?.stage ?? 'prepare';
-    const title = t(`load.${stage}` as Key, { title: choice.title });
+    const title = t(returns ? 'load.returns' : (`load.${stage}` as Key), { title: choice.title });
+    this.#stop.hidden = returns;
     this.#title.textContent = title;
     this.#bar.setAttribute('aria-label', title);
     if (!progress?.total) {
@@ -49,14 +51,15 @@ export class ProgressBar {
 export function failure(runtime: Runtime, more: Action[] = []): HTMLElement | undefined {
   const failed = runtime.failed.value;
   if (!failed) return undefined;
-  const { kind, title, what, detail } = tell(failed.error);
+  const { choice, how, error } = failed;
+  const { kind, title, what, detail } = tell(error);
   const resumes = kind === 'Offline' || kind === 'Http';
   return notice(
     'error',
-    `${failed.choice.title}: ${title}`,
+    `${choice.title}: ${title}`,
     [what],
     [
-      { t: resumes ? 'load.resume' : 'error.again', primary: true, click: () => void runtime.load(failed.choice) },
+      { t: resumes ? 'load.resume' : 'error.again', primary: true, click: () => void runtime.load(choice, how) },
       ...more,
     ],
     detail,

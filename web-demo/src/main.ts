@@ -63,7 +63,7 @@ function tellMissing({ why, advice, reason }: Missing): void {
   const box = byId('missing');
   const onCpu = async (): Promise<void> => {
     runtime.device = 'cpu';
-    if (!(await runtime.load(BUNDLED))) return;
+    if (!(await runtime.load(BUNDLED, { unasked: true }))) return;
     stop();
     box.replaceChildren();
     document.body.classList.remove('no-gpu');
@@ -100,7 +100,7 @@ async function firstModel(): Promise<void> {
     if (choice && (await runtime.load(choice))) return;
     if (runtime.loading.value || runtime.loaded.value) return;
   }
-  await runtime.load(BUNDLED);
+  await runtime.load(BUNDLED, { unasked: true });
 }
 
 /** After the first visit the page works without a network. */

@@ -1,5 +1,5 @@
 /** The model picker: what comes with the page, what is stored, what can be fetched, and files of one's own. */
-import { ModelStore, type Progress, type StoredModel } from '../llamita/index.js';
+import { Model, ModelStore, type Progress, type StoredModel } from '../llamita/index.js';
 import { BUNDLED, memoryNeeded, OFFERS, termsOf, type Choice, type Offer, type Terms } from './catalogue.js';
 import { byId, h, type Child } from './dom.js';
 import { download } from './files.js';
@@ -7,7 +7,7 @@ import { bytes, language, t } from './i18n.js';
 import { icon, iconButton } from './icons.js';
 import { ProgressBar } from './loading.js';
 import { toast } from './notice.js';
-import { remember, type Prepare, type Runtime } from './runtime.js';
+import type { Prepare, Runtime } from './runtime.js';
 import { settings } from './settings.js';
 import { tell } from './errors.js';
 
@@ -31,11 +31,10 @@ export class ModelsView {
     this.#acceptDrops();
   }
 
-  /** Loads a model and goes to the conversation, which can begin meanwhile. */
+  /** Loads a model and goes to the conversation, which can go on meanwhile. */
   use(choice: Choice, prepare?: Prepare): void {
-    remember(choice);
     location.hash = '#chat';
-    void this.runtime.load(choice, prepare);
+    void this.runtime.load(choice, { prepare });
   }
 
   /** What is stored, as choices. */
@@ -160,9 +159,18 @@ export class ModelsView {
       source: first,
       terms: termsOf(first.name),
     };
-    const copy: Prepare = async (onProgress, signal) => ({
-      stored: (await this.#import(files, onProgress, signal)).id,
-    });
+    const copy: Prepare = async (onProgress, signal) => {
+      const { id } = await this.#import(files, onProgress, signal);
+      const source = { stored: id };
+      try {
+        await Model.inspect(source, { signal });
+      } catch (error) {
+        // What is no model is not kept.
+        if (!signal.aborted) await this.#store?.delete(id);
+        throw error;
+      }
+      return source;
+    };
     this.use(choice, files.length > 1 ? copy : undefined);
   }
 

@@ -142,8 +142,8 @@ export class SettingsPanel {
 }
 
 /**
- * A field for a number of a range. Whatever is typed is brought into the range at once, and in the field itself when the
- * person has finished; undefined is told for an empty one.
+ * A field for a number of a range. Whatever is typed is brought into the range at once, and in the field itself when
+ * the person has finished; undefined is told for an empty one.
  */
 function numberBox(
   id: string,

@@ -168,6 +168,7 @@ export const en = {
   'load.prepare': 'Preparing {title}',
   'load.download': 'Fetching {title}',
   'load.load': 'Loading {title}',
+  'load.returns': 'Back to {title}',
   'load.bytes': '{loaded} of {total}',
   'load.speed': '{speed}/s',
   'load.left': '{time} left',

@@ -173,6 +173,7 @@ export const es: Record<keyof typeof en, string> = {
   'load.prepare': 'Preparando {title}',
   'load.download': 'Descargando {title}',
   'load.load': 'Cargando {title}',
+  'load.returns': 'De vuelta a {title}',
   'load.bytes': '{loaded} de {total}',
   'load.speed': '{speed}/s',
   'load.left': 'quedan {time}',
