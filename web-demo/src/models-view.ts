@@ -227,8 +227,8 @@ export class ModelsView {
     const token = h('input', { id: 'hf-token', type: 'password', placeholder: 'hf_…', autocomplete: 'off' });
     const get = (): void => {
       const [name, path] = [repo.value.trim(), file.value.trim()];
-      const missing = [repo, file].find((field) => !field.value.trim());
-      if (missing) return missing.focus();
+      if (!/^[\w.-]+\/[\w.-]+$/.test(name)) return wrong(repo, t('models.noRepo'));
+      if (!path) return wrong(file, t('models.noFile'));
       const source = { repo: name, file: path, ...(token.value.trim() ? { token: token.value.trim() } : {}) };
       this.use({ id: `hf:${name}/${path}`, title: path.replace(/\.gguf$/i, ''), source, terms: termsOf(path) });
     };
@@ -252,12 +252,11 @@ export class ModelsView {
       autocomplete: 'off',
     });
     const get = (): void => {
-      let parsed: URL;
-      try {
-        parsed = new URL(url.value.trim());
-      } catch {
-        return url.focus();
-      }
+      const parsed = URL.parse(url.value.trim());
+      if (!parsed || !/^https?:$/.test(parsed.protocol)) return wrong(url, t('models.noAddress'));
+      // The page allows itself nothing else, and neither do browsers on pages over HTTPS.
+      const here = ['localhost', '127.0.0.1'].includes(parsed.hostname) || parsed.host === location.host;
+      if (parsed.protocol === 'http:' && !here) return wrong(url, t('models.notSecure'));
       const name = decodeURIComponent(parsed.pathname.split('/').at(-1) ?? '') || parsed.host;
       this.use({
         id: `url:${parsed.href}`,
@@ -358,6 +357,23 @@ function button(key: Parameters<typeof t>[0], click: () => void, kind: 'primary'
 
 function field(id: string, key: Parameters<typeof t>[0], input: HTMLElement): HTMLElement {
   return h('div', { class: 'field' }, h('label', { for: id, t: key }), input);
+}
+
+/** Says below a field what is wrong with it, until it is changed. */
+function wrong(input: HTMLInputElement, text: string): void {
+  const id = `${input.id}-wrong`;
+  const told = h('p', { class: 'tight', id, role: 'alert' }, icon('alert'), h('span', {}, text));
+  document.getElementById(id)?.remove();
+  input.after(told);
+  input.setAttribute('aria-invalid', 'true');
+  input.setAttribute('aria-describedby', id);
+  const right = (): void => {
+    told.remove();
+    input.removeAttribute('aria-invalid');
+    input.removeAttribute('aria-describedby');
+  };
+  input.addEventListener('input', right, { once: true });
+  input.focus();
 }
 
 /** Terms that go with a model: shown wherever it is offered. */

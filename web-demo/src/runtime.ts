@@ -132,7 +132,9 @@ export class Runtime {
     // Where nothing is in use, what is wrong shows soon enough while it is loaded.
     const replaces = this.loaded.value !== undefined && id !== BUNDLED.id;
     if (own && !replaces) return undefined;
-    const { trainedContext } = await Model.inspect(source, { signal });
+    // How much of a header came is no matter, but what keeps it from coming is.
+    const told = (progress: Progress): void => void (progress.note && onProgress(progress));
+    const { trainedContext } = await Model.inspect(source, { signal, onProgress: told });
     if (replaces && isElsewhere(source)) await (await ModelStore.open()).download(source, { onProgress, signal });
     return own ? undefined : Math.min(context, trainedContext);
   }

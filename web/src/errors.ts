@@ -155,14 +155,18 @@ const ADVICE: Partial<Record<ErrorKind, string>> = {
   OutOfMemory: 'Load a smaller model, or ask for a shorter context.',
   DeviceLost: 'Call resume() to go on where it stopped.',
   BadModel: 'Choose a GGUF file, or download it again.',
-  Unsupported: 'Choose a GGUF file of the Llama architecture.',
+  Unsupported: 'Choose another file.',
   ContextFull: 'Drop the oldest messages, or load the model with a longer context.',
   ChatTemplate: 'Pass a text instead of messages to continue it, or load a model that was tuned for chat.',
   InternalError: 'Please report this, and load the page again.',
 };
 
+/** The engine names what its command line has to offer, which a page has not. */
+const COMMAND_LINE = / \([^()]*(?:--[a-z]|llamita [a-z])[^()]*\)|, or less under --limits/g;
+
 /** An error with the advice of its kind. */
-function advised(kind: ErrorKind, message: string): string {
+function advised(kind: ErrorKind, said: string): string {
+  const message = said.replace(COMMAND_LINE, '');
   const advice = ADVICE[kind];
   if (advice === undefined || message.includes(advice)) return message;
   return `${message}${/[.!?]$/.test(message) ? '' : '.'} ${advice}`;

@@ -76,9 +76,9 @@ export class Model {
    * @throws {LlamitaError} As `load`, without what has to do with the device.
    */
   static async inspect(source: ModelSource, options: InspectOptions = {}): Promise<ModelInfo> {
-    const { context, kv, signal } = options;
+    const { context, kv, signal, onProgress } = options;
     const args = { source: toSpec(source), options: JSON.stringify({ context, kv }) };
-    return connect(options).ask('inspect', args, { signal });
+    return connect(options).ask('inspect', args, { signal, onEvent: onProgress });
   }
 
   /** What is known of it. */
