@@ -316,8 +316,7 @@ export const en = {
     'of its repository.',
   'error.archive': 'This is an archive or a PyTorch file. Choose a file of the model that ends in .gguf.',
   'error.otherFile':
-    'This is another kind of file: it begins with “{what}”, and models begin with “GGUF”. Choose a file that ' +
-    'ends in .gguf.',
+    'This is another kind of file: it begins with “{what}”, and models begin with “GGUF”. Choose a GGUF file.',
   'error.cut': 'The file ends too early: a part of it is missing. Download it again.',
   'error.moved': 'The file was moved or changed since it was chosen. Choose it again.',
   'error.changed': 'The file changed on its server while it was read.',
