@@ -192,7 +192,7 @@ storeTest('no network', async ({ bench, server, url }) => {
 async function interrupt({ bench, server, url }) {
   server.rules.rate = 15e6;
   const failing = bench(loadAll, { url });
-  const failed = assert.rejects(failing, { kind: 'Offline', message: /status 500/ });
+  const failed = assert.rejects(failing, { kind: 'Http', message: /status 500/ });
   while (server.record.bytes < CHUNK + 3_000_000) await new Promise((go) => setTimeout(go, 5));
   Object.assign(server.rules, { status: 500, cutAfter: 1 });
   await failed;
