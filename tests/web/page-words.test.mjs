@@ -55,6 +55,7 @@ browserTest('a file that is no model says what it is and what to do', async ({ p
   unknown.writeUInt32LE(16, unknown.indexOf(type) + type.length + 4 + 16); // IQ2_XXS
   const cases = [
     ['notes', 'These are notes. '.repeat(40), /another kind of file: it begins with “Thes”.*Choose a GGUF file/],
+    ['json', '{"error":"Invalid username or password."}'.repeat(20), /another kind of file: it begins with “\{/],
     ['saved', '<!doctype html><title>Sign in</title>'.repeat(20), /a web page, and no model.*download button/],
     ['pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n'.repeat(4), /pointer to a large file/],
     ['weights', Buffer.concat([Buffer.from('PK\x03\x04'), Buffer.alloc(400)]), /archive or a PyTorch file/],
@@ -89,6 +90,8 @@ browserTest('a server that does not send a model is told of as what it does', as
     says('page', await told(page, 'page'), /a web page, and no model/);
     await get(page, `${closed.origin}/closed.gguf`);
     says('closed', await told(page, 'closed'), /no CORS headers/);
+    await get(page, `${server.origin}/50%.gguf`);
+    says('a percent sign', await told(page, '50%'), /no such file/);
     await get(page, `${server.origin}/none.gguf`);
     says('none', await told(page, 'none'), /no such file/);
     for (const [status, pattern, way] of [[401, /asks who you are.*drop it here/], [403, /does not let this page read/], [410, /no such file/], [500, /fault of its own \(status 500\)/, 'Resume']]) {

@@ -37,8 +37,8 @@ export interface Told {
 const EXACT: [Kind[], RegExp, Key][] = [
   [['BadModel'], /sends a page \(text\/html|begins with "<(?:!|h|H|\?)/, 'error.page'],
   [['BadModel'], /begins with "vers"/, 'error.pointer'],
-  [['BadModel'], /begins with "(PK[^"]*)"/, 'error.archive'],
-  [['BadModel'], /begins with "([^"]*)"/, 'error.otherFile'],
+  [['BadModel'], /begins with "PK/, 'error.archive'],
+  [['BadModel'], /begins with "(.*)" instead of/, 'error.otherFile'],
   [['BadModel'], /file ends at byte|and \d+ are left of/, 'error.cut'],
   [['BadModel'], /moved or changed: choose it again/, 'error.moved'],
   [['BadModel'], /changed on its server/, 'error.changed'],

@@ -257,7 +257,7 @@ export class ModelsView {
       // The page allows itself nothing else, and neither do browsers on pages over HTTPS.
       const here = ['localhost', '127.0.0.1'].includes(parsed.hostname) || parsed.host === location.host;
       if (parsed.protocol === 'http:' && !here) return wrong(url, t('models.notSecure'));
-      const name = decodeURIComponent(parsed.pathname.split('/').at(-1) ?? '') || parsed.host;
+      const name = lastName(parsed);
       this.use({
         id: `url:${parsed.href}`,
         title: name.replace(/\.gguf$/i, ''),
@@ -357,6 +357,16 @@ function button(key: Parameters<typeof t>[0], click: () => void, kind: 'primary'
 
 function field(id: string, key: Parameters<typeof t>[0], input: HTMLElement): HTMLElement {
   return h('div', { class: 'field' }, h('label', { for: id, t: key }), input);
+}
+
+/** The name of the file that an address leads to. */
+function lastName({ pathname, host }: URL): string {
+  const last = pathname.split('/').at(-1) ?? '';
+  try {
+    return decodeURIComponent(last) || host;
+  } catch {
+    return last; // It has a percent sign that escapes nothing.
+  }
 }
 
 /** Says below a field what is wrong with it, until it is changed. */

@@ -274,7 +274,17 @@ function versionOf(response: Response): Version {
 
 /** The last part of an address. */
 function nameOf({ url, name }: Request): string {
-  return name ?? (decodeURIComponent(new URL(url).pathname.split('/').pop() ?? '') || hostOf(url));
+  return name ?? (lastName(url) || hostOf(url));
+}
+
+/** The last part of an address's path, as it is read. */
+export function lastName(url: string): string {
+  const last = new URL(url).pathname.split('/').pop() ?? '';
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    return last; // It has a percent sign that escapes nothing.
+  }
 }
 
 export const hostOf = (url: string) => new URL(url).host;

@@ -6,7 +6,7 @@ import { Store, type StoreContext, type Target } from '../store/store.js';
 import type { Progress, StoredModel } from '../types.js';
 import { blobSource } from './blob.js';
 import { DirectSource } from './direct.js';
-import { HttpFile } from './http.js';
+import { HttpFile, lastName } from './http.js';
 import { hubRequest, hubUrl } from './hub.js';
 import { RETRY, type Retry } from './origin.js';
 import { join, partNames, partUrls } from './parts.js';
@@ -88,7 +88,7 @@ export function targetOf(spec: RemoteSpec, retry: Retry): Target {
   const address = 'url' in first ? withoutFragment(first.url) : hubUrl(first);
   return {
     identity: address,
-    name: decodeURIComponent(new URL(address).pathname.split('/').pop() ?? ''),
+    name: lastName(address),
     parts: each.map((part) => ({ from: provenance(part), open: (signal) => openOrigin(part, retry, signal) })),
   };
 }
