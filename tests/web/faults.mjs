@@ -71,7 +71,7 @@ export async function faultServer(files, rules = {}) {
 
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, 'http://localhost');
-    const path = decodeURIComponent(url.pathname);
+    const path = decodeURI(url.pathname.replace(/%(?![\da-f]{2})/gi, '%25'));
     const cors = rules.cors === false ? {} : {
       'access-control-allow-origin': '*',
       ...(rules.expose === false ? {} : { 'access-control-expose-headers': EXPOSED }),

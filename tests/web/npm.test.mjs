@@ -1,7 +1,7 @@
 // What `npm pack` packs: the files, what they refer to, their types, and that a browser runs them as they are.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
@@ -36,12 +36,23 @@ async function pack(folder, destination) {
   return packed;
 }
 
-/** The files that the package consists of: a module and its types for each source, the engine, and papers. */
+/** The modules that a page imports, with those that they import. */
+function pageModules() {
+  const found = new Set();
+  const follow = (name) => {
+    if (found.has(name)) return;
+    found.add(name);
+    const text = readFileSync(join(ROOT, `web/src/${name}.ts`), 'utf8');
+    for (const [, next] of text.matchAll(/from '\.\/([\w-]+)\.js'/g)) follow(next);
+  };
+  follow('index');
+  return [...found];
+}
+
+/** The files that the package consists of: a page's modules with their types, the worker, the engine, and papers. */
 function wantedFiles() {
-  const sources = readdirSync(join(ROOT, 'web/src'), { recursive: true }).filter((name) => name.endsWith('.ts'));
-  const modules = [...sources.map((name) => name.replaceAll('\\', '/').slice(0, -3)), 'llamita'];
   return [
-    ...modules.flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]),
+    ...pageModules().flatMap((name) => [`dist/${name}.js`, `dist/${name}.d.ts`]), 'dist/worker.js',
     'dist/llamita_bg.wasm', 'package.json', 'README.md', 'LICENSE-MIT', 'LICENSE-APACHE',
   ].sort();
 }
@@ -88,13 +99,13 @@ test('the package has its files and nothing else, and they refer to each other a
     await writeFile(join(spoiled, 'dist/index.test.js'), 'export {};\n');
     await writeFile(join(spoiled, 'dist/index.js.map'), '{}\n');
     await writeFile(join(spoiled, 'dist/keep.js'), "import '../../outside.js';\n//# sourceMappingURL=keep.js.map\n");
-    await writeFile(join(spoiled, 'dist/rate.js'), "import 'left-pad';\n");
+    await writeFile(join(spoiled, 'dist/errors.js'), "import 'left-pad';\n");
     await rm(join(spoiled, 'dist/llamita_bg.wasm'));
     const told = (await faults(spoiled)).join('\n');
     for (const fault of [
       'dist/index.test.js is too much', 'dist/index.js.map is too much', 'dist/llamita_bg.wasm is missing',
       'dist/keep.js names ../outside.js, which is not packed', 'dist/keep.js names a source map',
-      'dist/rate.js imports left-pad', 'package.json names dist/llamita_bg.wasm, which is not packed',
+      'dist/errors.js imports left-pad', 'package.json names dist/llamita_bg.wasm, which is not packed',
     ]) assert.ok(told.includes(fault), `${fault}:\n${told}`);
   } finally {
     await rm(spoiled, { recursive: true });

@@ -64,7 +64,7 @@ browserTest('a server that refuses is told of with what to do, and the model in 
     const told = page.locator('#load-bar [role="alert"]');
     await get(page, `${server.origin}/gated.gguf`);
     await told.waitFor();
-    assert.match(await told.innerText(), /Accept the licence .* token with read access/);
+    assert.match(await told.innerText(), /does not let this page read the file/);
     rules.status = undefined;
     await get(page, `${server.origin}/missing.gguf`);
     await until('the file is missing', async () => /There is no such file/.test(await told.innerText()));

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
+import { BUILD } from './packages.mjs';
 
 const TYPES = {
   '.css': 'text/css', '.html': 'text/html; charset=utf-8', '.ico': 'image/x-icon', '.js': 'text/javascript',
@@ -15,11 +16,15 @@ export const BLANK = '/blank.html';
 const BLANK_PAGE = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>blank</title>`;
 
+/** The modules that the package's worker is made of, for tests of what is inside it. */
+const INSIDE = { '/modules/': join(BUILD, 'modules') };
+
 /**
  * Serves folders, each under a prefix: `{ '/': site, '/pkg/': pkg }`; the longest prefix that fits is taken.
  * Only this machine reaches it. `port` 0 takes a free one; give the port of a closed server to bring it back.
  */
-export async function serve(folders, { port = 0 } = {}) {
+export async function serve(given, { port = 0 } = {}) {
+  const folders = { ...INSIDE, ...given };
   const prefixes = Object.keys(folders).sort((a, b) => b.length - a.length);
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, 'http://localhost').pathname));

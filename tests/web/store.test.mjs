@@ -205,7 +205,7 @@ const waits = (bytes, bench) => until(`another tab has ${bytes} bytes`, async ()
 async function interrupt({ bench, server, url }) {
   server.rules.pauseAt = CHUNK + 3_000_000;
   const failing = bench(loadAll, { url });
-  const failed = assert.rejects(failing, { kind: 'Offline', message: /status 500/ });
+  const failed = assert.rejects(failing, { kind: 'Http', message: /status 500/ });
   await stored(CHUNK, bench);
   Object.assign(server.rules, { status: 500, cutAfter: 1, pauseAt: undefined });
   await failed;

@@ -1,12 +1,12 @@
-// Runs functions in a module worker of a page, beside the package's own modules: what is inside the package is tested
-// where it runs, without the page's half.
+// Runs functions in a module worker of a page, beside the modules that the package's worker is made of: what is inside
+// is tested where it runs, without the page's half.
 import { BLANK } from './server.mjs';
 
 const WORKER = `
-  import { openSource } from '/llamita/sources/open.js';
-  import { Store } from '/llamita/store/store.js';
-  import { Sha256, sha256 } from '/llamita/store/sha256.js';
-  import { toWire } from '/llamita/errors.js';
+  import { openSource } from '/modules/sources/open.js';
+  import { Store } from '/modules/store/store.js';
+  import { Sha256, sha256 } from '/modules/store/sha256.js';
+  import { toWire } from '/modules/errors.js';
 
   const RETRY = { attempts: 4, pause: 20, stall: 60_000 };
   const held = {}; // What one call leaves for a later one.

@@ -6,7 +6,7 @@ import { tell } from './errors.js';
 import { number, seconds, short, t, language } from './i18n.js';
 import { iconButton, llama } from './icons.js';
 import { copied, MarkdownView } from './markdown-view.js';
-import { notice } from './notice.js';
+import { notice, type Action } from './notice.js';
 import type { Runtime } from './runtime.js';
 
 /** A message on the page. */
@@ -241,16 +241,9 @@ export class ChatLog {
     if (this.runtime.failed.value && !this.runtime.loaded.value) return [];
     const failed = this.chat.failed.value;
     if (failed && failed.conversation === this.conversations.current.value) {
-      const { title, what, detail } = tell(failed.error);
-      return [
-        notice(
-          'error',
-          title,
-          [what],
-          [{ t: 'error.again', primary: true, click: () => void this.chat.retry() }],
-          detail,
-        ),
-      ];
+      const { title, what, again, detail } = tell(failed.error);
+      const retry: Action = { t: 'error.again', primary: true, click: () => void this.chat.retry() };
+      return [notice('error', title, [what], again ? [retry] : [], detail)];
     }
     if (this.runtime.lost.value !== undefined && !this.chat.answering.value) {
       const { title, what, detail } = tell(this.runtime.lost.value);

@@ -12,55 +12,51 @@ export class ProgressBar {
   readonly #title = h('strong');
   readonly #text = h('span', { class: 'faint' });
   readonly #bar = h('progress', { max: 1 });
+  readonly #stop: HTMLButtonElement;
   readonly element: HTMLElement;
 
   constructor(cancel: () => void) {
-    const stop = h('button', { type: 'button', class: 'quiet', t: 'do.cancel', on: { click: cancel } });
+    this.#stop = h('button', { type: 'button', class: 'quiet', t: 'do.cancel', on: { click: cancel } });
     this.element = h(
       'div',
       { class: 'progress' },
-      h('div', { class: 'progress-head' }, this.#title, stop),
+      h('div', { class: 'progress-head' }, this.#title, this.#stop),
       this.#bar,
       this.#text,
     );
   }
 
-  show({ choice, progress }: Loading): void {
+  show({ choice, progress, returns = false }: Loading): void {
     const stage = progress?.stage ?? 'prepare';
-    const title = t(`load.${stage}` as Key, { title: choice.title });
+    const title = t(returns ? 'load.returns' : (`load.${stage}` as Key), { title: choice.title });
+    this.#stop.hidden = returns;
     this.#title.textContent = title;
     this.#bar.setAttribute('aria-label', title);
-    if (!progress?.total) {
-      this.#bar.removeAttribute('value');
-      this.#text.textContent = '';
-      return;
-    }
-    const { loaded, total, bytesPerSecond, secondsLeft } = progress;
-    this.#bar.value = loaded / total;
-    const parts = [t('load.bytes', { loaded: bytes(loaded), total: bytes(total) })];
+    const { loaded = 0, total = 0, bytesPerSecond = 0, secondsLeft, note } = progress ?? {};
+    const parts: string[] = [];
+    if (total > 0) {
+      this.#bar.value = loaded / total;
+      parts.push(t('load.bytes', { loaded: bytes(loaded), total: bytes(total) }));
+    } else this.#bar.removeAttribute('value');
     if (bytesPerSecond > 0) parts.push(t('load.speed', { speed: bytes(bytesPerSecond) }));
     if (stage === 'download' && secondsLeft !== undefined) parts.push(t('load.left', { time: seconds(secondsLeft) }));
-    if (progress.note) parts.push(t(`load.${progress.note}`));
+    if (note) parts.push(t(`load.${note}`));
     this.#text.textContent = parts.join(' · ');
   }
 }
 
-/** The notice for a model that could not be loaded; a download goes on where it stopped. */
+/** The notice for a model that could not be loaded. Another attempt is offered where it may help. */
 export function failure(runtime: Runtime, more: Action[] = []): HTMLElement | undefined {
   const failed = runtime.failed.value;
   if (!failed) return undefined;
-  const { kind, title, what, detail } = tell(failed.error);
-  const resumes = kind === 'Offline' || kind === 'Http';
-  return notice(
-    'error',
-    `${failed.choice.title}: ${title}`,
-    [what],
-    [
-      { t: resumes ? 'load.resume' : 'error.again', primary: true, click: () => void runtime.load(failed.choice) },
-      ...more,
-    ],
-    detail,
-  );
+  const { choice, how, error } = failed;
+  const { title, what, again, detail } = tell(error);
+  const retry: Action = {
+    t: again === 'resume' ? 'load.resume' : 'error.again',
+    primary: true,
+    click: () => void runtime.load(choice, how),
+  };
+  return notice('error', `${choice.title}: ${title}`, [what], [...(again ? [retry] : []), ...more], detail);
 }
 
 /** The model's name in the header, and the bar below it while one is on its way. */

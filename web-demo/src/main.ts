@@ -10,6 +10,7 @@ import { DeviceView } from './device-view.js';
 import { byId, keepTranslated } from './dom.js';
 import { doubt, type Verdict } from './doubt.js';
 import { tell } from './errors.js';
+import { keepFocus } from './focus.js';
 import { greeting } from './greeting.js';
 import { language, t } from './i18n.js';
 import { icon } from './icons.js';
@@ -56,6 +57,13 @@ function title(): void {
   document.title = shown === 'chat' ? 'Llamita' : `${t(`nav.${shown}`)} · Llamita`;
 }
 
+/** Where the focus is when nothing else has it: not in a field on a touch screen, whose keyboard would come up. */
+function rest(): HTMLElement {
+  if (shown !== 'chat') return byId(`view-${shown}`).querySelector<HTMLElement>('h1') ?? byId('content');
+  const field = byId<HTMLTextAreaElement>('prompt');
+  return matchMedia('(pointer: fine)').matches && !field.disabled ? field : byId('scroll');
+}
+
 /** Says that no GPU can be used here, and what to do. The tiny model can run on the CPU. */
 function tellMissing({ why, advice, reason }: Missing): void {
   composer.enable(false);
@@ -63,7 +71,7 @@ function tellMissing({ why, advice, reason }: Missing): void {
   const box = byId('missing');
   const onCpu = async (): Promise<void> => {
     runtime.device = 'cpu';
-    if (!(await runtime.load(BUNDLED))) return;
+    if (!(await runtime.load(BUNDLED, { unasked: true }))) return;
     stop();
     box.replaceChildren();
     document.body.classList.remove('no-gpu');
@@ -100,7 +108,7 @@ async function firstModel(): Promise<void> {
     if (choice && (await runtime.load(choice))) return;
     if (runtime.loading.value || runtime.loaded.value) return;
   }
-  await runtime.load(BUNDLED);
+  await runtime.load(BUNDLED, { unasked: true });
 }
 
 /** After the first visit the page works without a network. */
@@ -146,6 +154,7 @@ async function start(): Promise<void> {
   addEventListener('hashchange', () => route(true));
   route(false);
   fitKeyboard();
+  keepFocus(rest);
   const opened = conversations.open().then(() => {
     if (!conversations.lasting) toast(t('chat.notKept'));
   });

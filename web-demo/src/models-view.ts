@@ -1,5 +1,5 @@
 /** The model picker: what comes with the page, what is stored, what can be fetched, and files of one's own. */
-import { ModelStore, type Progress, type StoredModel } from '../llamita/index.js';
+import { Model, ModelStore, type Progress, type StoredModel } from '../llamita/index.js';
 import { BUNDLED, memoryNeeded, OFFERS, termsOf, type Choice, type Offer, type Terms } from './catalogue.js';
 import { byId, h, type Child } from './dom.js';
 import { download } from './files.js';
@@ -7,7 +7,7 @@ import { bytes, language, t } from './i18n.js';
 import { icon, iconButton } from './icons.js';
 import { ProgressBar } from './loading.js';
 import { toast } from './notice.js';
-import { remember, type Prepare, type Runtime } from './runtime.js';
+import type { Prepare, Runtime } from './runtime.js';
 import { settings } from './settings.js';
 import { tell } from './errors.js';
 
@@ -31,11 +31,10 @@ export class ModelsView {
     this.#acceptDrops();
   }
 
-  /** Loads a model and goes to the conversation, which can begin meanwhile. */
+  /** Loads a model and goes to the conversation, which can go on meanwhile. */
   use(choice: Choice, prepare?: Prepare): void {
-    remember(choice);
     location.hash = '#chat';
-    void this.runtime.load(choice, prepare);
+    void this.runtime.load(choice, { prepare });
   }
 
   /** What is stored, as choices. */
@@ -160,9 +159,18 @@ export class ModelsView {
       source: first,
       terms: termsOf(first.name),
     };
-    const copy: Prepare = async (onProgress, signal) => ({
-      stored: (await this.#import(files, onProgress, signal)).id,
-    });
+    const copy: Prepare = async (onProgress, signal) => {
+      const { id } = await this.#import(files, onProgress, signal);
+      const source = { stored: id };
+      try {
+        await Model.inspect(source, { signal });
+      } catch (error) {
+        // What is no model is not kept.
+        if (!signal.aborted) await this.#store?.delete(id);
+        throw error;
+      }
+      return source;
+    };
     this.use(choice, files.length > 1 ? copy : undefined);
   }
 
@@ -219,8 +227,8 @@ export class ModelsView {
     const token = h('input', { id: 'hf-token', type: 'password', placeholder: 'hf_…', autocomplete: 'off' });
     const get = (): void => {
       const [name, path] = [repo.value.trim(), file.value.trim()];
-      const missing = [repo, file].find((field) => !field.value.trim());
-      if (missing) return missing.focus();
+      if (!/^[\w.-]+\/[\w.-]+$/.test(name)) return wrong(repo, t('models.noRepo'));
+      if (!path) return wrong(file, t('models.noFile'));
       const source = { repo: name, file: path, ...(token.value.trim() ? { token: token.value.trim() } : {}) };
       this.use({ id: `hf:${name}/${path}`, title: path.replace(/\.gguf$/i, ''), source, terms: termsOf(path) });
     };
@@ -244,13 +252,12 @@ export class ModelsView {
       autocomplete: 'off',
     });
     const get = (): void => {
-      let parsed: URL;
-      try {
-        parsed = new URL(url.value.trim());
-      } catch {
-        return url.focus();
-      }
-      const name = decodeURIComponent(parsed.pathname.split('/').at(-1) ?? '') || parsed.host;
+      const parsed = URL.parse(url.value.trim());
+      if (!parsed || !/^https?:$/.test(parsed.protocol)) return wrong(url, t('models.noAddress'));
+      // The page allows itself nothing else, and neither do browsers on pages over HTTPS.
+      const here = ['localhost', '127.0.0.1'].includes(parsed.hostname) || parsed.host === location.host;
+      if (parsed.protocol === 'http:' && !here) return wrong(url, t('models.notSecure'));
+      const name = lastName(parsed);
       this.use({
         id: `url:${parsed.href}`,
         title: name.replace(/\.gguf$/i, ''),
@@ -350,6 +357,33 @@ function button(key: Parameters<typeof t>[0], click: () => void, kind: 'primary'
 
 function field(id: string, key: Parameters<typeof t>[0], input: HTMLElement): HTMLElement {
   return h('div', { class: 'field' }, h('label', { for: id, t: key }), input);
+}
+
+/** The name of the file that an address leads to. */
+function lastName({ pathname, host }: URL): string {
+  const last = pathname.split('/').at(-1) ?? '';
+  try {
+    return decodeURIComponent(last) || host;
+  } catch {
+    return last; // It has a percent sign that escapes nothing.
+  }
+}
+
+/** Says below a field what is wrong with it, until it is changed. */
+function wrong(input: HTMLInputElement, text: string): void {
+  const id = `${input.id}-wrong`;
+  const told = h('p', { class: 'tight', id, role: 'alert' }, icon('alert'), h('span', {}, text));
+  document.getElementById(id)?.remove();
+  input.after(told);
+  input.setAttribute('aria-invalid', 'true');
+  input.setAttribute('aria-describedby', id);
+  const right = (): void => {
+    told.remove();
+    input.removeAttribute('aria-invalid');
+    input.removeAttribute('aria-describedby');
+  };
+  input.addEventListener('input', right, { once: true });
+  input.focus();
 }
 
 /** Terms that go with a model: shown wherever it is offered. */

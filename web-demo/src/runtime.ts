@@ -1,6 +1,7 @@
 /** The model in use: loading, swapping, losing, getting back. One at a time, with a session for all conversations. */
 import {
   Model,
+  ModelStore,
   type Message,
   type ModelInfo,
   type ModelSource,
@@ -27,22 +28,39 @@ export interface Loading {
   choice: Choice;
   progress: Progress | undefined;
   abort: AbortController;
+  /** It was in use before and comes back, since what was to replace it could not be used. That cannot be cancelled. */
+  returns?: boolean;
+}
+
+/** How a model is chosen. */
+export interface How {
+  /** What has to be done before it can be loaded. */
+  prepare?: Prepare | undefined;
+  /** Nobody chose it: the next visit does not begin with it. */
+  unasked?: boolean;
 }
 
 /** What has to be done before a model can be loaded: gives the source. */
 export type Prepare = (onProgress: (progress: Progress) => void, signal: AbortSignal) => Promise<ModelSource>;
 
+/** How a model is brought to the device. */
+interface Wanted {
+  context: number | undefined;
+  onProgress: (progress: Progress) => void;
+  signal: AbortSignal;
+}
+
 /** `?limits=phone` in the address takes no more than every phone has, whatever this device has: for tests. */
 const LIMITS = new URLSearchParams(location.search).get('limits') === 'phone' ? { maskLimits: 'phone' as const } : {};
 
-/** Below this many bytes on the device a model stays usable while the next one loads. */
+/** Below this many bytes on the device a model stays there while the next one is brought beside it. */
 const SMALL = 128e6;
 
 export class Runtime {
   readonly loaded = new Cell<Loaded | undefined>(undefined);
   readonly loading = new Cell<Loading | undefined>(undefined);
   /** Why the last attempt to load failed, and of what. */
-  readonly failed = new Cell<{ choice: Choice; error: unknown } | undefined>(undefined);
+  readonly failed = new Cell<{ choice: Choice; how: How; error: unknown } | undefined>(undefined);
   /** Why the device went, until it is back. */
   readonly lost = new Cell<unknown>(undefined);
   /** What must be over before a model may be taken away: the answer that is being written. */
@@ -50,43 +68,37 @@ export class Runtime {
   /** What to run on; the CPU where there is no GPU and the person asked for it. */
   device: 'gpu' | 'cpu' = 'gpu';
 
-  /** Loads a model and then uses it instead of the present one. False where that failed or was cancelled. */
-  async load(choice: Choice, prepare?: Prepare): Promise<boolean> {
-    this.cancel();
+  /** The load that was begun last. */
+  #latest: AbortController | undefined;
+  /** What was taken off the device to make room, until something is in use again. */
+  #before: Loaded | undefined;
+
+  /**
+   * Loads a model and then uses it instead of the present one, which goes on until the new one is known to be good: its
+   * header was read, and all of it was fetched. False where that failed or was cancelled; then the present one stays.
+   */
+  async load(choice: Choice, how: How = {}): Promise<boolean> {
+    const { prepare, unasked } = how;
+    this.loading.value?.abort.abort();
     const abort = new AbortController();
+    const { signal } = abort;
+    this.#latest = abort;
     this.failed.set(undefined);
     this.loading.set({ choice, progress: undefined, abort });
     const begin = performance.now();
     try {
-      const present = this.loaded.value;
-      if (present && total(present.info) > SMALL) await this.#unload();
-      const onProgress = (progress: Progress): void => {
-        if (this.loading.value?.abort === abort) this.loading.set({ choice, progress, abort });
-      };
-      const { signal } = abort;
+      const onProgress = (progress: Progress): void => this.#tell({ choice, progress, abort });
       const given = choice.id === BUNDLED.id ? await fetched(choice.source as URL, signal) : choice.source;
       const source = prepare ? await prepare(onProgress, signal) : given;
-      const context = await contextFor(source, signal);
-      const system = settings.value.system.trim();
-      const prime: Message[] = system ? [{ role: 'system', content: system }] : [];
-      const model = await Model.load(source, {
-        onProgress,
-        signal,
-        context,
-        prime,
-        device: this.device,
-        ...LIMITS,
-      });
-      await this.busy;
-      await this.#unload();
-      const session = await model.session();
-      const loadMs = performance.now() - begin;
-      this.lost.set(undefined);
-      this.loaded.set({ choice, model, session, info: model.info, loadMs });
-      this.#watch(model);
+      const context = await this.#check(source, choice, onProgress, signal);
+      const present = this.loaded.value;
+      if (present && total(present.info) > SMALL) await this.#makeRoom(present, signal);
+      await this.#use(choice, source, { context, onProgress, signal }, begin);
+      if (!unasked) remember(choice);
       return true;
     } catch (error) {
-      if (!abort.signal.aborted) this.failed.set({ choice, error });
+      if (this.#latest === abort) await this.#bringBack();
+      if (this.#latest === abort && !signal.aborted) this.failed.set({ choice, how, error });
       return false;
     } finally {
       if (this.loading.value?.abort === abort) this.loading.set(undefined);
@@ -95,8 +107,98 @@ export class Runtime {
 
   /** Ends a load; what has been downloaded stays for the next attempt. */
   cancel(): void {
-    this.loading.value?.abort.abort();
+    const loading = this.loading.value;
+    if (!loading || loading.returns) return;
+    loading.abort.abort();
     this.loading.set(undefined);
+  }
+
+  #tell(loading: Loading): void {
+    if (this.loading.value?.abort === loading.abort) this.loading.set(loading);
+  }
+
+  /**
+   * Sees that what is to replace a working model is a model, and has it fetched. Gives the positions to ask for;
+   * undefined leaves it to the package, which takes the model's own up to the default of the settings.
+   */
+  async #check(
+    source: ModelSource,
+    { id }: Choice,
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const { context } = settings.value;
+    const own = context === DEFAULTS.context;
+    // Where nothing is in use, what is wrong shows soon enough while it is loaded.
+    const replaces = this.loaded.value !== undefined && id !== BUNDLED.id;
+    if (own && !replaces) return undefined;
+    // How much of a header came is no matter, but what keeps it from coming is.
+    const told = (progress: Progress): void => void (progress.note && onProgress(progress));
+    const { trainedContext } = await Model.inspect(source, { signal, onProgress: told });
+    if (replaces && isElsewhere(source)) await (await ModelStore.open()).download(source, { onProgress, signal });
+    return own ? undefined : Math.min(context, trainedContext);
+  }
+
+  /** Brings a model to the device, and makes it the one in use. */
+  async #use(
+    choice: Choice,
+    source: ModelSource,
+    { context, onProgress, signal }: Wanted,
+    begin: number,
+  ): Promise<void> {
+    const system = settings.value.system.trim();
+    const prime: Message[] = system ? [{ role: 'system', content: system }] : [];
+    const { device } = this;
+    const model = await Model.load(source, {
+      ...(context === undefined ? {} : { context }),
+      onProgress,
+      signal,
+      prime,
+      device,
+      ...LIMITS,
+    });
+    try {
+      const session = await model.session();
+      await this.#idle();
+      signal.throwIfAborted();
+      await this.#unload();
+      const loadMs = performance.now() - begin;
+      this.#before = undefined;
+      this.lost.set(undefined);
+      this.loaded.set({ choice, model, session, info: model.info, loadMs });
+      this.#watch(model);
+    } catch (error) {
+      await model.dispose().catch(() => {}); // What went wrong before is told.
+      throw error;
+    }
+  }
+
+  /** Takes the present model off the device, to be brought back where the next one cannot be used. */
+  async #makeRoom(present: Loaded, signal: AbortSignal): Promise<void> {
+    await this.#idle();
+    signal.throwIfAborted();
+    this.#before = present;
+    await this.#unload();
+  }
+
+  /** Brings back what was in use, with the context that it had. */
+  async #bringBack(): Promise<void> {
+    const before = this.#before;
+    if (!before || this.loaded.value) return;
+    const { choice, info } = before;
+    const abort = new AbortController();
+    const { signal } = abort;
+    const own = this.#latest;
+    this.loading.set({ choice, progress: undefined, abort, returns: true });
+    const onProgress = (progress: Progress): void => this.#tell({ choice, progress, abort, returns: true });
+    try {
+      const source = choice.id === BUNDLED.id ? await fetched(choice.source as URL, signal) : choice.source;
+      await this.#use(choice, source, { context: info.context, onProgress, signal }, performance.now());
+    } catch {
+      // What went wrong first is told; another choice tries again to bring this one back.
+    } finally {
+      if (this.#latest === own && this.loading.value?.abort === abort) this.loading.set(undefined);
+    }
   }
 
   /** Room for the session again, on a fresh device where the old one was lost. */
@@ -117,10 +219,14 @@ export class Runtime {
     });
   }
 
+  /** Waits for the answer that is being written, and for one that is begun meanwhile. */
+  async #idle(): Promise<void> {
+    for (let busy: Promise<void> | undefined; busy !== this.busy; await busy) busy = this.busy;
+  }
+
   async #unload(): Promise<void> {
     const present = this.loaded.value;
     if (!present) return;
-    await this.busy;
     this.loaded.set(undefined);
     await present.model.dispose();
   }
@@ -131,15 +237,10 @@ export function total({ bytes }: ModelInfo): number {
   return bytes.weights + bytes.kv + bytes.scratch;
 }
 
-/**
- * Positions to ask for: as many as the person chose and the model was trained for; undefined leaves it to the package,
- * which takes the model's own up to the default of the settings.
- */
-async function contextFor(source: ModelSource, signal: AbortSignal): Promise<number | undefined> {
-  const { context } = settings.value;
-  if (context === DEFAULTS.context) return undefined;
-  const { trainedContext } = await Model.inspect(source, { signal });
-  return Math.min(context, trainedContext);
+/** True where a model is fetched from a server before it can be used. */
+function isElsewhere(source: ModelSource): boolean {
+  const named = typeof source === 'object' && ('url' in source || 'repo' in source);
+  return typeof source === 'string' || source instanceof URL || named;
 }
 
 /** The bundled model is a file of the page's own, which the service worker has too: no store, no ranges. */
@@ -150,15 +251,16 @@ async function fetched(url: URL, signal: AbortSignal): Promise<Blob> {
 }
 
 /** Remembers which model to begin with next time. */
-export function remember({ id, title }: Choice): void {
+function remember({ id, title }: Choice): void {
   keep('model', JSON.stringify({ id, title }));
 }
 
 /** The model of the last visit: what it was chosen as, and its title, which it has in the store too. */
 export function lastModel(): { id: string; title: string } | undefined {
   try {
-    return JSON.parse(recall('model') ?? 'null') ?? undefined;
+    const { id, title } = JSON.parse(recall('model') ?? 'null') as Record<string, unknown>;
+    return typeof id === 'string' && typeof title === 'string' ? { id, title } : undefined;
   } catch {
-    return undefined; // Something else was kept under this name.
+    return undefined; // None, or something else was kept under this name.
   }
 }

@@ -3,7 +3,7 @@ import { h } from './dom.js';
 import { language, number, t, type Key } from './i18n.js';
 import { iconButton } from './icons.js';
 import type { Runtime } from './runtime.js';
-import { change, DEFAULTS, RANGES, settings, temperatureOf } from './settings.js';
+import { change, DEFAULTS, fit, RANGES, SEED, settings, temperatureOf, type Range } from './settings.js';
 
 type Name = keyof typeof RANGES;
 /** Those that most people never touch stand below a fold. */
@@ -67,21 +67,17 @@ export class SettingsPanel {
   }
 
   #slider(name: Name): HTMLElement {
-    const { min, max, step } = RANGES[name];
+    const limits: Range = RANGES[name];
+    const { min, max, step } = limits;
     const id = `setting-${name}`;
     const explained = `${id}-what`;
     const value = this.#value(name);
     const digits = step < 1 ? 2 : 0;
-    const box = h('input', {
-      type: 'number',
-      min,
-      max,
-      step: step < 1 ? step : 1,
-      id,
-      inputmode: 'decimal',
-      'aria-describedby': explained,
+    const show = (): void => void (range.value = String(from(this.#value(name))));
+    const box = numberBox(id, limits, () => String(this.#value(name)), (given) => {
+      change({ [name]: given ?? DEFAULTS[name] });
+      show();
     });
-    box.value = String(value);
     // The context spans three powers of two and more: its slider goes by powers.
     const power = name === 'context' || name === 'maxTokens';
     const to = (x: number): number => (power ? Math.round(2 ** x / step) * step : x);
@@ -95,23 +91,18 @@ export class SettingsPanel {
       tabindex: -1,
     });
     range.value = String(from(value));
-    const set = (given: number, other: HTMLInputElement, shown: number): void => {
-      if (!(given >= min && given <= max)) return;
-      change({ [name]: given });
-      other.value = String(shown);
-    };
     range.addEventListener('input', () => {
-      const given = Number(to(Number(range.value)).toFixed(digits));
-      set(given, box, given);
+      const given = fit(Number(to(Number(range.value)).toFixed(digits)), limits);
+      change({ [name]: given });
+      box.value = String(given);
     });
-    box.addEventListener('input', () => set(Number(box.value), range, from(Number(box.value))));
-    box.addEventListener('blur', () => (box.value = String(this.#value(name))));
+    const bounds = t('settings.range', { min: number(min, 2), max: number(max, 2) });
     return h(
       'div',
       { class: 'field' },
       h('div', { class: 'field-head' }, h('label', { for: id, id: `${id}-name`, t: `settings.${name}` as Key }), box),
       range,
-      h('p', { class: 'faint', id: explained, t: `settings.${name}.what` as Key }),
+      h('p', { class: 'faint', id: explained }, `${t(`settings.${name}.what` as Key)} ${bounds}`),
     );
   }
 
@@ -120,20 +111,9 @@ export class SettingsPanel {
   }
 
   #seed(): HTMLElement {
-    const box = h('input', {
-      type: 'number',
-      id: 'setting-seed',
-      min: 0,
-      step: 1,
-      inputmode: 'numeric',
-      hint: 'settings.seedHint',
-      'aria-describedby': 'setting-seed-what',
-    });
-    box.value = settings.value.seed === undefined ? '' : String(settings.value.seed);
-    box.addEventListener('input', () => {
-      const seed = box.value === '' ? undefined : Number(box.value);
-      if (seed === undefined || (Number.isSafeInteger(seed) && seed >= 0)) change({ seed });
-    });
+    const shown = (): string => String(settings.value.seed ?? '');
+    const box = numberBox('setting-seed', SEED, shown, (seed) => change({ seed }));
+    box.placeholder = t('settings.seedHint');
     return h(
       'div',
       { class: 'field' },
@@ -159,4 +139,37 @@ export class SettingsPanel {
       reload,
     );
   }
+}
+
+/**
+ * A field for a number of a range. Whatever is typed is brought into the range at once, and in the field itself when
+ * the person has finished; undefined is told for an empty one.
+ */
+function numberBox(
+  id: string,
+  limits: Range,
+  value: () => string,
+  set: (given: number | undefined) => void,
+): HTMLInputElement {
+  const { min, max, step, whole } = limits;
+  const box = h('input', {
+    type: 'number',
+    min,
+    max,
+    step: whole ? 1 : step,
+    id,
+    inputmode: whole ? 'numeric' : 'decimal',
+    'aria-describedby': `${id}-what`,
+  });
+  box.value = value();
+  box.addEventListener('input', () => {
+    if (box.value !== '') set(fit(Number(box.value), limits));
+    else if (!box.validity.badInput) set(undefined);
+  });
+  box.addEventListener('blur', () => {
+    // First nothing: what is no number would stay beside the same value.
+    box.value = '';
+    box.value = value();
+  });
+  return box;
 }

@@ -21,18 +21,35 @@ export interface Settings {
   context: number;
 }
 
+/** What a number may be. */
+export interface Range {
+  min: number;
+  max: number;
+  /** Between two positions of its slider. */
+  step: number;
+  /** Only whole numbers. */
+  whole?: boolean;
+}
+
 /** The numbers a person can change, and between what. */
 export const RANGES = {
   temperature: { min: 0, max: 2, step: 0.05 },
   topP: { min: 0.05, max: 1, step: 0.05 },
-  topK: { min: 0, max: 200, step: 1 },
+  topK: { min: 0, max: 200, step: 1, whole: true },
   minP: { min: 0, max: 0.5, step: 0.01 },
   repetitionPenalty: { min: 1, max: 2, step: 0.05 },
   presencePenalty: { min: -2, max: 2, step: 0.1 },
   frequencyPenalty: { min: -2, max: 2, step: 0.1 },
-  maxTokens: { min: 16, max: 8192, step: 16 },
-  context: { min: 256, max: 131072, step: 256 },
-} as const;
+  maxTokens: { min: 16, max: 8192, step: 16, whole: true },
+  context: { min: 256, max: 131072, step: 256, whole: true },
+} satisfies Record<string, Range>;
+
+export const SEED: Range = { min: 0, max: Number.MAX_SAFE_INTEGER, step: 1, whole: true };
+
+/** The nearest number that a range has. */
+export function fit(value: number, { min, max, whole }: Range): number {
+  return Math.min(Math.max(whole ? Math.round(value) : value, min), max);
+}
 
 export const DEFAULTS: Settings = {
   system: '',
@@ -48,25 +65,38 @@ export const DEFAULTS: Settings = {
   context: 4096,
 };
 
-/** Settings from what was kept: anything odd in it is left at its default. */
+/** Settings from what was kept: numbers out of their range are brought into it, anything odd is left at its default. */
 export function read(text: string | undefined): Settings {
   const settings = { ...DEFAULTS };
-  let kept: Record<string, unknown> = {};
-  try {
-    kept = JSON.parse(text ?? '{}') as Record<string, unknown>;
-  } catch {
-    return settings;
-  }
-  for (const [name, { min, max }] of Object.entries(RANGES)) {
+  const kept = parsed(text);
+  for (const [name, range] of Object.entries(RANGES)) {
     const value = kept[name];
-    if (typeof value === 'number' && value >= min && value <= max) settings[name as keyof typeof RANGES] = value;
+    if (typeof value === 'number') settings[name as keyof typeof RANGES] = fit(value, range);
   }
   if (typeof kept['system'] === 'string') settings.system = kept['system'];
-  if (Number.isSafeInteger(kept['seed'])) settings.seed = kept['seed'] as number;
+  if (typeof kept['seed'] === 'number') settings.seed = fit(kept['seed'], SEED);
   return settings;
 }
 
-export const settings = new Cell<Settings>(read(recall('settings')));
+/** The fields of a kept object; none where something else was kept. */
+function parsed(text: string | undefined): Record<string, unknown> {
+  try {
+    const kept: unknown = JSON.parse(text ?? '{}');
+    return typeof kept === 'object' && kept !== null ? (kept as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+function start(): Settings {
+  const text = recall('settings');
+  const settings = read(text);
+  // What was healed stays so.
+  if (text !== undefined) keep('settings', JSON.stringify(settings));
+  return settings;
+}
+
+export const settings = new Cell<Settings>(start());
 
 /** Changes some settings and keeps all. */
 export function change(some: Partial<Settings>): void {

@@ -99,7 +99,8 @@ export class Side {
     language.watch((name) => (tongue.value = name));
     tongue.addEventListener('change', () => speak(tongue.value as Language));
     const theme = byId<HTMLSelectElement>('theme');
-    theme.value = recall('theme') ?? 'auto';
+    const kept = recall('theme');
+    theme.value = kept === 'light' || kept === 'dark' ? kept : 'auto';
     const apply = (): void => {
       if (theme.value === 'auto') delete document.documentElement.dataset['theme'];
       else document.documentElement.dataset['theme'] = theme.value;
@@ -131,6 +132,7 @@ export class Side {
       {
         type: 'button',
         class: 'conversation',
+        'data-id': id,
         'aria-current': current && 'true',
         title: `${title} · ${when(updated)}`,
         on: { click: open },
@@ -157,19 +159,24 @@ export class Side {
     const field = h('input', { type: 'text', label: 'nav.rename', maxlength: 120 });
     field.value = conversation.title;
     let over = false;
-    const end = (save: boolean): void => {
+    const end = (save: boolean, byKey = false): void => {
       if (over) return;
       over = true;
       if (save && field.value.trim()) conversation.title = field.value.trim();
       field.replaceWith(...kept);
       void this.conversations.save(conversation, false);
+      // The list may have been made anew with another title.
+      if (byKey) byId('conversations').querySelector<HTMLElement>(`[data-id="${conversation.id}"]`)?.focus();
     };
     const kept = [...item.childNodes];
     item.replaceChildren(field);
     field.addEventListener('blur', () => end(true));
     field.addEventListener('keydown', (event) => {
       event.stopPropagation();
-      if (event.key === 'Enter' || event.key === 'Escape') end(event.key === 'Enter');
+      if (event.key !== 'Enter' && event.key !== 'Escape') return;
+      // Else the same key would press the row that gets the focus.
+      event.preventDefault();
+      end(event.key === 'Enter', true);
     });
     field.focus();
     field.select();

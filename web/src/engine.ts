@@ -4,10 +4,20 @@ import { Model } from './model.js';
 import type { Session } from './session.js';
 import type { LoadOptions, Message, ModelSource, ReplyOptions, Stats, StopReason } from './types.js';
 
-/** A message, as OpenAI has it: text, or parts that are text. */
+/** A part of a message, as OpenAI has it. Models here read text: parts of another type are refused. */
+export interface ChatPart {
+  type: string;
+  /** Of a part of type `text`. */
+  text?: string;
+  /** Of a part of type `refusal`. */
+  refusal?: string;
+}
+
+/** A message, as OpenAI has it. Those of tools, and answers that call one, are refused. */
 export interface ChatMessage {
-  role: 'system' | 'developer' | 'user' | 'assistant';
-  content: string | { type: 'text'; text: string }[];
+  role: 'system' | 'developer' | 'user' | 'assistant' | 'tool' | 'function';
+  /** Text, or parts that are text. An answer may have none. */
+  content?: string | ChatPart[] | null;
   name?: string;
 }
 
@@ -96,6 +106,7 @@ const REFUSED: Record<string, string> = {
 
 /** Refuses what a request asks for and would not get. */
 function check(request: ChatRequest): void {
+  if (typeof request !== 'object' || request === null) throw new InvalidSetting('Give a request: { messages }.');
   for (const [name, value] of Object.entries(request)) {
     if (KNOWN.has(name) || value === undefined || value === null || value === false) continue;
     const plain = name === 'response_format' && (value as { type?: unknown }).type === 'text';
@@ -108,15 +119,28 @@ function check(request: ChatRequest): void {
   }
 }
 
-function toMessage({ role, content }: ChatMessage): Message {
-  if (typeof content !== 'string' && !Array.isArray(content)) {
+function toMessage(message: ChatMessage): Message {
+  const { role, content, ...rest } = message ?? {};
+  const calls = ['tool_calls', 'function_call', 'tool_call_id'].some((name) => filled(rest, name));
+  if (calls || role === 'tool' || role === 'function') {
+    throw new Unsupported('Leave out messages of tools and answers that call one: calling functions is not supported.');
+  }
+  const empty = role === 'assistant' && (content === undefined || content === null);
+  if (typeof content !== 'string' && !Array.isArray(content) && !empty) {
     throw new InvalidSetting('Give each message a content: a string, or parts of type text.');
   }
-  const parts = typeof content === 'string' ? [content] : content.map((part) => {
-    if (part.type === 'text') return part.text;
-    throw new Unsupported(`Leave out parts of type ${String(part.type)}: models here read text.`);
-  });
+  const parts = Array.isArray(content) ? content.map((part) => {
+    const text = part?.type === 'text' ? part.text : part?.type === 'refusal' ? part.refusal : undefined;
+    if (typeof text === 'string') return text;
+    throw new Unsupported(`Leave out parts of type ${String(part?.type)}: models here read text.`);
+  }) : [content ?? ''];
   return { role: role === 'developer' ? 'system' : role, content: parts.join('') };
+}
+
+/** Whether a message has something under this name that is not empty. */
+function filled(message: object, name: string): boolean {
+  const value: unknown = Reflect.get(message, name);
+  return value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0);
 }
 
 /** Settings, without those that are not given. */

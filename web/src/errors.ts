@@ -5,23 +5,20 @@ export type ErrorKind =
   | 'NoWebGpu' | 'OutOfMemory' | 'DeviceLost' | 'BadModel' | 'Unsupported' | 'Quota' | 'Aborted' | 'Offline' | 'Http'
   | 'NoRange' | 'Cors' | 'Busy' | 'ContextFull' | 'InvalidSetting' | 'ChatTemplate' | 'InternalError';
 
-/** What all errors of this package have in common. */
+/** What all errors of this package have in common. Their `name` is their kind, whatever a minifier calls the class. */
 export abstract class LlamitaError extends Error {
   abstract readonly kind: ErrorKind;
-
-  constructor(message: string) {
-    super(message);
-    this.name = new.target.name;
-  }
 }
 
 /** There is no WebGPU here, or no adapter that fits. */
 export class NoWebGpu extends LlamitaError {
+  static { this.prototype.name = 'NoWebGpu'; }
   readonly kind = 'NoWebGpu';
 }
 
 /** More memory would be needed than there is. */
 export class OutOfMemory extends LlamitaError {
+  static { this.prototype.name = 'OutOfMemory'; }
   readonly kind = 'OutOfMemory';
   /** Bytes on the device in all. */
   readonly needed: number;
@@ -37,21 +34,25 @@ export class OutOfMemory extends LlamitaError {
 
 /** The device went away. Weights and caches are lost; the conversation is not. */
 export class DeviceLost extends LlamitaError {
+  static { this.prototype.name = 'DeviceLost'; }
   readonly kind = 'DeviceLost';
 }
 
 /** The bytes are no model, or a damaged one. */
 export class BadModel extends LlamitaError {
+  static { this.prototype.name = 'BadModel'; }
   readonly kind = 'BadModel';
 }
 
 /** It is valid, and asks for something that is not done here. */
 export class Unsupported extends LlamitaError {
+  static { this.prototype.name = 'Unsupported'; }
   readonly kind = 'Unsupported';
 }
 
 /** The browser has no room left to store a model. */
 export class Quota extends LlamitaError {
+  static { this.prototype.name = 'Quota'; }
   readonly kind = 'Quota';
   /** Bytes that the model takes. */
   readonly needed: number;
@@ -67,16 +68,19 @@ export class Quota extends LlamitaError {
 
 /** It was given up by the caller. */
 export class Aborted extends LlamitaError {
+  static { this.prototype.name = 'Aborted'; }
   readonly kind = 'Aborted';
 }
 
 /** There is no network, or it was cut. */
 export class Offline extends LlamitaError {
+  static { this.prototype.name = 'Offline'; }
   readonly kind = 'Offline';
 }
 
 /** A server answered with an error. */
 export class Http extends LlamitaError {
+  static { this.prototype.name = 'Http'; }
   readonly kind = 'Http';
   /** Its status, such as 403. */
   readonly status: number;
@@ -89,21 +93,25 @@ export class Http extends LlamitaError {
 
 /** A server gives whole files only. */
 export class NoRange extends LlamitaError {
+  static { this.prototype.name = 'NoRange'; }
   readonly kind = 'NoRange';
 }
 
 /** A server does not let this page read its files. */
 export class Cors extends LlamitaError {
+  static { this.prototype.name = 'Cors'; }
   readonly kind = 'Cors';
 }
 
 /** A stored model is in use, here or in another tab. */
 export class Busy extends LlamitaError {
+  static { this.prototype.name = 'Busy'; }
   readonly kind = 'Busy';
 }
 
 /** The prompt leaves no room for an answer. */
 export class ContextFull extends LlamitaError {
+  static { this.prototype.name = 'ContextFull'; }
   readonly kind = 'ContextFull';
   /** Tokens of the prompt. */
   readonly prompt: number;
@@ -119,16 +127,19 @@ export class ContextFull extends LlamitaError {
 
 /** A setting is outside its range, or unknown. */
 export class InvalidSetting extends LlamitaError {
+  static { this.prototype.name = 'InvalidSetting'; }
   readonly kind = 'InvalidSetting';
 }
 
 /** The model has no chat template, or it fails, or it refuses the conversation. */
 export class ChatTemplate extends LlamitaError {
+  static { this.prototype.name = 'ChatTemplate'; }
   readonly kind = 'ChatTemplate';
 }
 
 /** A bug of this package. */
 export class InternalError extends LlamitaError {
+  static { this.prototype.name = 'InternalError'; }
   readonly kind = 'InternalError';
 }
 
@@ -144,14 +155,18 @@ const ADVICE: Partial<Record<ErrorKind, string>> = {
   OutOfMemory: 'Load a smaller model, or ask for a shorter context.',
   DeviceLost: 'Call resume() to go on where it stopped.',
   BadModel: 'Choose a GGUF file, or download it again.',
-  Unsupported: 'Choose a GGUF file of the Llama architecture.',
+  Unsupported: 'Choose another file.',
   ContextFull: 'Drop the oldest messages, or load the model with a longer context.',
   ChatTemplate: 'Pass a text instead of messages to continue it, or load a model that was tuned for chat.',
   InternalError: 'Please report this, and load the page again.',
 };
 
+/** The engine names what its command line has to offer, which a page has not. */
+const COMMAND_LINE = / \([^()]*(?:--[a-z]|llamita [a-z])[^()]*\)|, or less under --limits/g;
+
 /** An error with the advice of its kind. */
-function advised(kind: ErrorKind, message: string): string {
+function advised(kind: ErrorKind, said: string): string {
+  const message = said.replace(COMMAND_LINE, '');
   const advice = ADVICE[kind];
   if (advice === undefined || message.includes(advice)) return message;
   return `${message}${/[.!?]$/.test(message) ? '' : '.'} ${advice}`;

@@ -87,8 +87,8 @@ export const handlers: Handlers = {
 
   device: () => deviceInfo(),
 
-  async inspect({ source: spec, options }, { signal, cancel }) {
-    const source = await openSource(spec, { signal, onProgress: () => {}, keep: false });
+  async inspect({ source: spec, options }, { signal, cancel, event }) {
+    const source = await openSource(spec, { signal, onProgress: event, keep: false });
     try {
       return JSON.parse(await inspect(source, options, cancel));
     } finally {

@@ -4,12 +4,12 @@ import type { Model } from './model.js';
 import type { DeviceInfo, KernelReport } from './types.js';
 
 /** The adapter that this browser shows. */
-export function device(place?: Place): Promise<DeviceInfo> {
+export async function device(place?: Place): Promise<DeviceInfo> {
   return connect(place).ask('device', {});
 }
 
 /** The names of all kernel cases of a tier. */
-export function kernelCases(tier: 'base' | 'f16' = 'base', place?: Place): Promise<string[]> {
+export async function kernelCases(tier: 'base' | 'f16' = 'base', place?: Place): Promise<string[]> {
   return connect(place).ask('kernelCases', { tier });
 }
 
@@ -18,7 +18,7 @@ export function kernelCases(tier: 'base' | 'f16' = 'base', place?: Place): Promi
  *
  * @throws {LlamitaError} `NoWebGpu`, `DeviceLost`, and `InvalidSetting` where there is no such case.
  */
-export function runKernelCase(name: string, tier: 'base' | 'f16' = 'base', place?: Place): Promise<KernelReport> {
+export async function runKernelCase(name: string, tier: 'base' | 'f16' = 'base', place?: Place): Promise<KernelReport> {
   return connect(place).ask('runKernelCase', { name, tier });
 }
 

@@ -1,5 +1,6 @@
 /** The models that are kept on this device, as a page sees them. */
 import { connect, type Connection, type Place } from './connection.js';
+import { InvalidSetting } from './errors.js';
 import { askToKeep } from './keep.js';
 import { toSpec } from './model.js';
 import type { ModelSource, StorageEstimate, StoredModel, StoreOptions } from './types.js';
@@ -36,7 +37,7 @@ export class ModelStore {
    *
    * @throws {LlamitaError} `Quota`, `Aborted`, `Offline`, `Http`, `Cors`, `NoRange`, `BadModel`.
    */
-  download(source: ModelSource, { onProgress, signal }: StoreOptions = {}): Promise<StoredModel> {
+  async download(source: ModelSource, { onProgress, signal }: StoreOptions = {}): Promise<StoredModel> {
     askToKeep();
     return this.#connection.ask('storeDownload', { source: toSpec(source) }, { signal, onEvent: onProgress });
   }
@@ -46,9 +47,11 @@ export class ModelStore {
    *
    * @throws {LlamitaError} `Quota`, `Aborted`, `BadModel`.
    */
-  import(files: Blob | Blob[], { onProgress, signal }: StoreOptions = {}): Promise<StoredModel> {
+  async import(files: Blob | Blob[], { onProgress, signal }: StoreOptions = {}): Promise<StoredModel> {
+    const all = [files].flat();
+    if (!all.every((file) => file instanceof Blob)) throw new InvalidSetting('Give a File or Blob, or a list of them.');
     askToKeep();
-    return this.#connection.ask('storeImport', { files: [files].flat() }, { signal, onEvent: onProgress });
+    return this.#connection.ask('storeImport', { files: all }, { signal, onEvent: onProgress });
   }
 
   /**

@@ -1,6 +1,6 @@
 /** A model on the device, and its sessions. */
-import { connect, type Connection } from './connection.js';
-import { Aborted, DeviceLost } from './errors.js';
+import { absolute, connect, type Connection } from './connection.js';
+import { Aborted, DeviceLost, InvalidSetting } from './errors.js';
 import { askToKeep } from './keep.js';
 import type { Json, SourceSpec } from './protocol.js';
 import { Session } from './session.js';
@@ -8,12 +8,23 @@ import type { Counters, InspectOptions, LoadOptions, ModelInfo, ModelSource } fr
 
 /** A source as it crosses to the worker. Addresses count from the page; bytes become a Blob, which is not copied. */
 export function toSpec(source: ModelSource): SourceSpec {
-  const absolute = (url: string | URL) => new URL(url, globalThis.document?.baseURI ?? globalThis.location.href).href;
-  if (typeof source === 'string' || source instanceof URL) return { url: absolute(source) };
+  const address = (url: unknown) => {
+    if (url instanceof URL || (typeof url === 'string' && url.trim() !== '')) return absolute(url, 'The source');
+    throw new InvalidSetting(`The address of the model is ${JSON.stringify(url)}: give a string or a URL.`);
+  };
+  const text = (value: unknown) => typeof value === 'string' && value !== '';
+  if (typeof source === 'string' || source instanceof URL) return { url: address(source) };
   if (source instanceof Blob) return source;
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return new Blob([source as ArrayBuffer]);
-  if ('url' in source) return { ...source, url: absolute(source.url) };
-  return source;
+  if (typeof source === 'object' && source !== null) {
+    if ('url' in source) return { ...source, url: address(source.url) };
+    if ('repo' in source && text(source.repo) && text(source.file)) return source;
+    if ('stored' in source && text(source.stored)) return source;
+  }
+  const given = typeof source === 'object' && source !== null ? `{ ${Object.keys(source)} }` : String(source);
+  throw new InvalidSetting(
+    `A model is an address, a File or Blob, bytes, { url }, { repo, file } or { stored }, and ${given} was given.`,
+  );
 }
 
 /** The date and time of the clock on the wall, as templates tell it: 2024-07-26T15:30. */
@@ -64,10 +75,10 @@ export class Model {
    *
    * @throws {LlamitaError} As `load`, without what has to do with the device.
    */
-  static inspect(source: ModelSource, options: InspectOptions = {}): Promise<ModelInfo> {
-    const { context, kv, signal } = options;
+  static async inspect(source: ModelSource, options: InspectOptions = {}): Promise<ModelInfo> {
+    const { context, kv, signal, onProgress } = options;
     const args = { source: toSpec(source), options: JSON.stringify({ context, kv }) };
-    return connect(options).ask('inspect', args, { signal });
+    return connect(options).ask('inspect', args, { signal, onEvent: onProgress });
   }
 
   /** What is known of it. */

@@ -27,7 +27,7 @@ export type ReplyEvent =
 /** Every call: what it takes, what it ends with, and what it tells meanwhile. */
 export interface Calls {
   device: { args: Record<string, never>; result: DeviceInfo; event: never };
-  inspect: { args: { source: SourceSpec; options: Json }; result: ModelInfo; event: never };
+  inspect: { args: { source: SourceSpec; options: Json }; result: ModelInfo; event: Progress };
   load: {
     args: { source: SourceSpec; options: Json; keep: boolean; prime: Message[] };
     result: { model: number; info: ModelInfo };
@@ -71,6 +71,8 @@ export type ToWorker =
 
 /** From the worker. */
 export type FromWorker =
+  /** The first message: its script was found and runs. */
+  | { started: true }
   | { id: number; result: unknown }
   | { id: number; error: WireError }
   | { id: number; event: unknown }

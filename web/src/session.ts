@@ -119,11 +119,12 @@ export class Reply implements AsyncIterable<string> {
   ) {
     this.#connection = connection;
     this.#onState = onState;
-    const args = { session, prompt: JSON.stringify(prompt), options: settings(options) };
-    const { id, result } = connection.call('reply', args, {
-      signal: options.signal,
-      onEvent: (event) => this.#receive(event),
-    });
+    const { id, result } = typeof prompt === 'string' || Array.isArray(prompt)
+      ? connection.call('reply', { session, prompt: JSON.stringify(prompt), options: settings(options) }, {
+        signal: options.signal,
+        onEvent: (event) => this.#receive(event),
+      })
+      : { id: 0, result: Promise.reject(new InvalidSetting('Give a text to continue, or a list of messages.')) };
     this.#id = id;
     result.then((stats) => this.#end(stats, undefined), (error: LlamitaError) => this.#end(undefined, error));
   }

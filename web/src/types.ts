@@ -17,14 +17,17 @@ export interface Progress {
   stage: 'download' | 'load' | 'prepare';
   /** Bytes so far. */
   loaded: number;
-  /** Bytes in all. */
+  /** Bytes in all; 0 while that is not known. */
   total: number;
   /** Bytes per second, over the last seconds. */
   bytesPerSecond: number;
   /** Seconds that are left at this speed; unknown at first. */
   secondsLeft: number | undefined;
-  /** `otherTab`: another tab downloads it, and this one waits. `notKept`: this browser stores nothing for later. */
-  note?: 'otherTab' | 'notKept';
+  /**
+   * `otherTab`: another tab downloads it, and this one waits. `notKept`: this browser stores nothing for later.
+   * `stalled`: nothing has come for seconds. `retrying`: the line was cut, or the server is busy, and is asked again.
+   */
+  note?: 'otherTab' | 'notKept' | 'stalled' | 'retrying';
 }
 
 /** How a model is brought to the store. */
@@ -78,6 +81,8 @@ export interface InspectOptions {
    * the CPU. What is only inspected is counted for real GPUs.
    */
   plan?: 'auto' | 'software' | Plan;
+  /** Told how far it has come, ten times a second at most. */
+  onProgress?: (progress: Progress) => void;
   /** Gives it up. */
   signal?: AbortSignal;
   /** Where this package's `worker.js` is, where it is not beside the module. */
@@ -88,8 +93,6 @@ export interface InspectOptions {
 
 /** What `Model.load` takes into account. */
 export interface LoadOptions extends InspectOptions {
-  /** Told how far it has come, ten times a second at most. */
-  onProgress?: (progress: Progress) => void;
   /** What to run on: the GPU, or the CPU, which is slow and needs no WebGPU. */
   device?: 'gpu' | 'cpu';
   /** Shader features to use; by default the best that the device has. */

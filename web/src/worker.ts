@@ -1,5 +1,5 @@
 /** The worker: the engine's module, every model and session, and every source. */
-import { toWire } from './errors.js';
+import { Http, InvalidSetting, Offline, toWire } from './errors.js';
 import start, { Cancel, panic_message, start as begin } from './llamita.js';
 import { handlers, type CallContext } from './host.js';
 import { deferDrawing } from './pipelines.js';
@@ -17,6 +17,8 @@ interface Running {
 
 const running = new Map<number, Running>();
 let ready: Promise<unknown> | undefined;
+/** Whether the engine's module is there. */
+let opened = false;
 let dead = false;
 
 function post(message: FromWorker): void {
@@ -27,7 +29,7 @@ function post(message: FromWorker): void {
 function die(error: unknown): void {
   if (dead) return;
   dead = true;
-  const said = panic_message();
+  const said = opened ? panic_message() : undefined;
   post({ fatal: toWire(said === undefined ? error : new Error(said)) });
 }
 
@@ -45,8 +47,37 @@ function nextTurn(): Promise<void> {
 
 async function open(wasmUrl: string | null): Promise<void> {
   deferDrawing();
-  await start(wasmUrl === null ? undefined : { module_or_path: wasmUrl });
+  const url = wasmUrl ?? new URL('./llamita_bg.wasm', import.meta.url).href;
+  const response = await fetchEngine(url);
+  try {
+    await start({ module_or_path: response });
+  } catch (error) {
+    // Bytes that are no module, a module of another version, and one that has not what the engine has.
+    const { CompileError, LinkError } = WebAssembly;
+    const wrong = error instanceof CompileError || error instanceof LinkError || error instanceof TypeError;
+    throw wrong ? new InvalidSetting(`${url} is not this package's engine: ${error.message}. ${PUT_THERE}`) : error;
+  }
+  opened = true;
   begin(nextTurn);
+}
+
+const PUT_THERE = 'Put llamita_bg.wasm there, or say where it is: wasmUrl.';
+
+/** The engine's module on its way, or why it cannot be had. */
+async function fetchEngine(url: string): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url);
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    throw new Offline(`The engine cannot be fetched from ${url}: ${said}. Check the network. ${PUT_THERE}`);
+  }
+  const { status } = response;
+  if (!response.ok) throw new Http(`The engine is not at ${url} (${status}). ${PUT_THERE}`, { status });
+  // Servers of applications answer every address with their page.
+  const type = response.headers.get('content-type') ?? '';
+  if (/html/.test(type)) throw new InvalidSetting(`At ${url} is a page (${type}), and not the engine. ${PUT_THERE}`);
+  return response;
 }
 
 async function run(id: number, call: CallName, args: never): Promise<void> {
@@ -94,3 +125,5 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
 // What fails inside the engine's own tasks reaches nobody who waits.
 self.addEventListener('error', (event) => die(event.error ?? event.message));
 self.addEventListener('unhandledrejection', (event) => die(event.reason));
+
+post({ started: true });

@@ -93,6 +93,7 @@ export const en = {
   'settings.reset': 'Back to the defaults',
   'settings.reload': 'Load again',
   'settings.contextNow': 'The model was loaded with room for {context} tokens.',
+  'settings.range': '{min} to {max}.',
   'settings.temperature': 'Temperature',
   'settings.temperature.what': '0 always takes the likeliest word; higher is more surprising.',
   'settings.maxTokens': 'Longest answer',
@@ -151,6 +152,12 @@ export const en = {
   'models.url': 'Any address',
   'models.urlWhat': 'A GGUF file on a server that allows other sites to read it',
   'models.urlField': 'Address of the file',
+  'models.noAddress': 'This is no web address: it has to begin with https://.',
+  'models.notSecure':
+    'This page may only fetch over https://, or from this very machine. Download the file with your browser ' +
+    'and drop it here.',
+  'models.noRepo': 'A repository is named owner/name, as at the top of its page.',
+  'models.noFile': 'Enter the name of a file that ends in .gguf. The repository lists them under “Files”.',
   'models.stored': 'Kept in this browser',
   'models.noneStored': 'None yet. What you fetch is kept here until you delete it.',
   'models.partly': '{part} of {total} fetched',
@@ -167,11 +174,14 @@ export const en = {
   'load.prepare': 'Preparing {title}',
   'load.download': 'Fetching {title}',
   'load.load': 'Loading {title}',
+  'load.returns': 'Back to {title}',
   'load.bytes': '{loaded} of {total}',
   'load.speed': '{speed}/s',
   'load.left': '{time} left',
   'load.otherTab': 'another tab fetches it, this one waits',
   'load.notKept': 'this browser cannot keep it',
+  'load.stalled': 'nothing comes at the moment',
+  'load.retrying': 'trouble on the way, asking again',
   'load.resume': 'Resume',
   'load.other': 'Choose a model',
 
@@ -249,9 +259,7 @@ export const en = {
   'support.insecure.title': 'This address is not secure',
   'support.insecure.what':
     'Browsers give WebGPU, storage and offline use only to pages over HTTPS, or from this very machine (localhost).',
-  'support.insecure':
-    'Open the page with https:// in front. To serve it to a phone from your own computer, run: cargo xtask ' +
-    'web --phone',
+  'support.insecure': 'Open the page with https:// in front.',
   'support.absent.title': 'This browser has no WebGPU',
   'support.absent.what':
     'Llamita runs on the GPU through WebGPU, and does not find it here. Your conversations can still be read.',
@@ -301,6 +309,30 @@ export const en = {
   'error.NoWebGpu.title': 'No GPU to run on',
   'error.NoWebGpu.what':
     'The browser offers no WebGPU device now. Reload the page; if that does not help, restart the browser.',
+  'error.page':
+    'What came is a web page, and no model. Open the address in your browser, and copy that of the download button.',
+  'error.pointer':
+    'This is a pointer to a large file (Git LFS), and not the file. Download the file itself, from the page ' +
+    'of its repository.',
+  'error.archive': 'This is an archive or a PyTorch file. Choose a file of the model that ends in .gguf.',
+  'error.otherFile':
+    'This is another kind of file: it begins with “{what}”, and models begin with “GGUF”. Choose a GGUF file.',
+  'error.cut': 'The file ends too early: a part of it is missing. Download it again.',
+  'error.moved': 'The file was moved or changed since it was chosen. Choose it again.',
+  'error.changed': 'The file changed on its server while it was read.',
+  'error.architecture': 'This model is of the kind “{what}”, and only Llamas are computed here. Choose another one.',
+  'error.tokenizer':
+    'This is a Llama whose way of splitting text (“{what}”) is not known here yet. Choose another model.',
+  'error.type':
+    'This model holds weights of the type {what}, which is not computed here. Choose a file of it in Q4_0, ' +
+    'Q4_K_M or Q8_0.',
+  'error.part': 'This is one part of a model that was split. Choose all its parts together.',
+  'error.partial': 'This file holds only a part of a model: no weights, or no tokenizer. Choose another one.',
+  'error.local':
+    'This is an address in a local network, which browsers keep pages from. Download the file with your ' +
+    'browser and drop it here.',
+  'error.gated':
+    'The repository is gated or private. Accept the licence on its page, and enter a token with read access.',
   'error.OutOfMemory.title': 'Not enough GPU memory',
   'error.OutOfMemory.what':
     'This needs {needed}. The device gave {had}. Close other tabs, take a smaller context in the settings, ' +
@@ -310,29 +342,32 @@ export const en = {
     'That happens when the tab was in the background, the driver restarted, or memory ran short. Llamita can ' +
     'open it again and go on.',
   'error.BadModel.title': 'This is not a model that can be read',
-  'error.BadModel.what': 'The file is not GGUF, is damaged, or ends too early. Fetch it again or choose another.',
+  'error.BadModel.what': 'The file is damaged. Fetch it again, or choose another.',
   'error.Unsupported.title': 'Not supported yet',
   'error.Unsupported.what':
-    'The file is fine, but something in it is not known here. Choose a GGUF file of the Llama architecture.',
+    'The file is fine, but something in it is not known here yet; the details say what. Choose another model.',
   'error.Quota.title': 'No room in this browser’s storage',
   'error.Quota.what':
     'The model needs {needed}. Free are {free}. Delete stored models or free space on the disk, then resume.',
   'error.Aborted.title': 'Cancelled',
   'error.Aborted.what': 'What was fetched so far is kept, and the next attempt goes on from there.',
-  'error.Offline.title': 'The connection was lost',
-  'error.Offline.what': 'What was fetched so far is kept. Resume when the network is back.',
+  'error.Offline.title': 'No connection',
+  'error.Offline.what':
+    'The server cannot be reached, or the network was lost. What was fetched so far is kept: resume when it is back.',
   'error.Http.title': 'The server refused',
-  'error.Http.what': 'It answered with status {status}. Try again later, or check the address.',
+  'error.Http.what': 'It answered with status {status}. Check the address.',
   'error.Http401.what':
-    'It asks for an access token. Accept the licence on the repository’s page, and enter a token with read access.',
+    'It asks who you are, which an address alone does not tell. Download the file with your browser and drop it here.',
   'error.Http403.what':
-    'It does not let you read this file. Accept the licence on the repository’s page, and enter a token with ' +
-    'read access.',
+    'It does not let this page read the file: the address may have expired. Download the file with your ' +
+    'browser and drop it here.',
   'error.Http404.what': 'There is no such file. Check repository, file name and address.',
+  'error.Http429.what': 'It was asked too often. What was fetched so far is kept: resume in some minutes.',
+  'error.Http500.what': 'It has a fault of its own (status {status}). What was fetched so far is kept: resume later.',
   'error.NoRange.title': 'This server cannot send parts of a file',
   'error.NoRange.what': 'Without them a download cannot be resumed. Download the file yourself, then drop it here.',
   'error.Cors.title': 'This server does not let other sites read',
-  'error.Cors.what': 'It sends no CORS headers, or cannot be reached. Download the file yourself, then drop it here.',
+  'error.Cors.what': 'It sends no CORS headers. Download the file with your browser and drop it here.',
   'error.Busy.title': 'This model is in use',
   'error.Busy.what': 'It is loaded or being fetched, here or in another tab. Choose another model there first.',
   'error.ContextFull.title': 'This message is longer than the context',

@@ -96,6 +96,7 @@ export const es: Record<keyof typeof en, string> = {
   'settings.reset': 'Valores iniciales',
   'settings.reload': 'Cargar otra vez',
   'settings.contextNow': 'El modelo se cargó con sitio para {context} tokens.',
+  'settings.range': 'De {min} a {max}.',
   'settings.temperature': 'Temperatura',
   'settings.temperature.what': '0 toma siempre la palabra más probable; más alta, más sorprendente.',
   'settings.maxTokens': 'Respuesta más larga',
@@ -156,6 +157,12 @@ export const es: Record<keyof typeof en, string> = {
   'models.url': 'Cualquier dirección',
   'models.urlWhat': 'Un archivo GGUF en un servidor que deje leer a otros sitios',
   'models.urlField': 'Dirección del archivo',
+  'models.noAddress': 'Esto no es una dirección web: tiene que empezar por https://.',
+  'models.notSecure':
+    'Esta página solo puede descargar por https:// o de este mismo equipo. Descarga el archivo con tu ' +
+    'navegador y suéltalo aquí.',
+  'models.noRepo': 'Un repositorio se llama dueño/nombre, como arriba en su página.',
+  'models.noFile': 'Escribe el nombre de un archivo que acabe en .gguf. El repositorio los muestra en «Files».',
   'models.stored': 'Guardados en este navegador',
   'models.noneStored': 'Todavía ninguno. Lo que descargues se guarda aquí hasta que lo borres.',
   'models.partly': '{part} de {total} descargados',
@@ -172,11 +179,14 @@ export const es: Record<keyof typeof en, string> = {
   'load.prepare': 'Preparando {title}',
   'load.download': 'Descargando {title}',
   'load.load': 'Cargando {title}',
+  'load.returns': 'De vuelta a {title}',
   'load.bytes': '{loaded} de {total}',
   'load.speed': '{speed}/s',
   'load.left': 'quedan {time}',
   'load.otherTab': 'otra pestaña lo descarga y esta espera',
   'load.notKept': 'este navegador no puede guardarlo',
+  'load.stalled': 'ahora no llega nada',
+  'load.retrying': 'hay problemas, se pide otra vez',
   'load.resume': 'Reanudar',
   'load.other': 'Elegir un modelo',
 
@@ -257,8 +267,7 @@ export const es: Record<keyof typeof en, string> = {
   'support.insecure.what':
     'Los navegadores dan WebGPU, almacenamiento y uso sin conexión solo a páginas por HTTPS o de esta misma ' +
     'máquina (localhost).',
-  'support.insecure':
-    'Abre la página con https:// delante. Para servirla a un teléfono desde tu ordenador: cargo xtask web --phone',
+  'support.insecure': 'Abre la página con https:// delante.',
   'support.absent.title': 'Este navegador no tiene WebGPU',
   'support.absent.what':
     'Llamita funciona en la GPU a través de WebGPU, y aquí no lo encuentra. Tus conversaciones se pueden ' +
@@ -309,6 +318,30 @@ export const es: Record<keyof typeof en, string> = {
   'error.NoWebGpu.title': 'No hay GPU disponible',
   'error.NoWebGpu.what':
     'El navegador no ofrece ahora ningún dispositivo WebGPU. Recarga la página; si no basta, reinicia el navegador.',
+  'error.page':
+    'Lo que llegó es una página web, no un modelo. Abre la dirección en tu navegador y copia la del botón de ' +
+    'descarga.',
+  'error.pointer':
+    'Es un puntero a un archivo grande (Git LFS), no el archivo. Descarga el archivo mismo desde la página ' +
+    'del repositorio.',
+  'error.archive': 'Es un archivo comprimido o de PyTorch. Elige un archivo del modelo que acabe en .gguf.',
+  'error.otherFile':
+    'Es otra clase de archivo: empieza por «{what}», y los modelos empiezan por «GGUF». Elige un archivo GGUF.',
+  'error.cut': 'El archivo acaba antes de tiempo: le falta una parte. Descárgalo otra vez.',
+  'error.moved': 'El archivo se movió o cambió desde que lo elegiste. Elígelo otra vez.',
+  'error.changed': 'El archivo cambió en el servidor mientras se leía.',
+  'error.architecture': 'Este modelo es de la clase «{what}», y aquí solo se calculan Llamas. Elige otro.',
+  'error.tokenizer': 'Es una Llama cuya forma de dividir el texto («{what}») aún no se conoce aquí. Elige otro modelo.',
+  'error.type':
+    'Este modelo tiene pesos del tipo {what}, que aquí no se calcula. Elige un archivo suyo en Q4_0, Q4_K_M o Q8_0.',
+  'error.part': 'Es una parte de un modelo dividido. Elige todas sus partes juntas.',
+  'error.partial': 'Este archivo tiene solo una parte de un modelo: le faltan los pesos o el tokenizador. Elige otro.',
+  'error.local':
+    'Es una dirección de una red local, de la que los navegadores apartan a las páginas. Descarga el archivo ' +
+    'con tu navegador y suéltalo aquí.',
+  'error.gated':
+    'El repositorio es restringido o privado. Acepta la licencia en su página y escribe un token con permiso ' +
+    'de lectura.',
   'error.OutOfMemory.title': 'No hay bastante memoria de GPU',
   'error.OutOfMemory.what':
     'Hacen falta {needed}. El dispositivo dio {had}. Cierra otras pestañas, reduce el contexto en los ' +
@@ -318,32 +351,32 @@ export const es: Record<keyof typeof en, string> = {
     'Ocurre cuando la pestaña estaba en segundo plano, el controlador se reinició o faltó memoria. Llamita ' +
     'puede abrirla otra vez y seguir.',
   'error.BadModel.title': 'Este modelo no se puede leer',
-  'error.BadModel.what':
-    'El archivo no es GGUF, está dañado o termina antes de tiempo. Descárgalo otra vez o elige otro.',
+  'error.BadModel.what': 'El archivo está dañado. Descárgalo otra vez o elige otro.',
   'error.Unsupported.title': 'Todavía no se admite',
   'error.Unsupported.what':
-    'El archivo está bien, pero algo en él no se conoce aquí. Elige un GGUF de la arquitectura Llama.',
+    'El archivo está bien, pero algo de él aún no se conoce aquí; los detalles dicen qué. Elige otro modelo.',
   'error.Quota.title': 'No hay sitio en este navegador',
   'error.Quota.what':
     'El modelo necesita {needed}. Libres hay {free}. Borra modelos guardados o libera espacio en el disco, y ' +
     'reanuda.',
   'error.Aborted.title': 'Cancelado',
   'error.Aborted.what': 'Lo descargado se conserva, y el próximo intento sigue desde ahí.',
-  'error.Offline.title': 'Se perdió la conexión',
-  'error.Offline.what': 'Lo descargado se conserva. Reanuda cuando vuelva la red.',
+  'error.Offline.title': 'Sin conexión',
+  'error.Offline.what': 'No se llega al servidor o se perdió la red. Lo descargado se conserva: reanuda cuando vuelva.',
   'error.Http.title': 'El servidor se negó',
-  'error.Http.what': 'Respondió con el estado {status}. Prueba más tarde o revisa la dirección.',
+  'error.Http.what': 'Respondió con el estado {status}. Revisa la dirección.',
   'error.Http401.what':
-    'Pide un token de acceso. Acepta la licencia en la página del repositorio y escribe un token con permiso ' +
-    'de lectura.',
+    'Pregunta quién eres, y una dirección sola no lo dice. Descarga el archivo con tu navegador y suéltalo aquí.',
   'error.Http403.what':
-    'No te deja leer este archivo. Acepta la licencia en la página del repositorio y escribe un token con ' +
-    'permiso de lectura.',
+    'No deja que esta página lea el archivo: la dirección puede haber caducado. Descarga el archivo con tu ' +
+    'navegador y suéltalo aquí.',
   'error.Http404.what': 'No existe ese archivo. Revisa el repositorio, el nombre y la dirección.',
+  'error.Http429.what': 'Se le ha preguntado demasiado. Lo descargado se conserva: reanuda en unos minutos.',
+  'error.Http500.what': 'Tiene un fallo propio (estado {status}). Lo descargado se conserva: reanuda más tarde.',
   'error.NoRange.title': 'Este servidor no envía partes de un archivo',
   'error.NoRange.what': 'Sin ellas no se puede reanudar una descarga. Descarga el archivo tú y suéltalo aquí.',
   'error.Cors.title': 'Este servidor no deja leer a otros sitios',
-  'error.Cors.what': 'No envía cabeceras CORS, o no se puede alcanzar. Descarga el archivo tú y suéltalo aquí.',
+  'error.Cors.what': 'No envía cabeceras CORS. Descarga el archivo con tu navegador y suéltalo aquí.',
   'error.Busy.title': 'Este modelo está en uso',
   'error.Busy.what': 'Está cargado o descargándose, aquí o en otra pestaña. Elige antes otro modelo allí.',
   'error.ContextFull.title': 'Este mensaje es más largo que el contexto',

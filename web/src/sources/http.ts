@@ -1,5 +1,5 @@
 /** A file on a server, by ranges where the server gives them, and from the beginning where it does not. */
-import { Cors, Http, NoRange } from '../errors.js';
+import { BadModel, Cors, Http, NoRange } from '../errors.js';
 import type { Version } from '../store/journal.js';
 import { Changed, Interrupted, retrying, type Origin, type Retry } from './origin.js';
 
@@ -17,6 +17,8 @@ export interface Request {
 
 /** Bytes of a request: browsers take in whatever a server sends, and keep in memory what is not read yet. */
 const WINDOW = 16 << 20;
+/** Milliseconds without a byte after which that is told. */
+const PATIENCE = 5000;
 /** Answers that may be others in a moment. */
 const PASSING = [408, 425, 429, 500, 502, 503, 504];
 
@@ -25,7 +27,7 @@ export class HttpFile implements Origin {
   readonly sha256: string | undefined;
 
   private constructor(
-    private readonly request: Request, private readonly stall: number,
+    private readonly request: Request, private readonly retry: Retry,
     readonly size: number, readonly version: Version, readonly ranges: boolean,
   ) {
     this.name = nameOf(request);
@@ -35,9 +37,11 @@ export class HttpFile implements Origin {
   /** Asks the server what it has. One byte is fetched. */
   static async open(request: Request, retry: Retry, signal: AbortSignal): Promise<HttpFile> {
     return retrying(nameOf(request), retry, signal, async () => {
-      const answer = await ask(request, 'bytes=0-0', signal, retry.stall);
+      const answer = await ask(request, 'bytes=0-0', signal, retry);
       try {
         const { response } = answer;
+        const type = response.headers.get('content-type') ?? '';
+        if (/^text\/html/i.test(type)) throw aPage(request);
         const ranges = response.status === 206;
         const size = ranges ? await totalOf(response, request, signal) : lengthOf(response);
         if (size === undefined) {
@@ -46,7 +50,7 @@ export class HttpFile implements Origin {
             + 'Host it where answers have a Content-Length, or download it and open the file.',
           );
         }
-        return new HttpFile(request, retry.stall, size, versionOf(response), ranges);
+        return new HttpFile(request, retry, size, versionOf(response), ranges);
       } finally {
         answer.end();
       }
@@ -66,7 +70,7 @@ export class HttpFile implements Origin {
 
   /** The bytes that one request brings. */
   async* #answer(begin: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
-    const answer = await ask(this.request, `bytes=${begin}-${end < this.size ? end - 1 : ''}`, signal, this.stall);
+    const answer = await ask(this.request, `bytes=${begin}-${end < this.size ? end - 1 : ''}`, signal, this.retry);
     try {
       let at = this.#check(answer.response, begin);
       for (;;) {
@@ -125,8 +129,9 @@ interface Answer {
 }
 
 /** Sends one request. Only an answer with a body of the file comes back; everything else is an error. */
-async function ask(request: Request, range: string, signal: AbortSignal, stall: number): Promise<Answer> {
+async function ask(request: Request, range: string, signal: AbortSignal, retry: Retry): Promise<Answer> {
   const { url, headers } = request;
+  const { stall, told } = retry;
   const line = new AbortController();
   const stop = () => line.abort();
   signal.addEventListener('abort', stop, { once: true });
@@ -140,14 +145,19 @@ async function ask(request: Request, range: string, signal: AbortSignal, stall: 
       silent = true;
       line.abort();
     }, stall);
+    const patience = setTimeout(() => told?.('stalled'), Math.min(PATIENCE, stall / 2));
     try {
-      return await wait;
+      const come = await wait;
+      told?.(undefined);
+      return come;
     } catch (error) {
       if (signal.aborted) throw error;
       const said = error instanceof Error ? error.message : String(error);
-      throw new Interrupted(silent ? `nothing came from ${hostOf(url)} for ${stall / 1000} s` : said);
+      const where = isLocal(url) ? ` (${hostOf(url)} is an address in a local network)` : '';
+      throw new Interrupted(silent ? `nothing came from ${hostOf(url)} for ${stall / 1000} s` : said + where);
     } finally {
       clearTimeout(timer);
+      clearTimeout(patience);
     }
   };
   try {
@@ -187,7 +197,7 @@ function refusal(request: Request, response: Response): Error {
   if (status === 416) return new Changed(nameOf(request));
   if (PASSING.includes(status)) {
     const after = Number(response.headers.get('retry-after') ?? 0) * 1000;
-    return new Interrupted(`${host} answers with status ${status}`, Number.isFinite(after) ? after : 0);
+    return new Interrupted(`${host} answers with status ${status}`, Number.isFinite(after) ? after : 0, status);
   }
   const usual: Record<number, string> = {
     401: `${host} wants to know who asks (401). Give a token or headers that it accepts.`,
@@ -199,7 +209,28 @@ function refusal(request: Request, response: Response): Error {
   return new Http(request.explain?.(status) ?? usual[status] ?? other, { status });
 }
 
+/** Servers show a page about a file under an address that is like the file's own. */
+function aPage(request: Request): BadModel {
+  return new BadModel(
+    `${hostOf(request.url)} sends a page (text/html) for ${nameOf(request)}, and no model. Give the address of the `
+    + 'file itself, which its download button has.',
+  );
+}
+
+/** Whether an address is one of a home or an office, which browsers keep pages from. */
+function isLocal(url: string): boolean {
+  const { hostname } = new URL(url);
+  if (/^(10\.|192\.168\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|\[f[cde])/.test(hostname)) return true;
+  return /\.(local|lan|home|internal)$|^(?!localhost$)[\w-]+$/.test(hostname);
+}
+
 function corsError(request: Request): Cors {
+  if (isLocal(request.url)) {
+    return new Cors(
+      `${hostOf(request.url)} is an address in a local network, which this page may not read from. Download `
+      + `${nameOf(request)} and open the file.`,
+    );
+  }
   return new Cors(
     `${hostOf(request.url)} does not let other sites read ${nameOf(request)} (CORS). Download it and open the file, `
     + 'or host it where answers have Access-Control-Allow-Origin.',
@@ -243,7 +274,17 @@ function versionOf(response: Response): Version {
 
 /** The last part of an address. */
 function nameOf({ url, name }: Request): string {
-  return name ?? (decodeURIComponent(new URL(url).pathname.split('/').pop() ?? '') || hostOf(url));
+  return name ?? (lastName(url) || hostOf(url));
+}
+
+/** The last part of an address's path, as it is read. */
+export function lastName(url: string): string {
+  const last = new URL(url).pathname.split('/').pop() ?? '';
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    return last; // It has a percent sign that escapes nothing.
+  }
 }
 
 export const hostOf = (url: string) => new URL(url).host;

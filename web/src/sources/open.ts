@@ -6,7 +6,7 @@ import { Store, type StoreContext, type Target } from '../store/store.js';
 import type { Progress, StoredModel } from '../types.js';
 import { blobSource } from './blob.js';
 import { DirectSource } from './direct.js';
-import { HttpFile } from './http.js';
+import { HttpFile, lastName } from './http.js';
 import { hubRequest, hubUrl } from './hub.js';
 import { RETRY, type Retry } from './origin.js';
 import { join, partNames, partUrls } from './parts.js';
@@ -23,9 +23,10 @@ export interface OpenContext {
 }
 
 /** Opens a source. */
-export async function openSource(spec: SourceSpec, context: OpenContext): Promise<ByteSource> {
+export async function openSource(spec: SourceSpec, given: OpenContext): Promise<ByteSource> {
   if (spec instanceof Blob) return blobSource(spec);
-  const { retry = RETRY } = context;
+  const context = { ...given, ...attentive(given) };
+  const { retry } = context;
   const store = await Store.open();
   const storing = storeContext(store, spec, context);
   if ('stored' in spec) return store.openStored(spec.stored, storing);
@@ -36,12 +37,29 @@ export async function openSource(spec: SourceSpec, context: OpenContext): Promis
 
 /** Stores all of a model without opening it. */
 export async function downloadTo(
-  store: Store, spec: SourceSpec, context: Omit<OpenContext, 'keep'>,
+  store: Store, spec: SourceSpec, given: Omit<OpenContext, 'keep'>,
 ): Promise<StoredModel> {
+  const context = { ...given, ...attentive(given) };
   const storing = storeContext(store, spec, context);
   if (spec instanceof Blob) return store.import([spec], storing);
-  if (!('stored' in spec)) return store.complete(targetOf(spec, context.retry ?? RETRY), storing);
+  if (!('stored' in spec)) return store.complete(targetOf(spec, context.retry), storing);
   return store.completeStored(spec.stored, storing);
+}
+
+/** Progress that says what troubles the line, and the patience that tells of it. */
+function attentive({ onProgress, retry = RETRY }: Pick<OpenContext, 'onProgress' | 'retry'>) {
+  let trouble: Progress['note'];
+  let last: Progress = { stage: 'download', loaded: 0, total: 0, bytesPerSecond: 0, secondsLeft: undefined };
+  const report = (progress: Progress) => {
+    last = progress;
+    onProgress(trouble ? { ...progress, note: trouble } : progress);
+  };
+  const told = (now: 'stalled' | 'retrying' | undefined) => {
+    if (now === trouble) return;
+    trouble = now;
+    if (now) report({ ...last, bytesPerSecond: 0, secondsLeft: undefined });
+  };
+  return { onProgress: report, retry: { ...retry, told } };
 }
 
 /** What the store is given for a source. `spec` has what may be secret, which the store does not keep. */
@@ -70,7 +88,7 @@ export function targetOf(spec: RemoteSpec, retry: Retry): Target {
   const address = 'url' in first ? withoutFragment(first.url) : hubUrl(first);
   return {
     identity: address,
-    name: decodeURIComponent(new URL(address).pathname.split('/').pop() ?? ''),
+    name: lastName(address),
     parts: each.map((part) => ({ from: provenance(part), open: (signal) => openOrigin(part, retry, signal) })),
   };
 }

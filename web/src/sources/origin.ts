@@ -1,5 +1,5 @@
 /** A file that is elsewhere, read as a stream, and again when the stream ends too early. */
-import { Aborted, BadModel, LlamitaError, Offline } from '../errors.js';
+import { Aborted, BadModel, Http, LlamitaError, Offline } from '../errors.js';
 import { free } from './free.js';
 import type { Version } from '../store/journal.js';
 
@@ -24,6 +24,8 @@ export interface Retry {
   pause: number;
   /** Milliseconds without a byte after which a line counts as cut. */
   stall: number;
+  /** Told when nothing comes, when a line is about to be taken up again, and when bytes come. */
+  told?: (trouble: 'stalled' | 'retrying' | undefined) => void;
 }
 
 export const RETRY: Retry = { attempts: 7, pause: 250, stall: 30_000 };
@@ -31,8 +33,8 @@ const LONGEST_PAUSE = 8000;
 
 /** The line was cut, or the server is busy: trying again may help. */
 export class Interrupted extends Error {
-  /** Milliseconds that the server wants to be left alone. */
-  constructor(message: string, readonly after = 0) {
+  /** Milliseconds that the server wants to be left alone, and the status that it answered with. */
+  constructor(message: string, readonly after = 0, readonly status?: number) {
     super(message);
   }
 }
@@ -56,6 +58,7 @@ export async function retrying<T>(
       if (!(error instanceof Interrupted)) throw error;
       failures = moved() ? 1 : failures + 1;
       if (failures >= retry.attempts) throw unreachable(what, error, failures);
+      retry.told?.('retrying');
       const pause = Math.min(retry.pause * 2 ** (failures - 1), LONGEST_PAUSE);
       await sleep(Math.max(pause * (0.75 + Math.random() / 2), Math.min(error.after, 60_000)), signal);
     }
@@ -114,7 +117,12 @@ export function aborted(what: string): LlamitaError {
   return new Aborted(`${what} was given up. What was stored of it is kept: loading again goes on from there.`);
 }
 
-function unreachable(what: string, error: Interrupted, failures: number): Offline {
+function unreachable(what: string, error: Interrupted, failures: number): LlamitaError {
+  const { status } = error;
+  if (status !== undefined) {
+    const text = `${what} cannot be had: ${error.message}, ${failures} times in a row.`;
+    return new Http(`${text} Load it again later: it goes on where it stopped.`, { status });
+  }
   return new Offline(
     `${what} cannot be reached: ${error.message}; ${failures} attempts in a row brought nothing. `
     + 'Check the network and load again: it goes on where it stopped.',

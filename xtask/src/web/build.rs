@@ -1,7 +1,7 @@
 //! The web build: the engine's module, the npm package around it, and the site of the demo.
 //!
-//! `target/web/pkg` holds the module with its bindings, `target/web/npm` what `npm pack` packs, `target/web/site` plain
-//! static files: the page, the package and the bundled model.
+//! `target/web/pkg` holds the module with its bindings, `target/web/modules` what the worker is bundled from,
+//! `target/web/npm` what `npm pack` packs, `target/web/site` plain static files: the page, the package and the bundled model.
 
 use std::{
     fs,
@@ -81,16 +81,24 @@ fn typescript(tools: &Path, project: &Path) -> Result<()> {
     shell::run(tsc.arg(tools.join("node_modules/typescript/bin/tsc")).arg("--project").arg(project))
 }
 
-/// The npm package.
+/// Makes one file of a module and all that it imports.
+fn bundle(tools: &Path, from: &Path, to: &Path) -> Result<()> {
+    let program = "const [entry, outfile] = process.argv.slice(1); require('esbuild').buildSync({ entryPoints: [entry], \
+                   outfile, bundle: true, format: 'esm', target: 'es2022', minify: true, legalComments: 'none' })";
+    shell::run(shell::program("node", tools).args(["-e", program]).arg(from).arg(to))
+}
+
+/// The npm package. Its worker imports nothing, since bundlers bring along the one file that a page names.
 fn package(tools: &Path) -> Result<()> {
-    let (from, to) = (shell::root().join("web"), web_dir().join("npm"));
+    let (from, to, modules) = (shell::root().join("web"), web_dir().join("npm"), web_dir().join("modules"));
     shell::fresh_dir(&to.join("dist"))?;
+    shell::fresh_dir(&modules)?;
     for project in ["tsconfig.json", "tsconfig.worker.json"] {
         typescript(tools, &from.join(project))?;
     }
-    for file in ["llamita.js", "llamita.d.ts", "llamita_bg.wasm"] {
-        copy(&pkg().join(file), &to.join("dist").join(file))?;
-    }
+    copy(&pkg().join("llamita.js"), &modules.join("llamita.js"))?;
+    bundle(tools, &modules.join("worker.js"), &to.join("dist/worker.js"))?;
+    copy(&pkg().join("llamita_bg.wasm"), &to.join("dist/llamita_bg.wasm"))?;
     for file in ["package.json", "README.md"] {
         copy(&from.join(file), &to.join(file))?;
     }
