@@ -190,6 +190,6 @@ fn what_a_vocabulary_lacks_is_said_once() {
     gguf.unset("tokenizer.ggml.pre");
     let (found, said) = tokenize("unnamed.gguf", &gguf, "ab");
     assert_eq!(found, [2]);
-    let warning = "warning: tokenizer.ggml.pre is missing: text is cut into words as by \"default\"";
-    assert!(said.starts_with(warning) && said.lines().count() == 1, "{said}");
+    let warning = "unnamed.gguf: tokenizer.ggml.pre is missing: text is cut into words as by \"default\"";
+    assert!(said.starts_with("warning: ") && said.contains(warning) && said.lines().count() == 1, "{said}");
 }
