@@ -5,6 +5,9 @@ use crate::kernels::Tier;
 /// Bytes that every WebGPU device binds as one storage buffer.
 pub const WEBGPU_BINDING_BYTES: u64 = 128 << 20;
 
+/// Bytes of workgroup memory that every WebGPU device has: shaders keep to it, whatever a device has.
+pub const WEBGPU_WORKGROUP_BYTES: usize = 16 << 10;
+
 /// A value, and where it is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known<T> {

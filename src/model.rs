@@ -181,6 +181,9 @@ impl Model {
         let context = session_context(&shape, options.context, options.kv, limits)?;
         let device = Device::open(&options.device, DeviceOptions { tier, plan, limits }).await?;
         let tuning = device.tuning().with(options.kv, options.activations);
+        if let Device::Gpu(_) = &device {
+            tuning.check_heads(shape.heads).map_err(unsupported)?;
+        }
         let types = WeightTypes::of(&tensors);
         let matrices = Matrices::new(&shape, &types, tuning.cut());
         let host = Host::new(&tensors, &matrices, Some(&vocabulary));

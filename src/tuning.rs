@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Texels;
 use crate::kernels::matvec::Shares;
 use crate::kernels::{KvType, Splits, Tier};
-use crate::limits::{Profile, WEBGPU_BINDING_BYTES};
+use crate::limits::{Profile, WEBGPU_BINDING_BYTES, WEBGPU_WORKGROUP_BYTES};
 use crate::pack::{MAX_TEXELS_BYTES, Store};
 use crate::weights::Cut;
 
@@ -219,6 +219,25 @@ impl Tuning {
     /// How it cuts matrices.
     pub const fn cut(&self) -> Cut {
         Cut { tile: self.tile, part_bytes: self.binding_bytes }
+    }
+
+    /// Checks that shaders of this plan have workgroup memory for so many query heads: what combines the splits of attention
+    /// holds a weight of each split and head, beside the sums of a product where that combines them itself.
+    ///
+    /// # Errors
+    /// In words, with the numbers, where they have not.
+    pub fn check_heads(&self, heads: usize) -> std::result::Result<(), String> {
+        let Shares { row_lanes, ksplit, .. } = self.matvec;
+        let sums = if self.fused { row_lanes * ksplit * 16 + ksplit * 4 } else { 0 };
+        let bytes = heads * self.splits.most * 4 + sums;
+        if bytes <= WEBGPU_WORKGROUP_BYTES {
+            return Ok(());
+        }
+        Err(format!(
+            "{heads} query heads take {bytes} bytes of workgroup memory in the plan {}, which keeps to \
+             {WEBGPU_WORKGROUP_BYTES}; the CPU takes them (--device cpu)",
+            self.class.name()
+        ))
     }
 
     /// The same, on a device with the limits of a profile.

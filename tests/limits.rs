@@ -13,6 +13,9 @@ use llamita::weights::{Matrices, WeightTypes};
 use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, PlanChoice, Sampling, Tier, gpu};
 use pollster::block_on;
 
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "common/gguf.rs"]
+mod builder;
 #[path = "common/engine.rs"]
 mod engine;
 
@@ -209,6 +212,44 @@ fn every_profile_runs_on_the_cpu() {
         let profile = Profile::named(profile.name).unwrap_or(&HALF);
         assert_eq!(ids(Some(profile)), (expected.clone(), profile.binding_bytes.value), "{}", profile.name);
     }
+}
+
+/// More query heads than shaders have memory for: refused by plan, with the numbers, and computed where they fit.
+#[test]
+fn what_a_plan_cannot_take_is_refused_with_the_numbers() {
+    let load = |heads: u64, device: DeviceChoice, plan: PlanChoice| {
+        let shape = builder::Shape {
+            layers: 1,
+            dim: heads * 8,
+            ffn: 32,
+            heads,
+            kv_heads: heads / 4,
+            vocabulary: 7,
+            context: 64,
+            base: 10_000.0,
+        };
+        let bytes = Bytes::new("heads.gguf", builder::Gguf::llama(&shape, 8, true).bytes());
+        let options = LoadOptions { device, plan, ids_only: true, ..Default::default() };
+        let model = block_on(Model::load(&bytes, options))?;
+        let mut session = model.session()?;
+        let sampling = Sampling { max_tokens: 3, ignore_eos: true, ..Sampling::greedy() };
+        let mut reply = session.reply_ids(&[1, 2], sampling)?;
+        while let Some(piece) = block_on(reply.next()) {
+            piece?;
+        }
+        Ok::<_, Error>(reply.token_ids().len())
+    };
+    let refused = |heads, plan: PlanChoice, bytes: &str| {
+        let error = load(heads, DeviceChoice::Gpu, plan).expect_err("too many heads").to_string();
+        for part in ["heads.gguf", &format!("{heads} query heads"), bytes, plan.name(), "16384", "--device cpu"] {
+            assert!(error.contains(part), "{part} is not in {error}");
+        }
+    };
+    assert_eq!(load(256, DeviceChoice::Gpu, PlanChoice::Of(DeviceClass::Lavapipe)).expect("they just fit"), 3);
+    refused(260, PlanChoice::Of(DeviceClass::Lavapipe), "16640 bytes");
+    assert_eq!(load(956, DeviceChoice::Gpu, engine::GPU_PLAN).expect("they just fit"), 3);
+    refused(960, engine::GPU_PLAN, "16416 bytes");
+    assert_eq!(load(960, DeviceChoice::Cpu, engine::GPU_PLAN).expect("the CPU takes them"), 3);
 }
 
 /// `devices` under a profile tells of the profile, not of the adapter.
