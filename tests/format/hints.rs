@@ -162,10 +162,12 @@ fn broken_tokenizers() -> Vec<(&'static str, Gguf)> {
     };
     let mut rows = Gguf::tiny();
     rows.get("token_embd.weight").dims = vec![32, 6];
+    let mut merges = with("tokenizer.ggml.model", Value::string("gpt2"));
+    merges.set("tokenizer.ggml.pre", Value::string("llama-bpe"));
     vec![
         ("tokenizer.ggml.model is \"bert\"", with("tokenizer.ggml.model", Value::string("bert"))),
         ("tokenizer.ggml.model is the integer 3", with("tokenizer.ggml.model", Value::U8(3))),
-        ("the key tokenizer.ggml.merges is missing", with("tokenizer.ggml.model", Value::string("gpt2"))),
+        ("the key tokenizer.ggml.merges is missing", merges),
         ("the vocabulary has 7 tokens", with("tokenizer.ggml.bos_token_id", Value::I8(-1))),
         ("tokenizer.ggml.tokens is the integer 3", with("tokenizer.ggml.tokens", Value::U32(3))),
         ("the vocabulary has 7 tokens", with("tokenizer.ggml.bos_token_id", Value::U32(99))),

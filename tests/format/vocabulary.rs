@@ -34,8 +34,8 @@ fn broken_sentencepiece_vocabularies_are_refused() {
     );
     malformed(unset("tokenizer.ggml.scores"), "the key tokenizer.ggml.scores is missing");
     malformed(
-        set("tokenizer.ggml.scores", Value::i32s(&[0; 7])),
-        "element 0 of tokenizer.ggml.scores is the integer 0",
+        set("tokenizer.ggml.scores", Value::strings(&["0"; 7])),
+        "element 0 of tokenizer.ggml.scores is the string \"0\"; expected a number",
     );
     let mut scores = [0.0; 7];
     scores[5] = f32::NAN;
