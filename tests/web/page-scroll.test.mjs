@@ -115,6 +115,7 @@ for (const [width, height] of [[1280, 800], [390, 844], [320, 480]]) {
     await page.keyboard.press('Escape');
 
     await side();
+    await page.locator('#conversations .icon-button').last().waitFor();
     await stays(page, 'the side', 10);
     await page.locator('#conversations .icon-button').last().click();
     await page.getByRole('menuitem').first().waitFor();

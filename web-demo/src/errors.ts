@@ -43,12 +43,12 @@ const EXACT: [Kind[], RegExp, Key][] = [
   [['BadModel'], /moved or changed: choose it again/, 'error.moved'],
   [['BadModel'], /changed on its server/, 'error.changed'],
   [['Unsupported'], /general\.architecture is "([^"]*)"/, 'error.architecture'],
-  [['Unsupported'], /tokenizer\.ggml\.\w+ is "?([^";]*)"?;/, 'error.tokenizer'],
+  [['Unsupported'], /tokenizer\.ggml\.\w+ is "?([^";,]*)"?[;,]/, 'error.tokenizer'],
   [['Unsupported'], /has type (?:number )?(\w+)[^;]*; supported types/, 'error.type'],
   [['Unsupported'], /came alone/, 'error.part'],
   [['Unsupported'], /holds a vocabulary and no weights|holds no tokenizer/, 'error.partial'],
   [['Cors', 'Offline'], /local network/, 'error.local'],
-  [['Http'], /gated|token may not/, 'error.gated'],
+  [['Http'], /is gated, private|token may not read/, 'error.gated'],
 ];
 
 /** What to say of a status. */
