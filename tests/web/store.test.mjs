@@ -374,7 +374,7 @@ storeTest('two tabs: one downloads, the other waits, says so, and reads what is 
 
 storeTest('tabs that open the store at the same time all have it', async ({ bench, origin }) => {
   const opened = await bench(async (_, origin) => {
-    const { PrivateFolder } = await import(`${origin}/llamita/store/folder.js`);
+    const { PrivateFolder } = await import(`${origin}/modules/store/folder.js`);
     return (await Promise.all(Array.from({ length: 20 }, () => PrivateFolder.root()))).filter(Boolean).length;
   }, origin);
   assert.equal(opened, 20);
