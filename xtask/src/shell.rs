@@ -71,11 +71,14 @@ pub fn run(command: &mut Command) -> Result<()> {
 /// tests that failed.
 pub fn test(command: &mut Command) -> Result<()> {
     eprintln!("$ {}", text(command));
+    test_into(command, &mut io::stdout().lock())
+}
+
+fn test_into(command: &mut Command, out: &mut impl Write) -> Result<()> {
     let child = command.stdout(Stdio::piped()).spawn();
     let mut child = child.with_context(|| format!("cannot start `{}`", text(command)))?;
     let mut failed = Vec::new();
     if let Some(printed) = child.stdout.take() {
-        let mut out = io::stdout().lock();
         for line in BufReader::new(printed).split(b'\n') {
             let line = line?;
             out.write_all(&line)?;
@@ -166,7 +169,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_command_that_fails_names_what_failed() {
-        let script = |text: &str| test(Command::new("sh").args(["-c", text]));
+        let script = |text: &str| test_into(Command::new("sh").args(["-c", text]), &mut io::sink());
         assert!(script("echo 'FAILED of no account'").is_ok());
         let error = script("echo 'test a ... ok'; echo 'test b ... FAILED'; exit 101").expect_err("it fails");
         assert_eq!(error.to_string(), "1 failed: b");
