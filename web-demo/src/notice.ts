@@ -1,10 +1,12 @@
 /** A framed message with what to do about it. */
 import { h } from './dom.js';
-import type { Key } from './i18n.js';
+import { t as text, type Key } from './i18n.js';
 import { icon } from './icons.js';
 
 export interface Action {
   t: Key;
+  /** What stands in its text; whoever shows the notice shows it anew in another language. */
+  values?: Record<string, string | number>;
   primary?: boolean;
   click: () => void | Promise<void>;
 }
@@ -17,13 +19,9 @@ export function notice(
   actions: Action[] = [],
   detail = '',
 ): HTMLElement {
-  const buttons = actions.map(({ t, primary, click }) => {
-    const button = h('button', {
-      type: 'button',
-      class: primary ? 'primary' : 'quiet',
-      t,
-      on: { click: () => void run() },
-    });
+  const buttons = actions.map(({ t, values, primary, click }) => {
+    const props = { type: 'button', class: primary ? 'primary' : 'quiet', on: { click: () => void run() } };
+    const button = values ? h('button', props, text(t, values)) : h('button', { ...props, t });
     const run = async (): Promise<void> => {
       button.disabled = true;
       try {

@@ -136,7 +136,7 @@ export class Runtime {
       // What was prepared is what is loaded again, after a change of settings for instance.
       const used = prepare ? { ...choice, source } : choice;
       await this.#use(used, source, { context, onProgress, signal }, begin);
-      if (!unasked) remember(choice);
+      if (!unasked) this.remember(choice);
       return true;
     } catch (error) {
       if (this.#latest !== abort) return false;
@@ -150,6 +150,11 @@ export class Runtime {
     } finally {
       if (this.loading.value?.abort === abort) this.loading.set(undefined);
     }
+  }
+
+  /** Remembers which model to begin with next time. */
+  remember({ id, title }: Choice): void {
+    keep('model', JSON.stringify({ id, title }));
   }
 
   /** Ends a load; what has been downloaded stays for the next attempt. */
@@ -295,11 +300,6 @@ async function fetched(url: URL, signal: AbortSignal): Promise<Blob> {
 /** A choice whose file was opened again, with the person's permission. */
 async function opened({ open, ...choice }: Choice): Promise<Choice> {
   return open ? { ...choice, source: await open() } : choice;
-}
-
-/** Remembers which model to begin with next time. */
-function remember({ id, title }: Choice): void {
-  keep('model', JSON.stringify({ id, title }));
 }
 
 /** The model of the last visit: what it was chosen as, and its title, which it has in the store too. */
