@@ -69,7 +69,8 @@ export class LiveLine {
         h('span', {}, t('live.context', { tokens: number(tokens), context: number(context) })),
       ),
     );
-    parts.push(h('span', { class: 'memory' }, t('live.memory', { memory: bytes(total(loaded.info)) })));
+    const where = loaded.info.software ? 'live.memoryCpu' : 'live.memory';
+    parts.push(h('span', { class: 'memory' }, t(where, { memory: bytes(total(loaded.info)) })));
     this.#line.replaceChildren(...parts);
   }
 }

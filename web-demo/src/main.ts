@@ -33,7 +33,7 @@ const composer = new Composer(chat, conversations);
 const settingsPanel = new SettingsPanel(runtime);
 const device = new DeviceView(runtime);
 const models = new ModelsView(runtime);
-const shaders = new ShadersView(() => device.report());
+const shaders = new ShadersView(runtime, () => device.report());
 new BenchmarkView(runtime, chat, () => device.report());
 new ChatLog(chat, conversations, runtime);
 new LiveLine(runtime, chat, conversations);
@@ -44,6 +44,7 @@ function route(moved: boolean): void {
   for (const name of VIEWS) byId(`view-${name}`).hidden = name !== view;
   side.mark(view);
   if (view === 'models') void models.refresh();
+  if (view === 'device') void device.refresh();
   shown = view;
   title();
   if (!moved) return;

@@ -5,8 +5,6 @@ export const en = {
   'do.delete': 'Delete',
   'do.undo': 'Undo',
   'do.stop': 'Stop',
-  'do.yes': 'yes',
-  'do.no': 'no',
 
   'nav.skip': 'Skip to the content',
   'nav.side': 'Conversations and tools',
@@ -38,6 +36,9 @@ export const en = {
   'greeting.title': 'Hello! I live in this tab.',
   'greeting.bundled':
     'I am a tiny model that tells simple stories, on your device’s own GPU. Nothing you write leaves it.',
+  'greeting.bundledCpu':
+    'I am a tiny model that tells simple stories, on your device’s own CPU. Nothing you write leaves it.',
+  'greeting.otherCpu': 'I run on your device’s own CPU. Nothing you write leaves it.',
   'greeting.other': 'I run on your device’s own GPU. Nothing you write leaves it.',
   'greeting.more': 'For real conversations, get {model} ({size}, once)',
   'try.story1': 'Tell me a story about a brave llama',
@@ -85,6 +86,7 @@ export const en = {
   'live.context': '{tokens} of {context}',
   'live.contextLabel': 'Context used, in tokens',
   'live.memory': '{memory} on the GPU',
+  'live.memoryCpu': '{memory} in memory, on the CPU',
 
   'settings.title': 'Settings',
   'settings.system': 'System prompt',
@@ -201,11 +203,16 @@ export const en = {
   'bench.table': 'Results',
   'bench.copy': 'Copy JSON',
   'bench.save': 'Save JSON',
+  'bench.note':
+    'Decode is measured from an empty context, with random text and the likeliest token each time. A chat draws its ' +
+    'tokens, has more to look back on, and shows them as they come, so its tokens per second are lower. The first run ' +
+    'of each length is not counted.',
 
   'shaders.lead':
     'Runs Llamita’s GPU programs in this browser and compares every result with the same mathematics in ' +
     'double precision on the CPU. If one fails here, answers may be wrong: please report it.',
   'shaders.some': 'Test each kernel once',
+  'shaders.ofModel': '“Each kernel” means the kernels that {model} runs, those of 4-bit weights first.',
   'shaders.all': 'Test every case',
   'shaders.filter': 'Only those whose name has',
   'shaders.running': '{at} of {total}: {name}',
@@ -223,7 +230,7 @@ export const en = {
 
   'device.lead': 'What this browser tells about the device. It is told to nobody else.',
   'device.none': 'No WebGPU adapter.',
-  'device.adapter': 'GPU',
+  'device.adapter': 'WebGPU adapter',
   'device.tier': 'Shader tier',
   'device.plan': 'Plan',
   'device.plan.gpu': 'gpu: that of real GPUs',
@@ -252,6 +259,11 @@ export const en = {
   'device.ram': 'Memory, as the browser rounds it',
   'device.screen': 'Screen',
   'device.offline': 'Ready for offline use',
+  'device.offline.all': 'Yes: the page and the model in use are kept here.',
+  'device.offline.page': 'The page is kept here; the model in use is not.',
+  'device.offline.none': 'No: the browser keeps no copy of this page yet.',
+  'device.build': 'Version of this page',
+  'device.types': 'Types of the weights',
   'device.copy': 'Copy as text',
 
   'support.retry': 'Try again',
