@@ -1,12 +1,10 @@
 // The Markdown of answers: what it understands, unfinished texts, and that no text becomes anything but text.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { pathToFileURL } from 'node:url';
-import { SITE } from './browser.mjs';
+import { insidePage } from './browser.mjs';
 import { browserTest } from './harness.mjs';
 
-const { parse, safe } = await import(pathToFileURL(join(SITE, 'app/markdown.js')).href);
+const { parse, safe } = await insidePage('markdown.js');
 const blocks = (text, open) => parse(text, open).map(({ block }) => block);
 
 /** Inline parts in short: **bold** as ['strong', 'bold']. */
