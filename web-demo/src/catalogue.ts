@@ -21,6 +21,8 @@ export interface Choice {
   id: string;
   title: string;
   source: ModelSource;
+  /** Gives the source in its place, after the browser has asked the person: to be called in a click. */
+  open?: () => Promise<ModelSource>;
   terms?: Terms | undefined;
   /** What it answers best at, where the person has set nothing else. */
   temperature?: number;
@@ -68,6 +70,46 @@ export const OFFERS: Offer[] = [
   llama('3B', 'Q4_0', 1918e6, 'models.about3bFast'),
   llama('3B', 'Q4_K_M', 2019e6, 'models.about3bGood'),
 ];
+
+/** The id of a choice of a file on a server. */
+export function idOf(from: { url: string } | { repo: string; file: string; revision?: string }): string {
+  if ('url' in from) return `url:${from.url}`;
+  const { repo, file, revision = 'main' } = from;
+  return `hf:${repo}/${file}${revision === 'main' ? '' : `@${encodeURIComponent(revision)}`}`;
+}
+
+/** What an id that `idOf` gave stands for. */
+export function fromId(id: string): Choice | undefined {
+  const url = /^url:(.+)$/.exec(id)?.[1];
+  if (url && URL.canParse(url)) return { id, title: titled(lastName(url)), source: url, terms: termsOf(lastName(url)) };
+  const [, repo, file, revision] = /^hf:([^/]+\/[^/]+)\/(.+?)(?:@([^@/]+))?$/.exec(id) ?? [];
+  if (!repo || !file) return undefined;
+  const source = { repo, file, ...(revision ? { revision: decodeURIComponent(revision) } : {}) };
+  return { id, title: titled(file.split('/').at(-1)!), source, terms: termsOf(file) };
+}
+
+/** The name of the file that an address leads to. */
+export function lastName(url: string): string {
+  const { pathname, host } = new URL(url);
+  const last = pathname.split('/').at(-1) ?? '';
+  try {
+    return decodeURIComponent(last) || host;
+  } catch {
+    return last; // It has a percent sign that escapes nothing.
+  }
+}
+
+/** The title of a file that is not in the catalogue. */
+export function titled(name: string): string {
+  return name.replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '');
+}
+
+/** True where a model is fetched from another server before it can be used. */
+export function isElsewhere(source: ModelSource): boolean {
+  if (source === BUNDLED.source) return false;
+  const named = typeof source === 'object' && ('url' in source || 'repo' in source);
+  return typeof source === 'string' || source instanceof URL || named;
+}
 
 /** The terms of a file that is not in the catalogue, as far as its name tells. */
 export function termsOf(name: string): Terms | undefined {

@@ -107,7 +107,7 @@ export class Chat {
     this.answering.set(answering);
     await this.conversations.save(conversation);
     await this.#run(answering, async () => {
-      const loaded = await this.#model(answering.abort.signal);
+      const loaded = await this.runtime.ready(answering.abort.signal);
       if (this.runtime.lost.value !== undefined) await this.runtime.resume();
       said.model = loaded.choice.title;
       this.#change(answering, { phase: 'reads' });
@@ -159,26 +159,6 @@ export class Chat {
     } finally {
       free();
     }
-  }
-
-  /** The model, as soon as there is one. */
-  #model(signal: AbortSignal): Promise<NonNullable<Runtime['loaded']['value']>> {
-    return new Promise((resolve, reject) => {
-      const stops: (() => void)[] = [];
-      const end = (then: () => void): void => {
-        queueMicrotask(() => stops.forEach((stop) => stop()));
-        then();
-      };
-      const aborted = (): void => end(() => reject(signal.reason));
-      signal.addEventListener('abort', aborted);
-      stops.push(() => signal.removeEventListener('abort', aborted));
-      stops.push(this.runtime.loaded.watch((loaded) => loaded && end(() => resolve(loaded))));
-      stops.push(
-        this.runtime.failed.watch((failed) => {
-          if (failed && !this.runtime.loaded.value) end(() => reject(failed.error));
-        }),
-      );
-    });
   }
 
   #change(answering: Answering, some: Partial<Answering>): void {

@@ -3,6 +3,7 @@ import type { DeviceInfo } from '../llamita/index.js';
 import { byId, h } from './dom.js';
 import { build, facts, offline } from './facts.js';
 import { bytes, language, number, seconds, t } from './i18n.js';
+import type { KnownModels } from './known-models.js';
 import { copied } from './markdown-view.js';
 import { total, type Runtime } from './runtime.js';
 import { platform } from './support.js';
@@ -27,7 +28,10 @@ export class DeviceView {
   readonly #kept = h('span', {}, '…');
   readonly #build = h('span', {}, '…');
 
-  constructor(private readonly runtime: Runtime) {
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly known: KnownModels,
+  ) {
     const changed = (): void => {
       this.build();
       if (!byId('view-device').hidden) void this.refresh();
@@ -43,7 +47,7 @@ export class DeviceView {
 
   /** Looks again at what changes while the page is open: what is kept for use without a network. */
   async refresh(): Promise<void> {
-    const [kept, which] = await Promise.all([offline(this.runtime.loaded.value), build()]);
+    const [kept, which] = await Promise.all([offline(this.runtime.loaded.value, this.known), build()]);
     this.#kept.textContent = t(`device.offline.${kept}`);
     this.#build.textContent = which ? [which.version, which.commit].filter(Boolean).join(' · ') : '–';
   }
@@ -140,7 +144,7 @@ export class DeviceView {
 
   /** Everything as text, for a bug report. */
   async report(): Promise<string> {
-    return JSON.stringify(await facts(this.#device, this.runtime.loaded.value), null, 2);
+    return JSON.stringify(await facts(this.#device, this.runtime.loaded.value, this.known), null, 2);
   }
 }
 

@@ -1,7 +1,7 @@
 /** The page: puts its parts together, shows the view that the address names, and loads a first model. */
 import './trust.js';
 import { BenchmarkView } from './benchmark-view.js';
-import { BUNDLED } from './catalogue.js';
+import { BUNDLED, isElsewhere } from './catalogue.js';
 import { ChatLog } from './chat-log.js';
 import { Chat } from './chat.js';
 import { Composer } from './composer.js';
@@ -14,6 +14,7 @@ import { keepFocus } from './focus.js';
 import { greeting } from './greeting.js';
 import { language, t } from './i18n.js';
 import { icon } from './icons.js';
+import { KnownModels } from './known-models.js';
 import { LiveLine } from './live.js';
 import { header } from './loading.js';
 import { ModelsView } from './models-view.js';
@@ -31,8 +32,9 @@ const chat = new Chat(runtime, conversations);
 const side = new Side(conversations, chat);
 const composer = new Composer(chat, conversations);
 const settingsPanel = new SettingsPanel(runtime);
-const device = new DeviceView(runtime);
-const models = new ModelsView(runtime);
+const known = new KnownModels();
+const device = new DeviceView(runtime, known);
+const models = new ModelsView(runtime, known);
 const shaders = new ShadersView(runtime, () => device.report());
 new BenchmarkView(runtime, chat, () => device.report());
 new ChatLog(chat, conversations, runtime);
@@ -101,15 +103,12 @@ async function testDevice(): Promise<Verdict> {
   return verdict;
 }
 
-/** The model of the last visit where it is stored, or else the one that comes with the page. */
+/** The model of the last visit where it is on this device, or else the one that comes with the page. */
 async function firstModel(): Promise<void> {
   const last = lastModel();
-  if (last && last.id !== BUNDLED.id) {
-    const choice = (await models.stored()).find(({ id, title }) => id === last.id || title === last.title);
-    if (choice && (await runtime.load(choice))) return;
-    if (runtime.loading.value || runtime.loaded.value) return;
-  }
-  await runtime.load(BUNDLED, { unasked: true });
+  const choice = last && last.id !== BUNDLED.id ? await known.find(last.id, last.title) : undefined;
+  if (choice && !choice.open && !isElsewhere(choice.source)) await runtime.load(choice, { instead: BUNDLED });
+  else await runtime.load(BUNDLED, { unasked: true });
 }
 
 /** After the first visit the page works without a network. */

@@ -1,10 +1,11 @@
 /** The model picker: what comes with the page, what is stored, what can be fetched, and files of one's own. */
-import { Model, ModelStore, type Progress, type StoredModel } from '../llamita/index.js';
-import { BUNDLED, memoryNeeded, OFFERS, termsOf, type Choice, type Offer, type Terms } from './catalogue.js';
+import { Model, type Progress, type StoredModel } from '../llamita/index.js';
+import { BUNDLED, idOf, lastName, memoryNeeded, OFFERS, termsOf, titled, type Choice, type Offer, type Terms } from './catalogue.js';
 import { byId, h, type Child } from './dom.js';
 import { download } from './files.js';
 import { bytes, language, t } from './i18n.js';
 import { icon, iconButton } from './icons.js';
+import { idsOf, storedChoice, type KnownModels } from './known-models.js';
 import { ProgressBar } from './loading.js';
 import { toast } from './notice.js';
 import type { Prepare, Runtime } from './runtime.js';
@@ -14,10 +15,12 @@ import { tell } from './errors.js';
 export class ModelsView {
   readonly #stored = h('div');
   readonly #storage = h('p', { class: 'faint' });
-  #store: ModelStore | undefined;
   #models: StoredModel[] = [];
 
-  constructor(private readonly runtime: Runtime) {
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly known: KnownModels,
+  ) {
     language.watch(() => this.#build());
     let context: number | undefined;
     settings.watch((now) => {
@@ -37,18 +40,12 @@ export class ModelsView {
     void this.runtime.load(choice, { prepare });
   }
 
-  /** What is stored, as choices. */
-  async stored(): Promise<Choice[]> {
-    await this.refresh();
-    return this.#models.filter(({ complete }) => complete).map((model) => this.#choice(model));
-  }
-
   async refresh(): Promise<void> {
     try {
-      this.#store ??= await ModelStore.open();
-      this.#models = await this.#store.list();
-      const { usage, quota, persisted } = await this.#store.estimate();
-      const kept = this.#store.kind === 'memory' ? t('models.memoryOnly') : persisted ? t('models.persisted') : '';
+      const store = await this.known.store();
+      this.#models = await store.list();
+      const { usage, quota, persisted } = await store.estimate();
+      const kept = store.kind === 'memory' ? t('models.memoryOnly') : persisted ? t('models.persisted') : '';
       this.#storage.textContent = [t('models.storage', { usage: bytes(usage), quota: bytes(quota) }), kept].join(' ');
     } catch (error) {
       this.#storage.textContent = tell(error).what;
@@ -117,10 +114,10 @@ export class ModelsView {
     const has = (navigator as { deviceMemory?: number }).deviceMemory;
     const tight = has !== undefined && needed > (has * 1e9) / 2;
     const facts = t('models.facts', { size: bytes(offer.bytes), memory: bytes(needed), context });
-    const stored = this.#models.find((model) => same(model, offer) && model.complete);
+    const stored = this.#models.find((model) => idsOf(model).includes(offer.id) && model.complete);
     const use = button(
       stored ? 'models.use' : 'models.get',
-      () => this.use(stored ? this.#choice(stored) : offer),
+      () => this.use(stored ? storedChoice(stored) : offer),
       offer.recommended ? 'primary' : 'quiet',
     );
     use.setAttribute('aria-label', `${use.textContent}: ${offer.title}`);
@@ -155,7 +152,7 @@ export class ModelsView {
     const size = files.reduce((sum, file) => sum + file.size, 0);
     const choice = {
       id: `file:${first.name}:${size}`,
-      title: first.name.replace(/\.gguf$/i, ''),
+      title: titled(first.name),
       source: first,
       terms: termsOf(first.name),
     };
@@ -166,7 +163,7 @@ export class ModelsView {
         await Model.inspect(source, { signal });
       } catch (error) {
         // What is no model is not kept.
-        if (!signal.aborted) await this.#store?.delete(id);
+        if (!signal.aborted) await (await this.known.store()).delete(id);
         throw error;
       }
       return source;
@@ -175,8 +172,7 @@ export class ModelsView {
   }
 
   async #import(files: File[], onProgress: (progress: Progress) => void, signal: AbortSignal): Promise<StoredModel> {
-    this.#store ??= await ModelStore.open();
-    return this.#store.import(files, { onProgress, signal });
+    return (await this.known.store()).import(files, { onProgress, signal });
   }
 
   /** The file in use is on the person's disk, and has to be chosen again next time, unless a copy is kept. */
@@ -230,7 +226,7 @@ export class ModelsView {
       if (!/^[\w.-]+\/[\w.-]+$/.test(name)) return wrong(repo, t('models.noRepo'));
       if (!path) return wrong(file, t('models.noFile'));
       const source = { repo: name, file: path, ...(token.value.trim() ? { token: token.value.trim() } : {}) };
-      this.use({ id: `hf:${name}/${path}`, title: path.replace(/\.gguf$/i, ''), source, terms: termsOf(path) });
+      this.use({ id: idOf({ repo: name, file: path }), title: titled(path), source, terms: termsOf(path) });
     };
     return h(
       'details',
@@ -257,10 +253,10 @@ export class ModelsView {
       // The page allows itself nothing else, and neither do browsers on pages over HTTPS.
       const here = ['localhost', '127.0.0.1'].includes(parsed.hostname) || parsed.host === location.host;
       if (parsed.protocol === 'http:' && !here) return wrong(url, t('models.notSecure'));
-      const name = lastName(parsed);
+      const name = lastName(parsed.href);
       this.use({
-        id: `url:${parsed.href}`,
-        title: name.replace(/\.gguf$/i, ''),
+        id: idOf({ url: parsed.href }),
+        title: titled(name),
         source: parsed.href,
         terms: termsOf(name),
       });
@@ -280,7 +276,7 @@ export class ModelsView {
       const part = model.complete
         ? bytes(model.size)
         : t('models.partly', { part: bytes(model.stored), total: bytes(model.size) });
-      const use = button(model.complete ? 'models.use' : 'load.resume', () => this.use(this.#choice(model)), 'quiet');
+      const use = button(model.complete ? 'models.use' : 'load.resume', () => this.use(storedChoice(model)), 'quiet');
       use.setAttribute('aria-label', `${use.textContent}: ${name}`);
       return h(
         'li',
@@ -303,21 +299,9 @@ export class ModelsView {
     );
   }
 
-  #choice(model: StoredModel): Choice {
-    const offer = OFFERS.find((one) => same(model, one));
-    const { name } = model;
-    return {
-      id: offer?.id ?? `stored:${model.id}`,
-      title: offer?.title ?? name.replace(/\.gguf$/i, ''),
-      // One that was begun goes on from where it came.
-      source: model.complete || !model.from ? { stored: model.id } : model.from,
-      terms: termsOf(name),
-    };
-  }
-
   async #export({ id, name, parts }: StoredModel): Promise<void> {
     for (let part = 0; part < parts; part += 1) {
-      const blob = await this.#store?.export(id, part);
+      const blob = await (await this.known.store()).export(id, part);
       const partName = name.replace(/-00001-of-/, `-${String(part + 1).padStart(5, '0')}-of-`);
       if (blob)
         download(partName.endsWith('.gguf') ? partName : `${partName}.gguf`, 'application/octet-stream', blob);
@@ -328,7 +312,7 @@ export class ModelsView {
     const { name } = model;
     if (!(await confirmed(t('models.deleteSure', { name, size: bytes(model.size) })))) return;
     try {
-      await this.#store?.delete(model.id);
+      await (await this.known.store()).delete(model.id);
     } catch (error) {
       toast(tell(error).what);
     }
@@ -357,16 +341,6 @@ function button(key: Parameters<typeof t>[0], click: () => void, kind: 'primary'
 
 function field(id: string, key: Parameters<typeof t>[0], input: HTMLElement): HTMLElement {
   return h('div', { class: 'field' }, h('label', { for: id, t: key }), input);
-}
-
-/** The name of the file that an address leads to. */
-function lastName({ pathname, host }: URL): string {
-  const last = pathname.split('/').at(-1) ?? '';
-  try {
-    return decodeURIComponent(last) || host;
-  } catch {
-    return last; // It has a percent sign that escapes nothing.
-  }
 }
 
 /** Says below a field what is wrong with it, until it is changed. */
@@ -420,9 +394,4 @@ function confirmed(question: string): Promise<boolean> {
     document.body.append(dialog);
     dialog.showModal();
   });
-}
-
-/** True where a stored model is this file of the catalogue. */
-function same({ from }: StoredModel, { source }: Offer): boolean {
-  return from !== null && 'repo' in from && from.repo === source.repo && from.file === source.file;
 }
