@@ -1,8 +1,9 @@
 /** The page: puts its parts together, shows the view that the address names, and loads a first model. */
 import './trust.js';
 import { BenchmarkView } from './benchmark-view.js';
-import { BUNDLED } from './catalogue.js';
+import { BUNDLED, OFFERS } from './catalogue.js';
 import { ChatLog } from './chat-log.js';
+import type { Models } from './chat-notices.js';
 import { Chat } from './chat.js';
 import { Composer } from './composer.js';
 import { Conversations } from './conversations.js';
@@ -35,7 +36,14 @@ const device = new DeviceView(runtime);
 const models = new ModelsView(runtime);
 const shaders = new ShadersView(() => device.report());
 new BenchmarkView(runtime, chat, () => device.report());
-new ChatLog(chat, conversations, runtime);
+/** Models by what they were chosen as: those that are stored, and those that the page offers. */
+const known: Models = {
+  async find(id, title) {
+    const all = [...(await models.stored()), BUNDLED, ...OFFERS];
+    return all.find((one) => one.id === id) ?? all.find((one) => one.title === title);
+  },
+};
+new ChatLog(chat, conversations, runtime, known);
 new LiveLine(runtime, chat, conversations);
 
 /** Shows the view that the address names. */
@@ -157,6 +165,8 @@ async function start(): Promise<void> {
   keepFocus(rest);
   const opened = conversations.open().then(() => {
     if (!conversations.lasting) toast(t('chat.notKept'));
+    if (conversations.unreadable) toast(t('chat.unreadable', { count: conversations.unreadable }));
+    conversations.trouble.watch((error) => error !== undefined && toast(`${t('chat.notSaved')} ${tell(error).detail}`));
   });
   const found = await check();
   await opened;

@@ -98,7 +98,8 @@ export class Runtime {
       return true;
     } catch (error) {
       if (this.#latest === abort) await this.#bringBack();
-      if (this.#latest === abort && !signal.aborted) this.failed.set({ choice, how, error });
+      // One that was given up is told of where none is in use.
+      if (this.#latest === abort && !(signal.aborted && this.loaded.value)) this.failed.set({ choice, how, error });
       return false;
     } finally {
       if (this.loading.value?.abort === abort) this.loading.set(undefined);
