@@ -66,7 +66,7 @@ export class BenchmarkView {
     byId('benchmark-run').focus();
     let free = (): void => {};
     try {
-      this.chat.stop();
+      this.chat.stopAll();
       await this.runtime.busy;
       this.runtime.busy = new Promise((resolve) => (free = resolve));
       const fits =

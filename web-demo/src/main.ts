@@ -37,7 +37,7 @@ const device = new DeviceView(runtime, known);
 const models = new ModelsView(runtime, known);
 const shaders = new ShadersView(runtime, () => device.report());
 new BenchmarkView(runtime, chat, () => device.report());
-new ChatLog(chat, conversations, runtime);
+new ChatLog(chat, conversations, runtime, known);
 new LiveLine(runtime, chat, conversations);
 
 /** Shows the view that the address names. */
@@ -157,6 +157,8 @@ async function start(): Promise<void> {
   keepFocus(rest);
   const opened = conversations.open().then(() => {
     if (!conversations.lasting) toast(t('chat.notKept'));
+    if (conversations.unreadable) toast(t('chat.unreadable', { count: conversations.unreadable }));
+    conversations.trouble.watch((error) => error !== undefined && toast(`${t('chat.notSaved')} ${tell(error).detail}`));
   });
   const found = await check();
   await opened;
