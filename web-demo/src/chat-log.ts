@@ -114,7 +114,7 @@ export class ChatLog {
   #userRow(said: Said): Row {
     const view = new MarkdownView();
     const foot = h('div', { class: 'foot' });
-    const text = h('div', { class: 'bubble' }, said.content);
+    const text = h('div', { class: 'bubble', dir: 'auto' }, said.content);
     const element = h('article', { class: 'said user', label: 'chat.you' }, text, foot);
     const edit = iconButton('edit', { label: 'chat.edit', on: { click: () => this.#edit(row, text) } });
     foot.append(this.#copyButton(said), edit);
@@ -190,7 +190,7 @@ export class ChatLog {
   /** Turns a message into a field in its place. */
   #edit(row: Row, text: HTMLElement): void {
     if (this.chat.answering.value) return;
-    const field = h('textarea', { label: 'chat.editing', rows: 3 });
+    const field = h('textarea', { label: 'chat.editing', rows: 3, dir: 'auto' });
     field.value = row.said.content;
     const close = (): void => {
       form.replaceWith(text);

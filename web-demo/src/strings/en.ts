@@ -79,6 +79,11 @@ export const en = {
     'can be written again.',
   'chat.notKept': 'This browser keeps nothing for this page: conversations are gone when it is closed.',
 
+  'chat.formula': 'Formula',
+  'chat.picture': 'Picture, not fetched: {name}',
+  'chat.taskDone': 'Done',
+  'chat.taskOpen': 'To do',
+
   'live.private': 'On this device only',
   'live.speed': '{speed} tokens/s',
   'live.first': 'first token {time}',

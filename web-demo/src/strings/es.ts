@@ -82,6 +82,11 @@ export const es: Record<keyof typeof en, string> = {
     'respuesta puede escribirse otra vez.',
   'chat.notKept': 'Este navegador no guarda nada de esta página: las conversaciones se pierden al cerrarla.',
 
+  'chat.formula': 'Fórmula',
+  'chat.picture': 'Imagen, no descargada: {name}',
+  'chat.taskDone': 'Hecho',
+  'chat.taskOpen': 'Por hacer',
+
   'live.private': 'Solo en este dispositivo',
   'live.speed': '{speed} tokens/s',
   'live.first': 'primer token {time}',
