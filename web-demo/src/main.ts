@@ -10,6 +10,7 @@ import { DeviceView } from './device-view.js';
 import { byId, keepTranslated } from './dom.js';
 import { doubt, type Verdict } from './doubt.js';
 import { tell } from './errors.js';
+import { setWriting, want } from './extras.js';
 import { keepFocus } from './focus.js';
 import { greeting } from './greeting.js';
 import { language, t } from './i18n.js';
@@ -39,6 +40,7 @@ const shaders = new ShadersView(runtime, () => device.report());
 new BenchmarkView(runtime, chat, () => device.report());
 new ChatLog(chat, conversations, runtime, known);
 new LiveLine(runtime, chat, conversations);
+chat.answering.watch((answering) => setWriting(answering !== undefined));
 
 /** Shows the view that the address names. */
 function route(moved: boolean): void {
@@ -169,6 +171,7 @@ async function start(): Promise<void> {
     doubt(found.device, testDevice, tellMissing);
     await firstModel();
   }
+  want();
   await offline();
 }
 

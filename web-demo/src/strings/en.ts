@@ -104,6 +104,10 @@ export const en = {
   'chat.unread': 'Could not be read: {count} messages. They are kept as they are, and are in the JSON export.',
   'chat.unreadable': 'Stored records that are no conversations: {count}. They are left as they are.',
   'chat.notSaved': 'The last change could not be saved.',
+  'chat.formula': 'Formula',
+  'chat.picture': 'Picture, not fetched: {name}',
+  'chat.taskDone': 'Done',
+  'chat.taskOpen': 'To do',
 
   'live.private': 'On this device only',
   'live.speed': '{speed} tokens/s',

@@ -108,6 +108,10 @@ export const es: Record<keyof typeof en, string> = {
   'chat.unread': 'No se han podido leer {count} mensajes. Se conservan tal cual y están en la exportación JSON.',
   'chat.unreadable': 'Registros guardados que no son conversaciones: {count}. Se dejan como están.',
   'chat.notSaved': 'No se ha podido guardar el último cambio.',
+  'chat.formula': 'Fórmula',
+  'chat.picture': 'Imagen, no descargada: {name}',
+  'chat.taskDone': 'Hecho',
+  'chat.taskOpen': 'Por hacer',
 
   'live.private': 'Solo en este dispositivo',
   'live.speed': '{speed} tokens/s',

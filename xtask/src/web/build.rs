@@ -128,7 +128,7 @@ fn site(tools: &Path) -> Result<()> {
     for entry in shell::entries(&page) {
         let name = entry.file_name().unwrap_or_default().to_string_lossy();
         match name.as_ref() {
-            "src" | "node_modules" => {}
+            "src" | "style" | "node_modules" => {}
             name if name.ends_with(".json") => {}
             name if entry.is_dir() => copy_all(&entry, &site.join(name))?,
             name => copy(&entry, &site.join(name))?,
@@ -136,7 +136,7 @@ fn site(tools: &Path) -> Result<()> {
     }
     copy_all(&npm, &modules.join("llamita"))?;
     typescript(tools, &page.join("tsconfig.json"))?;
-    bundle(tools, "page", [&modules, &site, &inside])?;
+    bundle(tools, "page", [&modules, &page.join("style"), &site, &inside])?;
     fs::write(site.join("build.json"), build_facts().to_string()).context("writing build.json")?;
     offline::write(&site, &modules.join("app/sw.js"))
 }
