@@ -166,6 +166,8 @@ export class Chat {
         tokensPerSecond: stats.decodeTokensPerSecond,
         firstTokenMs: stats.timeToFirstTokenMs,
       };
+      const held = this.runtime.loaded.value?.session.state.tokens;
+      if (held !== undefined) said.measured.context = held;
       const dropped = await reply.dropped;
       if (dropped) said.dropped = dropped;
       this.#end(answering, answering.abort.signal.aborted ? 'cancelled' : stats.stopReason);

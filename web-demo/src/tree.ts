@@ -9,6 +9,8 @@ export interface Measured {
   tokens: number;
   tokensPerSecond: number;
   firstTokenMs: number;
+  /** Tokens of the conversation up to its end, as the model that wrote it counts them. */
+  context?: number;
 }
 
 /** A message. Fields that this version does not know stay where they are. */
