@@ -2,14 +2,12 @@
 // another shape is read as far as it can be.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { pathToFileURL } from 'node:url';
-import { SITE } from './browser.mjs';
+import { insidePage } from './browser.mjs';
 import { browserTest } from './harness.mjs';
 import { answered, answers, GREEDY, keepRecords, open, ready, records, say, until } from './page.mjs';
 
-const { Conversation } = await import(pathToFileURL(join(SITE, 'app/tree.js')).href);
+const { Conversation } = await insidePage('tree.js');
 const STORY = 'Tell me a story about a brave cat';
 const users = (page) => page.locator('.said.user .bubble').allInnerTexts();
 const versions = (page) => page.locator('.versions .count').allInnerTexts();

@@ -3,7 +3,7 @@ import './trust.js';
 import { BenchmarkView } from './benchmark-view.js';
 import { BUNDLED, isElsewhere } from './catalogue.js';
 import { ChatLog } from './chat-log.js';
-import { Chat } from './chat.js';
+import { Chat, type Answering } from './chat.js';
 import { Composer } from './composer.js';
 import { Conversations } from './conversations.js';
 import { DeviceView } from './device-view.js';
@@ -11,6 +11,7 @@ import { byId, keepTranslated } from './dom.js';
 import { doubt, type Verdict } from './doubt.js';
 import { tell } from './errors.js';
 import { setWriting, want } from './extras.js';
+import { adapter, noteSpeed } from './fit.js';
 import { keepFocus } from './focus.js';
 import { greeting } from './greeting.js';
 import { language, t } from './i18n.js';
@@ -20,6 +21,7 @@ import { LiveLine } from './live.js';
 import { header } from './loading.js';
 import { ModelsView } from './models-view.js';
 import { notice, toast } from './notice.js';
+import { offerAgain } from './reopen.js';
 import { lastModel, Runtime } from './runtime.js';
 import { SettingsPanel } from './settings-panel.js';
 import { ShadersView } from './shaders-view.js';
@@ -110,7 +112,20 @@ async function firstModel(): Promise<void> {
   const last = lastModel();
   const choice = last && last.id !== BUNDLED.id ? await known.find(last.id, last.title) : undefined;
   if (choice && !choice.open && !isElsewhere(choice.source)) await runtime.load(choice, { instead: BUNDLED });
-  else await runtime.load(BUNDLED, { unasked: true });
+  else {
+    if (last && last.id !== BUNDLED.id) offerAgain(runtime, known, last, choice);
+    await runtime.load(BUNDLED, { unasked: true });
+  }
+}
+
+/** What answers take here tells which other models will do. */
+function learnSpeed(): void {
+  let last: Answering | undefined;
+  chat.answering.watch((now) => {
+    const { loaded } = runtime;
+    if (!now && last?.said.measured && loaded.value) noteSpeed(loaded.value, last.said.measured);
+    last = now;
+  });
 }
 
 /** After the first visit the page works without a network. */
@@ -150,6 +165,7 @@ async function start(): Promise<void> {
     byId('content').focus();
   });
   header(runtime);
+  learnSpeed();
   greeting(runtime, (text) => composer.say(text));
   settingsPanel.onKeys = shortcuts({ chat, composer, side, settings: () => settingsPanel.open() });
   language.watch(title);
@@ -166,6 +182,7 @@ async function start(): Promise<void> {
   await opened;
   if ('missing' in found) tellMissing(found.missing);
   else {
+    adapter.set(found.device);
     device.device = found.device;
     shaders.tier = found.device.tier;
     doubt(found.device, testDevice, tellMissing);
