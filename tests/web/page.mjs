@@ -57,6 +57,37 @@ export async function answered(page, index = 0) {
   return answer.locator('.markdown').innerText();
 }
 
+/** What is kept of conversations. */
+export function records(page) {
+  return page.evaluate(() => new Promise((resolve, reject) => {
+    const request = indexedDB.open('llamita');
+    request.onerror = reject;
+    request.onsuccess = () => {
+      request.result.transaction('conversations').objectStore('conversations').getAll().onsuccess = ({ target }) => {
+        request.result.close();
+        resolve(target.result);
+      };
+    };
+  }));
+}
+
+/** Keeps conversations as an earlier visit, or another version of the page, has left them. */
+export function keepRecords(page, records) {
+  return page.evaluate((records) => new Promise((resolve, reject) => {
+    const request = indexedDB.open('llamita');
+    request.onupgradeneeded = () => request.result.createObjectStore('conversations', { keyPath: 'id' });
+    request.onerror = reject;
+    request.onsuccess = () => {
+      const transaction = request.result.transaction('conversations', 'readwrite');
+      for (const record of records) transaction.objectStore('conversations').put(record);
+      transaction.oncomplete = () => {
+        request.result.close();
+        resolve();
+      };
+    };
+  }), records);
+}
+
 /** Waits until something is so, or fails with what it was. */
 export async function until(what, condition, limit = 120_000) {
   const end = Date.now() + limit;

@@ -18,7 +18,11 @@ export class Composer {
     this.#field.value = recall('draft') ?? '';
     this.#field.addEventListener('input', () => this.#changed());
     this.#field.addEventListener('keydown', (event) => this.#key(event));
-    this.#button.addEventListener('click', () => (chat.answering.value ? chat.stop() : this.#send()));
+    this.#button.addEventListener('click', ({ detail }) => {
+      if (!chat.answering.value) this.#send();
+      // The second click of two that were to send does not stop what the first began.
+      else if (detail < 2) chat.stop();
+    });
     let answered: boolean | undefined;
     const refresh = (): void => {
       const answering = chat.answering.value !== undefined;

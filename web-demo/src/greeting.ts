@@ -11,6 +11,11 @@ import { settings } from './settings.js';
 const STORIES: Key[] = ['try.story1', 'try.story2', 'try.story3', 'try.story4'];
 const ANYTHING: Key[] = ['try.any1', 'try.any2', 'try.any3', 'try.any4'];
 
+function lead(bundled: boolean, onCpu: boolean): Key {
+  if (bundled) return onCpu ? 'greeting.bundledCpu' : 'greeting.bundled';
+  return onCpu ? 'greeting.otherCpu' : 'greeting.other';
+}
+
 export function greeting(runtime: Runtime, say: (text: string) => void): void {
   const show = (): void => {
     const loaded = runtime.loaded.value ?? runtime.loading.value;
@@ -33,7 +38,7 @@ export function greeting(runtime: Runtime, say: (text: string) => void): void {
     byId('greeting').replaceChildren(
       llama(104, 'hello'),
       h('h2', { t: 'greeting.title' }),
-      h('p', { class: 'lead', t: bundled ? 'greeting.bundled' : 'greeting.other' }),
+      h('p', { class: 'lead', t: lead(bundled, runtime.loaded.value?.info.software === true) }),
       h('div', { class: 'suggestions' }, ...buttons),
       ...(bundled ? [more] : []),
     );

@@ -1,6 +1,6 @@
 /** The page's language: chosen by the browser's, switchable, one table of strings each. */
 import { Cell } from './cell.js';
-import { keep, recall } from './keep.js';
+import { keep, onKept, recall } from './keep.js';
 import { en } from './strings/en.js';
 import { es } from './strings/es.js';
 
@@ -24,6 +24,8 @@ function first(): Language {
 
 export const language = new Cell<Language>(first());
 
+onKept('language', () => language.set(first()));
+
 /** Changes the language and remembers that. */
 export function speak(name: Language): void {
   keep('language', name);
@@ -36,6 +38,11 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
     const value = values[name];
     return value === undefined ? whole : typeof value === 'number' ? number(value) : value;
   });
+}
+
+/** A name within a sentence, whichever way it is written. */
+export function isolated(text: string): string {
+  return `\u2068${text}\u2069`;
 }
 
 /** A number as the reader writes it. */

@@ -23,6 +23,9 @@ const PATHS = {
   close: 'M6 6l12 12M18 6L6 18',
   down: 'M12 5v14M6 13l6 6 6-6',
   open: 'M6 9l6 6 6-6',
+  back: 'M15 6l-6 6 6 6',
+  forth: 'M9 6l6 6-6 6',
+  search: 'M11 4a7 7 0 1 0 0 14a7 7 0 0 0 0-14M16 16l4 4',
   alert: 'M12 4l9 16H3L12 4ZM12 10v4M12 17h.01',
   lock: 'M6 11h12v9H6ZM9 11V8a3 3 0 0 1 6 0v3',
 } as const;

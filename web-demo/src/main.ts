@@ -10,6 +10,7 @@ import { DeviceView } from './device-view.js';
 import { byId, keepTranslated } from './dom.js';
 import { doubt, type Verdict } from './doubt.js';
 import { tell } from './errors.js';
+import { setWriting, want } from './extras.js';
 import { adapter, noteSpeed } from './fit.js';
 import { keepFocus } from './focus.js';
 import { greeting } from './greeting.js';
@@ -34,13 +35,14 @@ const chat = new Chat(runtime, conversations);
 const side = new Side(conversations, chat);
 const composer = new Composer(chat, conversations);
 const settingsPanel = new SettingsPanel(runtime);
-const device = new DeviceView(runtime);
 const known = new KnownModels();
+const device = new DeviceView(runtime, known);
 const models = new ModelsView(runtime, known);
-const shaders = new ShadersView(() => device.report());
+const shaders = new ShadersView(runtime, () => device.report());
 new BenchmarkView(runtime, chat, () => device.report());
-new ChatLog(chat, conversations, runtime);
+new ChatLog(chat, conversations, runtime, known);
 new LiveLine(runtime, chat, conversations);
+chat.answering.watch((answering) => setWriting(answering !== undefined));
 
 /** Shows the view that the address names. */
 function route(moved: boolean): void {
@@ -48,6 +50,7 @@ function route(moved: boolean): void {
   for (const name of VIEWS) byId(`view-${name}`).hidden = name !== view;
   side.mark(view);
   if (view === 'models') void models.refresh();
+  if (view === 'device') void device.refresh();
   shown = view;
   title();
   if (!moved) return;
@@ -172,6 +175,8 @@ async function start(): Promise<void> {
   keepFocus(rest);
   const opened = conversations.open().then(() => {
     if (!conversations.lasting) toast(t('chat.notKept'));
+    if (conversations.unreadable) toast(t('chat.unreadable', { count: conversations.unreadable }));
+    conversations.trouble.watch((error) => error !== undefined && toast(`${t('chat.notSaved')} ${tell(error).detail}`));
   });
   const found = await check();
   await opened;
@@ -183,6 +188,7 @@ async function start(): Promise<void> {
     doubt(found.device, testDevice, tellMissing);
     await firstModel();
   }
+  want();
   await offline();
 }
 

@@ -23,23 +23,26 @@ export function offerAgain(
   const fetchable = choice && isElsewhere(choice.source);
   const onDisk = last.id.startsWith('file:');
   const what = choice?.open ? 'reopen.ask' : fetchable ? 'reopen.gone' : onDisk ? 'reopen.choose' : 'reopen.lost';
-  const actions: Action[] = [];
-  if (choice?.open) {
-    actions.push({ t: 'reopen.open', values: { title }, primary: true, click: () => use() });
-    actions.push({ t: 'reopen.keep', click: () => use(copied(known, choice)) });
-  } else if (fetchable) {
-    actions.push({ t: 'reopen.fetch', values: { title }, primary: true, click: () => use() });
-  } else {
-    actions.push({ t: onDisk ? 'models.choose' : 'load.other', primary: true, click: () => choose(onDisk) });
-  }
   const goOn = async (): Promise<void> => {
     close();
     if (runtime.loaded.value?.choice.id !== BUNDLED.id) await runtime.load(BUNDLED);
     else runtime.remember(BUNDLED);
   };
-  actions.push({ t: 'reopen.goOn', values: { other }, click: goOn });
+  const actions = (): Action[] => {
+    const list: Action[] = [];
+    if (choice?.open) {
+      list.push({ text: t('reopen.open', { title }), primary: true, click: () => use() });
+      list.push({ t: 'reopen.keep', click: () => use(copied(known, choice)) });
+    } else if (fetchable) {
+      list.push({ text: t('reopen.fetch', { title }), primary: true, click: () => use() });
+    } else {
+      list.push({ t: onDisk ? 'models.choose' : 'load.other', primary: true, click: () => choose(onDisk) });
+    }
+    list.push({ text: t('reopen.goOn', { other }), click: goOn });
+    return list;
+  };
   const stops = [
-    language.watch(() => box.replaceChildren(notice('info', t('reopen.title', { title }), [t(what)], actions))),
+    language.watch(() => box.replaceChildren(notice('info', t('reopen.title', { title }), [t(what)], actions()))),
     // Whoever chooses another model has answered.
     runtime.loaded.watch((loaded) => loaded && loaded.choice.id !== BUNDLED.id && queueMicrotask(close)),
   ];

@@ -1,6 +1,5 @@
 /** The model in use: loading, swapping, losing, getting back. One at a time, with a session for all conversations. */
 import {
-  Aborted,
   Model,
   ModelStore,
   type Message,
@@ -62,10 +61,8 @@ const SMALL = 128e6;
 export class Runtime {
   readonly loaded = new Cell<Loaded | undefined>(undefined);
   readonly loading = new Cell<Loading | undefined>(undefined);
-  /** Why the last attempt to load failed, and of what. */
+  /** Why the last attempt to load failed, and of what; giving it up is told where nothing is in use. */
   readonly failed = new Cell<{ choice: Choice; how: How; error: unknown } | undefined>(undefined);
-  /** What was being loaded when the person gave that up, while nothing is in use or on its way. */
-  readonly cancelled = new Cell<Choice | undefined>(undefined);
   /** Why the device went, until it is back. */
   readonly lost = new Cell<unknown>(undefined);
   /** What must be over before a model may be taken away: the answer that is being written. */
@@ -98,8 +95,6 @@ export class Runtime {
 
   /** The model in use, as soon as there is one. Fails where it failed to load, or where that is given up. */
   ready(signal: AbortSignal): Promise<Loaded> {
-    // Who asks for an answer after giving up a model wants one all the same.
-    if (this.cancelled.value) void this.load(BUNDLED, { unasked: true });
     const stops: (() => void)[] = [];
     const found = new Promise<Loaded>((resolve, reject) => {
       const aborted = (): void => reject(signal.reason as Error);
@@ -108,8 +103,6 @@ export class Runtime {
       stops.push(() => signal.removeEventListener('abort', aborted));
       stops.push(this.loaded.watch((loaded) => loaded && resolve(loaded)));
       stops.push(this.failed.watch((failed) => failed && !this.loaded.value && reject(failed.error as Error)));
-      const gone = (choice: Choice): Error => new Aborted(`${choice.title} was given up.`);
-      stops.push(this.cancelled.watch((choice) => choice && reject(gone(choice))));
     });
     return found.finally(() => stops.forEach((stop) => stop()));
   }
@@ -120,7 +113,6 @@ export class Runtime {
     const abort = new AbortController();
     const { signal } = abort;
     this.#latest = abort;
-    this.cancelled.set(undefined);
     this.failed.set(undefined);
     this.loading.set({ choice: chosen, progress: undefined, abort });
     const begin = performance.now();
@@ -144,8 +136,7 @@ export class Runtime {
       if (this.#latest !== abort) return false;
       const nothing = this.loaded.value === undefined;
       if (nothing && instead && instead.id !== chosen.id) await this.#load(instead, { unasked: true });
-      else if (nothing && signal.aborted) this.cancelled.set(chosen);
-      if (!signal.aborted) this.failed.set({ choice: chosen, how, error });
+      if (!(signal.aborted && this.loaded.value)) this.failed.set({ choice: chosen, how, error });
       return false;
     } finally {
       if (this.loading.value?.abort === abort) this.loading.set(undefined);

@@ -13,6 +13,9 @@ const MORE: Name[] = ['topP', 'topK', 'minP', 'repetitionPenalty', 'presencePena
 export class SettingsPanel {
   readonly #dialog = h('dialog', { class: 'panel', 'aria-labelledby': 'settings-title' });
 
+  /** Bring what is shown up to what is set, but for the field that is being filled in. */
+  #fields: (() => void)[] = [];
+
   /** Opens the list of keys. */
   onKeys = (): void => {};
 
@@ -21,6 +24,7 @@ export class SettingsPanel {
     this.#dialog.addEventListener('click', (event) => event.target === this.#dialog && this.#dialog.close());
     language.watch(() => this.#dialog.open && this.#build());
     runtime.loaded.watch(() => this.#dialog.open && this.#build());
+    settings.watch(() => this.#fields.forEach((show) => show()));
   }
 
   open(): void {
@@ -29,8 +33,9 @@ export class SettingsPanel {
   }
 
   #build(): void {
-    const system = h('textarea', { id: 'setting-system', rows: 4, hint: 'settings.systemHint' });
-    system.value = settings.value.system;
+    this.#fields = [];
+    const system = h('textarea', { id: 'setting-system', rows: 4, hint: 'settings.systemHint', dir: 'auto' });
+    this.#shows(system, () => (system.value = settings.value.system));
     system.addEventListener('input', () => change({ system: system.value }));
     const reset = (): void => {
       change({ ...DEFAULTS, system: settings.value.system });
@@ -71,13 +76,9 @@ export class SettingsPanel {
     const { min, max, step } = limits;
     const id = `setting-${name}`;
     const explained = `${id}-what`;
-    const value = this.#value(name);
     const digits = step < 1 ? 2 : 0;
-    const show = (): void => void (range.value = String(from(this.#value(name))));
-    const box = numberBox(id, limits, () => String(this.#value(name)), (given) => {
-      change({ [name]: given ?? DEFAULTS[name] });
-      show();
-    });
+    const shown = (): string => String(this.#value(name));
+    const box = numberBox(id, limits, shown, (given) => change({ [name]: given ?? DEFAULTS[name] }));
     // The context spans three powers of two and more: its slider goes by powers.
     const power = name === 'context' || name === 'maxTokens';
     const to = (x: number): number => (power ? Math.round(2 ** x / step) * step : x);
@@ -90,11 +91,10 @@ export class SettingsPanel {
       'aria-labelledby': `${id}-name`,
       tabindex: -1,
     });
-    range.value = String(from(value));
+    this.#shows(range, () => (range.value = String(from(this.#value(name)))));
+    this.#shows(box, () => (box.value = shown()));
     range.addEventListener('input', () => {
-      const given = fit(Number(to(Number(range.value)).toFixed(digits)), limits);
-      change({ [name]: given });
-      box.value = String(given);
+      change({ [name]: fit(Number(to(Number(range.value)).toFixed(digits)), limits) });
     });
     const bounds = t('settings.range', { min: number(min, 2), max: number(max, 2) });
     return h(
@@ -106,14 +106,20 @@ export class SettingsPanel {
     );
   }
 
+  #shows(field: HTMLElement, show: () => void): void {
+    this.#fields.push(() => field !== document.activeElement && show());
+    show();
+  }
+
   #value(name: Name): number {
-    return name === 'temperature' ? temperatureOf(this.runtime.loaded.value?.choice) : settings.value[name];
+    return name === 'temperature' ? temperatureOf(settings.value, this.runtime.loaded.value?.choice) : settings.value[name];
   }
 
   #seed(): HTMLElement {
     const shown = (): string => String(settings.value.seed ?? '');
     const box = numberBox('setting-seed', SEED, shown, (seed) => change({ seed }));
     box.placeholder = t('settings.seedHint');
+    this.#shows(box, () => (box.value = shown()));
     return h(
       'div',
       { class: 'field' },

@@ -1,13 +1,15 @@
 /** The side of the page: conversations, views, language and theme. A drawer on narrow screens. */
 import type { Chat } from './chat.js';
-import { asMarkdown, type Conversation, type Conversations } from './conversations.js';
+import type { Conversations } from './conversations.js';
 import { byId, h } from './dom.js';
-import { language, speak, t, when, type Key, type Language } from './i18n.js';
+import { isolated, language, speak, t, when, type Key, type Language } from './i18n.js';
 import { icon, iconButton, type IconName } from './icons.js';
-import { keep, recall } from './keep.js';
+import { keep, onKept, recall } from './keep.js';
 import { menu } from './menu.js';
 import { toast } from './notice.js';
 import { download, fileName } from './files.js';
+import { asJson, asMarkdown } from './exchange.js';
+import type { Conversation } from './tree.js';
 
 export const VIEWS = ['chat', 'models', 'benchmark', 'shaders', 'device'] as const;
 export type View = (typeof VIEWS)[number];
@@ -24,8 +26,8 @@ export class Side {
   readonly #veil = byId('veil');
   readonly #opener = byId('side-open');
   readonly #links = new Map<View, HTMLAnchorElement>();
-  /** The conversation that is being answered. */
-  #writing: string | undefined;
+  /** The conversations that are being answered. */
+  #writing: string[] = [];
 
   constructor(
     private readonly conversations: Conversations,
@@ -62,12 +64,14 @@ export class Side {
     conversations.list.watch(list);
     conversations.current.watch(list);
     language.watch(list);
-    chat.answering.watch((answering) => {
+    chat.answers.watch((answers) => {
       // It changes with every token.
-      if (answering?.conversation.id === this.#writing) return;
-      this.#writing = answering?.conversation.id;
+      const writing = answers.map(({ conversation }) => conversation.id);
+      if (String(writing) === String(this.#writing)) return;
+      this.#writing = writing;
       list();
     });
+    conversations.removedElsewhere.watch((gone) => gone && this.#undo(gone, 'nav.deletedElsewhere'));
   }
 
   /** Marks the view that is on show. */
@@ -109,6 +113,10 @@ export class Side {
       keep('theme', theme.value === 'auto' ? undefined : theme.value);
       apply();
     });
+    onKept('theme', (name) => {
+      theme.value = name === 'light' || name === 'dark' ? name : 'auto';
+      apply();
+    });
     apply();
   }
 
@@ -126,7 +134,7 @@ export class Side {
       this.conversations.select(id);
       this.#drawer(false);
     };
-    const writing = this.#writing === id;
+    const writing = this.#writing.includes(id);
     const button = h(
       'button',
       {
@@ -137,11 +145,11 @@ export class Side {
         title: `${title} · ${when(updated)}`,
         on: { click: open },
       },
-      h('span', { class: 'title' }, title),
+      h('span', { class: 'title', dir: 'auto' }, title),
       writing && h('span', { class: 'dot', label: 'chat.answering', role: 'img' }),
     );
     const more = iconButton('more', { label: 'nav.more', 'aria-haspopup': 'menu' });
-    more.setAttribute('aria-label', t('nav.moreOf', { title }));
+    more.setAttribute('aria-label', t('nav.moreOf', { title: isolated(title) }));
     const item = h('li', {}, button, more);
     more.addEventListener('click', () =>
       menu(more, [
@@ -156,15 +164,15 @@ export class Side {
   }
 
   #rename(conversation: Conversation, item: HTMLElement): void {
-    const field = h('input', { type: 'text', label: 'nav.rename', maxlength: 120 });
+    const field = h('input', { type: 'text', label: 'nav.rename', maxlength: 120, dir: 'auto' });
     field.value = conversation.title;
     let over = false;
     const end = (save: boolean, byKey = false): void => {
       if (over) return;
       over = true;
-      if (save && field.value.trim()) conversation.title = field.value.trim();
+      const title = field.value.trim();
       field.replaceWith(...kept);
-      void this.conversations.save(conversation, false);
+      if (save && title) void this.conversations.change(conversation, (one) => (one.title = title), false);
       // The list may have been made anew with another title.
       if (byKey) byId('conversations').querySelector<HTMLElement>(`[data-id="${conversation.id}"]`)?.focus();
     };
@@ -185,19 +193,21 @@ export class Side {
   #export(conversation: Conversation, type: 'md' | 'json'): void {
     const name = `${fileName(conversation.title)}.${type}`;
     if (type === 'md') download(name, 'text/markdown', asMarkdown(conversation, t('chat.you')));
-    else download(name, 'application/json', JSON.stringify(conversation, null, 2));
+    else download(name, 'application/json', asJson([conversation]));
   }
 
   #exportAll(): void {
-    download('llamita.json', 'application/json', JSON.stringify(this.conversations.list.value, null, 2));
+    download('llamita.json', 'application/json', asJson(this.conversations.list.value));
   }
 
   #remove(conversation: Conversation): void {
-    if (this.chat.answering.value?.conversation === conversation) this.chat.stop();
+    this.chat.stopAll(conversation);
     void this.conversations.remove(conversation.id);
-    toast(t('nav.deleted', { title: conversation.title }), {
-      t: 'do.undo',
-      click: () => this.conversations.restore(conversation),
-    });
+    this.#undo(conversation, 'nav.deleted');
+  }
+
+  #undo(conversation: Conversation, told: Key): void {
+    const title = isolated(conversation.title);
+    toast(t(told, { title }), { t: 'do.undo', click: () => this.conversations.restore(conversation) });
   }
 }

@@ -52,7 +52,9 @@ function stateOf(session: Session): SessionState {
 /** What is known of a model. Browsers may hide an adapter's name, but not its architecture. */
 async function infoOf(model: Model): Promise<ModelInfo> {
   const info = JSON.parse(model.info()) as ModelInfo;
-  return { ...info, device: info.device || await adapterName() };
+  if (info.device === 'CPU') return { ...info, software: true };
+  const { device, software } = await adapterName();
+  return { ...info, device: info.device || device, software };
 }
 
 function disposeSession(id: number): void {
@@ -91,7 +93,7 @@ export const handlers: Handlers = {
   async inspect({ source: spec, options }, { signal, cancel, event }) {
     const source = await openSource(spec, { signal, onProgress: event, keep: false });
     try {
-      return JSON.parse(await inspect(source, options, cancel));
+      return { ...JSON.parse(await inspect(source, options, cancel)) as ModelInfo, software: null };
     } finally {
       source.close?.();
     }

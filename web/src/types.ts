@@ -83,7 +83,7 @@ export interface InspectOptions {
   kv?: 'f16' | 'f32';
   /**
    * The plan to run, on any device: by default (`auto`) the one of the driver at hand, and `software` is the driver's own for
-   * the CPU. What is only inspected is counted for real GPUs.
+   * the CPU. What is only inspected is counted for the adapter of this browser, and for a real GPU where it has none.
    */
   plan?: 'auto' | 'software' | Plan;
   /** Told how far it has come, ten times a second at most. */
@@ -130,9 +130,15 @@ export interface ModelInfo {
   plan: Plan;
   /** The adapter's name, which browsers may hide, or `CPU`; null for a file that was only inspected. */
   device: string | null;
+  /** Whether shaders run on the CPU; null for a file that was only inspected. */
+  software: boolean | null;
   /** Bytes on the device: weights once, the others per session when it has grown to its context. */
   bytes: { weights: number; kv: number; scratch: number };
+  /** Types of its matrices as files name them, `Q4_0`, the one with the most bytes first. */
+  types: string[];
   dispatchesPerToken: number;
+  /** The kernels that it dispatches, each once; names of kernel cases begin with them. */
+  kernels: string[];
   hasChatTemplate: boolean;
 }
 

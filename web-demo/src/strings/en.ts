@@ -5,8 +5,6 @@ export const en = {
   'do.delete': 'Delete',
   'do.undo': 'Undo',
   'do.stop': 'Stop',
-  'do.yes': 'yes',
-  'do.no': 'no',
 
   'nav.skip': 'Skip to the content',
   'nav.side': 'Conversations and tools',
@@ -38,6 +36,9 @@ export const en = {
   'greeting.title': 'Hello! I live in this tab.',
   'greeting.bundled':
     'I am a tiny model that tells simple stories, on your device’s own GPU. Nothing you write leaves it.',
+  'greeting.bundledCpu':
+    'I am a tiny model that tells simple stories, on your device’s own CPU. Nothing you write leaves it.',
+  'greeting.otherCpu': 'I run on your device’s own CPU. Nothing you write leaves it.',
   'greeting.other': 'I run on your device’s own GPU. Nothing you write leaves it.',
   'greeting.more': 'For real conversations, get {model} ({size}, once)',
   'try.story1': 'Tell me a story about a brave llama',
@@ -79,12 +80,42 @@ export const en = {
     'can be written again.',
   'chat.notKept': 'This browser keeps nothing for this page: conversations are gone when it is closed.',
 
+  // Branches, other tabs, and models of conversations
+  'nav.deletedElsewhere': '“{title}” was deleted in another tab.',
+  'chat.queues': 'Waits for another answer to end…',
+  'chat.elsewhere': 'Being written in another tab…',
+  'chat.previous': 'Previous version',
+  'chat.next': 'Next version',
+  'chat.version': 'Version {at} of {of}',
+  'chat.versionShort': '{at} / {of}',
+  'chat.deleteVersion': 'Delete this version',
+  'chat.versionDeleted': 'This version was deleted, with what followed it.',
+  'chat.unanswered': 'This message has no answer yet',
+  'chat.answerNow': 'Answer it',
+  'chat.noModel': 'The model did not come, so nothing can answer. The message stays here.',
+  'chat.loadAndAnswer': 'Load it and answer',
+  'chat.otherModel': 'This chat was held with {before}',
+  'chat.otherModelWhat': 'In use now is {now}. A message that you send is answered by it.',
+  'chat.modelGone': '{before} is not in this browser any more: choose its file or fetch it again, or go on with {now}.',
+  'chat.useAgain': 'Use {model} again',
+  'chat.goOnWith': 'Go on with {model}',
+  'chat.partly': 'Part of this chat cannot be shown',
+  'chat.newer': 'A newer version of this page wrote it. What this version knows of it is shown.',
+  'chat.unread': 'Could not be read: {count} messages. They are kept as they are, and are in the JSON export.',
+  'chat.unreadable': 'Stored records that are no conversations: {count}. They are left as they are.',
+  'chat.notSaved': 'The last change could not be saved.',
+  'chat.formula': 'Formula',
+  'chat.picture': 'Picture, not fetched: {name}',
+  'chat.taskDone': 'Done',
+  'chat.taskOpen': 'To do',
+
   'live.private': 'On this device only',
   'live.speed': '{speed} tokens/s',
   'live.first': 'first token {time}',
   'live.context': '{tokens} of {context}',
   'live.contextLabel': 'Context used, in tokens',
   'live.memory': '{memory} on the GPU',
+  'live.memoryCpu': '{memory} in memory, on the CPU',
 
   'settings.title': 'Settings',
   'settings.system': 'System prompt',
@@ -241,11 +272,16 @@ export const en = {
   'bench.table': 'Results',
   'bench.copy': 'Copy JSON',
   'bench.save': 'Save JSON',
+  'bench.note':
+    'Decode is measured from an empty context, with random text and the likeliest token each time. A chat draws its ' +
+    'tokens, has more to look back on, and shows them as they come, so its tokens per second are lower. The first run ' +
+    'of each length is not counted.',
 
   'shaders.lead':
     'Runs Llamita’s GPU programs in this browser and compares every result with the same mathematics in ' +
     'double precision on the CPU. If one fails here, answers may be wrong: please report it.',
   'shaders.some': 'Test each kernel once',
+  'shaders.ofModel': '“Each kernel” means the kernels that {model} runs, those of 4-bit weights first.',
   'shaders.all': 'Test every case',
   'shaders.filter': 'Only those whose name has',
   'shaders.running': '{at} of {total}: {name}',
@@ -263,7 +299,7 @@ export const en = {
 
   'device.lead': 'What this browser tells about the device. It is told to nobody else.',
   'device.none': 'No WebGPU adapter.',
-  'device.adapter': 'GPU',
+  'device.adapter': 'WebGPU adapter',
   'device.tier': 'Shader tier',
   'device.plan': 'Plan',
   'device.plan.gpu': 'gpu: that of real GPUs',
@@ -292,6 +328,11 @@ export const en = {
   'device.ram': 'Memory, as the browser rounds it',
   'device.screen': 'Screen',
   'device.offline': 'Ready for offline use',
+  'device.offline.all': 'Yes: the page and the model in use are kept here.',
+  'device.offline.page': 'The page is kept here; the model in use is not.',
+  'device.offline.none': 'No: the browser keeps no copy of this page yet.',
+  'device.build': 'Version of this page',
+  'device.types': 'Types of the weights',
   'device.copy': 'Copy as text',
 
   'support.retry': 'Try again',

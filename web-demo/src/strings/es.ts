@@ -7,8 +7,6 @@ export const es: Record<keyof typeof en, string> = {
   'do.delete': 'Borrar',
   'do.undo': 'Deshacer',
   'do.stop': 'Parar',
-  'do.yes': 'sí',
-  'do.no': 'no',
 
   'nav.skip': 'Ir al contenido',
   'nav.side': 'Conversaciones y herramientas',
@@ -41,6 +39,10 @@ export const es: Record<keyof typeof en, string> = {
   'greeting.bundled':
     'Soy un modelo diminuto que cuenta cuentos sencillos en la GPU de tu dispositivo. Nada de lo que ' +
     'escribas sale de él.',
+  'greeting.bundledCpu':
+    'Soy un modelo diminuto que cuenta cuentos sencillos en la CPU de tu dispositivo. Nada de lo que ' +
+    'escribas sale de él.',
+  'greeting.otherCpu': 'Funciono en la CPU de tu dispositivo. Nada de lo que escribas sale de él.',
   'greeting.other': 'Funciono en la GPU de tu dispositivo. Nada de lo que escribas sale de él.',
   'greeting.more': 'Para conversar de verdad, descarga {model} ({size}, una sola vez)',
   'try.story1': 'Cuéntame un cuento de una llama valiente',
@@ -82,12 +84,42 @@ export const es: Record<keyof typeof en, string> = {
     'respuesta puede escribirse otra vez.',
   'chat.notKept': 'Este navegador no guarda nada de esta página: las conversaciones se pierden al cerrarla.',
 
+  // Ramas, otras pestañas y modelos de las conversaciones
+  'nav.deletedElsewhere': 'Se ha borrado «{title}» en otra pestaña.',
+  'chat.queues': 'Espera a que termine otra respuesta…',
+  'chat.elsewhere': 'Se está escribiendo en otra pestaña…',
+  'chat.previous': 'Versión anterior',
+  'chat.next': 'Versión siguiente',
+  'chat.version': 'Versión {at} de {of}',
+  'chat.versionShort': '{at} / {of}',
+  'chat.deleteVersion': 'Borrar esta versión',
+  'chat.versionDeleted': 'Se ha borrado esta versión y lo que la seguía.',
+  'chat.unanswered': 'Este mensaje aún no tiene respuesta',
+  'chat.answerNow': 'Responder',
+  'chat.noModel': 'El modelo no ha llegado, así que nada puede responder. El mensaje se queda aquí.',
+  'chat.loadAndAnswer': 'Cargarlo y responder',
+  'chat.otherModel': 'Este chat se tuvo con {before}',
+  'chat.otherModelWhat': 'Ahora se usa {now}. Responderá al mensaje que envíes.',
+  'chat.modelGone': '{before} ya no está en este navegador: elige su archivo o descárgalo de nuevo, o sigue con {now}.',
+  'chat.useAgain': 'Volver a usar {model}',
+  'chat.goOnWith': 'Seguir con {model}',
+  'chat.partly': 'Una parte de este chat no se puede mostrar',
+  'chat.newer': 'Lo escribió una versión más nueva de esta página. Se muestra lo que esta versión conoce.',
+  'chat.unread': 'No se han podido leer {count} mensajes. Se conservan tal cual y están en la exportación JSON.',
+  'chat.unreadable': 'Registros guardados que no son conversaciones: {count}. Se dejan como están.',
+  'chat.notSaved': 'No se ha podido guardar el último cambio.',
+  'chat.formula': 'Fórmula',
+  'chat.picture': 'Imagen, no descargada: {name}',
+  'chat.taskDone': 'Hecho',
+  'chat.taskOpen': 'Por hacer',
+
   'live.private': 'Solo en este dispositivo',
   'live.speed': '{speed} tokens/s',
   'live.first': 'primer token {time}',
   'live.context': '{tokens} de {context}',
   'live.contextLabel': 'Contexto usado, en tokens',
   'live.memory': '{memory} en la GPU',
+  'live.memoryCpu': '{memory} en memoria, en la CPU',
 
   'settings.title': 'Ajustes',
   'settings.system': 'Instrucciones del sistema',
@@ -247,12 +279,17 @@ export const es: Record<keyof typeof en, string> = {
   'bench.table': 'Resultados',
   'bench.copy': 'Copiar JSON',
   'bench.save': 'Guardar JSON',
+  'bench.note':
+    'La escritura se mide desde un contexto vacío, con texto al azar y siempre con el token más probable. Un chat ' +
+    'sortea sus tokens, tiene más contexto que mirar y los muestra según llegan, así que sus tokens por segundo son ' +
+    'menos. La primera vuelta de cada longitud no cuenta.',
 
   'shaders.lead':
     'Ejecuta los programas de GPU de Llamita en este navegador y compara cada resultado con las mismas ' +
     'matemáticas en doble precisión en la CPU. Si alguno falla aquí, las respuestas pueden ser erróneas: por ' +
     'favor, avísanos.',
   'shaders.some': 'Probar cada kernel una vez',
+  'shaders.ofModel': '«Cada kernel» son los kernels que usa {model}, primero los de pesos de 4 bits.',
   'shaders.all': 'Probar todos los casos',
   'shaders.filter': 'Solo aquellos cuyo nombre tenga',
   'shaders.running': '{at} de {total}: {name}',
@@ -270,7 +307,7 @@ export const es: Record<keyof typeof en, string> = {
 
   'device.lead': 'Lo que este navegador dice del dispositivo. No se le cuenta a nadie más.',
   'device.none': 'No hay adaptador WebGPU.',
-  'device.adapter': 'GPU',
+  'device.adapter': 'Adaptador de WebGPU',
   'device.tier': 'Nivel de shaders',
   'device.plan': 'Plan',
   'device.plan.gpu': 'gpu: el de las GPU de verdad',
@@ -300,6 +337,11 @@ export const es: Record<keyof typeof en, string> = {
   'device.ram': 'Memoria, según la redondea el navegador',
   'device.screen': 'Pantalla',
   'device.offline': 'Listo para usarse sin conexión',
+  'device.offline.all': 'Sí: la página y el modelo en uso están guardados aquí.',
+  'device.offline.page': 'La página está guardada aquí; el modelo en uso, no.',
+  'device.offline.none': 'No: el navegador aún no guarda una copia de esta página.',
+  'device.build': 'Versión de esta página',
+  'device.types': 'Tipos de los pesos',
   'device.copy': 'Copiar como texto',
 
   'support.retry': 'Probar otra vez',
