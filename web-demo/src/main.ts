@@ -30,6 +30,8 @@ import { Side, VIEWS, type View } from './side.js';
 import { check, type Missing } from './support.js';
 
 const runtime = new Runtime();
+const early = window.isSecureContext && 'gpu' in navigator;
+const ahead = early ? runtime.arrive(lastModel() ?? BUNDLED) : undefined;
 const conversations = new Conversations();
 const chat = new Chat(runtime, conversations);
 const side = new Side(conversations, chat);
@@ -73,6 +75,7 @@ function rest(): HTMLElement {
 
 /** Says that no GPU can be used here, and what to do. The tiny model can run on the CPU. */
 function tellMissing({ why, advice, reason }: Missing): void {
+  runtime.stay();
   composer.enable(false);
   document.body.classList.add('no-gpu');
   const box = byId('missing');
@@ -110,6 +113,7 @@ async function testDevice(): Promise<Verdict> {
 /** The model of the last visit where it is on this device, or else the one that comes with the page. */
 async function firstModel(): Promise<void> {
   const last = lastModel();
+  if (ahead?.aborted) return last && last.id !== BUNDLED.id ? void (await runtime.load(BUNDLED, { unasked: true })) : undefined;
   const choice = last && last.id !== BUNDLED.id ? await known.find(last.id, last.title) : undefined;
   if (choice && !choice.open && !isElsewhere(choice.source)) await runtime.load(choice, { instead: BUNDLED });
   else {
@@ -193,6 +197,7 @@ async function start(): Promise<void> {
 }
 
 void start().catch((error: unknown) => {
+  runtime.stay();
   // The engine did not start, or there is a fault in the page: a person sees it rather than a page that does nothing.
   const { title, what, detail } = tell(error);
   const reload = { t: 'support.retry', primary: true, click: () => location.reload() } as const;

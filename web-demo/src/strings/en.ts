@@ -242,6 +242,8 @@ export const en = {
   'models.deleteSure': 'Delete {name} ({size}) from this browser?',
   'models.drop': 'Drop a GGUF file to use it',
 
+  'load.first': 'Fetching the engine and {title}',
+  'load.engine': 'Fetching the engine for {title}',
   'load.prepare': 'Preparing {title}',
   'load.download': 'Fetching {title}',
   'load.load': 'Loading {title}',
