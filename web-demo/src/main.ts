@@ -14,11 +14,13 @@ import { setWriting, want } from './extras.js';
 import { adapter, noteSpeed } from './fit.js';
 import { keepFocus } from './focus.js';
 import { greeting } from './greeting.js';
+import { wantedAddress } from './hosts-view.js';
 import { language, t } from './i18n.js';
 import { icon } from './icons.js';
 import { KnownModels } from './known-models.js';
 import { LiveLine } from './live.js';
 import { header } from './loading.js';
+import { atAddress } from './model-link.js';
 import { ModelsView } from './models-view.js';
 import { notice, toast } from './notice.js';
 import { offerAgain } from './reopen.js';
@@ -109,6 +111,8 @@ async function testDevice(): Promise<Verdict> {
 
 /** The model of the last visit where it is on this device, or else the one that comes with the page. */
 async function firstModel(): Promise<void> {
+  const wanted = wantedAddress();
+  if (wanted !== undefined) return void (await runtime.load(atAddress(wanted), { instead: BUNDLED }));
   const last = lastModel();
   const choice = last && last.id !== BUNDLED.id ? await known.find(last.id, last.title) : undefined;
   if (choice && !choice.open && !isElsewhere(choice.source)) await runtime.load(choice, { instead: BUNDLED });

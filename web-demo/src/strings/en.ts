@@ -256,6 +256,14 @@ export const en = {
   'load.resume': 'Resume',
   'load.other': 'Choose a model',
 
+  'hosts.title': 'Connect to {host}?',
+  'hosts.what':
+    'This page connects to Hugging Face and to nothing else, unless you allow it. {host} would learn your network address ' +
+    'and which file you fetch, and nothing of what you write. The page is loaded again, and then fetches the file.',
+  'hosts.allow': 'Allow {host}',
+  'hosts.allowed': 'You have allowed this page to connect to:',
+  'hosts.forget': 'No longer allow {host}',
+
   'bench.lead': 'Measures {model} on this device: how fast it reads a prompt, and how fast it writes.',
   'bench.run': 'Run the benchmark',
   'bench.begins': 'Running. Leave this tab in front; it takes a minute or so.',
@@ -410,6 +418,7 @@ export const en = {
     'Q4_K_M or Q8_0.',
   'error.part': 'This is one part of a model that was split. Choose all its parts together.',
   'error.partial': 'This file holds only a part of a model: no weights, or no tokenizer. Choose another one.',
+  'error.blocked': 'This page may not connect to {what}, or to where that leads. Paste the address under Models to allow it, or download the file and open it from there.',
   'error.local':
     'This is an address in a local network, which browsers keep pages from. Download the file with your ' +
     'browser and drop it here.',

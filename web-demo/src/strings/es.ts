@@ -263,6 +263,14 @@ export const es: Record<keyof typeof en, string> = {
   'load.resume': 'Reanudar',
   'load.other': 'Elegir un modelo',
 
+  'hosts.title': '¿Conectar con {host}?',
+  'hosts.what':
+    'Esta página se conecta con Hugging Face y con nada más, salvo que lo permitas. {host} conocería tu dirección de red y ' +
+    'qué archivo descargas, y nada de lo que escribes. La página se carga otra vez y luego descarga el archivo.',
+  'hosts.allow': 'Permitir {host}',
+  'hosts.allowed': 'Has permitido que esta página se conecte con:',
+  'hosts.forget': 'No permitir más {host}',
+
   'bench.lead': 'Mide {model} en este dispositivo: con qué rapidez lee un texto y con qué rapidez escribe.',
   'bench.run': 'Medir',
   'bench.begins': 'Midiendo. Deja esta pestaña delante; tarda más o menos un minuto.',
@@ -420,6 +428,8 @@ export const es: Record<keyof typeof en, string> = {
     'Este modelo tiene pesos del tipo {what}, que aquí no se calcula. Elige un archivo suyo en Q4_0, Q4_K_M o Q8_0.',
   'error.part': 'Es una parte de un modelo dividido. Elige todas sus partes juntas.',
   'error.partial': 'Este archivo tiene solo una parte de un modelo: le faltan los pesos o el tokenizador. Elige otro.',
+  'error.blocked':
+    'Esta página no puede conectarse con {what}, o con adonde eso lleva. Pega la dirección en Modelos para permitirlo, o descarga el archivo y ábrelo ahí.',
   'error.local':
     'Es una dirección de una red local, de la que los navegadores apartan a las páginas. Descarga el archivo ' +
     'con tu navegador y suéltalo aquí.',
