@@ -45,10 +45,10 @@ export class KnownModels {
 }
 
 /** All names that a stored model may have been chosen by. */
-export function idsOf(model: StoredModel): string[] {
-  const { id, from, name, size } = model;
-  const offers = OFFERS.filter((offer) => from !== null && idOf(offer.source) === idOf(from));
-  return [...offers.map((offer) => offer.id), ...(from ? [idOf(from)] : [`file:${name}:${size}`]), `stored:${id}`];
+export function idsOf({ id, name, size, from, also }: StoredModel): string[] {
+  const places = [...(from ? [from] : []), ...also].map(idOf);
+  const offers = OFFERS.filter((offer) => places.includes(idOf(offer.source))).map((offer) => offer.id);
+  return [...offers, ...places, `file:${name}:${size}`, `stored:${id}`];
 }
 
 /** A stored model as a choice. One that was begun goes on from where it came. */

@@ -20,6 +20,7 @@ export function button(t: Key, click: () => void, kind: 'primary' | 'quiet', of?
 /** A model with what is said of it; `badge` is what marks it. */
 export function card(title: string, about: Child[], actions: Child[], badge?: Key | false): HTMLElement {
   const used = badge === 'models.inUse';
+  const buttons = actions.filter((one) => one);
   return h(
     'li',
     { class: `card ${used ? 'used' : ''}` },
@@ -29,7 +30,7 @@ export function card(title: string, about: Child[], actions: Child[], badge?: Ke
       h('h3', {}, title, badge && h('span', { class: `badge ${used ? 'used' : ''}`, t: badge })),
       ...about,
     ),
-    h('div', { class: 'card-actions' }, ...actions),
+    buttons.length > 0 && h('div', { class: 'card-actions' }, ...buttons),
   );
 }
 

@@ -100,7 +100,8 @@ export class ModelLink {
   #show(link: Repository, models: HubModel[]): void {
     const { context } = settings.value;
     const best = bestOf(models, link.quant, context);
-    const rows = models.map((model) => {
+    const bestFirst = [...models].sort((a, b) => Number(b === best) - Number(a === best));
+    const rows = bestFirst.map((model) => {
       const { file, bytes: size, parts, quant } = model;
       const needed = roughlyNeeded(size, context);
       const what = [quant, bytes(size), parts > 1 && t('link.parts', { parts }), t('link.memory', { memory: bytes(needed) })];

@@ -148,11 +148,13 @@ export function copied(known: KnownModels, { source, open }: Choice): Prepare {
   };
 }
 
-/** Where a stored model came from. */
-function origins({ from }: StoredModel): Child[] {
-  if (!from) return [];
-  const place = 'repo' in from ? `huggingface.co/${from.repo}` : new URL(from.url).host;
-  return [h('p', { class: 'faint origins' }, t('models.from', { places: place }))];
+/** Where a stored model came from: each place once. */
+function origins({ from, also }: StoredModel): Child[] {
+  const places = [...(from ? [from] : []), ...also].map((one) =>
+    'repo' in one ? `huggingface.co/${one.repo}` : one.url.replace(/^https?:\/\//, ''),
+  );
+  const text = t('models.from', { places: [...new Set(places)].join(', ') });
+  return places.length > 0 ? [h('p', { class: 'faint origins' }, text)] : [];
 }
 
 /** Asks before something that cannot be undone. */

@@ -79,7 +79,8 @@ async function load(
   } catch (error) {
     source.close?.();
     const { kind } = error as { kind?: unknown };
-    if (kind === 'BadModel' && !(error instanceof Repaired)) await source.discard?.();
+    // What is no model, or none for here, is not kept beside those that are.
+    if ((kind === 'BadModel' && !(error instanceof Repaired)) || kind === 'Unsupported') await source.discard?.();
     throw error;
   }
 }

@@ -37,6 +37,9 @@ export interface StoreOptions {
   signal?: AbortSignal;
 }
 
+/** A place that a file comes from. */
+export type StoredFrom = { url: string } | { repo: string; file: string; revision?: string; endpoint?: string };
+
 /** A model of the store. */
 export interface StoredModel {
   /** Its name in the store: `{ stored: id }` loads it. */
@@ -53,7 +56,9 @@ export interface StoredModel {
   /** SHA-256 of the whole file; null while it is not whole, and for split models. */
   sha256: string | null;
   /** Where it came from; null for an imported file. */
-  from: { url: string } | { repo: string; file: string; revision?: string; endpoint?: string } | null;
+  from: StoredFrom | null;
+  /** Other places that the same file was asked from: it is stored once. */
+  also: StoredFrom[];
   /** Milliseconds since 1970. */
   added: number;
 }
