@@ -31,7 +31,7 @@ const conversations = new Conversations();
 const chat = new Chat(runtime, conversations);
 const side = new Side(conversations, chat);
 const composer = new Composer(chat, conversations);
-const settingsPanel = new SettingsPanel(runtime);
+const settingsPanel = new SettingsPanel(runtime, conversations);
 const device = new DeviceView(runtime);
 const models = new ModelsView(runtime);
 const shaders = new ShadersView(() => device.report());
