@@ -107,6 +107,11 @@ export class Conversation {
     for (const [parent, among] of this.#children()) if (among.some(({ id }) => id === said.id)) this.chosen[parent] = said.id;
   }
 
+  /** Shows the branch that this message is on. */
+  reveal(said: Said): void {
+    for (const one of [...this.before(said), said]) this.choose(one);
+  }
+
   /** Takes a message out, and what follows it on every branch; gives what was taken. */
   cut(id: string): Said[] {
     const after = this.#children();
