@@ -170,7 +170,7 @@ export const en = {
   'live.context': '{tokens} of {context}',
   'live.contextLabel': 'Context used, in tokens',
   'live.memory': '{memory} on the GPU',
-  'live.memoryCpu': '{memory} in memory, on the CPU',
+  'live.memoryCpu': '{memory} on the CPU',
 
   'settings.title': 'Settings',
   'settings.system': 'System prompt',

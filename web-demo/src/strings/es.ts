@@ -174,7 +174,7 @@ export const es: Record<keyof typeof en, string> = {
   'live.context': '{tokens} de {context}',
   'live.contextLabel': 'Contexto usado, en tokens',
   'live.memory': '{memory} en la GPU',
-  'live.memoryCpu': '{memory} en memoria, en la CPU',
+  'live.memoryCpu': '{memory} en la CPU',
 
   'settings.title': 'Ajustes',
   'settings.system': 'Instrucciones del sistema',
