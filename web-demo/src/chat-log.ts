@@ -1,4 +1,5 @@
 /** The messages of a conversation, as elements. */
+import { attachmentsOf } from './attached-view.js';
 import type { Answering, Chat } from './chat.js';
 import type { Conversation, Conversations, Said } from './conversations.js';
 import { byId, h } from './dom.js';
@@ -115,7 +116,7 @@ export class ChatLog {
     const view = new MarkdownView();
     const foot = h('div', { class: 'foot' });
     const text = h('div', { class: 'bubble', dir: 'auto' }, said.content);
-    const element = h('article', { class: 'said user', label: 'chat.you' }, text, foot);
+    const element = h('article', { class: 'said user', label: 'chat.you' }, attachmentsOf(said), text, foot);
     const edit = iconButton('edit', { label: 'chat.edit', on: { click: () => this.#edit(row, text) } });
     foot.append(this.#copyButton(said), edit);
     const row = { said, element, view, foot };

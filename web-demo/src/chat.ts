@@ -1,5 +1,6 @@
 /** Answers: asking for them, stopping, taking back, going on after a lost device. Knows no element of the page. */
 import type { Message, Reply } from '../llamita/index.js';
+import { promptText, type Attachment } from './attachments.js';
 import { Cell } from './cell.js';
 import { titleOf, type Conversation, type Conversations, type Said } from './conversations.js';
 import { kindOf } from './errors.js';
@@ -37,11 +38,11 @@ export class Chat {
   }
 
   /** Says something in the conversation on show, and lets it be answered. */
-  async send(text: string): Promise<void> {
+  async send(text: string, attachments: Attachment[] = []): Promise<void> {
     const conversation = this.conversations.current.value;
-    if (this.answering.value || !text.trim()) return;
-    conversation.messages.push({ role: 'user', content: text.trim() });
-    if (!conversation.title) conversation.title = titleOf(text);
+    if (this.answering.value || !(text.trim() || attachments.length)) return;
+    conversation.messages.push({ role: 'user', content: text.trim(), ...(attachments.length ? { attachments } : {}) });
+    if (!conversation.title) conversation.title = titleOf(text.trim() || attachments[0]!.name);
     await this.#answer(conversation);
   }
 
@@ -204,10 +205,10 @@ export class Chat {
 /** What the model is given of a conversation: the system prompt, and answers that have a text. */
 function messages(conversation: Conversation): Message[] {
   const system = settings.value.system.trim();
-  const said = conversation.messages.filter(({ content }) => content !== '');
+  const said = conversation.messages.filter((one) => promptText(one) !== '');
   return [
     ...(system ? [{ role: 'system', content: system } satisfies Message] : []),
-    ...said.map(({ role, content }): Message => ({ role, content })),
+    ...said.map((one): Message => ({ role: one.role, content: promptText(one) })),
   ];
 }
 

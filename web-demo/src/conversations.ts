@@ -1,4 +1,5 @@
 /** Conversations, kept in this browser's IndexedDB and nowhere else. */
+import { promptText, type Attachment } from './attachments.js';
 import { Cell } from './cell.js';
 import { inTab } from './keep.js';
 
@@ -12,6 +13,8 @@ export interface Measured {
 export interface Said {
   role: 'user' | 'assistant';
   content: string;
+  /** Of what a person said: files that go along. */
+  attachments?: Attachment[];
   /** Of an answer: the seed that it was drawn with. */
   seed?: number;
   /** Of an answer: how it ended; none while it is written, or where the page was closed meanwhile. */
@@ -163,8 +166,8 @@ export function titleOf(text: string): string {
 
 /** A conversation as a Markdown document. */
 export function asMarkdown(conversation: Conversation, you: string): string {
-  const parts = conversation.messages.map(({ role, content, model }) => {
-    return `## ${role === 'user' ? you : (model ?? 'Llamita')}\n\n${content.trim()}\n`;
+  const parts = conversation.messages.map((said) => {
+    return `## ${said.role === 'user' ? you : (said.model ?? 'Llamita')}\n\n${promptText(said).trim()}\n`;
   });
   return `# ${conversation.title}\n\n${parts.join('\n')}`;
 }

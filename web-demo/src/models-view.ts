@@ -14,6 +14,8 @@ import { tell } from './errors.js';
 export class ModelsView {
   readonly #stored = h('div');
   readonly #storage = h('p', { class: 'faint' });
+  /** Takes dropped files that are no models. */
+  onTexts: (files: File[]) => void = () => {};
   #store: ModelStore | undefined;
   #models: StoredModel[] = [];
 
@@ -319,8 +321,7 @@ export class ModelsView {
     for (let part = 0; part < parts; part += 1) {
       const blob = await this.#store?.export(id, part);
       const partName = name.replace(/-00001-of-/, `-${String(part + 1).padStart(5, '0')}-of-`);
-      if (blob)
-        download(partName.endsWith('.gguf') ? partName : `${partName}.gguf`, 'application/octet-stream', blob);
+      if (blob) download(partName.endsWith('.gguf') ? partName : `${partName}.gguf`, 'application/octet-stream', blob);
     }
   }
 
@@ -335,7 +336,7 @@ export class ModelsView {
     await this.refresh();
   }
 
-  /** A file that is dropped anywhere on the page. */
+  /** Files that are dropped anywhere on the page: models are used, and texts go along with what is said. */
   #acceptDrops(): void {
     const veil = byId('drop');
     const files = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
@@ -346,9 +347,27 @@ export class ModelsView {
       veil.hidden = true;
       if (!files(event)) return;
       event.preventDefault();
-      this.take([...(event.dataTransfer?.files ?? [])]);
+      void this.#sort([...(event.dataTransfer?.files ?? [])]);
     });
   }
+
+  /** Decides what dropped files are. */
+  async #sort(files: File[]): Promise<void> {
+    const models = await Promise.all(files.map(isModel));
+    const chosen = files.filter((_, i) => models[i]);
+    if (chosen.length) this.take(chosen);
+    if (chosen.length < files.length) this.onTexts(files.filter((_, i) => !models[i]));
+  }
+}
+
+/** True of a file that is named as models are, or begins as they do. */
+async function isModel(file: File): Promise<boolean> {
+  if (/\.gguf$/i.test(file.name)) return true;
+  const begin = await file
+    .slice(0, 4)
+    .text()
+    .catch(() => '');
+  return begin === 'GGUF';
 }
 
 function button(key: Parameters<typeof t>[0], click: () => void, kind: 'primary' | 'quiet'): HTMLButtonElement {
