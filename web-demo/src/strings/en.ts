@@ -163,6 +163,18 @@ export const en = {
   'preset.teacher': 'Patient teacher',
   'preset.teacher.system':
     'Explain step by step, in simple words and with an example, and ask at the end whether it was clear.',
+  'attach.add': 'Add files',
+  'attach.remove': 'Remove {name}',
+  'attach.list': 'Files that go along',
+  'attach.open': '{name}: show the text',
+  'attach.facts': '{size} · about {tokens} tokens',
+  'attach.cut': 'about {tokens} of {of} tokens fit',
+  'attach.was': '{size} · about {tokens} of {of} tokens',
+  'attach.refused.empty': '{name} is empty.',
+  'attach.refused.large': '{name} is too large: a text may have 5 MB.',
+  'attach.refused.unreadable': '{name} cannot be read: it is a folder, or was moved.',
+  'attach.refused.binary': '{name} is not a text. Text, Markdown, code and CSV files can be added.',
+  'attach.refused.encoding': '{name} has an encoding that is not known here. Save it as UTF-8 and add it again.',
 
   'live.private': 'On this device only',
   'live.speed': '{speed} tokens/s',
@@ -295,7 +307,7 @@ export const en = {
   'models.export': 'Save as a file',
   'models.delete': 'Delete',
   'models.deleteSure': 'Delete {name} ({size}) from this browser?',
-  'models.drop': 'Drop a GGUF file to use it',
+  'models.drop': 'Drop a model (GGUF) to use it, or a text to talk about it',
 
   'load.prepare': 'Preparing {title}',
   'load.download': 'Fetching {title}',

@@ -167,6 +167,18 @@ export const es: Record<keyof typeof en, string> = {
   'preset.teacher': 'Profesor paciente',
   'preset.teacher.system':
     'Explica paso a paso, con palabras sencillas y un ejemplo, y pregunta al final si ha quedado claro.',
+  'attach.add': 'Añadir archivos',
+  'attach.remove': 'Quitar {name}',
+  'attach.list': 'Archivos que se envían',
+  'attach.open': '{name}: mostrar el texto',
+  'attach.facts': '{size} · unos {tokens} tokens',
+  'attach.cut': 'caben unos {tokens} de {of} tokens',
+  'attach.was': '{size} · unos {tokens} de {of} tokens',
+  'attach.refused.empty': '{name} está vacío.',
+  'attach.refused.large': '{name} es demasiado grande: un texto puede tener 5 MB.',
+  'attach.refused.unreadable': '{name} no se puede leer: es una carpeta, o se ha movido.',
+  'attach.refused.binary': '{name} no es un texto. Se pueden añadir archivos de texto, Markdown, código y CSV.',
+  'attach.refused.encoding': '{name} tiene una codificación desconocida aquí. Guárdalo como UTF-8 y añádelo de nuevo.',
 
   'live.private': 'Solo en este dispositivo',
   'live.speed': '{speed} tokens/s',
@@ -302,7 +314,7 @@ export const es: Record<keyof typeof en, string> = {
   'models.export': 'Guardar como archivo',
   'models.delete': 'Borrar',
   'models.deleteSure': '¿Borrar {name} ({size}) de este navegador?',
-  'models.drop': 'Suelta un archivo GGUF para usarlo',
+  'models.drop': 'Suelta un modelo (GGUF) para usarlo, o un texto para hablar de él',
 
   'load.prepare': 'Preparando {title}',
   'load.download': 'Descargando {title}',
