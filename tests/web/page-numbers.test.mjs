@@ -32,10 +32,10 @@ browserTest('the context meter is the conversation’s own', async ({ page, orig
 browserTest('nothing says GPU of a model that runs on the CPU', async ({ page, origin }) => {
   await open(page, origin);
   const said = async () => `${await page.locator('#greeting').innerText()} ${await page.locator('#live').innerText()}`;
-  await until('the line is there', async () => /in memory, on the CPU/.test(await said()));
+  await until('the line is there', async () => /MB on the CPU/.test(await said()));
   assert.doesNotMatch(await said(), /GPU/);
   await page.locator('#language').selectOption('es');
-  await until('in Spanish too', async () => /en memoria, en la CPU/.test(await said()));
+  await until('in Spanish too', async () => /MB en la CPU/.test(await said()));
   assert.doesNotMatch(await said(), /GPU/);
 });
 

@@ -30,6 +30,7 @@ export class ChatLog {
     this.#notices = new ChatNotices(chat, conversations, runtime, models, () => this.#soon());
     conversations.current.watch(() => this.#build());
     language.watch(() => this.#build());
+    conversations.sought.watch((said) => said && this.#seek(said));
     for (const cell of [conversations.changed, chat.answering, chat.failed, runtime.lost, runtime.failed, runtime.loaded, runtime.loading]) {
       (cell as { watch: (watcher: () => void) => void }).watch(() => this.#soon());
     }
@@ -81,6 +82,13 @@ export class ChatLog {
     document.body.classList.toggle('is-empty', messages.length === 0);
     this.#notices.update();
     if (this.#following) this.#toEnd();
+  }
+
+  /** Brings a message into sight. */
+  #seek(said: Said): void {
+    this.#following = false;
+    this.#sync();
+    this.#rows.find((row) => row.said === said)?.element.scrollIntoView({ block: 'center' });
   }
 
   /** Another alternative was asked for: it takes the place, and the focus, of the one before. */

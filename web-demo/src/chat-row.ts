@@ -1,4 +1,5 @@
 /** A message on the page: its text, and below it what can be done with it. */
+import { attachmentsOf } from './attached-view.js';
 import type { Chat } from './chat.js';
 import type { Conversations } from './conversations.js';
 import { h } from './dom.js';
@@ -23,7 +24,7 @@ export class Row {
   ) {
     this.element =
       said.role === 'user'
-        ? h('article', { class: 'said user', label: 'chat.you' }, this.#text, this.#foot)
+        ? h('article', { class: 'said user', label: 'chat.you' }, attachmentsOf(said), this.#text, this.#foot)
         : h(
             'article',
             { class: 'said answer', label: 'chat.answer' },

@@ -1,5 +1,6 @@
 /** Answers: asking for them, stopping, taking back, going on after a lost device. Knows no element of the page. */
 import type { Message, Reply } from '../llamita/index.js';
+import { promptText, type Attachment } from './attachments.js';
 import { Cell } from './cell.js';
 import type { Conversations } from './conversations.js';
 import { kindOf } from './errors.js';
@@ -48,9 +49,9 @@ export class Chat {
   }
 
   /** Says something in the conversation on show, and lets it be answered. */
-  async send(text: string): Promise<void> {
+  async send(text: string, attachments: Attachment[] = []): Promise<void> {
     const conversation = this.conversations.current.value;
-    await this.#say(conversation, conversation.messages.at(-1)?.id, text);
+    await this.#say(conversation, conversation.messages.at(-1)?.id, text, attachments);
   }
 
   /** Another answer to what was said before this one, beside it. The same seed gives the same answer. */
@@ -62,12 +63,12 @@ export class Chat {
     await this.#answer(conversation, before, seed);
   }
 
-  /** Says something else instead, beside it, and answers that. */
+  /** Says something else instead, beside it and with the same files, and answers that. */
   async edit(said: Said, text: string): Promise<void> {
     const conversation = this.conversations.current.value;
     const path = conversation.messages;
     const at = path.indexOf(said);
-    if (at >= 0) await this.#say(conversation, path[at - 1]?.id, text);
+    if (at >= 0) await this.#say(conversation, path[at - 1]?.id, text, said.attachments);
   }
 
   /** Answers the last thing said, where nothing does. */
@@ -101,12 +102,18 @@ export class Chat {
     });
   }
 
-  async #say(conversation: Conversation, parent: string | undefined, text: string): Promise<void> {
-    if (this.of(conversation) || !text.trim()) return;
+  async #say(
+    conversation: Conversation,
+    parent: string | undefined,
+    text: string,
+    attachments: Attachment[] = [],
+  ): Promise<void> {
+    if (this.of(conversation) || !(text.trim() || attachments.length)) return;
     const said: Said = { id: newId(), parent, created: Date.now(), role: 'user', content: text.trim() };
+    if (attachments.length) said.attachments = attachments;
     const kept = this.conversations.change(conversation, (one) => {
       one.add(said);
-      one.title ||= titleOf(text);
+      one.title ||= titleOf(text.trim() || attachments[0]!.name);
     });
     await Promise.all([kept, this.#answer(conversation, said)]);
   }
@@ -245,10 +252,10 @@ function unless<T>(signal: AbortSignal, wanted: Promise<T>): Promise<T> {
 /** What the model is given of a conversation up to this answer: the system prompt, and messages that have a text. */
 function messages(conversation: Conversation, answer: Said): Message[] {
   const system = settingsOf(conversation).system.trim();
-  const said = conversation.before(answer).filter(({ content }) => content !== '');
+  const said = conversation.before(answer).filter((one) => promptText(one) !== '');
   return [
     ...(system ? [{ role: 'system', content: system } satisfies Message] : []),
-    ...said.map(({ role, content }): Message => ({ role, content })),
+    ...said.map((one): Message => ({ role: one.role, content: promptText(one) })),
   ];
 }
 

@@ -5,7 +5,14 @@ const lowlight = createLowlight(common);
 /** Longer code stays as it is. */
 const LONGEST = 100_000;
 /** Names that models give, and that highlight.js has others for. */
-const NAMES: Record<string, string> = { 'c++': 'cpp', 'c#': 'csharp', 'f#': 'fsharp', golang: 'go', jsonc: 'json', vue: 'xml' };
+const NAMES: Record<string, string> = {
+  'c++': 'cpp',
+  'c#': 'csharp',
+  'f#': 'fsharp',
+  golang: 'go',
+  jsonc: 'json',
+  vue: 'xml',
+};
 
 type Tree = ReturnType<typeof lowlight.highlight>['children'][number];
 

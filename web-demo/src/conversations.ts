@@ -18,6 +18,8 @@ export class Conversations {
   readonly current = new Cell<Conversation>(new Conversation());
   /** Tells that something has changed in the one on show. */
   readonly changed = new Cell<Conversation | undefined>(undefined);
+  /** A message that is to be seen. */
+  readonly sought = new Cell<Said | undefined>(undefined);
   /** An error that kept something from being kept. */
   readonly trouble = new Cell<unknown>(undefined);
   /** One that another tab has removed while it was on show here. */
@@ -64,6 +66,35 @@ export class Conversations {
     const conversation = this.list.value.find((one) => one.id === id) ?? new Conversation();
     this.#lookElsewhere(conversation);
     this.current.set(conversation);
+  }
+
+  /** Shows the branch of the conversation on show that has this message. */
+  reveal(said: Said): void {
+    const conversation = this.current.value;
+    if (!conversation.messages.includes(said)) void this.change(conversation, (one) => one.reveal(said), false);
+    this.sought.set(said);
+  }
+
+  /** Takes in what comes from elsewhere. What is here stays as it is, and gets what it has not. */
+  async take(given: Conversation[]): Promise<{ added: Conversation[]; extended: number; same: number }> {
+    const added: Conversation[] = [];
+    let extended = 0;
+    for (const one of given) {
+      const own = this.get(one.id);
+      if (!own) {
+        one.rev = 1;
+        added.push(one);
+        await this.restore(one);
+      } else if (one.all.some(({ id }) => !own.find(id))) {
+        extended += 1;
+        const { chosen } = own;
+        await this.change(own, (kept) => {
+          kept.merge(one);
+          kept.chosen = { ...kept.chosen, ...chosen };
+        }, false);
+      }
+    }
+    return { added, extended, same: given.length - added.length - extended };
   }
 
   /** Changes a conversation here, where it is kept, and in all tabs. One without messages is not worth keeping. */

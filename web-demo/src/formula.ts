@@ -12,9 +12,16 @@ interface Made {
 }
 
 /** Limits for TeX of unknown origin: no links and pictures, no endless macros, nothing that covers the page. */
-const LIMITS = { trust: false, strict: false, throwOnError: true, maxExpand: 500, maxSize: [20, 200] as [number, number] };
+const LIMITS = {
+  trust: false,
+  strict: false,
+  throwOnError: true,
+  maxExpand: 500,
+  maxSize: [20, 200] as [number, number],
+};
 const MATHML = 'http://www.w3.org/1998/Math/MathML';
-const STYLES = /^(?:color|background-?color|border.*|padding.*|margin.*|width|height|font-?(?:size|weight|style)|text-?align)$/i;
+const STYLES =
+  /^(?:color|background-?color|border.*|padding.*|margin.*|width|height|font-?(?:size|weight|style)|text-?align)$/i;
 
 /** The formula as an element; undefined where the TeX is wrong. */
 export function formula(tex: string, display: boolean): Element | undefined {
@@ -37,7 +44,11 @@ function put(parent: Node, made: Made): void {
   if (made.type && /^m[a-z]+$|^(?:semantics|annotation)$/.test(made.type)) {
     const element = document.createElementNS(MATHML, made.type) as MathMLElement;
     for (const [name, value] of Object.entries(made.attributes ?? {})) {
-      if (name === 'style') styled(element, value.split(';').map((one) => one.split(':') as [string, string]));
+      if (name === 'style')
+        styled(
+          element,
+          value.split(';').map((one) => one.split(':') as [string, string]),
+        );
       else if (!/^on|href|src/i.test(name)) element.setAttribute(name, value);
     }
     if (made.classes?.length) element.setAttribute('class', made.classes.filter(Boolean).join(' '));

@@ -11,7 +11,8 @@ const key = (): URL => new URL('hosts.json', document.baseURI);
 export async function allowedHosts(): Promise<string[]> {
   try {
     const kept = await (await caches.open(KEPT)).match(key());
-    return ((await kept?.json()) ?? []) as string[];
+    const hosts = ((await kept?.json()) ?? []) as unknown[];
+    return hosts.filter((host): host is string => typeof host === 'string' && URL.parse(host)?.origin === host);
   } catch {
     return []; // None, or this browser keeps nothing for this page.
   }

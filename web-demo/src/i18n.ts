@@ -80,10 +80,15 @@ export function seconds(value: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** A day, or the time for today. */
-export function when(time: number): string {
-  const date = new Date(time);
-  const today = date.toDateString() === new Date().toDateString();
-  const shape: Intl.DateTimeFormatOptions = today ? { timeStyle: 'short' } : { dateStyle: 'medium' };
-  return new Intl.DateTimeFormat(language.value, shape).format(date);
+/** The day of a time: today, yesterday, or its month. */
+export function dayOf(time: number): string {
+  const midnight = new Date().setHours(0, 0, 0, 0);
+  if (time >= midnight) return t('nav.today');
+  if (time >= new Date(midnight - 1).setHours(0, 0, 0, 0)) return t('nav.yesterday');
+  return new Intl.DateTimeFormat(language.value, { month: 'long', year: 'numeric' }).format(time);
+}
+
+/** A day and its time, to the minute. */
+export function exactly(time: number): string {
+  return new Intl.DateTimeFormat(language.value, { dateStyle: 'full', timeStyle: 'short' }).format(time);
 }

@@ -14,11 +14,13 @@ import { setWriting, want } from './extras.js';
 import { adapter, noteSpeed } from './fit.js';
 import { keepFocus } from './focus.js';
 import { greeting } from './greeting.js';
+import { wantedAddress } from './hosts-view.js';
 import { language, t } from './i18n.js';
 import { icon } from './icons.js';
 import { KnownModels } from './known-models.js';
 import { LiveLine } from './live.js';
 import { header } from './loading.js';
+import { atAddress } from './model-link.js';
 import { ModelsView } from './models-view.js';
 import { notice, toast } from './notice.js';
 import { offerAgain } from './reopen.js';
@@ -35,11 +37,11 @@ const ahead = early ? runtime.arrive(lastModel() ?? BUNDLED) : undefined;
 const conversations = new Conversations();
 const chat = new Chat(runtime, conversations);
 const side = new Side(conversations, chat);
-const composer = new Composer(chat, conversations);
-const settingsPanel = new SettingsPanel(runtime);
+const composer = new Composer(chat, conversations, runtime);
+const settingsPanel = new SettingsPanel(runtime, conversations);
 const known = new KnownModels();
 const device = new DeviceView(runtime, known);
-const models = new ModelsView(runtime, known);
+const models = new ModelsView(runtime, known, (texts) => void composer.attach(texts));
 const shaders = new ShadersView(runtime, () => device.report());
 new BenchmarkView(runtime, chat, () => device.report());
 new ChatLog(chat, conversations, runtime, known);
@@ -112,6 +114,8 @@ async function testDevice(): Promise<Verdict> {
 
 /** The model of the last visit where it is on this device, or else the one that comes with the page. */
 async function firstModel(): Promise<void> {
+  const wanted = wantedAddress();
+  if (wanted !== undefined) return void (await runtime.load(atAddress(wanted), { instead: BUNDLED }));
   const last = lastModel();
   if (ahead?.aborted) return last && last.id !== BUNDLED.id ? void (await runtime.load(BUNDLED, { unasked: true })) : undefined;
   const choice = last && last.id !== BUNDLED.id ? await known.find(last.id, last.title) : undefined;

@@ -113,7 +113,11 @@ function blocks(parts: readonly (Part | Token)[], nested = false): HTMLElement[]
       case 'table':
         return table(part);
       case 'math':
-        return h('div', { class: 'scroll-x formula', tabindex: 0, role: 'group', label: 'chat.formula' }, math(part.text, true));
+        return h(
+          'div',
+          { class: 'scroll-x formula', tabindex: 0, role: 'group', label: 'chat.formula' },
+          math(part.text, true),
+        );
       default:
         return h('p', { dir }, ...inlines('tokens' in part && part.tokens ? part.tokens : [part as Token]));
     }
@@ -152,7 +156,12 @@ function codeBlock({ lang = '', text, open }: Extract<Part, { type: 'code' }>): 
   // Half a code has the colours of another.
   const coloured = !open && language && colours && once(`${language} ${text}`, () => colours(language, text));
   if (language && !open && !colours) lacking = true;
-  const head = h('div', { class: 'code-head' }, h('span', {}, language), iconButton('copy', { class: 'copy-code', label: 'chat.copyCode' }));
+  const head = h(
+    'div',
+    { class: 'code-head' },
+    h('span', {}, language),
+    iconButton('copy', { class: 'copy-code', label: 'chat.copyCode' }),
+  );
   // Long lines scroll, so the keyboard must reach it.
   const body = h('pre', { tabindex: 0, role: 'group', label: 'chat.code' }, h('code', {}, coloured || text));
   return h('div', { class: 'code-block', dir: 'ltr' }, head, body);
@@ -161,7 +170,7 @@ function codeBlock({ lang = '', text, open }: Extract<Part, { type: 'code' }>): 
 function math(tex: string, display: boolean): Node {
   const { formula } = extras.value;
   if (!formula) lacking = true;
-  return formula && once(`$${display} ${tex}`, () => formula(tex, display)) || h('code', { dir: 'ltr' }, tex);
+  return (formula && once(`$${display} ${tex}`, () => formula(tex, display))) || h('code', { dir: 'ltr' }, tex);
 }
 
 /** Copies a text and shows on the button that it did. */

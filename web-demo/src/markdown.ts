@@ -23,8 +23,8 @@ export type Part = Exclude<MarkedToken, Tokens.Code> | Code | Formula | { type: 
 /** How deep quotes and lists nest; deeper ones are text. */
 const DEEP = 8;
 
-/** Marks of emphasis that so much of a paragraph follows are only text: to look for what closes them takes too long. */
-const LONG = 4000;
+/** So many marks of a paragraph may emphasise nothing; the others are text, since each looks for what closes it. */
+const VAIN = 200;
 
 /** What quotes and lists are within, and whether more text is to come. */
 let depth = 0;
@@ -51,11 +51,23 @@ class OwnTokenizer extends Tokenizer {
 
   /** One tilde is “about”. */
   override del(src: string, masked: string, before?: string): Tokens.Del | undefined {
-    return src.startsWith('~~') && src.length < LONG ? super.del(src, masked, before) : undefined;
+    return src.startsWith('~~') ? this.#unlessVain(masked, () => super.del(src, masked, before)) : undefined;
   }
 
   override emStrong(src: string, masked: string, before?: string): Tokens.Em | Tokens.Strong | undefined {
-    return src.length < LONG ? super.emStrong(src, masked, before) : undefined;
+    return this.#unlessVain(masked, () => super.emStrong(src, masked, before));
+  }
+
+  #paragraph = '';
+  #vain = 0;
+
+  #unlessVain<T>(paragraph: string, work: () => T | undefined): T | undefined {
+    if (paragraph !== this.#paragraph) this.#vain = 0;
+    this.#paragraph = paragraph;
+    if (this.#vain >= VAIN) return undefined;
+    const found = work();
+    if (!found) this.#vain += 1;
+    return found;
   }
 
   override blockquote(src: string): Tokens.Blockquote | undefined {
@@ -137,7 +149,10 @@ function finish(blocks: Token[], lexer: Lexer, text: string): void {
   else if (last.type === 'table') {
     const cell = last.rows.at(-1)?.at(-1);
     if (cell) cell.tokens = lexer.inlineTokens(mend(cell.text));
-  } else if ((last.type === 'paragraph' || last.type === 'heading' || last.type === 'text') && !/\n[ \t]*\n$/.test(text)) {
+  } else if (
+    (last.type === 'paragraph' || last.type === 'heading' || last.type === 'text') &&
+    !/\n[ \t]*\n$/.test(text)
+  ) {
     const mended = mend(last.text);
     if (mended) (last as Tokens.Paragraph).tokens = lexer.inlineTokens(mended);
     else blocks.splice(blocks.indexOf(last as Token), 1);
@@ -165,11 +180,14 @@ export function safe(href: string): string | undefined {
 
 /** Text with the character references that models write. */
 export function characters(text: string): string {
-  return text.replace(/&(?:#(\d{1,6})|#[xX]([\da-fA-F]{1,5})|(amp|lt|gt|quot|apos|nbsp));/g, (whole, dec, hex, name) => {
-    if (name) return NAMED[name as keyof typeof NAMED];
-    const code = dec ? parseInt(dec, 10) : parseInt(hex, 16);
-    return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-  });
+  return text.replace(
+    /&(?:#(\d{1,6})|#[xX]([\da-fA-F]{1,5})|(amp|lt|gt|quot|apos|nbsp));/g,
+    (whole, dec, hex, name) => {
+      if (name) return NAMED[name as keyof typeof NAMED];
+      const code = dec ? parseInt(dec, 10) : parseInt(hex, 16);
+      return code > 0 && code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+    },
+  );
 }
 
 const NAMED = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'", nbsp: '\u00a0' };

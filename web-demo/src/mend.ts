@@ -107,7 +107,8 @@ function special(text: string, at: number, opened: Opened[]): Step {
   if (char === '`') return code(text, at);
   if (char === '[') return link(text, at);
   if (char === '!') return text[at + 1] === '[' && !link(text, at + 1).whole ? { text: '', next: at, ends: true } : one;
-  if (char === '<') return /^<[/a-zA-Z][^>\s]*$/.test(text.slice(at, at + 200)) ? { text: '', next: at, ends: true } : one;
+  if (char === '<')
+    return /^<[/a-zA-Z][^>\s]*$/.test(text.slice(at, at + 200)) ? { text: '', next: at, ends: true } : one;
   return emphasis(text, at, opened);
 }
 

@@ -30,6 +30,7 @@ export class ModelFiles {
   constructor(
     private readonly known: KnownModels,
     private readonly use: UseFile,
+    private readonly onTexts: (files: File[]) => void,
   ) {
     this.#acceptDrops();
   }
@@ -106,6 +107,7 @@ export class ModelFiles {
     };
   }
 
+  /** Files that are dropped anywhere on the page: models are used, and texts go along with what is said. */
   #acceptDrops(): void {
     const veil = byId('drop');
     const files = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
@@ -116,8 +118,16 @@ export class ModelFiles {
       veil.hidden = true;
       if (!files(event)) return;
       event.preventDefault();
-      void dropped(event).then((given) => this.take(given));
+      void dropped(event).then((given) => this.#sort(given));
     });
+  }
+
+  /** Decides what dropped files are. */
+  async #sort(given: Given[]): Promise<void> {
+    const models = await Promise.all(given.map(({ file }) => /\.gguf$/i.test(file.name) || beginsAsModel(file)));
+    const texts = given.filter((_, i) => !models[i]).map(({ file }) => file);
+    if (texts.length < given.length) await this.take(given.filter((_, i) => models[i]));
+    if (texts.length) this.onTexts(texts);
   }
 }
 
@@ -145,8 +155,10 @@ function grouped(given: Given[]): Given[][] {
 
 /** What begins as a model does, before what does not. */
 async function modelsFirst(groups: Given[][]): Promise<Given[][]> {
-  const begins = async ([one]: Given[]): Promise<boolean> =>
-    (await one!.file.slice(0, 4).text().catch(() => '')) === 'GGUF';
-  const marks = await Promise.all(groups.map(begins));
+  const marks = await Promise.all(groups.map(([one]) => beginsAsModel(one!.file)));
   return [...groups.filter((_, at) => marks[at]), ...groups.filter((_, at) => !marks[at])];
+}
+
+async function beginsAsModel(file: File): Promise<boolean> {
+  return (await file.slice(0, 4).text().catch(() => '')) === 'GGUF';
 }

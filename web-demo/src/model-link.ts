@@ -1,7 +1,9 @@
 /** One field for what a person has: a Hugging Face link, `owner/name`, or the address of a file. */
-import { idOf, lastName, termsOf, titled } from './catalogue.js';
+import { idOf, lastName, termsOf, titled, type Choice } from './catalogue.js';
 import { h, type Child } from './dom.js';
 import { fits, roughlyNeeded } from './fit.js';
+import { mayConnect } from './hosts.js';
+import { allowedList, askForHost } from './hosts-view.js';
 import { isSupported, listModels, NoListing, readLink, type HubModel, type Link } from './hub.js';
 import { bytes, language, t, type Key } from './i18n.js';
 import { icon } from './icons.js';
@@ -40,6 +42,7 @@ export class ModelLink {
       this.#tokenPart,
       h('div', { class: 'row' }, h('button', { class: 'primary', t: 'link.look' })),
       this.#found,
+      allowedList(),
     );
     language.watch(() => this.#again());
     this.element.addEventListener('submit', (event) => {
@@ -55,8 +58,15 @@ export class ModelLink {
     this.#again = () => {};
     if ('wrong' in link) return wrong(this.#field, t(link.wrong));
     if ('url' in link) {
-      const name = lastName(link.url);
-      return this.use({ id: idOf(link), title: titled(name), source: link.url, terms: termsOf(name) });
+      const url = new URL(link.url);
+      const go = (): void => this.use(atAddress(link.url));
+      if (mayConnect(url)) return go();
+      const leave = (): void => {
+        this.#found.replaceChildren();
+        this.#field.focus();
+      };
+      this.#again = () => this.#found.replaceChildren(askForHost(url, go, leave));
+      return this.#again();
     }
     if (link.file !== undefined) return this.#get(link, link.file);
     void this.#list(link);
@@ -106,6 +116,12 @@ export class ModelLink {
     this.#found.replaceChildren(title, list);
     list.querySelector<HTMLElement>('.primary')?.scrollIntoView({ block: 'nearest' });
   }
+}
+
+/** A file at an address as a choice. */
+export function atAddress(url: string): Choice {
+  const name = lastName(url);
+  return { id: idOf({ url }), title: titled(name), source: url, terms: termsOf(name) };
 }
 
 /** The file to take: the quantization that was asked for, or else the best that fits, or else the smallest. */

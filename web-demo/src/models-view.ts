@@ -20,9 +20,11 @@ export class ModelsView {
   constructor(
     private readonly runtime: Runtime,
     private readonly known: KnownModels,
+    /** Takes dropped files that are no models. */
+    onTexts: (files: File[]) => void,
   ) {
     const use = (choice: Choice): void => void this.use(choice);
-    const files = new ModelFiles(known, (choice, how) => void this.use(choice, how));
+    const files = new ModelFiles(known, (choice, how) => void this.use(choice, how), onTexts);
     this.#stored = new StoredModels(runtime, known, use);
     byId('view-models').replaceChildren(
       h(

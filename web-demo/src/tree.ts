@@ -2,6 +2,7 @@
  * A conversation as a tree: every turn keeps its alternatives, and one path through them is on show. Nothing here knows
  * the page or where conversations are kept.
  */
+import type { Attachment } from './attachments.js';
 import type { Settings } from './settings.js';
 
 /** What an answer took, as shown beside it. */
@@ -22,6 +23,8 @@ export interface Said {
   created: number;
   role: 'user' | 'assistant';
   content: string;
+  /** Of what a person said: files that go along. */
+  attachments?: Attachment[];
   /** Of an answer: the seed that it was drawn with. */
   seed?: number;
   /** Of an answer: how it ended; none while it is written, or where the page was closed meanwhile. */
@@ -105,6 +108,11 @@ export class Conversation {
   /** Shows this alternative. */
   choose(said: Said): void {
     for (const [parent, among] of this.#children()) if (among.some(({ id }) => id === said.id)) this.chosen[parent] = said.id;
+  }
+
+  /** Shows the branch that this message is on. */
+  reveal(said: Said): void {
+    for (const one of [...this.before(said), said]) this.choose(one);
   }
 
   /** Takes a message out, and what follows it on every branch; gives what was taken. */
@@ -250,7 +258,9 @@ function readSaid(message: unknown, at: number, { all, created }: Conversation, 
   said.created = count(said.created) ?? created;
   for (const name of ['seed', 'dropped']) if (typeof said[name] !== 'number') delete said[name];
   for (const name of ['ended', 'model', 'modelId']) if (typeof said[name] !== 'string') delete said[name];
-  const { measured } = message;
+  const { measured, attachments } = message;
+  const files = Array.isArray(attachments) && attachments.every((file) => isFields(file) && typeof file['name'] === 'string' && typeof file['text'] === 'string');
+  if (!files) delete said.attachments;
   const whole = isFields(measured) && ['tokens', 'tokensPerSecond', 'firstTokenMs'].every((name) => typeof measured[name] === 'number');
   if (!whole) delete said.measured;
   return said;
