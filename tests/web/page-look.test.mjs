@@ -27,12 +27,20 @@ for (const colorScheme of ['light', 'dark']) {
     assert.deepEqual(await violations(page), [], 'the greeting');
     await say(page, 'Tell me a story about a brave cat');
     await answered(page);
+    await page.getByRole('button', { name: 'Answer again' }).click();
+    await page.getByRole('group', { name: 'Version 2 of 2' }).waitFor();
     for (const name of VIEWS) {
       await view(page, name);
       assert.deepEqual(await violations(page), [], name);
     }
     await page.getByRole('button', { name: 'Settings' }).click();
     assert.deepEqual(await violations(page), [], 'settings');
+    await page.getByText('This chat', { exact: true }).click();
+    await page.getByRole('combobox', { name: 'Preset' }).selectOption({ label: 'Brief' });
+    assert.deepEqual(await violations(page), [], 'settings of one chat');
+    await page.keyboard.press('Escape');
+    await page.getByRole('searchbox').fill('cat');
+    assert.deepEqual(await violations(page), [], 'a search');
     const paper = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const [red] = paper.match(/\d+/g).map(Number);
     assert.ok(colorScheme === 'dark' ? red < 64 : red > 192, `the page is ${paper}`);

@@ -99,7 +99,7 @@ for (const [width, height] of [[1280, 800], [390, 844], [320, 480]]) {
       request.onsuccess = () => {
         const store = request.result.transaction('conversations', 'readwrite').objectStore('conversations');
         store.getAll().onsuccess = ({ target: { result: [conversation] } }) => {
-          const said = conversation.messages.flatMap((one) => [one, { ...one, content: text }]);
+          const said = conversation.messages.flatMap(({ role, content }) => [content, text].map((content) => ({ role, content, ended: 'stop' })));
           const many = Array.from({ length: 20 }, (_, i) => ({ ...conversation, id: `copy-${i}`, title: `Chat ${i} ${'x'.repeat(60)}` }));
           for (const one of many) store.put(one);
           store.put({ ...conversation, messages: said }).onsuccess = resolve;

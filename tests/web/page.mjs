@@ -38,6 +38,13 @@ export async function say(page, text) {
   await page.locator('#send').click();
 }
 
+/** Enters an address, a link or a repository in the picker, and looks. */
+export async function get(page, link) {
+  await page.evaluate(() => { location.hash = '#models'; });
+  await page.locator('#model-link').fill(link);
+  await page.locator('#link-form').getByRole('button', { name: 'Look' }).click();
+}
+
 /** The elements of answers. */
 export const answers = (page) => page.locator('.said.answer');
 
@@ -48,6 +55,37 @@ export async function answered(page, index = 0) {
   const answer = answers(page).nth(index);
   await answer.locator('.foot button').first().waitFor({ timeout: 120_000 });
   return answer.locator('.markdown').innerText();
+}
+
+/** What is kept of conversations. */
+export function records(page) {
+  return page.evaluate(() => new Promise((resolve, reject) => {
+    const request = indexedDB.open('llamita');
+    request.onerror = reject;
+    request.onsuccess = () => {
+      request.result.transaction('conversations').objectStore('conversations').getAll().onsuccess = ({ target }) => {
+        request.result.close();
+        resolve(target.result);
+      };
+    };
+  }));
+}
+
+/** Keeps conversations as an earlier visit, or another version of the page, has left them. */
+export function keepRecords(page, records) {
+  return page.evaluate((records) => new Promise((resolve, reject) => {
+    const request = indexedDB.open('llamita');
+    request.onupgradeneeded = () => request.result.createObjectStore('conversations', { keyPath: 'id' });
+    request.onerror = reject;
+    request.onsuccess = () => {
+      const transaction = request.result.transaction('conversations', 'readwrite');
+      for (const record of records) transaction.objectStore('conversations').put(record);
+      transaction.oncomplete = () => {
+        request.result.close();
+        resolve();
+      };
+    };
+  }), records);
 }
 
 /** Waits until something is so, or fails with what it was. */

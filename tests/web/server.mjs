@@ -44,14 +44,14 @@ export async function serve(given, { port = 0 } = {}) {
   return { origin, port: Number(new URL(origin).port), close };
 }
 
-/** Starts a server on 127.0.0.1; `close` also ends the connections that are open. */
-export async function listen(server, port = 0) {
-  await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+/** Starts a server on this machine; `close` also ends the connections that are open. */
+export async function listen(server, port = 0, host = '127.0.0.1') {
+  await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   const close = () => new Promise((resolve) => {
     server.close(resolve);
     server.closeAllConnections();
   });
-  return { origin: `http://127.0.0.1:${server.address().port}`, close };
+  return { origin: `http://${host}:${server.address().port}`, close };
 }
 
 /** A whole file, or the one range that is asked for. */

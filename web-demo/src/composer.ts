@@ -8,7 +8,7 @@ import { t, language } from './i18n.js';
 import { icon } from './icons.js';
 import { inTab, keep, recall } from './keep.js';
 import type { Runtime } from './runtime.js';
-import { settings } from './settings.js';
+import { settings, settingsOf } from './settings.js';
 
 /** Tokens that a chat template puts around a message. */
 const AROUND = 12;
@@ -32,7 +32,11 @@ export class Composer {
     this.#field.addEventListener('input', () => this.#changed());
     this.#field.addEventListener('keydown', (event) => this.#key(event));
     this.#field.addEventListener('paste', (event) => this.#paste(event));
-    this.#button.addEventListener('click', () => (chat.answering.value ? chat.stop() : this.#send()));
+    this.#button.addEventListener('click', ({ detail }) => {
+      if (!chat.answering.value) this.#send();
+      // The second click of two that were to send does not stop what the first began.
+      else if (detail < 2) chat.stop();
+    });
     this.#choose();
     let answered: boolean | undefined;
     const refresh = (): void => {
@@ -114,12 +118,13 @@ export class Composer {
     const info = this.runtime.loaded.value?.info;
     const vocabulary = info?.vocabulary ?? VOCABULARY;
     const said = this.conversations.current.value.messages.map(promptText);
-    const texts = [settings.value.system, ...said, this.#field.value];
+    const { system, context, maxTokens } = settingsOf(this.conversations.current.value);
+    const texts = [system, ...said, this.#field.value];
     const conversation = texts.reduce((sum, text) => sum + AROUND + countTokens(text, vocabulary), AROUND);
     return {
-      context: info?.context ?? settings.value.context,
+      context: info?.context ?? context,
       conversation,
-      answer: settings.value.maxTokens,
+      answer: maxTokens,
       vocabulary,
     };
   }

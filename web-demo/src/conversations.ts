@@ -1,173 +1,271 @@
-/** Conversations, kept in this browser's IndexedDB and nowhere else. */
-import { promptText, type Attachment } from './attachments.js';
+/** The conversations of this browser, as every tab of the page has them. Knows no element of the page. */
 import { Cell } from './cell.js';
-import { inTab } from './keep.js';
+import { Database, Memory, type Keeper } from './database.js';
+import { inTab, keep, keptNames, recall } from './keep.js';
+import { hearTabs, holdName, tellTabs, whileHeld } from './tabs.js';
+import { Conversation, type Said } from './tree.js';
 
-/** What an answer took, as shown beside it. */
-export interface Measured {
-  tokens: number;
-  tokensPerSecond: number;
-  firstTokenMs: number;
-}
+/** A change of a conversation: made to what this tab has at once, and to what is kept as soon as that can be. */
+export type Change = (conversation: Conversation) => void;
 
-export interface Said {
-  role: 'user' | 'assistant';
-  content: string;
-  /** Of what a person said: files that go along. */
-  attachments?: Attachment[];
-  /** Of an answer: the seed that it was drawn with. */
-  seed?: number;
-  /** Of an answer: how it ended; none while it is written, or where the page was closed meanwhile. */
-  ended?: string;
-  measured?: Measured;
-  /** Of an answer: messages that no longer fitted into the context. */
-  dropped?: number;
-  model?: string;
-}
-
-export interface Conversation {
-  id: string;
-  title: string;
-  created: number;
-  updated: number;
-  messages: Said[];
-}
-
-/** Where conversations are kept. */
-interface Keeper {
-  all(): Promise<Conversation[]>;
-  put(conversation: Conversation): Promise<void>;
-  remove(id: string): Promise<void>;
-}
-
-function done<T>(request: IDBRequest<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error('IndexedDB failed'));
-  });
-}
-
-const STORE = 'conversations';
-
-class Database implements Keeper {
-  constructor(private readonly database: IDBDatabase) {}
-
-  static async open(): Promise<Database> {
-    const request = indexedDB.open('llamita', 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: 'id' });
-    return new Database(await done(request));
-  }
-
-  all(): Promise<Conversation[]> {
-    return done(this.database.transaction(STORE, 'readonly').objectStore(STORE).getAll() as IDBRequest<Conversation[]>);
-  }
-
-  put(conversation: Conversation): Promise<void> {
-    return this.#write((store) => store.put(conversation));
-  }
-
-  remove(id: string): Promise<void> {
-    return this.#write((store) => store.delete(id));
-  }
-
-  /** Writes in a transaction of its own, committed at once: left to commit by itself, it is lost with a page that goes meanwhile. */
-  #write(write: (store: IDBObjectStore) => void): Promise<void> {
-    const transaction = this.database.transaction(STORE, 'readwrite');
-    return new Promise((resolve, reject) => {
-      transaction.oncomplete = () => resolve();
-      transaction.onabort = () => reject(transaction.error ?? new Error('IndexedDB failed'));
-      write(transaction.objectStore(STORE));
-      transaction.commit();
-    });
-  }
-}
-
-/** For browsers that keep nothing, such as private windows of some: gone with the page. */
-class Memory implements Keeper {
-  readonly #kept = new Map<string, Conversation>();
-  async all(): Promise<Conversation[]> {
-    return [...this.#kept.values()];
-  }
-  async put(conversation: Conversation): Promise<void> {
-    this.#kept.set(conversation.id, conversation);
-  }
-  async remove(id: string): Promise<void> {
-    this.#kept.delete(id);
-  }
-}
+/** What the last moments of a page leave to the next one, beside the database, which takes a while. */
+const UNSAVED = 'unsaved.';
 
 export class Conversations {
   /** The latest first. */
   readonly list = new Cell<Conversation[]>([]);
-  readonly current = new Cell<Conversation>(blank());
-  #keeper: Keeper = new Memory();
-  /** An answer that still ends must not bring these back. */
-  readonly #removed = new Set<string>();
+  /** The one on show. */
+  readonly current = new Cell<Conversation>(new Conversation());
+  /** Tells that something has changed in the one on show. */
+  readonly changed = new Cell<Conversation | undefined>(undefined);
+  /** A message that is to be seen. */
+  readonly sought = new Cell<Said | undefined>(undefined);
+  /** An error that kept something from being kept. */
+  readonly trouble = new Cell<unknown>(undefined);
+  /** One that another tab has removed while it was on show here. */
+  readonly removedElsewhere = new Cell<Conversation | undefined>(undefined);
   /** False where the browser keeps nothing. */
   lasting = false;
+  /** Records that nothing could be made of. */
+  unreadable = 0;
+  #keeper: Keeper = new Memory();
+  /** Changes that are not kept yet, by conversation. */
+  readonly #pending = new Map<Conversation, Change[]>();
+  /** Answers that this tab writes: what it has of them is the latest. */
+  readonly #writing = new Set<Said>();
+  /** Of answers that are not complete: whether another tab writes them; undefined while that is not known. */
+  readonly #elsewhere = new Map<Said, { held: boolean | undefined; over: Promise<void> }>();
 
   async open(): Promise<void> {
     try {
-      this.#keeper = await Database.open();
+      const keeper = await Database.open();
+      const { conversations, unreadable } = await keeper.all();
+      this.#keeper = keeper;
       this.lasting = true;
+      this.unreadable = unreadable;
+      this.#list(conversations);
     } catch {
       this.lasting = false;
     }
-    this.list.set((await this.#keeper.all()).sort((a, b) => b.updated - a.updated));
+    await this.#takeUnsaved();
     // A page that is loaded again shows what it showed, unless something was said meanwhile.
     const last = inTab.recall('conversation');
-    if (last && this.current.value.messages.length === 0 && this.list.value.some(({ id }) => id === last))
-      this.select(last);
+    if (last && this.current.value.all.length === 0 && this.get(last)) this.select(last);
     this.current.watch(({ id }) => inTab.keep('conversation', id));
+    hearTabs(({ kind, id }) => void (kind === 'removed' ? this.#gone(id) : this.#refresh(id)));
+    document.addEventListener('visibilitychange', () => document.visibilityState === 'hidden' && this.#leave());
+    window.addEventListener('pagehide', () => this.#leave());
+  }
+
+  get(id: string): Conversation | undefined {
+    return this.list.value.find((one) => one.id === id);
   }
 
   /** Shows another conversation, or a new one. */
   select(id: string | undefined): void {
-    this.current.set(this.list.value.find((one) => one.id === id) ?? blank());
+    const conversation = this.list.value.find((one) => one.id === id) ?? new Conversation();
+    this.#lookElsewhere(conversation);
+    this.current.set(conversation);
   }
 
-  /** Keeps a conversation as it is now; one without messages is not worth it. */
-  async save(conversation: Conversation, touched = true): Promise<void> {
-    if (conversation.messages.length === 0 || this.#removed.has(conversation.id)) return;
-    if (touched) conversation.updated = Date.now();
-    const others = this.list.value.filter((one) => one.id !== conversation.id);
-    this.list.set([conversation, ...others].sort((a, b) => b.updated - a.updated));
-    await this.#keeper.put(conversation);
+  /** Shows the branch of the conversation on show that has this message. */
+  reveal(said: Said): void {
+    const conversation = this.current.value;
+    if (!conversation.messages.includes(said)) void this.change(conversation, (one) => one.reveal(said), false);
+    this.sought.set(said);
   }
 
-  /** Brings back one that was removed. */
-  restore(conversation: Conversation): Promise<void> {
-    this.#removed.delete(conversation.id);
-    return this.save(conversation, false);
+  /** Takes in what comes from elsewhere. What is here stays as it is, and gets what it has not. */
+  async take(given: Conversation[]): Promise<{ added: Conversation[]; extended: number; same: number }> {
+    const added: Conversation[] = [];
+    let extended = 0;
+    for (const one of given) {
+      const own = this.get(one.id);
+      if (!own) {
+        one.rev = 1;
+        added.push(one);
+        await this.restore(one);
+      } else if (one.all.some(({ id }) => !own.find(id))) {
+        extended += 1;
+        const { chosen } = own;
+        await this.change(own, (kept) => {
+          kept.merge(one);
+          kept.chosen = { ...kept.chosen, ...chosen };
+        }, false);
+      }
+    }
+    return { added, extended, same: given.length - added.length - extended };
+  }
+
+  /** Changes a conversation here, where it is kept, and in all tabs. One without messages is not worth keeping. */
+  async change(conversation: Conversation, change: Change, touched = true): Promise<void> {
+    const now = Date.now();
+    const whole: Change = (one) => {
+      change(one);
+      if (touched) one.updated = now;
+    };
+    whole(conversation);
+    if (conversation.all.length === 0) return this.#told(conversation);
+    const isNew = conversation.rev === 0;
+    if (isNew || this.get(conversation.id)) this.#list([conversation, ...this.#without(conversation.id)]);
+    this.#told(conversation);
+    // What could not be kept before is tried again with this. Made twice, a change is the same as made once.
+    const pending = [...(this.#pending.get(conversation) ?? []), whole];
+    this.#pending.set(conversation, pending);
+    try {
+      const fresh = isNew ? Conversation.read(structuredClone(conversation.record())) : undefined;
+      const kept = await this.#keeper.change(conversation.id, (one) => pending.forEach((each) => each(one)), fresh);
+      this.#settle(conversation, pending);
+      if (!kept) return; // It was removed meanwhile.
+      this.#adopt(conversation, kept);
+      tellTabs({ kind: 'changed', id: conversation.id });
+    } catch (error) {
+      this.trouble.set(error);
+    }
+  }
+
+  /** Keeps what this tab has written of an answer. */
+  save(conversation: Conversation, said: Said): Promise<void> {
+    return this.change(conversation, (one) => {
+      const kept = one.find(said.id);
+      if (kept) Object.assign(kept, said);
+    });
+  }
+
+  /** From now on this tab writes an answer, until `over`. */
+  write(conversation: Conversation, said: Said, over: Promise<unknown>): void {
+    this.#writing.add(said);
+    holdName(`${conversation.id}/${said.id}`, over);
+    void over.then(() => {
+      this.#writing.delete(said);
+      keep(UNSAVED + conversation.id, undefined);
+    });
+  }
+
+  /** Who writes an answer that is not complete: nobody, another tab, or it is not known yet. */
+  writer(said: Said): 'nobody' | 'elsewhere' | 'unknown' {
+    const held = this.#elsewhere.get(said)?.held;
+    return held === undefined ? 'unknown' : held ? 'elsewhere' : 'nobody';
+  }
+
+  /** Waits until no other tab writes this. */
+  async written(said: Said): Promise<void> {
+    await this.#elsewhere.get(said)?.over;
+  }
+
+  /** Brings back one that was removed, as it was. */
+  async restore(conversation: Conversation): Promise<void> {
+    this.#list([conversation, ...this.#without(conversation.id)]);
+    try {
+      await this.#keeper.insert(conversation);
+      tellTabs({ kind: 'changed', id: conversation.id });
+    } catch (error) {
+      this.trouble.set(error);
+    }
   }
 
   async remove(id: string): Promise<void> {
-    this.#removed.add(id);
-    this.list.set(this.list.value.filter((one) => one.id !== id));
+    this.#forget(id);
+    try {
+      await this.#keeper.remove(id);
+      tellTabs({ kind: 'removed', id });
+    } catch (error) {
+      this.trouble.set(error);
+    }
+  }
+
+  #without(id: string): Conversation[] {
+    return this.list.value.filter((one) => one.id !== id);
+  }
+
+  #list(conversations: Conversation[]): void {
+    this.list.set(conversations.sort((a, b) => b.updated - a.updated));
+  }
+
+  #forget(id: string): void {
+    keep(UNSAVED + id, undefined);
+    this.list.set(this.#without(id));
     if (this.current.value.id === id) this.select(undefined);
-    await this.#keeper.remove(id);
+  }
+
+  /** Tells who shows this that it has changed. */
+  #told(conversation: Conversation): void {
+    if (this.current.value !== conversation) return;
+    this.#lookElsewhere(conversation);
+    this.changed.set(conversation);
+  }
+
+  #settle(conversation: Conversation, kept: Change[]): void {
+    const left = (this.#pending.get(conversation) ?? []).filter((one) => !kept.includes(one));
+    if (left.length) this.#pending.set(conversation, left);
+    else this.#pending.delete(conversation);
+  }
+
+  /** Takes over what is kept, with what is still to be kept. */
+  #adopt(conversation: Conversation, kept: Conversation): void {
+    if (kept.rev < conversation.rev) return;
+    for (const change of this.#pending.get(conversation) ?? []) change(kept);
+    conversation.adopt(kept, (said) => this.#writing.has(said));
+    this.#list(this.list.value);
+    this.#told(conversation);
+  }
+
+  /** Another tab has changed one. */
+  async #refresh(id: string): Promise<void> {
+    const kept = await this.#keeper.get(id);
+    if (!kept) return;
+    const own = this.get(id);
+    if (own) this.#adopt(own, kept);
+    else this.#list([kept, ...this.list.value]);
+  }
+
+  /** Another tab has removed one. */
+  #gone(id: string): void {
+    const { value } = this.current;
+    this.#forget(id);
+    if (value.id === id) this.removedElsewhere.set(value);
+  }
+
+  /** Finds out who writes the answers of a conversation that are not complete. */
+  #lookElsewhere(conversation: Conversation): void {
+    for (const said of conversation.all) {
+      if (said.role !== 'assistant' || said.ended !== undefined) this.#elsewhere.delete(said);
+      else if (!this.#writing.has(said) && !this.#elsewhere.has(said)) {
+        const state = { held: undefined as boolean | undefined, over: Promise.resolve() };
+        this.#elsewhere.set(said, state);
+        state.over = whileHeld(`${conversation.id}/${said.id}`, (held) => {
+          state.held = held;
+          if (this.current.value === conversation) this.changed.set(conversation);
+        }).then(() => this.#refresh(conversation.id));
+      }
+    }
+  }
+
+  /** What is not kept yet when the page goes is written where writing takes no time. */
+  #leave(): void {
+    for (const conversation of this.list.value) {
+      const writes = conversation.all.some((said) => this.#writing.has(said));
+      if (writes || this.#pending.has(conversation)) keep(UNSAVED + conversation.id, JSON.stringify(conversation.record()));
+    }
+  }
+
+  /** What an earlier page could not keep any more. */
+  async #takeUnsaved(): Promise<void> {
+    for (const name of keptNames(UNSAVED)) {
+      const left = parsed(recall(name));
+      const own = left && this.get(left.id);
+      if (own) await this.change(own, (one) => one.merge(left), false);
+      // One that was kept and is not any more was removed meanwhile.
+      else if (left?.rev === 0) await this.restore(left);
+      keep(name, undefined);
+    }
   }
 }
 
-export function blank(): Conversation {
-  const now = Date.now();
-  // Not randomUUID, which pages without HTTPS do not have.
-  const id = [...crypto.getRandomValues(new Uint32Array(4))].map((word) => word.toString(36)).join('-');
-  return { id, title: '', created: now, updated: now, messages: [] };
-}
-
-/** A title from the first words that were said. */
-export function titleOf(text: string): string {
-  const line = text.trim().replace(/\s+/g, ' ');
-  if (line.length <= 42) return line;
-  const cut = line.slice(0, 42);
-  return `${cut.slice(0, Math.max(cut.lastIndexOf(' '), 24))}…`;
-}
-
-/** A conversation as a Markdown document. */
-export function asMarkdown(conversation: Conversation, you: string): string {
-  const parts = conversation.messages.map((said) => {
-    return `## ${said.role === 'user' ? you : (said.model ?? 'Llamita')}\n\n${promptText(said).trim()}\n`;
-  });
-  return `# ${conversation.title}\n\n${parts.join('\n')}`;
+function parsed(text: string | undefined): Conversation | undefined {
+  try {
+    return Conversation.read(JSON.parse(text ?? 'null'));
+  } catch {
+    return undefined; // Something else was kept under this name.
+  }
 }

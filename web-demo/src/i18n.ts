@@ -1,6 +1,6 @@
 /** The page's language: chosen by the browser's, switchable, one table of strings each. */
 import { Cell } from './cell.js';
-import { keep, recall } from './keep.js';
+import { keep, onKept, recall } from './keep.js';
 import { en } from './strings/en.js';
 import { es } from './strings/es.js';
 
@@ -24,6 +24,8 @@ function first(): Language {
 
 export const language = new Cell<Language>(first());
 
+onKept('language', () => language.set(first()));
+
 /** Changes the language and remembers that. */
 export function speak(name: Language): void {
   keep('language', name);
@@ -36,6 +38,11 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
     const value = values[name];
     return value === undefined ? whole : typeof value === 'number' ? number(value) : value;
   });
+}
+
+/** A name within a sentence, whichever way it is written. */
+export function isolated(text: string): string {
+  return `\u2068${text}\u2069`;
 }
 
 /** A number as the reader writes it. */
@@ -68,10 +75,15 @@ export function seconds(value: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** A day, or the time for today. */
-export function when(time: number): string {
-  const date = new Date(time);
-  const today = date.toDateString() === new Date().toDateString();
-  const shape: Intl.DateTimeFormatOptions = today ? { timeStyle: 'short' } : { dateStyle: 'medium' };
-  return new Intl.DateTimeFormat(language.value, shape).format(date);
+/** The day of a time: today, yesterday, or its month. */
+export function dayOf(time: number): string {
+  const midnight = new Date().setHours(0, 0, 0, 0);
+  if (time >= midnight) return t('nav.today');
+  if (time >= new Date(midnight - 1).setHours(0, 0, 0, 0)) return t('nav.yesterday');
+  return new Intl.DateTimeFormat(language.value, { month: 'long', year: 'numeric' }).format(time);
+}
+
+/** A day and its time, to the minute. */
+export function exactly(time: number): string {
+  return new Intl.DateTimeFormat(language.value, { dateStyle: 'full', timeStyle: 'short' }).format(time);
 }

@@ -19,6 +19,21 @@ export function keep(name: string, value: string | undefined): void {
   }
 }
 
+/** The names that begin like this, of all that is kept. */
+export function keptNames(begin: string): string[] {
+  try {
+    const prefix = `llamita.${begin}`;
+    return Object.keys(localStorage).filter((name) => name.startsWith(prefix)).map((name) => name.slice('llamita.'.length));
+  } catch {
+    return [];
+  }
+}
+
+/** Tells what another tab keeps or forgets. */
+export function onKept(name: string, tell: (value: string | undefined) => void): void {
+  addEventListener('storage', ({ key, newValue }) => key === `llamita.${name}` && tell(newValue ?? undefined));
+}
+
 /** The same for as long as a tab lives, reloads and restored tabs included. */
 export const inTab = {
   recall(name: string): string | undefined {
@@ -28,9 +43,10 @@ export const inTab = {
       return undefined;
     }
   },
-  keep(name: string, value: string): void {
+  keep(name: string, value: string | undefined): void {
     try {
-      sessionStorage.setItem(`llamita.${name}`, value);
+      if (value === undefined) sessionStorage.removeItem(`llamita.${name}`);
+      else sessionStorage.setItem(`llamita.${name}`, value);
     } catch {
       // As above.
     }

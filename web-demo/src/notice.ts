@@ -3,8 +3,10 @@ import { h } from './dom.js';
 import type { Key } from './i18n.js';
 import { icon } from './icons.js';
 
+/** What can be done: a text of the page, or one with names in it. */
 export interface Action {
-  t: Key;
+  t?: Key;
+  text?: string;
   primary?: boolean;
   click: () => void | Promise<void>;
 }
@@ -17,13 +19,9 @@ export function notice(
   actions: Action[] = [],
   detail = '',
 ): HTMLElement {
-  const buttons = actions.map(({ t, primary, click }) => {
-    const button = h('button', {
-      type: 'button',
-      class: primary ? 'primary' : 'quiet',
-      t,
-      on: { click: () => void run() },
-    });
+  const buttons = actions.map(({ t, text, primary, click }) => {
+    const props = { type: 'button', class: primary ? 'primary' : 'quiet', ...(t ? { t } : {}) };
+    const button = h('button', { ...props, on: { click: () => void run() } }, text);
     const run = async (): Promise<void> => {
       button.disabled = true;
       try {
@@ -48,7 +46,7 @@ export function notice(
 export function toast(text: string, action?: Action): void {
   const place = document.getElementById('toasts');
   if (!place) return;
-  const button = action && h('button', { type: 'button', class: 'quiet', t: action.t });
+  const button = action && h('button', { type: 'button', class: 'quiet', ...(action.t ? { t: action.t } : {}) }, action.text);
   const box = h('div', { class: 'toast', role: 'status' }, h('span', {}, text), button);
   button?.addEventListener('click', () => {
     box.remove();

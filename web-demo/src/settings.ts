@@ -2,7 +2,7 @@
 import type { ReplyOptions } from '../llamita/index.js';
 import type { Choice } from './catalogue.js';
 import { Cell } from './cell.js';
-import { keep, recall } from './keep.js';
+import { keep, onKept, recall } from './keep.js';
 
 export interface Settings {
   system: string;
@@ -67,8 +67,12 @@ export const DEFAULTS: Settings = {
 
 /** Settings from what was kept: numbers out of their range are brought into it, anything odd is left at its default. */
 export function read(text: string | undefined): Settings {
-  const settings = { ...DEFAULTS };
-  const kept = parsed(text);
+  return { ...DEFAULTS, ...readSome(parsed(text)) };
+}
+
+/** Those of some fields that are settings. */
+export function readSome(kept: Record<string, unknown>): Partial<Settings> {
+  const settings: Partial<Settings> = {};
   for (const [name, range] of Object.entries(RANGES)) {
     const value = kept[name];
     if (typeof value === 'number') settings[name as keyof typeof RANGES] = fit(value, range);
@@ -98,21 +102,28 @@ function start(): Settings {
 
 export const settings = new Cell<Settings>(start());
 
-/** Changes some settings and keeps all. */
+/** Changes some settings. Those that another tab has changed meanwhile stay as they are there. */
 export function change(some: Partial<Settings>): void {
-  settings.set({ ...settings.value, ...some });
+  const kept = recall('settings');
+  settings.set({ ...(kept === undefined ? settings.value : read(kept)), ...some });
   keep('settings', JSON.stringify(settings.value));
+}
+onKept('settings', (text) => settings.set(read(text)));
+
+/** The settings of a conversation: those of all, and its own before them. */
+export function settingsOf({ own }: { own: Partial<Settings> }): Settings {
+  return { ...settings.value, ...readSome(own) };
 }
 
 /** The temperature in use: what the person set, or what the model is best at, or Llama's usual one. */
-export function temperatureOf(choice: Choice | undefined): number {
-  return settings.value.temperature ?? choice?.temperature ?? 0.7;
+export function temperatureOf({ temperature }: Settings, choice: Choice | undefined): number {
+  return temperature ?? choice?.temperature ?? 0.7;
 }
 
 /** The options of one answer, with its own seed: with the same seed the same answer comes again. */
-export function replyOptions(choice: Choice, seed: number, signal: AbortSignal): ReplyOptions {
-  const { topP, topK, minP, repetitionPenalty, presencePenalty, frequencyPenalty, maxTokens } = settings.value;
-  const temperature = temperatureOf(choice);
+export function replyOptions(given: Settings, choice: Choice, seed: number, signal: AbortSignal): ReplyOptions {
+  const { topP, topK, minP, repetitionPenalty, presencePenalty, frequencyPenalty, maxTokens } = given;
+  const temperature = temperatureOf(given, choice);
   const penalties = { repetitionPenalty, presencePenalty, frequencyPenalty };
   return { temperature, topP, topK, minP, ...penalties, maxTokens, seed, signal };
 }

@@ -1,13 +1,11 @@
 /** The side of the page: conversations, views, language and theme. A drawer on narrow screens. */
 import type { Chat } from './chat.js';
-import { asMarkdown, type Conversation, type Conversations } from './conversations.js';
+import { ConversationList } from './conversation-list.js';
+import type { Conversations } from './conversations.js';
 import { byId, h } from './dom.js';
-import { language, speak, t, when, type Key, type Language } from './i18n.js';
-import { icon, iconButton, type IconName } from './icons.js';
-import { keep, recall } from './keep.js';
-import { menu } from './menu.js';
-import { toast } from './notice.js';
-import { download, fileName } from './files.js';
+import { language, speak, type Key, type Language } from './i18n.js';
+import { icon, type IconName } from './icons.js';
+import { keep, onKept, recall } from './keep.js';
 
 export const VIEWS = ['chat', 'models', 'benchmark', 'shaders', 'device'] as const;
 export type View = (typeof VIEWS)[number];
@@ -24,12 +22,10 @@ export class Side {
   readonly #veil = byId('veil');
   readonly #opener = byId('side-open');
   readonly #links = new Map<View, HTMLAnchorElement>();
-  /** The conversation that is being answered. */
-  #writing: string | undefined;
 
   constructor(
     private readonly conversations: Conversations,
-    private readonly chat: Chat,
+    chat: Chat,
   ) {
     this.#opener.append(icon('menu'));
     byId('side-close').append(icon('close'));
@@ -50,24 +46,7 @@ export class Side {
       byId('views').append(link);
     }
     this.#choices();
-    // Rebuilt only where it shows something else: anything more would close an open menu and lose the focus.
-    let shown = '';
-    const list = (): void => {
-      const rows = conversations.list.value.map(({ id, title }) => [id, title]);
-      const states = [conversations.current.value.id, this.#writing, language.value, new Date().toDateString()];
-      const now = JSON.stringify([rows, states]);
-      if (now !== shown) this.#list();
-      shown = now;
-    };
-    conversations.list.watch(list);
-    conversations.current.watch(list);
-    language.watch(list);
-    chat.answering.watch((answering) => {
-      // It changes with every token.
-      if (answering?.conversation.id === this.#writing) return;
-      this.#writing = answering?.conversation.id;
-      list();
-    });
+    new ConversationList(conversations, chat, () => this.#opened());
   }
 
   /** Marks the view that is on show. */
@@ -79,8 +58,12 @@ export class Side {
   }
 
   startNew(): void {
-    location.hash = '#chat';
     this.conversations.select(undefined);
+    this.#opened();
+  }
+
+  #opened(): void {
+    location.hash = '#chat';
     this.#drawer(false);
   }
 
@@ -109,95 +92,10 @@ export class Side {
       keep('theme', theme.value === 'auto' ? undefined : theme.value);
       apply();
     });
+    onKept('theme', (name) => {
+      theme.value = name === 'light' || name === 'dark' ? name : 'auto';
+      apply();
+    });
     apply();
-  }
-
-  #list(): void {
-    const rows = this.conversations.list.value.map((conversation) => this.#row(conversation));
-    const empty = h('p', { class: 'faint', t: 'nav.none' });
-    byId('conversations').replaceChildren(...(rows.length ? [h('ul', {}, ...rows)] : [empty]));
-  }
-
-  #row(conversation: Conversation): HTMLElement {
-    const { id, title, updated } = conversation;
-    const current = this.conversations.current.value.id === id;
-    const open = (): void => {
-      location.hash = '#chat';
-      this.conversations.select(id);
-      this.#drawer(false);
-    };
-    const writing = this.#writing === id;
-    const button = h(
-      'button',
-      {
-        type: 'button',
-        class: 'conversation',
-        'data-id': id,
-        'aria-current': current && 'true',
-        title: `${title} · ${when(updated)}`,
-        on: { click: open },
-      },
-      h('span', { class: 'title' }, title),
-      writing && h('span', { class: 'dot', label: 'chat.answering', role: 'img' }),
-    );
-    const more = iconButton('more', { label: 'nav.more', 'aria-haspopup': 'menu' });
-    more.setAttribute('aria-label', t('nav.moreOf', { title }));
-    const item = h('li', {}, button, more);
-    more.addEventListener('click', () =>
-      menu(more, [
-        { t: 'nav.rename', icon: 'edit', click: () => this.#rename(conversation, item) },
-        { t: 'nav.exportText', icon: 'download', click: () => this.#export(conversation, 'md') },
-        { t: 'nav.exportData', icon: 'download', click: () => this.#export(conversation, 'json') },
-        { t: 'nav.exportAll', icon: 'download', click: () => this.#exportAll() },
-        { t: 'nav.delete', icon: 'trash', danger: true, click: () => this.#remove(conversation) },
-      ]),
-    );
-    return item;
-  }
-
-  #rename(conversation: Conversation, item: HTMLElement): void {
-    const field = h('input', { type: 'text', label: 'nav.rename', maxlength: 120 });
-    field.value = conversation.title;
-    let over = false;
-    const end = (save: boolean, byKey = false): void => {
-      if (over) return;
-      over = true;
-      if (save && field.value.trim()) conversation.title = field.value.trim();
-      field.replaceWith(...kept);
-      void this.conversations.save(conversation, false);
-      // The list may have been made anew with another title.
-      if (byKey) byId('conversations').querySelector<HTMLElement>(`[data-id="${conversation.id}"]`)?.focus();
-    };
-    const kept = [...item.childNodes];
-    item.replaceChildren(field);
-    field.addEventListener('blur', () => end(true));
-    field.addEventListener('keydown', (event) => {
-      event.stopPropagation();
-      if (event.key !== 'Enter' && event.key !== 'Escape') return;
-      // Else the same key would press the row that gets the focus.
-      event.preventDefault();
-      end(event.key === 'Enter', true);
-    });
-    field.focus();
-    field.select();
-  }
-
-  #export(conversation: Conversation, type: 'md' | 'json'): void {
-    const name = `${fileName(conversation.title)}.${type}`;
-    if (type === 'md') download(name, 'text/markdown', asMarkdown(conversation, t('chat.you')));
-    else download(name, 'application/json', JSON.stringify(conversation, null, 2));
-  }
-
-  #exportAll(): void {
-    download('llamita.json', 'application/json', JSON.stringify(this.conversations.list.value, null, 2));
-  }
-
-  #remove(conversation: Conversation): void {
-    if (this.chat.answering.value?.conversation === conversation) this.chat.stop();
-    void this.conversations.remove(conversation.id);
-    toast(t('nav.deleted', { title: conversation.title }), {
-      t: 'do.undo',
-      click: () => this.conversations.restore(conversation),
-    });
   }
 }

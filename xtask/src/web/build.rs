@@ -137,7 +137,16 @@ fn site(tools: &Path) -> Result<()> {
     copy_all(&npm, &modules.join("llamita"))?;
     typescript(tools, &page.join("tsconfig.json"))?;
     bundle(tools, "page", [&modules, &page.join("style"), &site, &inside])?;
+    fs::write(site.join("build.json"), build_facts().to_string()).context("writing build.json")?;
     offline::write(&site, &modules.join("app/sw.js"))
+}
+
+/// What reports of the page say of its build: the version, and the commit where the sources are a clean checkout of one.
+fn build_facts() -> serde_json::Value {
+    let git = |args: &[&str]| shell::output(shell::program("git", shell::root()).args(args)).ok();
+    let clean = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| changes.trim().is_empty());
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]).map(|hash| hash.trim().to_owned());
+    serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "commit": commit.filter(|_| clean) })
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
