@@ -42,7 +42,7 @@ test('formulas are told from money and variables', () => {
   assert.deepEqual(math('$a_b$ and $c_d$: $$\\frac{1}{2}$$'), ['a_b', 'c_d', '\\frac{1}{2}']);
   for (const none of [
     'a price such as $5 and $6', 'from $5 to 10$ each', 'US$5 and CA$6', '$5-$6', '$HOME and $PATH', '$HOME/bin:$PATH',
-    'it costs $100, or 100$', '`$x$`', '\\$x\\$', '$ x $', 'only one $x',
+    'it costs $100, or 100$', 'costs $20+ per month, 30+$ for two', '`$x$`', '\\$x\\$', '$ x $', 'only one $x',
   ]) assert.deepEqual(math(none), [], none);
   for (const text of ['$$\nx = 1\n\ny\n$$', '\\[ x \\]', 'a\n$$\nx\n- y\n$$\nb']) {
     assert.ok(blocks(text).some(({ type, display }) => type === 'math' && display), text);
@@ -75,14 +75,14 @@ test('what cannot be told yet is held back, and comes when it can', () => {
     ['| a | b |\n|---|---|\n| 1 | 2 |', /\|/], ['Text\n| a | b |\n| :-- | --: |\n| 1 | 2 |\n\nend', /\|/],
     ['So $\\frac{a}{b}$ is', /\$|text>[^<]*(frac|\\)/], ['Is\n\n$$\n\\frac{a}\n- {b}\n$$\n', /\$|list/],
     ['Is \\(x^2\\) so', /[\\(]/], ['```js\nlet a\n```\nend', /`/], ['~~~~\n``\n~~~~', /~/], ['Text\n---\nend', /heading|-/],
-    ['List:\n- a\n- b', /heading|-/], ['# Head\nx', /#/], ['a **b** `c` ~~d~~ _e_', /[*`~_]/],
+    ['List:\n- a\n- b', /heading|-/], ['# Head\nx', /#/], ['- [ ] a\n- [x] b', /\[/], ['see https://a.b/_c and', /_$|_ |d_/], ['a **b** `c` ~~d~~ _e_', /[*`~_]/],
   ]) {
     for (let end = 1; end <= text.length; end += 1) {
       assert.doesNotMatch(shown(text.slice(0, end)), garbage, JSON.stringify(text.slice(0, end)));
     }
   }
   assert.deepEqual(shape('| a | b |\n|---|---|', true), ['table']);
-  assert.equal(line('it costs $5 and', true).join(''), 'it costs $5 and', 'money is shown at once');
+  for (const money of ['it costs $5 and', 'it costs $20+ per']) assert.equal(line(money, true).join(''), money, 'money is shown at once');
 });
 
 test('blocks', () => {

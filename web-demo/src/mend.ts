@@ -44,10 +44,10 @@ function opens(text: string, at: number, before = text[at - 1] ?? ' '): boolean 
   return !/[\p{L}\p{N}$\\]/u.test(before) && /[^\s$]/.test(text[at + 1] ?? '');
 }
 
-/** True where what stands between two dollars is no sentence: “5 and up to 10” is none, “5x + 3” and “n” are. */
+/** True where what stands between two dollars is no sentence: “5x + 3” and “n” are none, “5 and up” and “20+ per month” are. */
 function mayBeMath(inner: string): boolean {
-  if (/[\\^_=+*<>{}|]/.test(inner)) return true;
-  const words = inner.match(/\p{L}{2,}/gu) ?? [];
+  const words = inner.replace(/\\[a-zA-Z]+(?:\{[^{}]*\})?/g, '').match(/\p{L}{2,}/gu) ?? [];
+  if (/[\\^_=+*<>{}|]/.test(inner)) return words.length < 3 && !/^\d+\+? \p{L}{2,}/u.test(inner);
   return words.length === 0 ? inner.length < 40 : words.length === 1 && !/^\d|\s/.test(inner);
 }
 
@@ -164,6 +164,7 @@ function emphasis(text: string, at: number, opened: Opened[]): Step {
   const [before, after] = [text[at - 1] ?? ' ', text[next] ?? ' '];
   const word = /[\p{L}\p{N}]/u;
   if (mark === '_' && word.test(before) && word.test(after)) return run;
+  if (/:\/\/\S*$/.test(text.slice(Math.max(0, at - 200), at))) return run; // A part of an address.
   if (!/\s/.test(before)) {
     for (let top = opened.at(-1); top?.mark === mark && count > 0; top = opened.at(-1)) {
       if (top.count > count && next === text.length) return { text: '', next, ends: true }; // A half of what closes it.
@@ -181,7 +182,7 @@ function emphasis(text: string, at: number, opened: Opened[]): Step {
   return run;
 }
 
-/** A text without a last line that is only the beginning of a list, heading, rule, fence or table. */
+/** A text without a last line that is only the beginning of a list, task, heading, rule, fence or table. */
 function withoutBegun(text: string): string {
   const at = text.lastIndexOf('\n') + 1;
   const last = text.slice(at);
@@ -191,7 +192,7 @@ function withoutBegun(text: string): string {
   if (at > 0 && rowBefore.includes('|') && /^[ \t]*[|:-][\s|:-]*$/.test(last)) return withoutRow(before);
   if (/^ {0,3}\|/.test(last)) return before.trimEnd();
   if (last === '' && /^ {0,3}\|/.test(rowBefore)) return withoutRow(before);
-  return /^[ \t]*(?:[-*+_=#>]{1,2}|#{1,6}|`{1,3}|~{1,3})[ \t]*$/.test(last) ? before : text;
+  return /^[ \t]*(?:[-*+_=#>]{1,2}|#{1,6}|`{1,3}|~{1,3}|\[[ xX]?\]?)[ \t]*$/.test(last) ? before : text;
 }
 
 function withoutRow(text: string): string {
