@@ -117,11 +117,14 @@ async function firstModel(): Promise<void> {
   const wanted = wantedAddress();
   if (wanted !== undefined) return void (await runtime.load(atAddress(wanted), { instead: BUNDLED }));
   const last = lastModel();
-  if (ahead?.aborted) return last && last.id !== BUNDLED.id ? void (await runtime.load(BUNDLED, { unasked: true })) : undefined;
-  const choice = last && last.id !== BUNDLED.id ? await known.find(last.id, last.title) : undefined;
+  const other = last && last.id !== BUNDLED.id ? last : undefined;
+  // Given up before it was begun: then another one's place is taken by the bundled model, and that one's by none.
+  const gaveUp = ahead?.aborted ?? false;
+  if (gaveUp && !other) return;
+  const choice = other && !gaveUp ? await known.find(other.id, other.title) : undefined;
   if (choice && !choice.open && !isElsewhere(choice.source)) await runtime.load(choice, { instead: BUNDLED });
   else {
-    if (last && last.id !== BUNDLED.id) offerAgain(runtime, known, last, choice);
+    if (other && !gaveUp) offerAgain(runtime, known, other, choice);
     await runtime.load(BUNDLED, { unasked: true });
   }
 }
