@@ -181,8 +181,8 @@ browserTest('without a network an answer has its colours and formulas, and the s
   await siteKept(page);
   await context.setOffline(true);
   const known = await page.evaluate(async () => {
-    const [cache] = await caches.keys();
-    const files = (await (await caches.open(cache)).keys()).map(({ url }) => new URL(url).pathname);
+    const kept = (await caches.keys()).map(async (name) => (await caches.open(name)).keys());
+    const files = (await Promise.all(kept)).flat().map(({ url }) => new URL(url).pathname);
     const lazy = files.filter((file) => /colours|formula/.test(file));
     const modules = await Promise.all(lazy.map((file) => import(file)));
     return modules.map((module) => Object.keys(module).join()).sort();
