@@ -33,6 +33,8 @@ export class Chat {
   readonly answers = new Cell<Answering[]>([]);
   /** An error that ended an answer, beside the conversation that it belongs to. */
   readonly failed = new Cell<{ conversation: Conversation; error: unknown } | undefined>(undefined);
+  /** Why nothing can answer on this device. */
+  readonly hopeless = new Cell<unknown>(undefined);
   #saved = 0;
 
   constructor(
@@ -67,7 +69,9 @@ export class Chat {
     const conversation = this.conversations.current.value;
     const path = conversation.messages;
     const at = path.indexOf(said);
-    if (at >= 0) await this.#say(conversation, path[at - 1]?.id, text);
+    if (at < 0) return;
+    if (text.trim() !== said.content) await this.#say(conversation, path[at - 1]?.id, text, said);
+    else if (!this.of(conversation)) await this.#answer(conversation, said);
   }
 
   /** Answers the last thing said, where nothing does. */
@@ -101,9 +105,10 @@ export class Chat {
     });
   }
 
-  async #say(conversation: Conversation, parent: string | undefined, text: string): Promise<void> {
+  /** Says something, with all else that another message has. */
+  async #say(conversation: Conversation, parent: string | undefined, text: string, like?: Said): Promise<void> {
     if (this.of(conversation) || !text.trim()) return;
-    const said: Said = { id: newId(), parent, created: Date.now(), role: 'user', content: text.trim() };
+    const said: Said = { ...like, id: newId(), parent, created: Date.now(), role: 'user', content: text.trim() };
     const kept = this.conversations.change(conversation, (one) => {
       one.add(said);
       one.title ||= titleOf(text);
@@ -205,6 +210,7 @@ export class Chat {
         then();
       };
       stops.push(loaded.watch((now) => now && end(() => resolve(now))));
+      stops.push(this.hopeless.watch((why) => why !== undefined && end(() => reject(why as Error))));
       // Where one could not be loaded, another may follow at once.
       const none = (): void => {
         const why = failed.value;

@@ -88,7 +88,8 @@ export class ConversationList {
     const all = this.conversations.list.value;
     const found: Found[] = query ? search(all, query) : all.map((conversation) => ({ conversation }));
     const rows = found.map(({ conversation: { id, title, updated }, excerpt }) => [id, title, dayOf(updated), excerpt?.text]);
-    const now = JSON.stringify([rows, query, this.conversations.current.value.id, this.#writing, language.value, dayOf(Date.now())]);
+    const { unreadable } = this.conversations;
+    const now = JSON.stringify([rows, query, unreadable, this.conversations.current.value.id, this.#writing, language.value, dayOf(Date.now())]);
     if (now === this.#shown) return;
     this.#shown = now;
     const groups = new Map<string, HTMLElement[]>();
@@ -101,7 +102,8 @@ export class ConversationList {
       return [h('p', { class: 'group', id }, day), h('ul', { 'aria-labelledby': id }, ...items)];
     });
     const none = h('p', { class: 'faint', t: all.length ? 'nav.notFound' : 'nav.none' });
-    this.#list.replaceChildren(...(lists.length ? lists : [none]));
+    const rest = unreadable > 0 && h('p', { class: 'faint' }, t('chat.unreadable', { count: unreadable }));
+    this.#list.replaceChildren(...(lists.length ? lists : [none]), ...(rest ? [rest] : []));
     this.#status.textContent = query ? t('nav.found', { count: found.length }) : '';
   }
 

@@ -55,6 +55,8 @@ export class Conversation {
   /** The version that wrote it. */
   version = VERSION;
   #others: Fields = {};
+  /** What `#children` found, and in what. */
+  #order: { all: Said[]; length: number; after: Map<string, Said[]>; among: Map<Said, Said[]> } | undefined;
 
   constructor(
     readonly id: string = newId(),
@@ -78,7 +80,8 @@ export class Conversation {
 
   /** What may stand where this message stands, itself among it. */
   alternatives(said: Said): Said[] {
-    return [...this.#children().values()].find((among) => among.includes(said)) ?? [said];
+    this.#children();
+    return this.#order?.among.get(said) ?? [said];
   }
 
   /** What a message follows, from the beginning, whatever is on show. */
@@ -162,16 +165,21 @@ export class Conversation {
     this.#others = kept.#others;
   }
 
-  /** Adds what another copy has more of: messages, and the text of answers that were not complete. */
-  merge(other: Conversation): void {
-    for (const said of other.all) {
+  /** Adds the messages that another copy has and this one has not. What is on show stays, where something is. */
+  extend(other: Conversation): void {
+    for (const said of other.all) if (!this.find(said.id)) this.all.push(said);
+    this.chosen = { ...other.chosen, ...this.chosen };
+  }
+
+  /** Goes on from a later copy: its messages, and its text of answers that were not complete. */
+  merge(later: Conversation): void {
+    for (const said of later.all) {
       const own = this.find(said.id);
-      if (!own) this.all.push(said);
-      else if (own.ended === undefined && (said.ended !== undefined || said.content.length > own.content.length)) {
-        Object.assign(own, said);
-      }
+      const more = said.ended !== undefined || (own && said.content.length > own.content.length);
+      if (own && own.ended === undefined && more) Object.assign(own, said);
     }
-    this.chosen = { ...this.chosen, ...other.chosen };
+    this.extend(later);
+    this.chosen = { ...this.chosen, ...later.chosen };
   }
 
   /** What is kept of it, and exported. */
@@ -223,17 +231,23 @@ export class Conversation {
 
   /** What follows each message, '' for what follows none. One whose parent is not there follows the one before it. */
   #children(): Map<string, Said[]> {
+    const { all } = this;
+    // Messages come and go, and never move.
+    if (this.#order?.all === all && this.#order.length === all.length) return this.#order.after;
     const after = new Map<string, Said[]>();
+    const among = new Map<Said, Said[]>();
     const before = new Set<string>();
     let last = '';
-    for (const said of this.all) {
+    for (const said of all) {
       const parent = said.parent === undefined || before.has(said.parent) ? (said.parent ?? '') : last;
-      const among = after.get(parent);
-      if (among) among.push(said);
-      else after.set(parent, [said]);
+      const list = after.get(parent) ?? [];
+      list.push(said);
+      after.set(parent, list);
+      among.set(said, list);
       before.add(said.id);
       last = said.id;
     }
+    this.#order = { all, length: all.length, after, among };
     return after;
   }
 }
