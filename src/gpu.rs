@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 
-pub use adapter::{AdapterReport, adapters};
+pub use adapter::{AdapterReport, adapters, tuning};
 pub use ahead::Compiling;
 pub use machine::{DeviceWeights, Machine, uniform_words};
 pub use readback::Readback;

@@ -303,6 +303,19 @@ impl Matrices {
         std::iter::once(&self.embedding).chain(self.layers.iter().flat_map(LayerMatrices::iter)).chain(&self.head)
     }
 
+    /// The types of its weights, the one with the most bytes on the device first.
+    pub fn types(&self) -> Vec<WeightType> {
+        let mut words: Vec<(WeightType, usize)> = Vec::new();
+        for Part { layout, .. } in self.iter().flat_map(|matrix| &matrix.parts) {
+            match words.iter_mut().find(|(kind, _)| *kind == layout.kind) {
+                Some((_, sum)) => *sum += layout.words(),
+                None => words.push((layout.kind, layout.words())),
+            }
+        }
+        words.sort_by_key(|(_, words)| std::cmp::Reverse(*words));
+        words.into_iter().map(|(kind, _)| kind).collect()
+    }
+
     /// The matrix that gives logits.
     pub fn head(&self) -> &Matrix {
         self.head.as_ref().unwrap_or(&self.embedding)

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::kernels::Tier;
 use crate::limits::Profile;
-use crate::tuning::{DeviceClass, DeviceOptions};
+use crate::tuning::{DeviceClass, DeviceOptions, Tuning};
 
 fn instance() -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
@@ -101,6 +101,14 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
         }
     };
     list().await.iter().enumerate().map(report).collect()
+}
+
+/// The tuning of the device that would be opened without a name; none where there is no adapter.
+pub async fn tuning(options: DeviceOptions) -> Option<Tuning> {
+    let adapter = list().await.into_iter().next()?;
+    let driver = class(&adapter.get_info());
+    let best = best_tier(&adapter, options.limits);
+    Some(options.tuning(driver, options.tier.unwrap_or(options.plan.class(driver).default_tier(best))))
 }
 
 /// The adapter that a name or nothing asks for.

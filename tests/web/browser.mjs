@@ -1,10 +1,14 @@
 // The browser of the tests and of the comparison, and the check of what it computes on.
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { BUILD, chromiumPath, load } from './packages.mjs';
 import { BLANK } from './server.mjs';
 
 /** What `cargo xtask web` builds. */
 export const SITE = join(BUILD, 'site');
+
+/** A module of the page by its own name, say 'i18n.js', for tests of what is inside the page. */
+export const insidePage = (name) => import(pathToFileURL(join(BUILD, 'inside/app', name)).href);
 
 /** The bundled model. */
 export const BUNDLED = join(SITE, 'models/llamita-stories.gguf');

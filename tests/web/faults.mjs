@@ -63,9 +63,9 @@ const EXPOSED = 'Content-Range, ETag, Accept-Ranges';
  * - `etag`: the version of all files; `redirect: true`: files are behind an address that is good for one request
  * - `published`: { '/owner/name/file': sha256 }: what the repository says of its files
  *
- * `record.lastByte` is when the end of a file was sent, in milliseconds since 1970.
+ * `host` is another address of this machine than 127.0.0.1. `record.lastByte` is when the end of a file was sent, in milliseconds since 1970.
  */
-export async function faultServer(files, rules = {}) {
+export async function faultServer(files, rules = {}, host = undefined) {
   const record = { requests: [], bytes: 0, lastByte: 0 };
   const tickets = new Map();
 
@@ -156,7 +156,7 @@ export async function faultServer(files, rules = {}) {
     response.end();
   }
 
-  const { origin, close } = await listen(server);
+  const { origin, close } = await listen(server, 0, host);
   return {
     origin, files, rules, record, close,
     /** Forgets what was recorded. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { packageTest } from './package.mjs';
 
 packageTest('the page is not held up, and nothing is made anew per token', async ({ run, log }) => {
-  const { gaps, stalls, tasks, stats, before, after } = await run(async ({ bundled }) => {
+  const { gaps, idle, stalls, tasks, stats, before, after } = await run(async ({ bundled }) => {
     const [gaps, tasks] = [[], []];
     new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration)))
       .observe({ type: 'longtask' });
@@ -25,6 +25,10 @@ packageTest('the page is not held up, and nothing is made anew per token', async
       if (watching) requestAnimationFrame(frame);
     };
     requestAnimationFrame(frame);
+    // What else the machine does makes frames late where this page does nothing, too.
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const idle = gaps.splice(0);
+    tasks.length = 0;
     const model = await bundled();
     const session = await model.session();
     const prompt = 'One day a small cat went to the market. '.repeat(20);
@@ -34,16 +38,19 @@ packageTest('the page is not held up, and nothing is made anew per token', async
     await reply.text();
     watching = false;
     await new Promise((resolve) => setTimeout(resolve, 100));
-    return { gaps, stalls, tasks, stats: await reply.stats, before, after: await model.counters() };
+    return { gaps, idle, stalls, tasks, stats: await reply.stats, before, after: await model.counters() };
   });
   const longest = (all) => Math.max(0, ...all).toFixed(0);
   const stalled = ([from, to]) => stalls.some(([begin, end]) => begin < to && end > from);
-  const ours = gaps.filter((gap) => !stalled(gap)).map(([from, to]) => to - from);
+  const lengths = (all) => all.filter((gap) => !stalled(gap)).map(([from, to]) => to - from);
+  const ours = lengths(gaps);
+  const late = (all) => all.filter((ms) => ms > 50).length / Math.max(all.length, 1);
+  const usual = late(lengths(idle));
   log(`the longest of ${ours.length} frames took ${longest(ours)} ms, of the page's tasks ${longest(tasks)} ms; `
-    + `in ${gaps.length - ours.length} more the machine did other things`);
+    + `in ${gaps.length - ours.length} more the machine did other things; `
+    + `${(100 * usual).toFixed(1)} % were late before, ${(100 * late(ours)).toFixed(1)} % now`);
   assert.ok(ours.length > 20 && ours.length > gaps.length / 2, `${ours.length} of ${gaps.length} frames say something`);
-  const late = ours.filter((ms) => ms > 50).length;
-  assert.ok(late <= ours.length / 50, `${late} of ${ours.length} frames took more than 50 ms`);
+  assert.ok(late(ours) <= 0.02 + 3 * usual, `${100 * late(ours)} % of ${ours.length} frames took more than 50 ms, ${100 * usual} % without an answer`);
   assert.equal(stats.generatedTokens, 60);
   assert.equal(after.bindGroups, before.bindGroups);
   // A token under way has a buffer of 16 bytes that it comes back in; up to four are under way, as the pace has it.

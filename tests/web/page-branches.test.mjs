@@ -2,14 +2,12 @@
 // another shape is read as far as it can be.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { pathToFileURL } from 'node:url';
-import { SITE } from './browser.mjs';
+import { insidePage } from './browser.mjs';
 import { browserTest } from './harness.mjs';
 import { answered, answers, GREEDY, keepRecords, open, ready, records, say, until } from './page.mjs';
 
-const { Conversation } = await import(pathToFileURL(join(SITE, 'app/tree.js')).href);
+const { Conversation } = await insidePage('tree.js');
 const STORY = 'Tell me a story about a brave cat';
 const users = (page) => page.locator('.said.user .bubble').allInnerTexts();
 const versions = (page) => page.locator('.versions .count').allInnerTexts();
@@ -109,7 +107,7 @@ browserTest('conversations of an earlier, a damaged and a later shape are read a
   };
   const damaged = {
     id: 'damaged', title: 7, created: 'x', updated: 3, messages: [
-      null, { role: 'user', content: 'Kept', measured: { tokens: 'x' }, seed: {} }, { role: 'tool', content: 'x' }, { role: 'assistant', content: 5 },
+      null, { role: 'user', content: 'Kept', measured: { tokens: 'x' }, seed: {}, attachments: [7] }, { role: 'tool', content: 'x' }, { role: 'assistant', content: 5 },
       { role: 'assistant', content: 'Kept too', ended: 'stop', measured: { tokens: {} }, model: 7 }],
     own: 'x', chosen: [], model: 'x',
   };
@@ -137,7 +135,7 @@ browserTest('conversations of an earlier, a damaged and a later shape are read a
   assert.equal(kept.version, 2);
 
   await rows.filter({ hasText: 'Kept' }).locator('.conversation').click();
-  await page.getByText('Could not be read: 3 messages').waitFor();
+  await page.getByText('Could not be read: 4 messages').waitFor();
   assert.deepEqual(await users(page), ['Kept']);
   await until('it is on show', async () => await answers(page).count() === 1);
 

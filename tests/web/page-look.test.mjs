@@ -1,16 +1,13 @@
 // How the page stands on screens, to screen readers, and in two languages.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { pathToFileURL } from 'node:url';
-import { SITE } from './browser.mjs';
+import { insidePage } from './browser.mjs';
 import { browserTest } from './harness.mjs';
 import { packageFile } from './packages.mjs';
 import { answered, open, say } from './page.mjs';
 
 const VIEWS = ['chat', 'models', 'benchmark', 'shaders', 'device'];
-const app = (file) => import(pathToFileURL(join(SITE, 'app', file)).href);
 
 /** What axe finds wrong, one line each. */
 async function violations(page) {
@@ -103,7 +100,7 @@ browserTest('a language that the page does not speak becomes English', { context
 });
 
 test('both languages have the same keys, and the same places for values', async () => {
-  const [{ en }, { es }] = [await app('strings/en.js'), await app('strings/es.js')];
+  const [{ en }, { es }] = [await insidePage('strings/en.js'), await insidePage('strings/es.js')];
   assert.deepEqual(Object.keys(es), Object.keys(en));
   const places = (text) => [...text.matchAll(/\{\w+\}/g)].map(([place]) => place).sort();
   for (const key of Object.keys(en)) {

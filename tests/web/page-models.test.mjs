@@ -6,15 +6,7 @@ import { join } from 'node:path';
 import { BUNDLED } from './browser.mjs';
 import { faultServer, fileContent } from './faults.mjs';
 import { browserTest } from './harness.mjs';
-import { answered, open, ready, say, until } from './page.mjs';
-
-/** Enters an address in the picker, and gets it. */
-async function get(page, url) {
-  await page.evaluate(() => { location.hash = '#models'; });
-  if (!(await page.locator('#model-url').isVisible())) await page.getByText('Any address').click();
-  await page.locator('#model-url').fill(url);
-  await page.locator('.way-form', { has: page.locator('#model-url') }).getByRole('button', { name: 'Get' }).click();
-}
+import { answered, get, open, ready, say, until } from './page.mjs';
 
 browserTest('a model is fetched from an address with progress, can be cancelled, is kept, and is there next time', async ({ page, origin }) => {
   const content = await fileContent(BUNDLED);

@@ -16,6 +16,14 @@ browserTest('the page opens and answers without a network', async ({ page, conte
   assert.match(await answered(page), /cat/);
 });
 
+browserTest('before a first visit asks for its model, it has asked for three scripts', async ({ page, origin }) => {
+  const asked = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  await open(page, origin);
+  const before = asked.slice(0, asked.indexOf('/models/llamita-stories.gguf'));
+  assert.deepEqual(before.filter((path) => path.endsWith('.js')).sort(), ['/app/main.js', '/llamita/index.js', '/llamita/worker.js']);
+});
+
 browserTest('only the files of the site are kept', async ({ page, origin }) => {
   await page.goto(`${origin}/`);
   await siteKept(page);

@@ -6,7 +6,7 @@ import { SITE } from './browser.mjs';
 import { faultServer, fileContent } from './faults.mjs';
 import { llama } from './gguf.mjs';
 import { browserTest } from './harness.mjs';
-import { open, until } from './page.mjs';
+import { get, open, until } from './page.mjs';
 import { listen } from './server.mjs';
 
 const MODEL = join(SITE, 'models/llamita-stories.gguf');
@@ -19,14 +19,6 @@ function changed(bytes, from, to) {
   assert.ok(copy.includes(from), from);
   copy.write(to, copy.indexOf(from));
   return copy;
-}
-
-/** Enters an address in the picker, and gets it. */
-async function get(page, url) {
-  await page.evaluate(() => { location.hash = '#models'; });
-  if (!(await page.locator('#model-url').isVisible())) await page.getByText('Any address').click();
-  await page.locator('#model-url').fill(url);
-  await page.locator('.way-form', { has: page.locator('#model-url') }).getByRole('button', { name: 'Get' }).click();
 }
 
 /** The notice about a choice of this name: its visible sentences, its buttons, and the details. */
@@ -133,24 +125,21 @@ browserTest('a line that is silent says so, and so does one that is asked again'
 
 browserTest('what is entered wrongly is told below its field', async ({ page, origin }) => {
   await open(page, origin, { path: '#models' });
-  await page.getByText('Any address').click();
-  const form = page.locator('.way-form', { has: page.locator('#model-url') });
+  const form = page.locator('#link-form');
+  const field = page.locator('#model-link');
   const below = form.getByRole('alert');
-  for (const [text, pattern] of [['', /no web address/], ['model.gguf', /no web address/], ['file:///m.gguf', /no web address/], ['http://192.168.1.9/m.gguf', /only fetch over https/]]) {
-    await page.locator('#model-url').fill(text);
+  const wrong = [
+    ['', /no repository \(owner\/name\)/], ['only-a-name', /no repository/], ['file:///m.gguf', /no web address/], ['a b/c', /no repository/],
+    ['http://192.168.1.9/m.gguf', /only fetch over https/], ['https://huggingface.co/datasets/a/b', /no repository of a model/],
+    ['hf.co/only-an-owner', /no repository of a model/],
+  ];
+  for (const [text, pattern] of wrong) {
+    await field.fill(text);
     assert.equal(await below.count(), 0, 'what was told is gone when it is changed');
-    await form.getByRole('button', { name: 'Get' }).click();
+    await form.getByRole('button', { name: 'Look' }).click();
     assert.match(await below.innerText(), pattern, text);
-    assert.ok(await page.locator('#model-url').evaluate((field) => field === document.activeElement && field.getAttribute('aria-invalid') === 'true'));
-    await page.locator('#model-url').fill('x');
-  }
-  await page.getByText('A Hugging Face repository').click();
-  const hub = page.locator('.way-form', { has: page.locator('#hf-repo') });
-  for (const [repo, file, pattern] of [['', '', /owner\/name/], ['only-a-name', 'm.gguf', /owner\/name/], ['owner/name', '', /ends in \.gguf/]]) {
-    await page.locator('#hf-repo').fill(repo);
-    await page.locator('#hf-file').fill(file);
-    await hub.getByRole('button', { name: 'Get' }).click();
-    assert.match(await hub.getByRole('alert').innerText(), pattern, repo);
+    assert.ok(await field.evaluate((one) => one === document.activeElement && one.getAttribute('aria-invalid') === 'true'));
+    await field.fill('x');
   }
   assert.match(await page.locator('#model-chip').innerText(), /Llamita Stories/);
 });

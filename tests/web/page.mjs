@@ -38,6 +38,13 @@ export async function say(page, text) {
   await page.locator('#send').click();
 }
 
+/** Enters an address, a link or a repository in the picker, and looks. */
+export async function get(page, link) {
+  await page.evaluate(() => { location.hash = '#models'; });
+  await page.locator('#model-link').fill(link);
+  await page.locator('#link-form').getByRole('button', { name: 'Look' }).click();
+}
+
 /** The elements of answers. */
 export const answers = (page) => page.locator('.said.answer');
 

@@ -17,36 +17,41 @@ const BLANK_PAGE = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><link rel="icon" href="data:,"><title>blank</title>`;
 
 /** The modules that the package's worker is made of, for tests of what is inside it. */
-const INSIDE = { '/modules/': join(BUILD, 'modules') };
+const MODULES = { '/modules/': join(BUILD, 'modules') };
+
+/** The modules that the page is bundled from, each by its own name: what the site lacks is looked for here. */
+const INSIDE = join(BUILD, 'inside');
 
 /**
  * Serves folders, each under a prefix: `{ '/': site, '/pkg/': pkg }`; the longest prefix that fits is taken.
  * Only this machine reaches it. `port` 0 takes a free one; give the port of a closed server to bring it back.
  */
 export async function serve(given, { port = 0 } = {}) {
-  const folders = { ...INSIDE, ...given };
+  const folders = { ...MODULES, ...given };
   const prefixes = Object.keys(folders).sort((a, b) => b.length - a.length);
   const server = createServer(async (request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url, 'http://localhost').pathname));
     if (path === BLANK) return response.writeHead(200, { 'content-type': TYPES['.html'] }).end(BLANK_PAGE);
     const prefix = prefixes.find((prefix) => path.startsWith(prefix));
     const name = prefix && join(folders[prefix], path.slice(prefix.length), path.endsWith('/') ? 'index.html' : '');
-    const found = name && await stat(name).catch(() => undefined);
-    if (!found?.isFile()) return response.writeHead(404, { 'content-type': 'text/plain' }).end(`no ${path}\n`);
-    sendFile(request, response, name, found);
+    for (const file of [name, join(INSIDE, path)]) {
+      const found = file && await stat(file).catch(() => undefined);
+      if (found?.isFile()) return sendFile(request, response, file, found);
+    }
+    return response.writeHead(404, { 'content-type': 'text/plain' }).end(`no ${path}\n`);
   });
   const { origin, close } = await listen(server, port);
   return { origin, port: Number(new URL(origin).port), close };
 }
 
-/** Starts a server on 127.0.0.1; `close` also ends the connections that are open. */
-export async function listen(server, port = 0) {
-  await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
+/** Starts a server on this machine; `close` also ends the connections that are open. */
+export async function listen(server, port = 0, host = '127.0.0.1') {
+  await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   const close = () => new Promise((resolve) => {
     server.close(resolve);
     server.closeAllConnections();
   });
-  return { origin: `http://127.0.0.1:${server.address().port}`, close };
+  return { origin: `http://${host}:${server.address().port}`, close };
 }
 
 /** A whole file, or the one range that is asked for. */

@@ -581,14 +581,14 @@ storeTest('a model with a byte that arrives wrong once loads all the same', asyn
   const bytes = Buffer.from(await (await fetch(`${origin}/models/llamita-stories.gguf`)).arrayBuffer());
   const file = { size: bytes.length, read: async (begin, end) => Buffer.from(bytes.subarray(begin, end)) };
   server.files['/owner/name/tiny.gguf'] = file;
-  const load = (repo) => page.evaluate(async ([origin, source]) => {
+  const load = (source, keep = true) => page.evaluate(async ([origin, source, keep]) => {
     const { Model } = await import(`${origin}/llamita/index.js`);
-    const model = await Model.load(source);
+    const model = await Model.load(source, { keep });
     const text = await (await model.session()).reply('Once upon a time', { temperature: 0, maxTokens: 12 }).text();
     await model.dispose();
     return text;
-  }, [origin, repo]);
-  const expected = await load('models/llamita-stories.gguf');
+  }, [origin, source, keep]);
+  const expected = await load('models/llamita-stories.gguf', false);
   const wrongAt = bytes.length - 1000; // Among the weights: the file parses.
   Object.assign(server.rules, { published: { '/owner/name/tiny.gguf': await hashOf(file) }, wrongAt, wrongTimes: 1 });
   assert.equal(await load({ repo: 'owner/name', file: 'tiny.gguf', endpoint: server.origin }), expected);

@@ -114,7 +114,10 @@ export class BenchmarkView {
       ...(of('prefill').length ? [chart(t('bench.prefill'), t('bench.unit'), bars(of('prefill')))] : []),
       ...(of('decode').length ? [chart(t('bench.decode'), t('bench.unit'), bars(of('decode')))] : []),
     ];
-    if (charts.length) parts.push(h('div', { class: 'charts' }, ...charts), this.#table(), this.#take());
+    if (charts.length) {
+      const note = h('p', { class: 'faint', t: 'bench.note' });
+      parts.push(h('div', { class: 'charts' }, ...charts), this.#table(), note, this.#take());
+    }
     this.#out.replaceChildren(...parts);
   }
 
@@ -155,7 +158,8 @@ export class BenchmarkView {
   #take(): HTMLElement {
     const json = async (): Promise<string> => {
       const about = JSON.parse(await this.report()) as object;
-      return JSON.stringify({ when: new Date().toISOString(), ...about, rows: this.#rows }, null, 2);
+      const when = new Date().toISOString();
+      return JSON.stringify({ when, ...about, sampling: 'greedy', rows: this.#rows }, null, 2);
     };
     const copy = h('button', {
       type: 'button',

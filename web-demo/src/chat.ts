@@ -1,9 +1,10 @@
 /** Answers: asking for them, stopping, taking back, going on after a lost device. Knows no element of the page. */
 import type { Message, Reply } from '../llamita/index.js';
+import { promptText, type Attachment } from './attachments.js';
 import { Cell } from './cell.js';
 import type { Conversations } from './conversations.js';
 import { kindOf } from './errors.js';
-import type { Runtime } from './runtime.js';
+import type { Loaded, Runtime } from './runtime.js';
 import { replyOptions, settingsOf } from './settings.js';
 import { newId, titleOf, type Conversation, type Said } from './tree.js';
 
@@ -50,9 +51,9 @@ export class Chat {
   }
 
   /** Says something in the conversation on show, and lets it be answered. */
-  async send(text: string): Promise<void> {
+  async send(text: string, attachments: Attachment[] = []): Promise<void> {
     const conversation = this.conversations.current.value;
-    await this.#say(conversation, conversation.messages.at(-1)?.id, text);
+    await this.#say(conversation, conversation.messages.at(-1)?.id, text, attachments.length ? { attachments } : {});
   }
 
   /** Another answer to what was said before this one, beside it. The same seed gives the same answer. */
@@ -64,7 +65,7 @@ export class Chat {
     await this.#answer(conversation, before, seed);
   }
 
-  /** Says something else instead, beside it, and answers that. */
+  /** Says something else instead, beside it and with the same files, and answers that. */
   async edit(said: Said, text: string): Promise<void> {
     const conversation = this.conversations.current.value;
     const path = conversation.messages;
@@ -106,12 +107,13 @@ export class Chat {
   }
 
   /** Says something, with all else that another message has. */
-  async #say(conversation: Conversation, parent: string | undefined, text: string, like?: Said): Promise<void> {
-    if (this.of(conversation) || !text.trim()) return;
+  async #say(conversation: Conversation, parent: string | undefined, text: string, like: Partial<Said>): Promise<void> {
     const said: Said = { ...like, id: newId(), parent, created: Date.now(), role: 'user', content: text.trim() };
+    const titled = said.content || said.attachments?.[0]?.name;
+    if (this.of(conversation) || !titled) return;
     const kept = this.conversations.change(conversation, (one) => {
       one.add(said);
-      one.title ||= titleOf(text);
+      one.title ||= titleOf(titled);
     });
     await Promise.all([kept, this.#answer(conversation, said)]);
   }
@@ -135,7 +137,7 @@ export class Chat {
       const parts = conversation.before(said).map((one) => this.conversations.written(one));
       await unless(abort.signal, Promise.all(parts));
       this.#change(answering, { phase: 'waits' });
-      const loaded = await unless(abort.signal, this.#model());
+      const loaded = await this.#model(abort.signal);
       if (this.runtime.lost.value !== undefined) await this.runtime.resume();
       const { id, title } = loaded.choice;
       Object.assign(said, { model: title, modelId: id });
@@ -171,6 +173,8 @@ export class Chat {
         tokensPerSecond: stats.decodeTokensPerSecond,
         firstTokenMs: stats.timeToFirstTokenMs,
       };
+      const held = this.runtime.loaded.value?.session.state.tokens;
+      if (held !== undefined) said.measured.context = held;
       const dropped = await reply.dropped;
       if (dropped) said.dropped = dropped;
       this.#end(answering, answering.abort.signal.aborted ? 'cancelled' : stats.stopReason);
@@ -200,24 +204,13 @@ export class Chat {
     });
   }
 
-  /** The model, as soon as there is one. */
-  #model(): Promise<NonNullable<Runtime['loaded']['value']>> {
-    const { loaded, loading, failed } = this.runtime;
-    return new Promise((resolve, reject) => {
-      const stops: (() => void)[] = [];
-      const end = (then: () => void): void => {
-        queueMicrotask(() => stops.forEach((stop) => stop()));
-        then();
-      };
-      stops.push(loaded.watch((now) => now && end(() => resolve(now))));
-      stops.push(this.hopeless.watch((why) => why !== undefined && end(() => reject(why as Error))));
-      // Where one could not be loaded, another may follow at once.
-      const none = (): void => {
-        const why = failed.value;
-        if (why && !loaded.value && !loading.value) end(() => reject(why.error));
-      };
-      stops.push(failed.watch(() => setTimeout(none)));
+  /** The model in use, as soon as there is one, where there can be one. */
+  async #model(signal: AbortSignal): Promise<Loaded> {
+    let stop = (): void => {};
+    const none = new Promise<never>((_, reject) => {
+      stop = this.hopeless.watch((why) => why !== undefined && reject(why as Error));
     });
+    return Promise.race([this.runtime.ready(signal), none]).finally(stop);
   }
 
   #change(answering: Answering, some: Partial<Answering>): void {
@@ -268,10 +261,10 @@ function unless<T>(signal: AbortSignal, wanted: Promise<T>): Promise<T> {
 /** What the model is given of a conversation up to this answer: the system prompt, and messages that have a text. */
 function messages(conversation: Conversation, answer: Said): Message[] {
   const system = settingsOf(conversation).system.trim();
-  const said = conversation.before(answer).filter(({ content }) => content !== '');
+  const said = conversation.before(answer).filter((one) => promptText(one) !== '');
   return [
     ...(system ? [{ role: 'system', content: system } satisfies Message] : []),
-    ...said.map(({ role, content }): Message => ({ role, content })),
+    ...said.map((one): Message => ({ role: one.role, content: promptText(one) })),
   ];
 }
 

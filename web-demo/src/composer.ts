@@ -1,38 +1,55 @@
-/** The field for what a person says, and the button beside it. */
+/** The field for what a person says, the files that go along, and the buttons beside it. */
+import { chip } from './attached-view.js';
+import { countTokens, fitted, promptText, read, type Attachment, type Use } from './attachments.js';
 import type { Chat } from './chat.js';
 import type { Conversations } from './conversations.js';
-import { byId } from './dom.js';
+import { byId, h } from './dom.js';
 import { t, language } from './i18n.js';
 import { icon } from './icons.js';
-import { keep, recall } from './keep.js';
+import { inTab, keep, recall } from './keep.js';
+import type { Runtime } from './runtime.js';
+import { settings, settingsOf } from './settings.js';
+
+/** Tokens that a chat template puts around a message. */
+const AROUND = 12;
+/** Of most models. */
+const VOCABULARY = 128_000;
 
 export class Composer {
   readonly #field = byId<HTMLTextAreaElement>('prompt');
   readonly #button = byId<HTMLButtonElement>('send');
+  readonly #add = byId<HTMLButtonElement>('attach');
+  readonly #place = byId('attached');
+  #files: Attachment[] = restored();
 
   constructor(
     private readonly chat: Chat,
-    conversations: Conversations,
+    private readonly conversations: Conversations,
+    private readonly runtime: Runtime,
   ) {
     // A prompt that was typed and not sent survives everything.
     this.#field.value = recall('draft') ?? '';
     this.#field.addEventListener('input', () => this.#changed());
     this.#field.addEventListener('keydown', (event) => this.#key(event));
+    this.#field.addEventListener('paste', (event) => this.#paste(event));
     this.#button.addEventListener('click', ({ detail }) => {
       if (!chat.answering.value) this.#send();
       // The second click of two that were to send does not stop what the first began.
       else if (detail < 2) chat.stop();
     });
+    this.#choose();
     let answered: boolean | undefined;
     const refresh = (): void => {
       const answering = chat.answering.value !== undefined;
       if (answering === answered) return;
       answered = answering;
       this.#refresh();
+      this.#showFiles();
     };
     chat.answering.watch(refresh);
     language.watch(() => this.#refresh());
     conversations.current.watch(() => matchMedia('(pointer: fine)').matches && this.focus());
+    for (const cell of [language, conversations.current, runtime.loaded, settings]) cell.watch(() => this.#showFiles());
     this.#size();
   }
 
@@ -48,19 +65,97 @@ export class Composer {
   /** False closes the field, where nothing could answer. */
   enable(on: boolean): void {
     this.#field.disabled = !on;
+    this.#add.disabled = !on;
     this.#refresh();
+  }
+
+  /** Lets files go along with what is said next. */
+  async attach(files: File[]): Promise<void> {
+    if (this.#field.disabled) return;
+    location.hash = '#chat';
+    const refused: string[] = [];
+    for (const file of files) {
+      const found = await read(file);
+      if ('text' in found) this.#files.push({ name: file.name, text: found.text });
+      else refused.push(t(found.refused, { name: file.name }));
+    }
+    this.#filesChanged(refused);
+    this.focus();
+  }
+
+  #choose(): void {
+    const input = h('input', { type: 'file', id: 'attach-files', multiple: true, hidden: true });
+    input.addEventListener('change', () => {
+      void this.attach([...(input.files ?? [])]);
+      input.value = ''; // The same file may be chosen again.
+    });
+    this.#add.append(icon('clip'));
+    this.#add.after(input);
+    this.#add.addEventListener('click', () => input.click());
+  }
+
+  /** Office programs put a picture beside their text: the text is meant. */
+  #paste(event: ClipboardEvent): void {
+    const { files, types } = event.clipboardData ?? {};
+    if (!files?.length || types?.includes('text/plain')) return;
+    event.preventDefault();
+    void this.attach([...files]);
   }
 
   #send(): void {
     const text = this.#field.value;
-    if (!text.trim() || this.chat.answering.value) return;
+    if (!(text.trim() || this.#files.length) || this.chat.answering.value) return;
+    const files = fitted(this.#files, this.#use());
     this.#field.value = '';
+    this.#files = [];
     this.#changed();
-    void this.chat.send(text);
+    this.#filesChanged();
+    void this.chat.send(text, files);
+  }
+
+  /** What the files have to share the context with. */
+  #use(): Use {
+    const info = this.runtime.loaded.value?.info;
+    const vocabulary = info?.vocabulary ?? VOCABULARY;
+    const said = this.conversations.current.value.messages.map(promptText);
+    const { system, context, maxTokens } = settingsOf(this.conversations.current.value);
+    const texts = [system, ...said, this.#field.value];
+    const conversation = texts.reduce((sum, text) => sum + AROUND + countTokens(text, vocabulary), AROUND);
+    return {
+      context: info?.context ?? context,
+      conversation,
+      answer: maxTokens,
+      vocabulary,
+    };
+  }
+
+  #filesChanged(refused: string[] = []): void {
+    inTab.keep('attached', JSON.stringify(this.#files));
+    this.#showFiles(refused);
+    this.#refresh();
+  }
+
+  #showFiles(refused: string[] = []): void {
+    if (this.#files.length === 0 && refused.length === 0) return this.#place.replaceChildren();
+    const fit = fitted(this.#files, this.#use());
+    const chips = this.#files.map((file, i) => chip(file, fit[i]!, () => this.#remove(i)));
+    const told = refused.map((text) => h('p', { class: 'tight' }, icon('alert'), h('bdi', {}, text)));
+    this.#place.replaceChildren(
+      ...(told.length ? [h('div', { role: 'alert' }, ...told)] : []),
+      ...(chips.length ? [h('ul', { class: 'chips', label: 'attach.list' }, ...chips)] : []),
+    );
+  }
+
+  #remove(at: number): void {
+    this.#files.splice(at, 1);
+    this.#filesChanged();
+    const buttons = this.#place.querySelectorAll('button');
+    (buttons[Math.min(at, buttons.length - 1)] ?? this.#field).focus();
   }
 
   #changed(): void {
     keep('draft', this.#field.value || undefined);
+    this.#place.querySelector('[role=alert]')?.remove();
     this.#size();
     this.#refresh();
   }
@@ -79,7 +174,8 @@ export class Composer {
     this.#button.dataset['tLabel'] = answering ? 'chat.stop' : 'chat.send';
     this.#button.setAttribute('aria-label', label);
     this.#button.title = label;
-    this.#button.disabled = !answering && (this.#field.disabled || !this.#field.value.trim());
+    const nothing = !this.#field.value.trim() && this.#files.length === 0;
+    this.#button.disabled = !answering && (this.#field.disabled || nothing);
   }
 
   /** Enter sends where there is a keyboard; on a touch screen it begins a line, and the button sends. */
@@ -88,5 +184,17 @@ export class Composer {
     if (matchMedia('(pointer: coarse)').matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     this.#send();
+  }
+}
+
+/** The files of a page that was loaded again. */
+function restored(): Attachment[] {
+  try {
+    const kept: unknown = JSON.parse(inTab.recall('attached') ?? '[]');
+    const is = (one: Partial<Attachment> | null): boolean =>
+      typeof one?.name === 'string' && typeof one.text === 'string';
+    return Array.isArray(kept) ? (kept as Attachment[]).filter(is) : [];
+  } catch {
+    return []; // Something else was kept under this name.
   }
 }

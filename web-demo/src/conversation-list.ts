@@ -2,7 +2,7 @@
 import type { Chat } from './chat.js';
 import type { Conversations } from './conversations.js';
 import { byId, h } from './dom.js';
-import { asJson, asMarkdown, readImport } from './exchange.js';
+import { asJson, asMarkdown, readImport, type Imported } from './exchange.js';
 import { download, fileName } from './files.js';
 import { dayOf, exactly, isolated, language, t, type Key } from './i18n.js';
 import { icon, iconButton } from './icons.js';
@@ -59,7 +59,7 @@ export class ConversationList {
   /** Takes in conversations of files; those that are here already stay as they are. */
   async import(files: File[]): Promise<void> {
     for (const file of files) {
-      const read = readImport(await file.text());
+      const read = await readFile(file);
       const name = isolated(file.name);
       if (!read.conversations) {
         toast(t('import.refused', { name, why: t(read.why, { what: isolated(read.what) }) }));
@@ -221,6 +221,16 @@ export class ConversationList {
       await Promise.all(gone.map((one) => this.conversations.restore(one)));
     };
     toast(t(told, { title, count: gone.length }), { t: 'do.undo', click: back });
+  }
+}
+
+/** What a file holds; one that is no JSON is not read to its end. */
+async function readFile(file: File): Promise<Imported> {
+  try {
+    const head = (await file.slice(0, 64).text()).replace(/^\uFEFF/, '');
+    return readImport(/^\s*([[{]|$)/.test(head) ? await file.text() : head);
+  } catch {
+    return { why: 'import.failed', what: '' };
   }
 }
 

@@ -1,7 +1,9 @@
 /** What this device and browser are, as far as WebGPU says. */
 import type { DeviceInfo } from '../llamita/index.js';
 import { byId, h } from './dom.js';
+import { build, facts, offline } from './facts.js';
 import { bytes, language, number, seconds, t } from './i18n.js';
+import type { KnownModels } from './known-models.js';
 import { copied } from './markdown-view.js';
 import { total, type Runtime } from './runtime.js';
 import { platform } from './support.js';
@@ -22,15 +24,32 @@ const IN_BYTES = ['maxBufferSize', 'maxStorageBufferBindingSize', 'maxComputeWor
 
 export class DeviceView {
   #device: DeviceInfo | undefined;
+  /** What is known a moment later than the rest. */
+  readonly #kept = h('span', {}, '…');
+  readonly #build = h('span', {}, '…');
 
-  constructor(private readonly runtime: Runtime) {
-    language.watch(() => this.build());
-    runtime.loaded.watch(() => this.build());
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly known: KnownModels,
+  ) {
+    const changed = (): void => {
+      this.build();
+      if (!byId('view-device').hidden) void this.refresh();
+    };
+    language.watch(changed);
+    runtime.loaded.watch(changed);
   }
 
   set device(device: DeviceInfo) {
     this.#device = device;
     this.build();
+  }
+
+  /** Looks again at what changes while the page is open: what is kept for use without a network. */
+  async refresh(): Promise<void> {
+    const [kept, which] = await Promise.all([offline(this.runtime.loaded.value, this.known), build()]);
+    this.#kept.textContent = t(`device.offline.${kept}`);
+    this.#build.textContent = which ? [which.version, which.commit].filter(Boolean).join(' · ') : '–';
   }
 
   build(): void {
@@ -99,6 +118,7 @@ export class DeviceView {
         [t('device.tier'), info.device === 'CPU' ? 'CPU' : (info.tier ?? '–')],
         [t('device.plan'), t(`device.plan.${info.plan}`)],
         [t('device.memory'), `${bytes(total(info))} (${[weights, kv, scratch].map(bytes).join(' + ')})`],
+        [t('device.types'), info.types.join(', ')],
         [t('device.dispatches'), number(info.dispatchesPerToken)],
         [t('device.loaded'), seconds(loadMs / 1000)],
       ]),
@@ -116,15 +136,15 @@ export class DeviceView {
         [t('device.cores'), number(navigator.hardwareConcurrency)],
         [t('device.ram'), memory === undefined ? '–' : `≥ ${memory} GB`],
         [t('device.screen'), `${screen.width} × ${screen.height} @ ${number(devicePixelRatio, 2)}`],
-        [t('device.offline'), t(navigator.serviceWorker?.controller ? 'do.yes' : 'do.no')],
+        [t('device.offline'), this.#kept],
+        [t('device.build'), this.#build],
       ]),
     ];
   }
 
   /** Everything as text, for a bug report. */
   async report(): Promise<string> {
-    const loaded = this.runtime.loaded.value;
-    return JSON.stringify({ agent: navigator.userAgent, device: this.#device, model: loaded?.info }, null, 2);
+    return JSON.stringify(await facts(this.#device, this.runtime.loaded.value, this.known), null, 2);
   }
 }
 
@@ -136,7 +156,7 @@ function words(name: string): (string | HTMLElement)[] {
   return name.split(/(?<=[a-z])(?=[A-Z])/).flatMap((word, i) => (i === 0 ? [word] : [h('wbr'), word]));
 }
 
-function list(rows: readonly (readonly [string, string])[]): HTMLElement {
+function list(rows: readonly (readonly [string, string | HTMLElement])[]): HTMLElement {
   return h(
     'dl',
     { class: 'facts' },

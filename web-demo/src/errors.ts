@@ -47,6 +47,8 @@ const EXACT: [Kind[], RegExp, Key][] = [
   [['Unsupported'], /has type (?:number )?(\w+)[^;]*; supported types/, 'error.type'],
   [['Unsupported'], /came alone/, 'error.part'],
   [['Unsupported'], /holds a vocabulary and no weights|holds no tokenizer/, 'error.partial'],
+  [['Aborted'], /may not be read by this page/, 'error.notAllowed'],
+  [['Cors'], /does not allow connections to ([^,]+),/, 'error.blocked'],
   [['Cors', 'Offline'], /local network/, 'error.local'],
   [['Http'], /is gated, private|token may not read/, 'error.gated'],
 ];

@@ -1,11 +1,12 @@
 /** Conversations as documents that leave the page, and come back. */
+import { promptText } from './attachments.js';
 import type { Key } from './i18n.js';
 import { Conversation } from './tree.js';
 
 /** The branch on show as a Markdown document. */
 export function asMarkdown(conversation: Conversation, you: string): string {
-  const parts = conversation.messages.map(({ role, content, model }) => {
-    return `## ${role === 'user' ? you : (model ?? 'Llamita')}\n\n${content.trim()}\n`;
+  const parts = conversation.messages.map((said) => {
+    return `## ${said.role === 'user' ? you : (said.model ?? 'Llamita')}\n\n${promptText(said).trim()}\n`;
   });
   return `# ${conversation.title}\n\n${parts.join('\n')}`;
 }

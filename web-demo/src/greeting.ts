@@ -1,14 +1,20 @@
 /** What an empty conversation shows: who this is, and things to try in the reader's language. */
 import { BUNDLED } from './catalogue.js';
 import { byId, h } from './dom.js';
+import { recommend } from './fit.js';
 import { bytes, language, t, type Key } from './i18n.js';
 import { icon, llama } from './icons.js';
-import { OFFERS } from './catalogue.js';
 import type { Runtime } from './runtime.js';
+import { settings } from './settings.js';
 
 /** The bundled model tells stories and nothing else; any other is asked for what people ask. */
 const STORIES: Key[] = ['try.story1', 'try.story2', 'try.story3', 'try.story4'];
 const ANYTHING: Key[] = ['try.any1', 'try.any2', 'try.any3', 'try.any4'];
+
+function lead(bundled: boolean, onCpu: boolean): Key {
+  if (bundled) return onCpu ? 'greeting.bundledCpu' : 'greeting.bundled';
+  return onCpu ? 'greeting.otherCpu' : 'greeting.other';
+}
 
 export function greeting(runtime: Runtime, say: (text: string) => void): void {
   const show = (): void => {
@@ -23,7 +29,7 @@ export function greeting(runtime: Runtime, say: (text: string) => void): void {
         icon('send'),
       ),
     );
-    const offer = OFFERS.find(({ recommended }) => recommended)!;
+    const { offer } = recommend(settings.value.context);
     const more = h(
       'a',
       { class: 'more', href: '#models' },
@@ -32,7 +38,7 @@ export function greeting(runtime: Runtime, say: (text: string) => void): void {
     byId('greeting').replaceChildren(
       llama(104, 'hello'),
       h('h2', { t: 'greeting.title' }),
-      h('p', { class: 'lead', t: bundled ? 'greeting.bundled' : 'greeting.other' }),
+      h('p', { class: 'lead', t: lead(bundled, runtime.loaded.value?.info.software === true) }),
       h('div', { class: 'suggestions' }, ...buttons),
       ...(bundled ? [more] : []),
     );

@@ -27,6 +27,8 @@ const PATHS = {
   forth: 'M9 6l6 6-6 6',
   search: 'M11 4a7 7 0 1 0 0 14a7 7 0 0 0 0-14M16 16l4 4',
   alert: 'M12 4l9 16H3L12 4ZM12 10v4M12 17h.01',
+  clip: 'M20 11l-8.5 8.5a5 5 0 0 1-7-7L13 4a3.3 3.3 0 0 1 4.700 4.700L9.500 17a1.700 1.700 0 0 1-2.400-2.400L14.500 7.500',
+  file: 'M6 3h8l4 4v14H6ZM14 3v4h4M9 12h6M9 16h6',
   lock: 'M6 11h12v9H6ZM9 11V8a3 3 0 0 1 6 0v3',
 } as const;
 
@@ -39,11 +41,7 @@ export function icon(name: IconName): SVGElement {
 
 /** The llama, which the page has within: a picture would be asked for again with every answer. */
 export function llama(size: number, name: string): SVGElement {
-  return svg(
-    'svg',
-    { width: size, height: size, class: name, 'aria-hidden': 'true' },
-    svg('use', { href: '#llama' }),
-  );
+  return svg('svg', { width: size, height: size, class: name, 'aria-hidden': 'true' }, svg('use', { href: '#llama' }));
 }
 
 /** A button that shows only an icon. Its `label` is what it is called. */

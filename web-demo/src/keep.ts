@@ -43,9 +43,10 @@ export const inTab = {
       return undefined;
     }
   },
-  keep(name: string, value: string): void {
+  keep(name: string, value: string | undefined): void {
     try {
-      sessionStorage.setItem(`llamita.${name}`, value);
+      if (value === undefined) sessionStorage.removeItem(`llamita.${name}`);
+      else sessionStorage.setItem(`llamita.${name}`, value);
     } catch {
       // As above.
     }

@@ -4,7 +4,8 @@ import type { Conversations } from './conversations.js';
 import { byId, h } from './dom.js';
 import { bytes, language, number, seconds, short, t } from './i18n.js';
 import { icon } from './icons.js';
-import { total, type Runtime } from './runtime.js';
+import { total, type Loaded, type Runtime } from './runtime.js';
+import type { Said } from './tree.js';
 
 /** Milliseconds between two writings of the line. */
 const PACE = 250;
@@ -23,6 +24,7 @@ export class LiveLine {
     runtime.loaded.watch(soon);
     chat.answering.watch(soon);
     conversations.current.watch(soon);
+    conversations.changed.watch(soon);
     language.watch(soon);
   }
 
@@ -44,7 +46,9 @@ export class LiveLine {
       return;
     }
     const answering = this.chat.answering.value;
-    const measured = this.conversations.current.value.messages.findLast(({ role }) => role === 'assistant')?.measured;
+    const { messages } = this.conversations.current.value;
+    const last = messages.findLast(({ role, measured }) => role === 'assistant' && measured);
+    const measured = last?.measured;
     const parts: HTMLElement[] = [h('span', { class: 'promise' }, icon('lock'), h('span', { t: 'live.private' }))];
     if (answering?.phase === 'writes' && answering.tokens > 1) {
       const rate = answering.tokens / ((performance.now() - answering.firstAt) / 1000);
@@ -53,23 +57,23 @@ export class LiveLine {
       parts.push(h('span', { class: 'speed' }, t('live.speed', { speed: short(measured.tokensPerSecond) })));
       parts.push(h('span', { class: 'first' }, t('live.first', { time: seconds(measured.firstTokenMs / 1000) })));
     }
-    const { tokens, context } = loaded.session.state;
-    const meter = h('meter', {
-      min: 0,
-      max: context,
-      value: tokens,
-      high: context * 0.85,
-      label: 'live.contextLabel',
-    });
-    parts.push(
-      h(
-        'span',
-        { class: 'context' },
-        meter,
-        h('span', {}, t('live.context', { tokens: number(tokens), context: number(context) })),
-      ),
-    );
-    parts.push(h('span', { class: 'memory' }, t('live.memory', { memory: bytes(total(loaded.info)) })));
+    const { context } = loaded.info;
+    const tokens = messages.length === 0 ? 0 : this.#held(loaded, last);
+    if (tokens !== undefined) parts.push(meter(tokens, context));
+    const where = loaded.info.software ? 'live.memoryCpu' : 'live.memory';
+    parts.push(h('span', { class: 'memory' }, t(where, { memory: bytes(total(loaded.info)) })));
     this.#line.replaceChildren(...parts);
   }
+
+  /** Tokens of the conversation on show; undefined where another model has counted them, or nobody. */
+  #held({ choice, session }: Loaded, last: Said | undefined): number | undefined {
+    if (this.chat.answering.value?.phase === 'writes') return session.state.tokens;
+    return last?.modelId === choice.id ? last.measured?.context : undefined;
+  }
+}
+
+function meter(tokens: number, context: number): HTMLElement {
+  const shown = h('meter', { min: 0, max: context, value: tokens, high: context * 0.85, label: 'live.contextLabel' });
+  const text = t('live.context', { tokens: number(tokens), context: number(context) });
+  return h('span', { class: 'context' }, shown, h('span', {}, text));
 }

@@ -1,24 +1,29 @@
 /** The page: puts its parts together, shows the view that the address names, and loads a first model. */
 import './trust.js';
 import { BenchmarkView } from './benchmark-view.js';
-import { BUNDLED, OFFERS } from './catalogue.js';
+import { BUNDLED, isElsewhere } from './catalogue.js';
 import { ChatLog } from './chat-log.js';
-import type { Models } from './chat-notices.js';
-import { Chat } from './chat.js';
+import { Chat, type Answering } from './chat.js';
 import { Composer } from './composer.js';
 import { Conversations } from './conversations.js';
 import { DeviceView } from './device-view.js';
 import { byId, keepTranslated } from './dom.js';
 import { doubt, type Verdict } from './doubt.js';
 import { tell } from './errors.js';
+import { setWriting, want } from './extras.js';
+import { adapter, noteSpeed } from './fit.js';
 import { keepFocus } from './focus.js';
 import { greeting } from './greeting.js';
+import { wantedAddress } from './hosts-view.js';
 import { language, t } from './i18n.js';
 import { icon } from './icons.js';
+import { KnownModels } from './known-models.js';
 import { LiveLine } from './live.js';
 import { header } from './loading.js';
+import { atAddress } from './model-link.js';
 import { ModelsView } from './models-view.js';
 import { notice, toast } from './notice.js';
+import { offerAgain } from './reopen.js';
 import { lastModel, Runtime } from './runtime.js';
 import { SettingsPanel } from './settings-panel.js';
 import { ShadersView } from './shaders-view.js';
@@ -30,21 +35,16 @@ const runtime = new Runtime();
 const conversations = new Conversations();
 const chat = new Chat(runtime, conversations);
 const side = new Side(conversations, chat);
-const composer = new Composer(chat, conversations);
+const composer = new Composer(chat, conversations, runtime);
 const settingsPanel = new SettingsPanel(runtime, conversations);
-const device = new DeviceView(runtime);
-const models = new ModelsView(runtime);
-const shaders = new ShadersView(() => device.report());
+const known = new KnownModels();
+const device = new DeviceView(runtime, known);
+const models = new ModelsView(runtime, known, (texts) => void composer.attach(texts));
+const shaders = new ShadersView(runtime, () => device.report());
 new BenchmarkView(runtime, chat, () => device.report());
-/** Models by what they were chosen as: those that are stored, and those that the page offers. */
-const known: Models = {
-  async find(id, title) {
-    const all = [...(await models.stored()), BUNDLED, ...OFFERS];
-    return all.find((one) => one.id === id) ?? all.find((one) => one.title === title);
-  },
-};
 new ChatLog(chat, conversations, runtime, known);
 new LiveLine(runtime, chat, conversations);
+chat.answering.watch((answering) => setWriting(answering !== undefined));
 
 /** Shows the view that the address names. */
 function route(moved: boolean): void {
@@ -52,6 +52,7 @@ function route(moved: boolean): void {
   for (const name of VIEWS) byId(`view-${name}`).hidden = name !== view;
   side.mark(view);
   if (view === 'models') void models.refresh();
+  if (view === 'device') void device.refresh();
   shown = view;
   title();
   if (!moved) return;
@@ -110,15 +111,27 @@ async function testDevice(): Promise<Verdict> {
   return verdict;
 }
 
-/** The model of the last visit where it is stored, or else the one that comes with the page. */
+/** The model of the last visit where it is on this device, or else the one that comes with the page. */
 async function firstModel(): Promise<void> {
+  const wanted = wantedAddress();
+  if (wanted !== undefined) return void (await runtime.load(atAddress(wanted), { instead: BUNDLED }));
   const last = lastModel();
-  if (last && last.id !== BUNDLED.id) {
-    const choice = (await models.stored()).find(({ id, title }) => id === last.id || title === last.title);
-    if (choice && (await runtime.load(choice))) return;
-    if (runtime.loading.value || runtime.loaded.value) return;
+  const choice = last && last.id !== BUNDLED.id ? await known.find(last.id, last.title) : undefined;
+  if (choice && !choice.open && !isElsewhere(choice.source)) await runtime.load(choice, { instead: BUNDLED });
+  else {
+    if (last && last.id !== BUNDLED.id) offerAgain(runtime, known, last, choice);
+    await runtime.load(BUNDLED, { unasked: true });
   }
-  await runtime.load(BUNDLED, { unasked: true });
+}
+
+/** What answers take here tells which other models will do. */
+function learnSpeed(): void {
+  let last: Answering | undefined;
+  chat.answering.watch((now) => {
+    const { loaded } = runtime;
+    if (!now && last?.said.measured && loaded.value) noteSpeed(loaded.value, last.said.measured);
+    last = now;
+  });
 }
 
 /** After the first visit the page works without a network. */
@@ -158,6 +171,7 @@ async function start(): Promise<void> {
     byId('content').focus();
   });
   header(runtime);
+  learnSpeed();
   greeting(runtime, (text) => composer.say(text));
   settingsPanel.onKeys = shortcuts({ chat, composer, side, settings: () => settingsPanel.open() });
   language.watch(title);
@@ -173,11 +187,13 @@ async function start(): Promise<void> {
   await opened;
   if ('missing' in found) tellMissing(found.missing);
   else {
+    adapter.set(found.device);
     device.device = found.device;
     shaders.tier = found.device.tier;
     doubt(found.device, testDevice, tellMissing);
     await firstModel();
   }
+  want();
   await offline();
 }
 

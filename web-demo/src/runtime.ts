@@ -8,7 +8,7 @@ import {
   type Progress,
   type Session,
 } from '../llamita/index.js';
-import { BUNDLED, type Choice } from './catalogue.js';
+import { BUNDLED, isElsewhere, type Choice } from './catalogue.js';
 import { Cell } from './cell.js';
 import { keep, recall } from './keep.js';
 import { DEFAULTS, settings } from './settings.js';
@@ -38,6 +38,8 @@ export interface How {
   prepare?: Prepare | undefined;
   /** Nobody chose it: the next visit does not begin with it. */
   unasked?: boolean;
+  /** What to use where it cannot be had and nothing else is in use. */
+  instead?: Choice;
 }
 
 /** What has to be done before a model can be loaded: gives the source. */
@@ -59,7 +61,7 @@ const SMALL = 128e6;
 export class Runtime {
   readonly loaded = new Cell<Loaded | undefined>(undefined);
   readonly loading = new Cell<Loading | undefined>(undefined);
-  /** Why the last attempt to load failed, and of what. */
+  /** Why the last attempt to load failed, and of what; giving it up is told where nothing is in use. */
   readonly failed = new Cell<{ choice: Choice; how: How; error: unknown } | undefined>(undefined);
   /** Why the device went, until it is back. */
   readonly lost = new Cell<unknown>(undefined);
@@ -70,46 +72,87 @@ export class Runtime {
 
   /** The load that was begun last. */
   #latest: AbortController | undefined;
+  /** What is being loaded, with what for, and how it ends. */
+  #underway: { key: string; ended: Promise<boolean> } | undefined;
   /** What was taken off the device to make room, until something is in use again. */
   #before: Loaded | undefined;
 
   /**
    * Loads a model and then uses it instead of the present one, which goes on until the new one is known to be good: its
    * header was read, and all of it was fetched. False where that failed or was cancelled; then the present one stays.
+   * The same choice again, while it is on its way, is no other load.
    */
-  async load(choice: Choice, how: How = {}): Promise<boolean> {
-    const { prepare, unasked } = how;
+  load(choice: Choice, how: How = {}): Promise<boolean> {
+    const key = JSON.stringify([choice.id, settings.value.context, this.device]);
+    if (this.#underway?.key === key) return this.#underway.ended;
+    const ended = this.#load(choice, how).finally(() => {
+      if (this.#underway === underway) this.#underway = undefined;
+    });
+    const underway = { key, ended };
+    this.#underway = underway;
+    return ended;
+  }
+
+  /** The model in use, as soon as there is one. Fails where it failed to load, or where that is given up. */
+  ready(signal: AbortSignal): Promise<Loaded> {
+    const stops: (() => void)[] = [];
+    const found = new Promise<Loaded>((resolve, reject) => {
+      const aborted = (): void => reject(signal.reason as Error);
+      if (signal.aborted) aborted();
+      signal.addEventListener('abort', aborted);
+      stops.push(() => signal.removeEventListener('abort', aborted));
+      stops.push(this.loaded.watch((loaded) => loaded && resolve(loaded)));
+      stops.push(this.failed.watch((failed) => failed && !this.loaded.value && reject(failed.error as Error)));
+    });
+    return found.finally(() => stops.forEach((stop) => stop()));
+  }
+
+  async #load(chosen: Choice, how: How): Promise<boolean> {
+    const { prepare, unasked, instead } = how;
     this.loading.value?.abort.abort();
     const abort = new AbortController();
     const { signal } = abort;
     this.#latest = abort;
     this.failed.set(undefined);
-    this.loading.set({ choice, progress: undefined, abort });
+    this.loading.set({ choice: chosen, progress: undefined, abort });
     const begin = performance.now();
     try {
+      // First of all: the browser asks the person only in the click.
+      const choice = prepare ? chosen : await opened(chosen);
       const onProgress = (progress: Progress): void => this.#tell({ choice, progress, abort });
       const given = choice.id === BUNDLED.id ? await fetched(choice.source as URL, signal) : choice.source;
       const source = prepare ? await prepare(onProgress, signal) : given;
       const context = await this.#check(source, choice, onProgress, signal);
       const present = this.loaded.value;
       if (present && total(present.info) > SMALL) await this.#makeRoom(present, signal);
-      await this.#use(choice, source, { context, onProgress, signal }, begin);
-      if (!unasked) remember(choice);
+      // What was prepared is what is loaded again, after a change of settings for instance.
+      const used = prepare ? { ...choice, source } : choice;
+      await this.#use(used, source, { context, onProgress, signal }, begin);
+      if (!unasked) this.remember(choice);
       return true;
     } catch (error) {
-      if (this.#latest === abort) await this.#bringBack();
-      // One that was given up is told of where none is in use.
-      if (this.#latest === abort && !(signal.aborted && this.loaded.value)) this.failed.set({ choice, how, error });
+      if (this.#latest !== abort) return false;
+      await this.#bringBack();
+      if (this.#latest !== abort) return false;
+      const nothing = this.loaded.value === undefined;
+      if (nothing && instead && instead.id !== chosen.id) await this.#load(instead, { unasked: true });
+      if (!(signal.aborted && this.loaded.value)) this.failed.set({ choice: chosen, how, error });
       return false;
     } finally {
       if (this.loading.value?.abort === abort) this.loading.set(undefined);
     }
   }
 
+  /** Remembers which model to begin with next time. */
+  remember({ id, title }: Choice): void {
+    keep('model', JSON.stringify({ id, title }));
+  }
+
   /** Ends a load; what has been downloaded stays for the next attempt. */
   cancel(): void {
     const loading = this.loading.value;
     if (!loading || loading.returns) return;
+    this.#underway = undefined;
     loading.abort.abort();
     this.loading.set(undefined);
   }
@@ -238,12 +281,6 @@ export function total({ bytes }: ModelInfo): number {
   return bytes.weights + bytes.kv + bytes.scratch;
 }
 
-/** True where a model is fetched from a server before it can be used. */
-function isElsewhere(source: ModelSource): boolean {
-  const named = typeof source === 'object' && ('url' in source || 'repo' in source);
-  return typeof source === 'string' || source instanceof URL || named;
-}
-
 /** The bundled model is a file of the page's own, which the service worker has too: no store, no ranges. */
 async function fetched(url: URL, signal: AbortSignal): Promise<Blob> {
   const response = await fetch(url, { signal });
@@ -251,9 +288,9 @@ async function fetched(url: URL, signal: AbortSignal): Promise<Blob> {
   return response.blob();
 }
 
-/** Remembers which model to begin with next time. */
-function remember({ id, title }: Choice): void {
-  keep('model', JSON.stringify({ id, title }));
+/** A choice whose file was opened again, with the person's permission. */
+async function opened({ open, ...choice }: Choice): Promise<Choice> {
+  return open ? { ...choice, source: await open() } : choice;
 }
 
 /** The model of the last visit: what it was chosen as, and its title, which it has in the store too. */

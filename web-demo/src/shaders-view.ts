@@ -4,11 +4,14 @@ import { byId, h } from './dom.js';
 import type { Verdict } from './doubt.js';
 import { download } from './files.js';
 import { language, number, t } from './i18n.js';
+import type { Runtime } from './runtime.js';
 
 type Row = KernelReport & { ms: number; error?: string };
 
 export class ShadersView {
   readonly #state = h('p', { class: 'faint', role: 'status' });
+  /** Says whose kernels are tested. */
+  readonly #which = h('p', { class: 'faint' });
   readonly #progress = h('progress', { max: 1, label: 'shaders.progress' });
   readonly #body = h('tbody');
   readonly #filter = h('input', {
@@ -24,8 +27,17 @@ export class ShadersView {
   #halt = false;
   #tier: DeviceInfo['tier'] = 'base';
 
-  constructor(private readonly report: () => Promise<string>) {
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly report: () => Promise<string>,
+  ) {
     language.watch(() => this.#build());
+    const name = (): void => {
+      const loaded = runtime.loaded.value;
+      this.#which.textContent = loaded ? t('shaders.ofModel', { model: loaded.choice.title }) : '';
+    };
+    language.watch(name);
+    runtime.loaded.watch(name);
   }
 
   /** The tier that this device takes: its shaders are the ones to test. */
@@ -50,6 +62,7 @@ export class ShadersView {
         { class: 'column' },
         h('h1', { t: 'nav.shaders', tabindex: -1 }),
         h('p', { class: 'lead', t: 'shaders.lead' }),
+        this.#which,
         h('div', { class: 'field' }, h('label', { for: 'shader-filter', t: 'shaders.filter' }), this.#filter),
         h('div', { class: 'row' }, ...buttons, this.#rows.length > 0 && !running && save),
         this.#progress,
@@ -95,7 +108,10 @@ export class ShadersView {
     return { failed: this.#rows.filter(({ passed }) => !passed).map(({ name }) => name), cases: this.#rows.length };
   }
 
-  /** Runs the first case of each kernel, or of each with its types, or all; only where the name has all words of the filter. */
+  /**
+   * Runs a case of each kernel that the model in use dispatches, or the first case of each kernel with each type, or all;
+   * only where the name has all words of the filter.
+   */
   async #run(which: 'kernels' | 'types' | 'all'): Promise<void> {
     this.#running = true;
     this.#halt = false;
@@ -105,10 +121,8 @@ export class ShadersView {
     try {
       const words = this.#filter.value.toLowerCase().split(/\s+/).filter(Boolean);
       const known = (await kernelCases(this.#tier)).filter((name) => words.every((word) => name.toLowerCase().includes(word)));
-      // matvec/q4_0/plain/…: the kernel, then the type.
-      const kind = (name: string): string => name.split(/[/:]/, which === 'kernels' ? 1 : 2).join('/');
-      const seen = new Set<string>();
-      const names = known.filter((name) => which === 'all' || (!seen.has(kind(name)) && seen.add(kind(name))));
+      const kernels = this.runtime.loaded.value?.info.kernels;
+      const names = which === 'all' ? known : which === 'kernels' && kernels ? ofModel(known, kernels) : ofTypes(known);
       this.#total = names.length;
       for (const name of names) {
         if (this.#halt) break;
@@ -156,6 +170,46 @@ export class ShadersView {
     );
     download('llamita-shaders.json', 'application/json', text);
   }
+}
+
+/** The first case of each kernel with each type of weights or cache: `matvec/q4_0/plain/…` names the kernel, then the type. */
+function ofTypes(known: string[]): string[] {
+  const kind = (name: string): string => name.split(/[/:]/, 2).join('/');
+  const seen = new Set<string>();
+  return known.filter((name) => !seen.has(kind(name)) && seen.add(kind(name)));
+}
+
+/**
+ * The words of a label, those that tell most first: `matvec/Q4_0-texels/plain/qkv/tile64-8x1x2` is a kernel, a type, its
+ * input, what it is for, its shape, and last where the weights lie.
+ */
+function words(label: string): string[] {
+  const [place] = label.match(/-(texels|sampled)/) ?? [''];
+  return [...label.replace(place, '').split(/[/:\- ]+/), place];
+}
+
+/**
+ * Of each kernel of a model the case that is most like it, those of 4-bit weights first: cases have small shapes of their
+ * own, and so the numbers at a label's end differ.
+ */
+function ofModel(known: string[], kernels: string[]): string[] {
+  const cases = new Set<string>();
+  const fourBits = (label: string): boolean => /\/I?Q4_/.test(label);
+  const labels = known.map((name) => ({ name, words: words(name.split(':')[0]!) }));
+  for (const kernel of [...kernels.filter(fourBits), ...kernels.filter((one) => !fourBits(one))]) {
+    const own = words(kernel);
+    // The kernel, and the type of weights where it has one.
+    const fixed = /^I?[FQB]\d/.test(own[1]!) ? 2 : 1;
+    const likeness = (its: string[]): number => {
+      if (own.slice(0, fixed).some((word, i) => its[i] !== word)) return -1;
+      const common = own.map((word, i) => (its.includes(word) ? 2 ** (own.length - i) : 0));
+      return common.reduce((sum, worth) => sum + worth) - its.length / 100;
+    };
+    const scores = labels.map((one) => likeness(one.words));
+    const best = Math.max(...scores);
+    if (best >= 0) cases.add(labels[scores.indexOf(best)]!.name);
+  }
+  return [...cases];
 }
 
 function failed(name: string, error: unknown): Omit<Row, 'ms'> {

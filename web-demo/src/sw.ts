@@ -1,6 +1,7 @@
 /**
  * The service worker: keeps the site's own files of one version, so that the page opens without a network. It answers
- * for those files alone; downloads and everything elsewhere pass by. The build writes `SITE` before this text.
+ * for those files alone; downloads and everything elsewhere pass by. The page and its worker get a Content-Security-Policy
+ * with the hosts that the person has allowed (`hosts.ts`). The build writes `SITE` before this text.
  */
 declare const SITE: {
   /** Changes whenever a file of the site does. */
@@ -31,6 +32,41 @@ interface Scope {
   const NAME = PREFIX + SITE.version;
   const url = (file: string): string => new URL(file, scope.registration.scope).href;
   const ours = new Set(SITE.files.map(url));
+  const [PAGE, WORKER] = [url('index.html'), url('llamita/worker.js')];
+  /** Where the page keeps the hosts that the person has allowed, and how its policy says where it may connect to. */
+  const HOSTS = 'llamita-hosts';
+  const CONNECT = /connect-src ([^;"]*)/;
+
+  /** The origins that the person has allowed: origins and nothing else, or they could say more in a policy. */
+  async function allowed(): Promise<string[]> {
+    const kept = await (await caches.open(HOSTS)).match(url('hosts.json'));
+    const hosts = ((await kept?.json().catch(() => [])) ?? []) as unknown[];
+    return hosts.filter((host): host is string => typeof host === 'string' && URL.parse(host)?.origin === host);
+  }
+
+  /** A file of the site as it is kept, or from the server where the browser has dropped it. */
+  async function file(asked: string, request: RequestInfo = asked): Promise<Response> {
+    return (await (await caches.open(NAME)).match(asked)) ?? fetch(request);
+  }
+
+  /** The page, which may connect to what its own text says and to what the person has allowed. */
+  async function page(request: Request): Promise<Response> {
+    const response = await file(PAGE, request);
+    if (!response.ok) return response;
+    const more = await allowed();
+    const text = (await response.text()).replace(CONNECT, (all) => [all, ...more].join(' '));
+    return new Response(text, { headers: { 'content-type': 'text/html; charset=utf-8' } });
+  }
+
+  /** The worker, which makes the requests, has no policy by the text of the page. It gets the same by a header. */
+  async function worker(request: Request): Promise<Response> {
+    const [response, html] = await Promise.all([file(WORKER, request), file(PAGE).then((own) => own.text())]);
+    if (!response.ok) return response;
+    const connect = [CONNECT.exec(html)?.[1] ?? "'self'", ...(await allowed())].join(' ');
+    const policy = `connect-src ${connect}; script-src 'self' 'wasm-unsafe-eval'`;
+    const headers = { 'content-type': 'text/javascript', 'content-security-policy': policy };
+    return new Response(response.body, { headers });
+  }
 
   scope.addEventListener('install', (event) => {
     const fill = async (): Promise<void> => {
@@ -62,10 +98,6 @@ interface Scope {
     const asked = address.href === url('.') ? url('index.html') : address.href;
     // A part of a file is asked for by whoever resumes a download: that is no matter of this cache.
     if (!ours.has(asked) || request.headers.has('range')) return;
-    const answer = async (): Promise<Response> => {
-      const cache = await caches.open(NAME);
-      return (await cache.match(asked)) ?? fetch(request);
-    };
-    event.respondWith(answer());
+    event.respondWith(asked === PAGE ? page(request) : asked === WORKER ? worker(request) : file(asked, request));
   });
 }

@@ -2,6 +2,7 @@
  * A conversation as a tree: every turn keeps its alternatives, and one path through them is on show. Nothing here knows
  * the page or where conversations are kept.
  */
+import type { Attachment } from './attachments.js';
 import type { Settings } from './settings.js';
 
 /** What an answer took, as shown beside it. */
@@ -9,6 +10,8 @@ export interface Measured {
   tokens: number;
   tokensPerSecond: number;
   firstTokenMs: number;
+  /** Tokens of the conversation up to its end, as the model that wrote it counts them. */
+  context?: number;
 }
 
 /** A message. Fields that this version does not know stay where they are. */
@@ -20,6 +23,8 @@ export interface Said {
   created: number;
   role: 'user' | 'assistant';
   content: string;
+  /** Of what a person said: files that go along. */
+  attachments?: Attachment[];
   /** Of an answer: the seed that it was drawn with. */
   seed?: number;
   /** Of an answer: how it ended; none while it is written, or where the page was closed meanwhile. */
@@ -253,7 +258,8 @@ export class Conversation {
 }
 
 /** A message as it was kept. In a flat list each follows the one before it, and its place is its name. */
-function readSaid(message: unknown, at: number, { all, created }: Conversation, used: Set<string>): Said | undefined {
+function readSaid(message: unknown, at: number, conversation: Conversation, used: Set<string>): Said | undefined {
+  const { all, created } = conversation;
   if (!isFields(message)) return undefined;
   const { role, content } = message;
   if ((role !== 'user' && role !== 'assistant') || typeof content !== 'string') return undefined;
@@ -267,7 +273,12 @@ function readSaid(message: unknown, at: number, { all, created }: Conversation, 
   said.created = count(said.created) ?? created;
   for (const name of ['seed', 'dropped']) if (typeof said[name] !== 'number') delete said[name];
   for (const name of ['ended', 'model', 'modelId']) if (typeof said[name] !== 'string') delete said[name];
-  const { measured } = message;
+  const { measured, attachments } = message;
+  const files = Array.isArray(attachments) && attachments.every((file) => isFields(file) && typeof file['name'] === 'string' && typeof file['text'] === 'string');
+  if (!files && attachments !== undefined) {
+    delete said.attachments;
+    conversation.unread.push(message);
+  }
   const whole = isFields(measured) && ['tokens', 'tokensPerSecond', 'firstTokenMs'].every((name) => typeof measured[name] === 'number');
   if (!whole) delete said.measured;
   return said;

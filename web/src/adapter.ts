@@ -17,10 +17,16 @@ function requestAdapter(): Promise<GPUAdapter | null> {
   return navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
 }
 
-/** What the adapter is called, as far as the browser tells. */
-export async function adapterName(): Promise<string> {
+/** Whether shaders of an adapter run on the CPU. */
+function isSoftware({ isFallbackAdapter, architecture, description }: GPUAdapterInfo): boolean {
+  return isFallbackAdapter || /swiftshader|llvmpipe/i.test(`${architecture} ${description}`);
+}
+
+/** What the adapter is called, as far as the browser tells, and whether it runs on the CPU. */
+export async function adapterName(): Promise<{ device: string; software: boolean }> {
   const info = (await requestAdapter())?.info;
-  return info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(' ') || 'WebGPU';
+  const device = info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(' ') || 'WebGPU';
+  return { device, software: info !== undefined && isSoftware(info) };
 }
 
 const NOTHING: DeviceInfo = {
@@ -35,7 +41,6 @@ export async function deviceInfo(): Promise<DeviceInfo> {
   if (!adapter) return { ...NOTHING, reason: 'This browser has WebGPU, and no adapter for it.' };
   const { info } = adapter;
   const [report] = JSON.parse(await device_report()) as { tier: 'base' | 'f16' }[];
-  const software = info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(`${info.architecture} ${info.description}`);
   const limits = numbers(adapter.limits);
   return {
     available: true,
@@ -43,7 +48,7 @@ export async function deviceInfo(): Promise<DeviceInfo> {
     vendor: info.vendor,
     architecture: info.architecture,
     description: info.description,
-    software,
+    software: isSoftware(info),
     tier: report?.tier ?? 'base',
     limits,
     features: [...adapter.features].sort(),

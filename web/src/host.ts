@@ -52,7 +52,9 @@ function stateOf(session: Session): SessionState {
 /** What is known of a model. Browsers may hide an adapter's name, but not its architecture. */
 async function infoOf(model: Model): Promise<ModelInfo> {
   const info = JSON.parse(model.info()) as ModelInfo;
-  return { ...info, device: info.device || await adapterName() };
+  if (info.device === 'CPU') return { ...info, software: true };
+  const { device, software } = await adapterName();
+  return { ...info, device: info.device || device, software };
 }
 
 function disposeSession(id: number): void {
@@ -77,7 +79,8 @@ async function load(
   } catch (error) {
     source.close?.();
     const { kind } = error as { kind?: unknown };
-    if (kind === 'BadModel' && !(error instanceof Repaired)) await source.discard?.();
+    // What is no model, or none for here, is not kept beside those that are.
+    if ((kind === 'BadModel' && !(error instanceof Repaired)) || kind === 'Unsupported') await source.discard?.();
     throw error;
   }
 }
@@ -90,7 +93,7 @@ export const handlers: Handlers = {
   async inspect({ source: spec, options }, { signal, cancel, event }) {
     const source = await openSource(spec, { signal, onProgress: event, keep: false });
     try {
-      return JSON.parse(await inspect(source, options, cancel));
+      return { ...JSON.parse(await inspect(source, options, cancel)) as ModelInfo, software: null };
     } finally {
       source.close?.();
     }

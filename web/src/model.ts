@@ -76,8 +76,8 @@ export class Model {
    * @throws {LlamitaError} As `load`, without what has to do with the device.
    */
   static async inspect(source: ModelSource, options: InspectOptions = {}): Promise<ModelInfo> {
-    const { context, kv, signal, onProgress } = options;
-    const args = { source: toSpec(source), options: JSON.stringify({ context, kv }) };
+    const { context, kv, plan, signal, onProgress } = options;
+    const args = { source: toSpec(source), options: JSON.stringify({ context, kv, plan }) };
     return connect(options).ask('inspect', args, { signal, onEvent: onProgress });
   }
 

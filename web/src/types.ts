@@ -37,6 +37,9 @@ export interface StoreOptions {
   signal?: AbortSignal;
 }
 
+/** A place that a file comes from. */
+export type StoredFrom = { url: string } | { repo: string; file: string; revision?: string; endpoint?: string };
+
 /** A model of the store. */
 export interface StoredModel {
   /** Its name in the store: `{ stored: id }` loads it. */
@@ -53,7 +56,9 @@ export interface StoredModel {
   /** SHA-256 of the whole file; null while it is not whole, and for split models. */
   sha256: string | null;
   /** Where it came from; null for an imported file. */
-  from: { url: string } | { repo: string; file: string; revision?: string; endpoint?: string } | null;
+  from: StoredFrom | null;
+  /** Other places that the same file was asked from: it is stored once. */
+  also: StoredFrom[];
   /** Milliseconds since 1970. */
   added: number;
 }
@@ -78,7 +83,7 @@ export interface InspectOptions {
   kv?: 'f16' | 'f32';
   /**
    * The plan to run, on any device: by default (`auto`) the one of the driver at hand, and `software` is the driver's own for
-   * the CPU. What is only inspected is counted for real GPUs.
+   * the CPU. What is only inspected is counted for the adapter of this browser, and for a real GPU where it has none.
    */
   plan?: 'auto' | 'software' | Plan;
   /** Told how far it has come, ten times a second at most. */
@@ -125,9 +130,15 @@ export interface ModelInfo {
   plan: Plan;
   /** The adapter's name, which browsers may hide, or `CPU`; null for a file that was only inspected. */
   device: string | null;
+  /** Whether shaders run on the CPU; null for a file that was only inspected. */
+  software: boolean | null;
   /** Bytes on the device: weights once, the others per session when it has grown to its context. */
   bytes: { weights: number; kv: number; scratch: number };
+  /** Types of its matrices as files name them, `Q4_0`, the one with the most bytes first. */
+  types: string[];
   dispatchesPerToken: number;
+  /** The kernels that it dispatches, each once; names of kernel cases begin with them. */
+  kernels: string[];
   hasChatTemplate: boolean;
 }
 

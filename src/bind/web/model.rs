@@ -1,6 +1,7 @@
 //! A model in a browser, and what can be known of one before anything is allocated.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use js_sys::{Function, Promise};
@@ -9,15 +10,18 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::future_to_promise;
 
+use crate::bench::{self, Kind};
 use crate::budget::{Budget, Sizes};
 use crate::chat::Message;
 use crate::device::Device;
 use crate::error::Error;
-use crate::format::{Checkpoint, gguf};
+use crate::format::{Checkpoint, WeightType, gguf};
 use crate::gpu;
 use crate::llama::session_plans;
 use crate::model::{FIRST_CAPACITY, session_context};
+use crate::plan::Plan;
 use crate::sampling::Sampling;
+use crate::session::DECODE;
 use crate::source::Source;
 use crate::tuning::{Activations, DeviceClass, DeviceOptions};
 use crate::weights::{Matrices, WeightTypes};
@@ -46,7 +50,11 @@ struct Info<'a> {
     /// The plan: what runs, or what was counted.
     plan: &'a str,
     bytes: Budget,
+    /// Types of the matrices, most bytes first.
+    types: Vec<&'static str>,
     dispatches_per_token: usize,
+    /// What its plans dispatch, each once.
+    kernels: BTreeSet<String>,
     has_chat_template: bool,
 }
 
@@ -56,13 +64,22 @@ impl Info<'_> {
     }
 }
 
+fn type_names(matrices: &Matrices) -> Vec<&'static str> {
+    matrices.types().into_iter().map(WeightType::name).collect()
+}
+
+fn kernels(plans: &[Plan]) -> BTreeSet<String> {
+    plans.iter().flat_map(|plan| plan.steps.iter().map(|step| step.kernel.label())).collect()
+}
+
 /// The adapters of this browser as a JSON array: one, or none without WebGPU.
 #[wasm_bindgen]
 pub async fn device_report() -> String {
     serde_json::to_string(&gpu::adapters(DeviceOptions::default()).await).expect("numbers and strings are JSON")
 }
 
-/// What a checkpoint's header says, and the bytes that it would take on a GPU: `ModelInfo` in JSON. Nothing is allocated.
+/// What a checkpoint's header says, and the bytes that it would take on this browser's adapter, or on a real GPU where there
+/// is none: `ModelInfo` in JSON. Nothing is allocated.
 ///
 /// # Errors
 /// As loading, up to where the device comes in.
@@ -86,15 +103,17 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         return Err(unsupported("it holds no tokenizer"));
     }
     let context = session_context(&shape, loading.context(), loading.kv()?, None)?;
-    // No device is open: what `auto` would choose is not known, and real GPUs are what it is counted for.
-    let options = DeviceOptions { plan: loading.plan()?, ..DeviceOptions::default() };
-    let tuning = options.tuning(DeviceClass::Gpu, loading.tier()?.unwrap_or_default());
+    let options = DeviceOptions { tier: loading.tier()?, plan: loading.plan()?, ..DeviceOptions::default() };
+    let tuning = match gpu::tuning(options).await {
+        Some(tuning) => tuning,
+        None => options.tuning(DeviceClass::Gpu, options.tier.unwrap_or_default()),
+    };
     let tuning = tuning.with(loading.kv()?, Activations::Auto);
     let types = WeightTypes::of(&tensors);
     let first_capacity = FIRST_CAPACITY.min(context);
     let sizes = Sizes { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
     let matrices = Matrices::new(&shape, &types, tuning.cut());
-    let [decode, _] = session_plans(&shape, &matrices, &tuning, first_capacity);
+    let plans = session_plans(&shape, &matrices, &tuning, first_capacity);
     let info = Info {
         name: &name,
         parameters,
@@ -107,7 +126,9 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         device: None,
         plan: tuning.class.name(),
         bytes: sizes.budget(),
-        dispatches_per_token: decode.dispatches(Sampling::greedy().wanted()),
+        types: type_names(&matrices),
+        dispatches_per_token: plans[DECODE].dispatches(Sampling::greedy().wanted()),
+        kernels: kernels(&plans),
         has_chat_template: chat_template.is_some(),
     };
     Ok(info.json())
@@ -118,8 +139,24 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
 pub struct Model {
     model: crate::Model,
     source: Rc<JsSource>,
-    /// The first session, which was begun while the model loaded.
-    primed: RefCell<Option<crate::Session>>,
+    /// The first session, begun and warmed up while the model loaded.
+    first: RefCell<Option<crate::Session>>,
+}
+
+/// Runs a short prompt and a token after it, and forgets both: browsers compile a kernel when it first runs, and the first
+/// answer would wait for that. On the CPU there is nothing to compile.
+async fn warm_up(session: &mut crate::Session) -> Result<(), Error> {
+    const PROMPT: usize = 2;
+    let depth = session.tokens().len();
+    if matches!(session.model().device(), Device::Cpu(_)) || depth + PROMPT + 1 > session.model().context() {
+        return Ok(());
+    }
+    let ids = vec![0; depth + PROMPT];
+    for (kind, tokens) in [(Kind::Prefill, PROMPT), (Kind::Decode, 1)] {
+        bench::run(session, kind, tokens, depth, &ids).await?;
+    }
+    session.truncate(depth);
+    Ok(())
 }
 
 #[wasm_bindgen]
@@ -145,14 +182,19 @@ impl Model {
         };
         options.progress = Some(&mut tell);
         let load = async {
-            if prime.is_empty() {
-                return crate::Model::load(source.as_ref(), options).await.map(|model| (model, None));
-            }
-            let (model, session) = crate::Model::load_primed(source.as_ref(), options, &prime).await?;
-            Ok((model, Some(session)))
+            let (model, mut session) = if prime.is_empty() {
+                let model = crate::Model::load(source.as_ref(), options).await?;
+                let mut session = model.session()?;
+                session.ready().await?;
+                (model, session)
+            } else {
+                crate::Model::load_primed(source.as_ref(), options, &prime).await?
+            };
+            warm_up(&mut session).await?;
+            Ok((model, session))
         };
         match cancel.attend(load).await {
-            Some(Ok((model, primed))) => Ok(Self { model, source, primed: RefCell::new(primed) }),
+            Some(Ok((model, session))) => Ok(Self { model, source, first: RefCell::new(Some(session)) }),
             Some(Err(error)) => Err(source.failure(error)),
             None => Err(aborted()),
         }
@@ -174,6 +216,8 @@ impl Model {
             device: Some(device.name()),
             plan: device.plan().name(),
             bytes: model.budget(),
+            types: type_names(model.matrices()),
+            kernels: kernels(&model.session_plans(model.capacity_for(0))),
             dispatches_per_token: model.dispatches_per_token(&Sampling::greedy()),
             has_chat_template: model.chat_template().is_ok(),
         };
@@ -185,7 +229,7 @@ impl Model {
     /// # Errors
     /// Where the device is lost or out of memory.
     pub async fn session(&self) -> Result<Session, JsValue> {
-        if let Some(session) = self.primed.take() {
+        if let Some(session) = self.first.take() {
             return Ok(Session::new(session, self.source.clone()));
         }
         let mut session = self.model.session()?;

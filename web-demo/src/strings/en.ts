@@ -5,8 +5,6 @@ export const en = {
   'do.delete': 'Delete',
   'do.undo': 'Undo',
   'do.stop': 'Stop',
-  'do.yes': 'yes',
-  'do.no': 'no',
 
   'nav.skip': 'Skip to the content',
   'nav.side': 'Conversations and tools',
@@ -38,6 +36,9 @@ export const en = {
   'greeting.title': 'Hello! I live in this tab.',
   'greeting.bundled':
     'I am a tiny model that tells simple stories, on your device’s own GPU. Nothing you write leaves it.',
+  'greeting.bundledCpu':
+    'I am a tiny model that tells simple stories, on your device’s own CPU. Nothing you write leaves it.',
+  'greeting.otherCpu': 'I run on your device’s own CPU. Nothing you write leaves it.',
   'greeting.other': 'I run on your device’s own GPU. Nothing you write leaves it.',
   'greeting.more': 'For real conversations, get {model} ({size}, once)',
   'try.story1': 'Tell me a story about a brave llama',
@@ -103,6 +104,10 @@ export const en = {
   'chat.unread': 'Could not be read: {count} messages. They are kept as they are, and are in the JSON export.',
   'chat.unreadable': 'Stored records that are no conversations: {count}. They are left as they are.',
   'chat.notSaved': 'The last change could not be saved.',
+  'chat.formula': 'Formula',
+  'chat.picture': 'Picture, not fetched: {name}',
+  'chat.taskDone': 'Done',
+  'chat.taskOpen': 'To do',
 
   // The list of chats, import
   'nav.search': 'Search the chats',
@@ -115,6 +120,7 @@ export const en = {
   'nav.deleteAll': 'Delete all chats',
   'nav.allDeleted': 'All chats were deleted: {count}.',
   'import.refused': '{name} was not imported. {why}',
+  'import.failed': 'The browser could not read it.',
   'import.empty': 'The file is empty.',
   'import.markdown': 'It is a Markdown document; only JSON can be imported.',
   'import.noJson': 'It is no JSON: it begins with “{what}”.',
@@ -158,6 +164,18 @@ export const en = {
   'preset.teacher': 'Patient teacher',
   'preset.teacher.system':
     'Explain step by step, in simple words and with an example, and ask at the end whether it was clear.',
+  'attach.add': 'Add files',
+  'attach.remove': 'Remove {name}',
+  'attach.list': 'Files that go along',
+  'attach.open': '{name}: show the text',
+  'attach.facts': '{size} · about {tokens} tokens',
+  'attach.cut': 'about {tokens} of {of} tokens fit',
+  'attach.was': '{size} · about {tokens} of {of} tokens',
+  'attach.refused.empty': '{name} is empty.',
+  'attach.refused.large': '{name} is too large: a text may have 5 MB.',
+  'attach.refused.unreadable': '{name} cannot be read: it is a folder, or was moved.',
+  'attach.refused.binary': '{name} is not a text. Text, Markdown, code and CSV files can be added.',
+  'attach.refused.encoding': '{name} has an encoding that is not known here. Save it as UTF-8 and add it again.',
 
   'live.private': 'On this device only',
   'live.speed': '{speed} tokens/s',
@@ -165,6 +183,7 @@ export const en = {
   'live.context': '{tokens} of {context}',
   'live.contextLabel': 'Context used, in tokens',
   'live.memory': '{memory} on the GPU',
+  'live.memoryCpu': '{memory} on the CPU',
 
   'settings.title': 'Settings',
   'settings.system': 'System prompt',
@@ -202,7 +221,7 @@ export const en = {
   'models.lead':
     'A model is fetched once, kept in this browser, and runs on this device. Your conversations never travel.',
   'models.offered': 'Pick one',
-  'models.recommended': 'A good start',
+  'models.recommended': 'For this device',
   'models.inUse': 'In use',
   'models.use': 'Use',
   'models.get': 'Get',
@@ -221,23 +240,63 @@ export const en = {
   'models.yours': 'Bring your own',
   'models.file': 'A GGUF file',
   'models.fileWhat': 'Choose one, or drop it anywhere on this page. It is read where it is.',
-  'models.hub': 'A Hugging Face repository',
-  'models.hubWhat': 'Gated ones too, with your token',
-  'models.hubRepo': 'Repository',
-  'models.hubFile': 'File in it',
-  'models.hubToken': 'Access token (only for gated repositories)',
-  'models.hubTokenWhat':
-    'For Meta’s own repositories, accept the licence on the repository’s page first, then make a token with ' +
-    'read access. It is sent to huggingface.co alone and is not kept.',
-  'models.url': 'Any address',
-  'models.urlWhat': 'A GGUF file on a server that allows other sites to read it',
-  'models.urlField': 'Address of the file',
-  'models.noAddress': 'This is no web address: it has to begin with https://.',
   'models.notSecure':
     'This page may only fetch over https://, or from this very machine. Download the file with your browser ' +
     'and drop it here.',
-  'models.noRepo': 'A repository is named owner/name, as at the top of its page.',
-  'models.noFile': 'Enter the name of a file that ends in .gguf. The repository lists them under “Files”.',
+  'models.about135m': 'The smallest that chats: short texts and simple questions, in English. It makes things up.',
+  'models.about360m': 'Quick on any phone: everyday questions, rewriting and short texts, in English.',
+  'models.aboutTiny': 'An older chat model of the Llama 2 family, quick for its size, in English.',
+  'models.about1700m': 'The largest SmolLM2: able in English; a long context takes it much memory.',
+  'models.about': 'about {size}',
+  'models.whySlow': 'Larger ones fit too, but would write fewer than {least} tokens/s here, going by {model}.',
+  'models.whyFast':
+    'The most able that fits about {memory} of memory; it should write about {speed} tokens/s here, going by {model}.',
+  'models.whyFits': 'The most able that fits the memory of this device, about {memory}, and is no large download.',
+  'models.whyGuess': 'A good size for a device like this; the browser does not tell how much memory it has.',
+  'models.tightGuess': 'Devices like this may have {memory} of memory: it may not be enough.',
+  'models.oneAtATime': 'One model at a time: {name} is used. Files left out: {count}.',
+  'models.onDisk': 'On your disk, {size}; it is read from there.',
+  'models.forget': 'Forget this file',
+  'models.from': 'From {places}',
+  'models.deleteUsed': '{name} is in use. Delete it ({size}) from this browser and go on with {other}?',
+
+  'link.title': 'A Hugging Face link, or any address',
+  'link.what': 'A repository, whose models are then listed with what fits this device, or the address of a GGUF file.',
+  'link.field': 'Link, owner/name or address',
+  'link.look': 'Look',
+  'link.looking': 'Looking into {repo}…',
+  'link.found': 'Models in {repo}: {count}',
+  'link.best': 'Best fit',
+  'link.parts': '{parts} files',
+  'link.memory': 'about {memory} of memory',
+  'link.unsupported': 'Weights in {quant} are not computed here.',
+  'link.tokenTitle': 'For gated and private repositories: an access token',
+  'link.token': 'Access token',
+  'link.tokenWhat':
+    'Accept the licence on the repository’s page first, then make a token with read access. It is sent to ' +
+    'huggingface.co alone and is not kept.',
+  'link.wrong': 'This is no repository (owner/name), no Hugging Face link and no web address.',
+  'link.noModel': 'This link leads to no repository of a model: copy the link of the model’s own page.',
+  'link.noGguf': 'There is no GGUF file in {repo}: look for a repository of the same model whose name ends in GGUF.',
+  'link.noRepo': 'Hugging Face has no repository {repo}: check how it is written.',
+  'link.noRevision': '{repo} has no branch, tag or commit {revision}.',
+  'link.private': '{repo} does not exist or is private: check how it is written, or enter a token that may read it.',
+  'link.gated': '{repo} is gated: accept the licence on its page, and enter a token with read access.',
+  'link.badToken': 'Hugging Face does not accept this token for {repo}, or the repository does not exist.',
+  'link.tooOften': 'Hugging Face was asked too often: try again in some minutes.',
+  'link.offline': 'Hugging Face cannot be reached: check the network.',
+  'link.fault': 'Hugging Face has a fault of its own: try again later.',
+
+  'reopen.title': 'Go on with {title}?',
+  'reopen.ask': 'It is on your disk, and the browser asks you before this page may read it again.',
+  'reopen.choose': 'It was read from your disk, and this browser does not open a file again by itself.',
+  'reopen.gone': 'It is not kept in this browser any more, and can be fetched again.',
+  'reopen.lost': 'It is not kept in this browser any more.',
+  'reopen.open': 'Open {title} again',
+  'reopen.keep': 'Keep a copy in this browser',
+  'reopen.fetch': 'Get {title} again',
+  'reopen.goOn': 'Go on with {other}',
+
   'models.stored': 'Kept in this browser',
   'models.noneStored': 'None yet. What you fetch is kept here until you delete it.',
   'models.partly': '{part} of {total} fetched',
@@ -249,7 +308,7 @@ export const en = {
   'models.export': 'Save as a file',
   'models.delete': 'Delete',
   'models.deleteSure': 'Delete {name} ({size}) from this browser?',
-  'models.drop': 'Drop a GGUF file to use it',
+  'models.drop': 'Drop a model (GGUF) to use it, or a text to talk about it',
 
   'load.prepare': 'Preparing {title}',
   'load.download': 'Fetching {title}',
@@ -264,6 +323,14 @@ export const en = {
   'load.retrying': 'trouble on the way, asking again',
   'load.resume': 'Resume',
   'load.other': 'Choose a model',
+
+  'hosts.title': 'Connect to {host}?',
+  'hosts.what':
+    'This page connects to Hugging Face and to nothing else, unless you allow it. {host} would learn your network address ' +
+    'and which file you fetch, and nothing of what you write. The page is loaded again, and then fetches the file.',
+  'hosts.allow': 'Allow {host}',
+  'hosts.allowed': 'You have allowed this page to connect to:',
+  'hosts.forget': 'No longer allow {host}',
 
   'bench.lead': 'Measures {model} on this device: how fast it reads a prompt, and how fast it writes.',
   'bench.run': 'Run the benchmark',
@@ -281,11 +348,16 @@ export const en = {
   'bench.table': 'Results',
   'bench.copy': 'Copy JSON',
   'bench.save': 'Save JSON',
+  'bench.note':
+    'Decode is measured from an empty context, with random text and the likeliest token each time. A chat draws its ' +
+    'tokens, has more to look back on, and shows them as they come, so its tokens per second are lower. The first run ' +
+    'of each length is not counted.',
 
   'shaders.lead':
     'Runs Llamita’s GPU programs in this browser and compares every result with the same mathematics in ' +
     'double precision on the CPU. If one fails here, answers may be wrong: please report it.',
   'shaders.some': 'Test each kernel once',
+  'shaders.ofModel': '“Each kernel” means the kernels that {model} runs, those of 4-bit weights first.',
   'shaders.all': 'Test every case',
   'shaders.filter': 'Only those whose name has',
   'shaders.running': '{at} of {total}: {name}',
@@ -303,7 +375,7 @@ export const en = {
 
   'device.lead': 'What this browser tells about the device. It is told to nobody else.',
   'device.none': 'No WebGPU adapter.',
-  'device.adapter': 'GPU',
+  'device.adapter': 'WebGPU adapter',
   'device.tier': 'Shader tier',
   'device.plan': 'Plan',
   'device.plan.gpu': 'gpu: that of real GPUs',
@@ -332,6 +404,11 @@ export const en = {
   'device.ram': 'Memory, as the browser rounds it',
   'device.screen': 'Screen',
   'device.offline': 'Ready for offline use',
+  'device.offline.all': 'Yes: the page and the model in use are kept here.',
+  'device.offline.page': 'The page is kept here; the model in use is not.',
+  'device.offline.none': 'No: the browser keeps no copy of this page yet.',
+  'device.build': 'Version of this page',
+  'device.types': 'Types of the weights',
   'device.copy': 'Copy as text',
 
   'support.retry': 'Try again',
@@ -399,6 +476,7 @@ export const en = {
     'This is another kind of file: it begins with “{what}”, and models begin with “GGUF”. Choose a GGUF file.',
   'error.cut': 'The file ends too early: a part of it is missing. Download it again.',
   'error.moved': 'The file was moved or changed since it was chosen. Choose it again.',
+  'error.notAllowed': 'The browser was not allowed to let this page read the file. Try again, or choose it anew.',
   'error.changed': 'The file changed on its server while it was read.',
   'error.architecture': 'This model is of the kind “{what}”, and only Llamas are computed here. Choose another one.',
   'error.tokenizer':
@@ -408,6 +486,7 @@ export const en = {
     'Q4_K_M or Q8_0.',
   'error.part': 'This is one part of a model that was split. Choose all its parts together.',
   'error.partial': 'This file holds only a part of a model: no weights, or no tokenizer. Choose another one.',
+  'error.blocked': 'This page may not connect to {what}, or to where that leads. Paste the address under Models to allow it, or download the file and open it from there.',
   'error.local':
     'This is an address in a local network, which browsers keep pages from. Download the file with your ' +
     'browser and drop it here.',

@@ -7,8 +7,6 @@ export const es: Record<keyof typeof en, string> = {
   'do.delete': 'Borrar',
   'do.undo': 'Deshacer',
   'do.stop': 'Parar',
-  'do.yes': 'sí',
-  'do.no': 'no',
 
   'nav.skip': 'Ir al contenido',
   'nav.side': 'Conversaciones y herramientas',
@@ -41,6 +39,10 @@ export const es: Record<keyof typeof en, string> = {
   'greeting.bundled':
     'Soy un modelo diminuto que cuenta cuentos sencillos en la GPU de tu dispositivo. Nada de lo que ' +
     'escribas sale de él.',
+  'greeting.bundledCpu':
+    'Soy un modelo diminuto que cuenta cuentos sencillos en la CPU de tu dispositivo. Nada de lo que ' +
+    'escribas sale de él.',
+  'greeting.otherCpu': 'Funciono en la CPU de tu dispositivo. Nada de lo que escribas sale de él.',
   'greeting.other': 'Funciono en la GPU de tu dispositivo. Nada de lo que escribas sale de él.',
   'greeting.more': 'Para conversar de verdad, descarga {model} ({size}, una sola vez)',
   'try.story1': 'Cuéntame un cuento de una llama valiente',
@@ -106,6 +108,10 @@ export const es: Record<keyof typeof en, string> = {
   'chat.unread': 'No se han podido leer {count} mensajes. Se conservan tal cual y están en la exportación JSON.',
   'chat.unreadable': 'Registros guardados que no son conversaciones: {count}. Se dejan como están.',
   'chat.notSaved': 'No se ha podido guardar el último cambio.',
+  'chat.formula': 'Fórmula',
+  'chat.picture': 'Imagen, no descargada: {name}',
+  'chat.taskDone': 'Hecho',
+  'chat.taskOpen': 'Por hacer',
 
   // La lista de chats, importación
   'nav.search': 'Buscar en los chats',
@@ -118,6 +124,7 @@ export const es: Record<keyof typeof en, string> = {
   'nav.deleteAll': 'Borrar todos los chats',
   'nav.allDeleted': 'Se han borrado todos los chats: {count}.',
   'import.refused': '{name} no se ha importado. {why}',
+  'import.failed': 'El navegador no ha podido leerlo.',
   'import.empty': 'El archivo está vacío.',
   'import.markdown': 'Es un documento Markdown; solo se puede importar JSON.',
   'import.noJson': 'No es JSON: empieza con «{what}».',
@@ -161,6 +168,18 @@ export const es: Record<keyof typeof en, string> = {
   'preset.teacher': 'Profesor paciente',
   'preset.teacher.system':
     'Explica paso a paso, con palabras sencillas y un ejemplo, y pregunta al final si ha quedado claro.',
+  'attach.add': 'Añadir archivos',
+  'attach.remove': 'Quitar {name}',
+  'attach.list': 'Archivos que se envían',
+  'attach.open': '{name}: mostrar el texto',
+  'attach.facts': '{size} · unos {tokens} tokens',
+  'attach.cut': 'caben unos {tokens} de {of} tokens',
+  'attach.was': '{size} · unos {tokens} de {of} tokens',
+  'attach.refused.empty': '{name} está vacío.',
+  'attach.refused.large': '{name} es demasiado grande: un texto puede tener 5 MB.',
+  'attach.refused.unreadable': '{name} no se puede leer: es una carpeta, o se ha movido.',
+  'attach.refused.binary': '{name} no es un texto. Se pueden añadir archivos de texto, Markdown, código y CSV.',
+  'attach.refused.encoding': '{name} tiene una codificación desconocida aquí. Guárdalo como UTF-8 y añádelo de nuevo.',
 
   'live.private': 'Solo en este dispositivo',
   'live.speed': '{speed} tokens/s',
@@ -168,6 +187,7 @@ export const es: Record<keyof typeof en, string> = {
   'live.context': '{tokens} de {context}',
   'live.contextLabel': 'Contexto usado, en tokens',
   'live.memory': '{memory} en la GPU',
+  'live.memoryCpu': '{memory} en la CPU',
 
   'settings.title': 'Ajustes',
   'settings.system': 'Instrucciones del sistema',
@@ -206,7 +226,7 @@ export const es: Record<keyof typeof en, string> = {
     'Un modelo se descarga una vez, se guarda en este navegador y funciona en este dispositivo. Tus ' +
     'conversaciones nunca viajan.',
   'models.offered': 'Elige uno',
-  'models.recommended': 'Para empezar',
+  'models.recommended': 'Para este dispositivo',
   'models.inUse': 'En uso',
   'models.use': 'Usar',
   'models.get': 'Descargar',
@@ -226,23 +246,64 @@ export const es: Record<keyof typeof en, string> = {
   'models.yours': 'Trae el tuyo',
   'models.file': 'Un archivo GGUF',
   'models.fileWhat': 'Elige uno o suéltalo en cualquier parte de la página. Se lee donde está.',
-  'models.hub': 'Un repositorio de Hugging Face',
-  'models.hubWhat': 'También los restringidos, con tu token',
-  'models.hubRepo': 'Repositorio',
-  'models.hubFile': 'Archivo',
-  'models.hubToken': 'Token de acceso (solo para repositorios restringidos)',
-  'models.hubTokenWhat':
-    'Para los repositorios de Meta, acepta antes la licencia en la página del repositorio y crea un token ' +
-    'con permiso de lectura. Se envía solo a huggingface.co y no se guarda.',
-  'models.url': 'Cualquier dirección',
-  'models.urlWhat': 'Un archivo GGUF en un servidor que deje leer a otros sitios',
-  'models.urlField': 'Dirección del archivo',
-  'models.noAddress': 'Esto no es una dirección web: tiene que empezar por https://.',
   'models.notSecure':
     'Esta página solo puede descargar por https:// o de este mismo equipo. Descarga el archivo con tu ' +
     'navegador y suéltalo aquí.',
-  'models.noRepo': 'Un repositorio se llama dueño/nombre, como arriba en su página.',
-  'models.noFile': 'Escribe el nombre de un archivo que acabe en .gguf. El repositorio los muestra en «Files».',
+  'models.about135m': 'El más pequeño que conversa: textos cortos y preguntas sencillas, en inglés. Inventa cosas.',
+  'models.about360m': 'Rápido en cualquier teléfono: preguntas cotidianas, reescribir y textos cortos, en inglés.',
+  'models.aboutTiny': 'Un modelo de chat más antiguo, de la familia Llama 2, rápido para su tamaño, en inglés.',
+  'models.about1700m': 'El SmolLM2 más grande: capaz en inglés; un contexto largo le cuesta mucha memoria.',
+  'models.about': 'unos {size}',
+  'models.whySlow': 'Otros más grandes caben, pero escribirían menos de {least} tokens/s aquí, a juzgar por {model}.',
+  'models.whyFast':
+    'El más capaz que cabe en unos {memory} de memoria; escribiría unos {speed} tokens/s aquí, a juzgar por {model}.',
+  'models.whyFits': 'El más capaz que cabe en la memoria de este dispositivo, unos {memory}, sin gran descarga.',
+  'models.whyGuess': 'Un buen tamaño para un dispositivo como este; el navegador no dice cuánta memoria tiene.',
+  'models.tightGuess': 'Dispositivos como este pueden tener {memory} de memoria: quizá no baste.',
+  'models.oneAtATime': 'Un modelo a la vez: se usa {name}. Archivos que se dejaron: {count}.',
+  'models.onDisk': 'En tu disco, {size}; se lee desde allí.',
+  'models.forget': 'Olvidar este archivo',
+  'models.from': 'De {places}',
+  'models.deleteUsed': '{name} está en uso. ¿Borrarlo ({size}) de este navegador y seguir con {other}?',
+
+  'link.title': 'Un enlace de Hugging Face o cualquier dirección',
+  'link.what':
+    'Un repositorio, cuyos modelos se muestran con lo que cabe en este dispositivo, o la dirección de un archivo GGUF.',
+  'link.field': 'Enlace, dueño/nombre o dirección',
+  'link.look': 'Buscar',
+  'link.looking': 'Mirando en {repo}…',
+  'link.found': 'Modelos en {repo}: {count}',
+  'link.best': 'El que mejor cabe',
+  'link.parts': '{parts} archivos',
+  'link.memory': 'unos {memory} de memoria',
+  'link.unsupported': 'Los pesos en {quant} no se calculan aquí.',
+  'link.tokenTitle': 'Para repositorios restringidos o privados: un token de acceso',
+  'link.token': 'Token de acceso',
+  'link.tokenWhat':
+    'Acepta primero la licencia en la página del repositorio y crea un token con acceso de lectura. Se envía solo a ' +
+    'huggingface.co y no se guarda.',
+  'link.wrong': 'Esto no es un repositorio (dueño/nombre), ni un enlace de Hugging Face, ni una dirección web.',
+  'link.noModel': 'Este enlace no lleva a un repositorio de un modelo: copia el enlace de la página del modelo.',
+  'link.noGguf': 'No hay ningún archivo GGUF en {repo}: busca un repositorio del mismo modelo cuyo nombre acabe en GGUF.',
+  'link.noRepo': 'Hugging Face no tiene el repositorio {repo}: comprueba cómo se escribe.',
+  'link.noRevision': '{repo} no tiene ninguna rama, etiqueta o versión {revision}.',
+  'link.private': '{repo} no existe o es privado: comprueba cómo se escribe o escribe un token que pueda leerlo.',
+  'link.gated': '{repo} está restringido: acepta la licencia en su página y escribe un token con acceso de lectura.',
+  'link.badToken': 'Hugging Face no acepta este token para {repo}, o el repositorio no existe.',
+  'link.tooOften': 'Se preguntó demasiadas veces a Hugging Face: prueba de nuevo en unos minutos.',
+  'link.offline': 'No se puede llegar a Hugging Face: comprueba la red.',
+  'link.fault': 'Hugging Face tiene un fallo propio: prueba más tarde.',
+
+  'reopen.title': '¿Seguir con {title}?',
+  'reopen.ask': 'Está en tu disco, y el navegador te pregunta antes de que esta página pueda leerlo otra vez.',
+  'reopen.choose': 'Se leyó de tu disco, y este navegador no vuelve a abrir un archivo por sí mismo.',
+  'reopen.gone': 'Ya no está guardado en este navegador, y se puede descargar otra vez.',
+  'reopen.lost': 'Ya no está guardado en este navegador.',
+  'reopen.open': 'Abrir {title} otra vez',
+  'reopen.keep': 'Guardar una copia en este navegador',
+  'reopen.fetch': 'Descargar {title} otra vez',
+  'reopen.goOn': 'Seguir con {other}',
+
   'models.stored': 'Guardados en este navegador',
   'models.noneStored': 'Todavía ninguno. Lo que descargues se guarda aquí hasta que lo borres.',
   'models.partly': '{part} de {total} descargados',
@@ -254,7 +315,7 @@ export const es: Record<keyof typeof en, string> = {
   'models.export': 'Guardar como archivo',
   'models.delete': 'Borrar',
   'models.deleteSure': '¿Borrar {name} ({size}) de este navegador?',
-  'models.drop': 'Suelta un archivo GGUF para usarlo',
+  'models.drop': 'Suelta un modelo (GGUF) para usarlo, o un texto para hablar de él',
 
   'load.prepare': 'Preparando {title}',
   'load.download': 'Descargando {title}',
@@ -269,6 +330,14 @@ export const es: Record<keyof typeof en, string> = {
   'load.retrying': 'hay problemas, se pide otra vez',
   'load.resume': 'Reanudar',
   'load.other': 'Elegir un modelo',
+
+  'hosts.title': '¿Conectar con {host}?',
+  'hosts.what':
+    'Esta página se conecta con Hugging Face y con nada más, salvo que lo permitas. {host} conocería tu dirección de red y ' +
+    'qué archivo descargas, y nada de lo que escribes. La página se carga otra vez y luego descarga el archivo.',
+  'hosts.allow': 'Permitir {host}',
+  'hosts.allowed': 'Has permitido que esta página se conecte con:',
+  'hosts.forget': 'No permitir más {host}',
 
   'bench.lead': 'Mide {model} en este dispositivo: con qué rapidez lee un texto y con qué rapidez escribe.',
   'bench.run': 'Medir',
@@ -286,12 +355,17 @@ export const es: Record<keyof typeof en, string> = {
   'bench.table': 'Resultados',
   'bench.copy': 'Copiar JSON',
   'bench.save': 'Guardar JSON',
+  'bench.note':
+    'La escritura se mide desde un contexto vacío, con texto al azar y siempre con el token más probable. Un chat ' +
+    'sortea sus tokens, tiene más contexto que mirar y los muestra según llegan, así que sus tokens por segundo son ' +
+    'menos. La primera vuelta de cada longitud no cuenta.',
 
   'shaders.lead':
     'Ejecuta los programas de GPU de Llamita en este navegador y compara cada resultado con las mismas ' +
     'matemáticas en doble precisión en la CPU. Si alguno falla aquí, las respuestas pueden ser erróneas: por ' +
     'favor, avísanos.',
   'shaders.some': 'Probar cada kernel una vez',
+  'shaders.ofModel': '«Cada kernel» son los kernels que usa {model}, primero los de pesos de 4 bits.',
   'shaders.all': 'Probar todos los casos',
   'shaders.filter': 'Solo aquellos cuyo nombre tenga',
   'shaders.running': '{at} de {total}: {name}',
@@ -309,7 +383,7 @@ export const es: Record<keyof typeof en, string> = {
 
   'device.lead': 'Lo que este navegador dice del dispositivo. No se le cuenta a nadie más.',
   'device.none': 'No hay adaptador WebGPU.',
-  'device.adapter': 'GPU',
+  'device.adapter': 'Adaptador de WebGPU',
   'device.tier': 'Nivel de shaders',
   'device.plan': 'Plan',
   'device.plan.gpu': 'gpu: el de las GPU de verdad',
@@ -339,6 +413,11 @@ export const es: Record<keyof typeof en, string> = {
   'device.ram': 'Memoria, según la redondea el navegador',
   'device.screen': 'Pantalla',
   'device.offline': 'Listo para usarse sin conexión',
+  'device.offline.all': 'Sí: la página y el modelo en uso están guardados aquí.',
+  'device.offline.page': 'La página está guardada aquí; el modelo en uso, no.',
+  'device.offline.none': 'No: el navegador aún no guarda una copia de esta página.',
+  'device.build': 'Versión de esta página',
+  'device.types': 'Tipos de los pesos',
   'device.copy': 'Copiar como texto',
 
   'support.retry': 'Probar otra vez',
@@ -409,6 +488,7 @@ export const es: Record<keyof typeof en, string> = {
     'Es otra clase de archivo: empieza por «{what}», y los modelos empiezan por «GGUF». Elige un archivo GGUF.',
   'error.cut': 'El archivo acaba antes de tiempo: le falta una parte. Descárgalo otra vez.',
   'error.moved': 'El archivo se movió o cambió desde que lo elegiste. Elígelo otra vez.',
+  'error.notAllowed': 'No se permitió al navegador que esta página lea el archivo. Prueba otra vez o elígelo de nuevo.',
   'error.changed': 'El archivo cambió en el servidor mientras se leía.',
   'error.architecture': 'Este modelo es de la clase «{what}», y aquí solo se calculan Llamas. Elige otro.',
   'error.tokenizer': 'Es una Llama cuya forma de dividir el texto («{what}») aún no se conoce aquí. Elige otro modelo.',
@@ -416,6 +496,8 @@ export const es: Record<keyof typeof en, string> = {
     'Este modelo tiene pesos del tipo {what}, que aquí no se calcula. Elige un archivo suyo en Q4_0, Q4_K_M o Q8_0.',
   'error.part': 'Es una parte de un modelo dividido. Elige todas sus partes juntas.',
   'error.partial': 'Este archivo tiene solo una parte de un modelo: le faltan los pesos o el tokenizador. Elige otro.',
+  'error.blocked':
+    'Esta página no puede conectarse con {what}, o con adonde eso lleva. Pega la dirección en Modelos para permitirlo, o descarga el archivo y ábrelo ahí.',
   'error.local':
     'Es una dirección de una red local, de la que los navegadores apartan a las páginas. Descarga el archivo ' +
     'con tu navegador y suéltalo aquí.',

@@ -167,7 +167,10 @@ async function ask(request: Request, range: string, signal: AbortSignal, retry: 
     };
     // The server is asked again each time, so that an address that it redirects to may be valid for a short while only.
     const response = await watched(fetch(url, options)).catch(async (error: unknown) => {
-      if (error instanceof Interrupted && !silent && await answersOthers(url, signal)) throw corsError(request);
+      if (error instanceof Interrupted && !silent) {
+        if (await isForbidden(url)) throw forbidden(request);
+        if (await answersOthers(url, signal)) throw corsError(request);
+      }
       throw error;
     });
     if (response.status !== 200 && response.status !== 206) throw refusal(request, response);
@@ -178,6 +181,33 @@ async function ask(request: Request, range: string, signal: AbortSignal, retry: 
     end();
     throw error;
   }
+}
+
+/** What the types of workers do not know of it. */
+interface Violation extends Event { blockedURI: string; effectiveDirective: string; disposition: string }
+
+/** Addresses that the policy of this place has kept requests from. */
+const refused = new Set<string>();
+globalThis.addEventListener?.('securitypolicyviolation', (event) => {
+  const { blockedURI, effectiveDirective, disposition } = event as Violation;
+  if (effectiveDirective === 'connect-src' && disposition === 'enforce') refused.add(blockedURI);
+});
+
+/** Whether a request failed by the Content-Security-Policy here, which the browser tells a moment later. */
+async function isForbidden(url: string): Promise<boolean> {
+  const plain = new URL(url);
+  plain.hash = '';
+  for (let turn = 0; turn < 5 && !refused.has(plain.href); turn += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return refused.delete(plain.href);
+}
+
+function forbidden(request: Request): Cors {
+  return new Cors(
+    `The Content-Security-Policy of this page does not allow connections to ${new URL(request.url).origin}, or to where `
+    + `it leads. Add the host to connect-src, or download ${nameOf(request)} and open the file.`,
+  );
 }
 
 /** Whether a server answers at all: then a request that failed was kept from this page by the browser. */

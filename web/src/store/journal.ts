@@ -10,6 +10,13 @@ export type Provenance =
   | { url: string; sha256?: string }
   | { repo: string; file: string; revision?: string; endpoint?: string };
 
+/** Whether two places are one, whatever is known of the file there. */
+export function samePlace(a: Provenance, b: Provenance): boolean {
+  if ('url' in a || 'url' in b) return 'url' in a && 'url' in b && a.url === b.url;
+  const revision = (from: { revision?: string }) => from.revision ?? 'main';
+  return a.repo === b.repo && a.file === b.file && revision(a) === revision(b) && a.endpoint === b.endpoint;
+}
+
 /** Tells one version of a file on a server from another. */
 export interface Version { etag?: string; modified?: string }
 
@@ -37,6 +44,8 @@ export interface Header {
 interface ChunkLine { index: number; sha256: string; state?: string }
 /** All chunks are there; the hash of the whole. */
 interface DoneLine { done: string }
+/** Another place that the same file was asked from. */
+interface AlsoLine { also: Provenance }
 
 const FILE = 'journal';
 const encode = (line: object) => new TextEncoder().encode(`${JSON.stringify(line)}\n`);
@@ -48,6 +57,8 @@ export class Journal {
   state: string | undefined;
   /** The hash of the whole, once all is there. */
   done: string | undefined;
+  /** Other places that the same file was asked from. */
+  readonly also: Provenance[] = [];
 
   private constructor(readonly folder: Folder, readonly header: Header) {}
 
@@ -63,7 +74,7 @@ export class Journal {
     const parsed = lines.map(parse);
     const bad = parsed.indexOf(undefined);
     const good = bad < 0 ? parsed : parsed.slice(0, bad);
-    const [header, ...rest] = good as [Header | undefined, ...(ChunkLine | DoneLine)[]];
+    const [header, ...rest] = good as [Header | undefined, ...(ChunkLine | DoneLine | AlsoLine)[]];
     if (header?.format !== 1) return undefined;
     const journal = new Journal(folder, header);
     for (const line of rest) journal.#take(line);
@@ -128,9 +139,22 @@ export class Journal {
     this.#take(line);
   }
 
-  #take(line: ChunkLine | DoneLine): void {
+  /** Writes down that the same file was asked from another place. */
+  async note(also: Provenance): Promise<void> {
+    await this.folder.append(FILE, encode({ also }));
+    this.#take({ also });
+  }
+
+  /** All places that the file was asked from. */
+  get places(): Provenance[] {
+    return [...this.header.from ? [this.header.from] : [], ...this.also];
+  }
+
+  #take(line: ChunkLine | DoneLine | AlsoLine): void {
     if ('done' in line) {
       this.done = line.done;
+    } else if ('also' in line) {
+      this.also.push(line.also);
     } else {
       this.hashes[line.index] = line.sha256;
       if (line.index === this.hashes.length - 1) this.state = line.state;

@@ -2,13 +2,13 @@
 import { BadModel, Busy, Quota } from '../errors.js';
 import { blobOrigin } from '../sources/blob.js';
 import { aborted, RETRY, type Origin, type Retry } from '../sources/origin.js';
-import { join } from '../sources/parts.js';
+import { join, partNames } from '../sources/parts.js';
 import type { ByteSource } from '../sources/source.js';
 import type { StorageEstimate, StoredModel } from '../types.js';
 import { ChunkReader } from './chunks.js';
 import { MemoryFolder, PrivateFolder, type Folder } from './folder.js';
 import { healChunk, Intake } from './intake.js';
-import { Journal, type Provenance } from './journal.js';
+import { Journal, samePlace, type Provenance } from './journal.js';
 import { lock } from './locks.js';
 import { sha256 } from './sha256.js';
 
@@ -39,6 +39,8 @@ export interface Incoming extends ByteSource {
 
 /** Milliseconds that deleting waits for a model that is in use. */
 const PATIENCE = 300;
+/** Characters of a tag that tells one content from any other; shorter ones may be counts. With its quotes. */
+const TAG = 18;
 /** How often a tab that waits looks how far the other has come, in milliseconds. */
 const LOOK = 500;
 
@@ -73,7 +75,7 @@ export class Store {
     const complete = journals.length === parts && journals.every(({ done }) => done !== undefined);
     const sum = (of: (journal: Journal) => number) => journals.reduce((total, journal) => total + of(journal), 0);
     return {
-      id, name, parts, complete, added, from: from ?? null, sha256: parts === 1 ? first.done ?? null : null,
+      id, name, parts, complete, added, from: from ?? null, also: first.also, sha256: parts === 1 ? first.done ?? null : null,
       size: sum(({ header }) => header.size), stored: sum(({ stored }) => stored),
     };
   }
@@ -109,6 +111,11 @@ export class Store {
     const origins = files.map(blobOrigin).sort((a, b) => a.name < b.name ? -1 : 1);
     const [first] = origins;
     if (!first) throw new BadModel('No file was given. Choose a GGUF file.');
+    const expected = partNames(first.name);
+    const other = origins.find(({ name }, i) => name !== expected[i]);
+    if (origins.length > 1 && other) {
+      throw new BadModel(`${first.name} and ${other.name} are not parts of one model. Import one model at a time.`);
+    }
     const identity = origins.map(({ name, size, version }) => `${name} ${size} ${version.modified}`).join('\n');
     const parts = origins.map((origin) => ({ open: async () => origin }));
     return this.complete({ identity, name: first.name, parts }, context);
@@ -116,7 +123,9 @@ export class Store {
 
   /** Stores all of a model. */
   async complete(target: Target, context: StoreContext): Promise<StoredModel> {
-    return this.#whole(await idOf(target), await this.fetch(target, context));
+    const source = await this.fetch(target, context);
+    // It may have turned out to be a file that was there.
+    return this.#whole(await this.#idOf(target), source);
   }
 
   /** Stores the rest of a model that was begun. */
@@ -132,7 +141,57 @@ export class Store {
     }
     const stored = await this.find(id);
     if (!stored) throw notWhole(id);
-    return stored;
+    return await this.#merged(stored);
+  }
+
+  /** Where the same file was stored before from another place, that one, and this one is given up. */
+  async #merged(stored: StoredModel): Promise<StoredModel> {
+    const same = ({ id, sha256 }: StoredModel) => id !== stored.id && sha256 !== null && sha256 === stored.sha256;
+    const twin = (await this.list()).find(same);
+    if (!twin) return stored;
+    try {
+      await this.delete(stored.id);
+    } catch {
+      return stored; // It is in use.
+    }
+    await this.#note(twin.id, stored.from ?? undefined);
+    return await this.find(twin.id) ?? twin;
+  }
+
+  /** Writes down that a file was asked from another place, so that it is found from there without a network. */
+  async #note(id: string, from: Provenance | undefined): Promise<void> {
+    const release = await lock(`${this.#lockOf(id)}/note`, { mode: 'exclusive' });
+    try {
+      const [journal] = await this.#journals(id);
+      if (from && !journal?.places.some((place) => samePlace(place, from))) await journal?.note(from);
+    } finally {
+      release();
+    }
+  }
+
+  /** A whole file that is the one of this origin, by its hash or by a tag that says as much. */
+  async #twin(origin: Origin): Promise<string | undefined> {
+    const { size, sha256, version: { etag } } = origin;
+    for (const id of await this.models.names()) {
+      const [journal, ...more] = await this.#journals(id);
+      if (journal?.done === undefined || more.length > 0 || journal.header.size !== size) continue;
+      const tagged = etag !== undefined && etag.length >= TAG && journal.header.version.etag === etag;
+      if (sha256 === undefined ? tagged : journal.done === sha256) return id;
+    }
+    return undefined;
+  }
+
+  /** The folder of a model: that of its place, or of the same file from another. */
+  async #idOf(target: Target): Promise<string> {
+    const own = await idOf(target);
+    const [{ from } = {}] = target.parts;
+    const names = await this.models.names();
+    if (from === undefined || target.parts.length > 1 || names.includes(own)) return own;
+    for (const id of names) {
+      const [journal] = await this.#journals(id);
+      if (journal?.header.parts === 1 && journal.places.some((place) => samePlace(place, from))) return id;
+    }
+    return own;
   }
 
   /** Bytes that this origin uses and may use. */
@@ -156,12 +215,12 @@ export class Store {
 
   /** A model from the store, or on its way there. */
   async fetch(target: Target, context: StoreContext): Promise<Incoming> {
-    return await this.openWhole(target, context) ?? this.#fetch(await idOf(target), target, context);
+    return await this.openWhole(target, context) ?? this.#fetch(await this.#idOf(target), target, context);
   }
 
   /** A model that is stored whole; undefined where it is not. */
   async openWhole(target: Target, context: StoreContext): Promise<Incoming | undefined> {
-    const id = await idOf(target);
+    const id = await this.#idOf(target);
     return await this.#isWhole(id) ? this.#open(id, context) : undefined;
   }
 
@@ -214,10 +273,17 @@ export class Store {
       signal.addEventListener('abort', give, { once: true });
       if (signal.aborted) throw aborted(target.name);
       const retry = context.retry ?? RETRY;
-      const folder = await this.models.folder(id);
       const files: Intake[] = [];
       for (const [part, { from, open }] of target.parts.entries()) {
         const origin = await open(stop.signal);
+        const twin = target.parts.length === 1 ? await this.#twin(origin) : undefined;
+        if (twin !== undefined && twin !== id) {
+          signal.removeEventListener('abort', give);
+          await this.#note(twin, from);
+          release();
+          return await this.#open(twin, context);
+        }
+        const folder = await this.models.folder(id);
         const about = { part, parts: target.parts.length, ...(from ? { from } : {}) };
         files.push(await Intake.open(await folder.folder(partFolder(part)), origin, about, retry, stop.signal));
       }

@@ -1,7 +1,8 @@
 //! The web build: the engine's module, the npm package around it, and the site of the demo.
 //!
 //! `target/web/pkg` holds the module with its bindings, `target/web/modules` what the worker is bundled from,
-//! `target/web/npm` what `npm pack` packs, `target/web/site` plain static files: the page, the package and the bundled model.
+//! `target/web/npm` what `npm pack` packs, `target/web/page` what the page is bundled from, `target/web/site` plain static
+//! files: the page, the package and the bundled model. `target/web/inside` has each module of the page alone, for tests.
 
 use std::{
     fs,
@@ -81,11 +82,10 @@ fn typescript(tools: &Path, project: &Path) -> Result<()> {
     shell::run(tsc.arg(tools.join("node_modules/typescript/bin/tsc")).arg("--project").arg(project))
 }
 
-/// Makes one file of a module and all that it imports.
-fn bundle(tools: &Path, from: &Path, to: &Path) -> Result<()> {
-    let program = "const [entry, outfile] = process.argv.slice(1); require('esbuild').buildSync({ entryPoints: [entry], \
-                   outfile, bundle: true, format: 'esm', target: 'es2022', minify: true, legalComments: 'none' })";
-    shell::run(shell::program("node", tools).args(["-e", program]).arg(from).arg(to))
+/// Runs esbuild by `bundle.mjs`, which says what it makes.
+fn bundle<const N: usize>(tools: &Path, what: &str, paths: [&Path; N]) -> Result<()> {
+    let program = shell::root().join("xtask/src/web/bundle.mjs");
+    shell::run(shell::program("node", tools).arg(program).arg(what).args(paths))
 }
 
 /// The npm package. Its worker imports nothing, since bundlers bring along the one file that a page names.
@@ -97,7 +97,7 @@ fn package(tools: &Path) -> Result<()> {
         typescript(tools, &from.join(project))?;
     }
     copy(&pkg().join("llamita.js"), &modules.join("llamita.js"))?;
-    bundle(tools, &modules.join("worker.js"), &to.join("dist/worker.js"))?;
+    bundle(tools, "worker", [&modules.join("worker.js"), &to.join("dist/worker.js")])?;
     copy(&pkg().join("llamita_bg.wasm"), &to.join("dist/llamita_bg.wasm"))?;
     for file in ["package.json", "README.md"] {
         copy(&from.join(file), &to.join(file))?;
@@ -113,26 +113,40 @@ fn package(tools: &Path) -> Result<()> {
 
 /// The demo: a page that needs nothing but a server of static files.
 fn site(tools: &Path) -> Result<()> {
-    let site = web_dir().join("site");
-    shell::fresh_dir(&site)?;
-    copy_all(&web_dir().join("npm/dist"), &site.join("llamita"))?;
+    let (site, modules, inside) = (web_dir().join("site"), web_dir().join("page"), web_dir().join("inside"));
+    for dir in [&site, &modules, &inside] {
+        shell::fresh_dir(dir)?;
+    }
+    let npm = web_dir().join("npm/dist");
+    fs::create_dir_all(site.join("llamita"))?;
+    for file in ["worker.js", "llamita_bg.wasm"] {
+        copy(&npm.join(file), &site.join("llamita").join(file))?;
+    }
     fs::create_dir_all(site.join("models"))?;
     copy(&shell::root().join(BUNDLED), &site.join(BUNDLED))?;
     let page = shell::root().join("web-demo");
-    if !page.is_dir() {
-        return Ok(());
-    }
-    typescript(tools, &page.join("tsconfig.json"))?;
     for entry in shell::entries(&page) {
         let name = entry.file_name().unwrap_or_default().to_string_lossy();
         match name.as_ref() {
-            "src" | "node_modules" => {}
+            "src" | "style" | "node_modules" => {}
             name if name.ends_with(".json") => {}
             name if entry.is_dir() => copy_all(&entry, &site.join(name))?,
             name => copy(&entry, &site.join(name))?,
         }
     }
-    offline::write(&site)
+    copy_all(&npm, &modules.join("llamita"))?;
+    typescript(tools, &page.join("tsconfig.json"))?;
+    bundle(tools, "page", [&modules, &page.join("style"), &site, &inside])?;
+    fs::write(site.join("build.json"), build_facts().to_string()).context("writing build.json")?;
+    offline::write(&site, &modules.join("app/sw.js"))
+}
+
+/// What reports of the page say of its build: the version, and the commit where the sources are a clean checkout of one.
+fn build_facts() -> serde_json::Value {
+    let git = |args: &[&str]| shell::output(shell::program("git", shell::root()).args(args)).ok();
+    let clean = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| changes.trim().is_empty());
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]).map(|hash| hash.trim().to_owned());
+    serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "commit": commit.filter(|_| clean) })
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

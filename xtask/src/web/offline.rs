@@ -13,10 +13,8 @@ use crate::shell;
 
 /// Puts the service worker at the root of the site, whose pages it may answer for, with the list of the site's files
 /// and a version that changes with any of them: browsers take up a worker anew when its text differs.
-pub fn write(site: &Path) -> Result<()> {
-    let compiled = site.join("app/sw.js");
-    let script = fs::read_to_string(&compiled).with_context(|| format!("reading {}", compiled.display()))?;
-    fs::remove_file(&compiled)?;
+pub fn write(site: &Path, compiled: &Path) -> Result<()> {
+    let script = fs::read_to_string(compiled).with_context(|| format!("reading {}", compiled.display()))?;
     let mut files = Vec::new();
     walk(site, &mut files);
     let mut hasher = DefaultHasher::new();
@@ -31,12 +29,12 @@ pub fn write(site: &Path) -> Result<()> {
     fs::write(site.join("sw.js"), format!("const SITE = {list};\n{script}")).context("writing sw.js")
 }
 
-/// All files that a browser asks for: types are for compilers.
+/// All files that a browser asks for.
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in shell::entries(folder) {
         if entry.is_dir() {
             walk(&entry, files);
-        } else if !entry.to_string_lossy().ends_with(".d.ts") && entry != folder.join("sw.js") {
+        } else {
             files.push(entry);
         }
     }
