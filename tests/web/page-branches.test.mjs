@@ -107,7 +107,7 @@ browserTest('conversations of an earlier, a damaged and a later shape are read a
   };
   const damaged = {
     id: 'damaged', title: 7, created: 'x', updated: 3, messages: [
-      null, { role: 'user', content: 'Kept', measured: { tokens: 'x' }, seed: {} }, { role: 'tool', content: 'x' }, { role: 'assistant', content: 5 },
+      null, { role: 'user', content: 'Kept', measured: { tokens: 'x' }, seed: {}, attachments: [7] }, { role: 'tool', content: 'x' }, { role: 'assistant', content: 5 },
       { role: 'assistant', content: 'Kept too', ended: 'stop', measured: { tokens: {} }, model: 7 }],
     own: 'x', chosen: [], model: 'x',
   };
@@ -135,7 +135,7 @@ browserTest('conversations of an earlier, a damaged and a later shape are read a
   assert.equal(kept.version, 2);
 
   await rows.filter({ hasText: 'Kept' }).locator('.conversation').click();
-  await page.getByText('Could not be read: 3 messages').waitFor();
+  await page.getByText('Could not be read: 4 messages').waitFor();
   assert.deepEqual(await users(page), ['Kept']);
   await until('it is on show', async () => await answers(page).count() === 1);
 
@@ -176,6 +176,30 @@ browserTest('what is said or deleted right before the page goes is there afterwa
   await until('it is answered', async () => await answers(page).count() === 2 && (await answers(page).nth(1).locator('.foot button').count()) > 0);
 });
 
+browserTest('what is said before the kept conversations are read is kept with them', async ({ page, origin }) => {
+  await page.goto(`${origin}/blank.html`);
+  await keepRecords(page, [{ id: 'old', title: 'Old', created: 1, updated: 4, messages: [{ role: 'user', content: 'First' }] }]);
+  await page.addInitScript(() => {
+    const { getAll } = IDBObjectStore.prototype;
+    const gate = new Promise((resolve) => { globalThis.read = resolve; });
+    IDBObjectStore.prototype.getAll = function (...args) {
+      const request = getAll.apply(this, args);
+      if (globalThis.gone) return request;
+      const later = {};
+      request.onsuccess = () => gate.then(() => later.onsuccess(later.result = request.result));
+      return later;
+    };
+  });
+  await page.addInitScript((text) => localStorage.setItem('llamita.settings', text), JSON.stringify({ ...GREEDY, maxTokens: 16 }));
+  await page.goto(`${origin}/`);
+  await say(page, STORY);
+  await page.evaluate(() => { globalThis.read(); globalThis.gone = true; });
+  await answered(page);
+  await until('both are listed', async () => await page.locator('#conversations .conversation').count() === 2);
+  await until('both are kept', async () => (await records(page)).flatMap(({ messages }) => messages).filter(({ ended }) => ended).length === 1);
+  assert.equal((await records(page)).length, 2);
+});
+
 test('a tree shows one path, and merges what others have', () => {
   const said = (id, parent, role = 'user', more = {}) => ({ id, parent, role, content: id, created: 1, ...more });
   const tree = new Conversation('t');
@@ -196,6 +220,8 @@ test('a tree shows one path, and merges what others have', () => {
   assert.equal(path(), 'aby');
   assert.equal(tree.alternatives(tree.find('x')).length, 4);
   // One that is on no path here is not lost by a longer text, and a shorter one is not taken.
+  copy.extend(Conversation.read({ id: 't', messages: [said('b', 'a', 'assistant', { content: 'other' })] }));
+  assert.equal(copy.find('b').content, 'b');
   copy.merge(Conversation.read({ id: 't', messages: [said('b', 'a', 'assistant', { content: 'bb' }), said('z', 'x', 'assistant')] }));
   assert.equal(copy.find('b').content, 'bb');
   assert.equal(copy.messages.at(-1).id, 'z');

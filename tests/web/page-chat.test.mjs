@@ -48,7 +48,7 @@ browserTest('an answer can be stopped, and answered again', { folders: HOLDABLE 
   await ready(page);
   await page.getByRole('button', { name: 'Answer again' }).click();
   const again = await answered(page);
-  assert.equal(await answers(page).count(), 1, 'it replaces the answer');
+  assert.equal(await answers(page).count(), 1, 'it stands where the answer was');
   assert.notEqual(again, stopped);
 });
 
@@ -65,7 +65,7 @@ browserTest('Escape stops, and Enter sends', { folders: HOLDABLE }, async ({ pag
   assert.match(await answers(page).innerText(), /Stopped/);
 });
 
-browserTest('a message can be changed, which forgets what followed', async ({ page, origin }) => {
+browserTest('a message can be changed, and is answered beside what was there', async ({ page, origin }) => {
   await open(page, origin);
   await say(page, STORY);
   await answered(page);

@@ -1,10 +1,8 @@
 // The list of chats: by day, searched, exported and imported.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { pathToFileURL } from 'node:url';
-import { SITE } from './browser.mjs';
+import { insidePage } from './browser.mjs';
 import { browserTest } from './harness.mjs';
 import { answered, answers, GREEDY, keepRecords, open, records, until } from './page.mjs';
 
@@ -114,7 +112,7 @@ browserTest('chats go out as JSON and come in again, and nothing that is here is
 });
 
 test('what is no chat of this page is told by its kind', async () => {
-  const { readImport } = await import(pathToFileURL(join(SITE, 'app/exchange.js')).href);
+  const { readImport } = await insidePage('exchange.js');
   const why = (text) => readImport(text).why;
   for (const [text, key] of [
     ['', 'import.empty'], ['# Title\n\n## You', 'import.markdown'], ['GGUF\u0003\u0000', 'import.noJson'], ['hello', 'import.noJson'],

@@ -7,7 +7,7 @@ import { open, until } from './page.mjs';
 
 browserTest('the shader tests run here and are green, with a report to take along', async ({ page, origin }) => {
   await open(page, origin, { path: '#shaders' });
-  await page.getByRole('searchbox').fill('argmax');
+  await page.locator('#shader-filter').fill('argmax');
   await page.getByRole('button', { name: 'Test every case' }).click();
   await until('they have run', () => page.locator('#shaders-save').isVisible(), 120_000);
   const rows = page.locator('#shader-table tbody tr');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { browserTest } from './harness.mjs';
 import { HOLDABLE, holdAnswer } from './hold.mjs';
-import { answered, answers, GREEDY, keepModel, open, ready, say, until } from './page.mjs';
+import { answered, answers, GREEDY, keepModel, keepRecords, open, ready, say, until } from './page.mjs';
 
 const STORY = 'Tell me a story about a brave cat';
 const LONG = { ...GREEDY, maxTokens: 64 };
@@ -50,11 +50,18 @@ browserTest('a device that is lost between answers is opened again', async ({ pa
 });
 
 browserTest('without WebGPU the page says what to do, and can run the tiny model on the CPU', async ({ page, origin }) => {
+  await page.goto(`${origin}/blank.html`);
+  await keepRecords(page, [{ id: 'old', title: 'Old', created: 1, updated: 1, messages: [{ role: 'user', content: 'Hello?' }] }]);
   await page.addInitScript(() => { delete Navigator.prototype.gpu; });
   await page.addInitScript((text) => localStorage.setItem('llamita.settings', text), JSON.stringify({ ...GREEDY, maxTokens: 16 }));
   await page.goto(`${origin}/`);
   const told = page.locator('#missing [role="alert"]');
   await told.waitFor();
+  // What was said on another device's visit cannot be answered here, and does not wait for ever.
+  await page.locator('.conversation').click();
+  await page.getByRole('button', { name: 'Answer it' }).click();
+  await page.locator('#after-log').getByText('No GPU to run on').waitFor();
+  await page.getByRole('button', { name: 'New chat' }).click();
   assert.match(await told.innerText(), /no WebGPU/);
   assert.match(await told.innerText(), /version 124/);
   assert.ok(await page.locator('#prompt').isDisabled());

@@ -73,8 +73,7 @@ export class ChatLog {
     while (same < messages.length && messages[same] === this.#rows[same]?.said) same += 1;
     for (const row of this.#rows.splice(same)) row.element.remove();
     for (const said of messages.slice(same)) {
-      const row = new Row(said, this.chat, this.conversations);
-      row.onShow = (other, label) => this.#shown(other, label);
+      const row = new Row(said, this.chat, this.conversations, (other, label) => this.#shown(other, label));
       this.#rows.push(row);
       this.#log.append(row.element);
     }

@@ -21,6 +21,8 @@ export class Row {
     readonly said: Said,
     private readonly chat: Chat,
     private readonly conversations: Conversations,
+    /** Takes the focus to an alternative that was asked for, at the control of this label. */
+    private readonly shown: (said: Said, label: string) => void,
   ) {
     this.element =
       said.role === 'user'
@@ -136,13 +138,10 @@ export class Row {
     ];
   }
 
-  /** Where the focus is to be when another alternative is on show. */
-  onShow = (said: Said, label: string): void => void [said, label];
-
   #show(said: Said | undefined, label: string): void {
     if (!said) return;
     void this.conversations.change(this.conversations.current.value, (one) => one.choose(said), false);
-    this.onShow(said, label);
+    this.shown(said, label);
   }
 
   #remove(): void {
@@ -155,7 +154,7 @@ export class Row {
     const cut = (one: typeof conversation): void => one.cut(said.id).forEach((gone) => taken.set(gone.id, gone));
     void this.conversations.change(conversation, cut, false);
     const next = among[at - 1] ?? among[at + 1];
-    if (next) this.onShow(next, 'chat.deleteVersion');
+    if (next) this.shown(next, 'chat.deleteVersion');
     toast(t('chat.versionDeleted'), {
       t: 'do.undo',
       click: () => this.conversations.change(conversation, (one) => one.putBack([...taken.values()]), false),

@@ -4,7 +4,7 @@ import { promptText, type Attachment } from './attachments.js';
 import { Cell } from './cell.js';
 import type { Conversations } from './conversations.js';
 import { kindOf } from './errors.js';
-import type { Runtime } from './runtime.js';
+import type { Loaded, Runtime } from './runtime.js';
 import { replyOptions, settingsOf } from './settings.js';
 import { newId, titleOf, type Conversation, type Said } from './tree.js';
 
@@ -34,6 +34,8 @@ export class Chat {
   readonly answers = new Cell<Answering[]>([]);
   /** An error that ended an answer, beside the conversation that it belongs to. */
   readonly failed = new Cell<{ conversation: Conversation; error: unknown } | undefined>(undefined);
+  /** Why nothing can answer on this device. */
+  readonly hopeless = new Cell<unknown>(undefined);
   #saved = 0;
 
   constructor(
@@ -51,7 +53,7 @@ export class Chat {
   /** Says something in the conversation on show, and lets it be answered. */
   async send(text: string, attachments: Attachment[] = []): Promise<void> {
     const conversation = this.conversations.current.value;
-    await this.#say(conversation, conversation.messages.at(-1)?.id, text, attachments);
+    await this.#say(conversation, conversation.messages.at(-1)?.id, text, attachments.length ? { attachments } : {});
   }
 
   /** Another answer to what was said before this one, beside it. The same seed gives the same answer. */
@@ -68,7 +70,9 @@ export class Chat {
     const conversation = this.conversations.current.value;
     const path = conversation.messages;
     const at = path.indexOf(said);
-    if (at >= 0) await this.#say(conversation, path[at - 1]?.id, text, said.attachments);
+    if (at < 0) return;
+    if (text.trim() !== said.content) await this.#say(conversation, path[at - 1]?.id, text, said);
+    else if (!this.of(conversation)) await this.#answer(conversation, said);
   }
 
   /** Answers the last thing said, where nothing does. */
@@ -102,18 +106,14 @@ export class Chat {
     });
   }
 
-  async #say(
-    conversation: Conversation,
-    parent: string | undefined,
-    text: string,
-    attachments: Attachment[] = [],
-  ): Promise<void> {
-    if (this.of(conversation) || !(text.trim() || attachments.length)) return;
-    const said: Said = { id: newId(), parent, created: Date.now(), role: 'user', content: text.trim() };
-    if (attachments.length) said.attachments = attachments;
+  /** Says something, with all else that another message has. */
+  async #say(conversation: Conversation, parent: string | undefined, text: string, like: Partial<Said>): Promise<void> {
+    const said: Said = { ...like, id: newId(), parent, created: Date.now(), role: 'user', content: text.trim() };
+    const titled = said.content || said.attachments?.[0]?.name;
+    if (this.of(conversation) || !titled) return;
     const kept = this.conversations.change(conversation, (one) => {
       one.add(said);
-      one.title ||= titleOf(text.trim() || attachments[0]!.name);
+      one.title ||= titleOf(titled);
     });
     await Promise.all([kept, this.#answer(conversation, said)]);
   }
@@ -137,7 +137,7 @@ export class Chat {
       const parts = conversation.before(said).map((one) => this.conversations.written(one));
       await unless(abort.signal, Promise.all(parts));
       this.#change(answering, { phase: 'waits' });
-      const loaded = await this.runtime.ready(abort.signal);
+      const loaded = await this.#model(abort.signal);
       if (this.runtime.lost.value !== undefined) await this.runtime.resume();
       const { id, title } = loaded.choice;
       Object.assign(said, { model: title, modelId: id });
@@ -202,6 +202,15 @@ export class Chat {
         resolve();
       });
     });
+  }
+
+  /** The model in use, as soon as there is one, where there can be one. */
+  async #model(signal: AbortSignal): Promise<Loaded> {
+    let stop = (): void => {};
+    const none = new Promise<never>((_, reject) => {
+      stop = this.hopeless.watch((why) => why !== undefined && reject(why as Error));
+    });
+    return Promise.race([this.runtime.ready(signal), none]).finally(stop);
   }
 
   #change(answering: Answering, some: Partial<Answering>): void {

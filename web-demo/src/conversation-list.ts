@@ -2,7 +2,7 @@
 import type { Chat } from './chat.js';
 import type { Conversations } from './conversations.js';
 import { byId, h } from './dom.js';
-import { asJson, asMarkdown, readImport } from './exchange.js';
+import { asJson, asMarkdown, readImport, type Imported } from './exchange.js';
 import { download, fileName } from './files.js';
 import { dayOf, exactly, isolated, language, t, type Key } from './i18n.js';
 import { icon, iconButton } from './icons.js';
@@ -59,7 +59,7 @@ export class ConversationList {
   /** Takes in conversations of files; those that are here already stay as they are. */
   async import(files: File[]): Promise<void> {
     for (const file of files) {
-      const read = readImport(await file.text());
+      const read = await readFile(file);
       const name = isolated(file.name);
       if (!read.conversations) {
         toast(t('import.refused', { name, why: t(read.why, { what: isolated(read.what) }) }));
@@ -88,7 +88,8 @@ export class ConversationList {
     const all = this.conversations.list.value;
     const found: Found[] = query ? search(all, query) : all.map((conversation) => ({ conversation }));
     const rows = found.map(({ conversation: { id, title, updated }, excerpt }) => [id, title, dayOf(updated), excerpt?.text]);
-    const now = JSON.stringify([rows, query, this.conversations.current.value.id, this.#writing, language.value, dayOf(Date.now())]);
+    const { unreadable } = this.conversations;
+    const now = JSON.stringify([rows, query, unreadable, this.conversations.current.value.id, this.#writing, language.value, dayOf(Date.now())]);
     if (now === this.#shown) return;
     this.#shown = now;
     const groups = new Map<string, HTMLElement[]>();
@@ -101,7 +102,8 @@ export class ConversationList {
       return [h('p', { class: 'group', id }, day), h('ul', { 'aria-labelledby': id }, ...items)];
     });
     const none = h('p', { class: 'faint', t: all.length ? 'nav.notFound' : 'nav.none' });
-    this.#list.replaceChildren(...(lists.length ? lists : [none]));
+    const rest = unreadable > 0 && h('p', { class: 'faint' }, t('chat.unreadable', { count: unreadable }));
+    this.#list.replaceChildren(...(lists.length ? lists : [none]), ...(rest ? [rest] : []));
     this.#status.textContent = query ? t('nav.found', { count: found.length }) : '';
   }
 
@@ -219,6 +221,16 @@ export class ConversationList {
       await Promise.all(gone.map((one) => this.conversations.restore(one)));
     };
     toast(t(told, { title, count: gone.length }), { t: 'do.undo', click: back });
+  }
+}
+
+/** What a file holds; one that is no JSON is not read to its end. */
+async function readFile(file: File): Promise<Imported> {
+  try {
+    const head = (await file.slice(0, 64).text()).replace(/^\uFEFF/, '');
+    return readImport(/^\s*([[{]|$)/.test(head) ? await file.text() : head);
+  } catch {
+    return { why: 'import.failed', what: '' };
   }
 }
 

@@ -28,7 +28,11 @@ export class Conversations {
   lasting = false;
   /** Records that nothing could be made of. */
   unreadable = 0;
-  #keeper: Keeper = new Memory();
+  /** Where they are kept, as soon as that is known: what is said before it waits. */
+  readonly #keeper: Promise<Keeper>;
+  #found: (keeper: Keeper) => void = () => {};
+  /** What was removed, by id: an answer that still ends must not bring it back. */
+  readonly #removed = new Map<string, Conversation>();
   /** Changes that are not kept yet, by conversation. */
   readonly #pending = new Map<Conversation, Change[]>();
   /** Answers that this tab writes: what it has of them is the latest. */
@@ -36,16 +40,21 @@ export class Conversations {
   /** Of answers that are not complete: whether another tab writes them; undefined while that is not known. */
   readonly #elsewhere = new Map<Said, { held: boolean | undefined; over: Promise<void> }>();
 
+  constructor() {
+    this.#keeper = new Promise((resolve) => (this.#found = resolve));
+  }
+
   async open(): Promise<void> {
     try {
-      const keeper = await Database.open();
-      const { conversations, unreadable } = await keeper.all();
-      this.#keeper = keeper;
+      const database = await Database.open();
+      const { conversations, unreadable } = await database.all();
       this.lasting = true;
       this.unreadable = unreadable;
-      this.#list(conversations);
+      this.#list([...conversations, ...this.list.value]);
+      this.#found(database);
     } catch {
       this.lasting = false;
+      this.#found(new Memory());
     }
     await this.#takeUnsaved();
     // A page that is loaded again shows what it showed, unless something was said meanwhile.
@@ -87,11 +96,7 @@ export class Conversations {
         await this.restore(one);
       } else if (one.all.some(({ id }) => !own.find(id))) {
         extended += 1;
-        const { chosen } = own;
-        await this.change(own, (kept) => {
-          kept.merge(one);
-          kept.chosen = { ...kept.chosen, ...chosen };
-        }, false);
+        await this.change(own, (kept) => kept.extend(one), false);
       }
     }
     return { added, extended, same: given.length - added.length - extended };
@@ -105,22 +110,25 @@ export class Conversations {
       if (touched) one.updated = now;
     };
     whole(conversation);
-    if (conversation.all.length === 0) return this.#told(conversation);
+    const { id } = conversation;
+    if (conversation.all.length === 0 || this.#removed.has(id)) return this.#told(conversation);
     const isNew = conversation.rev === 0;
-    if (isNew || this.get(conversation.id)) this.#list([conversation, ...this.#without(conversation.id)]);
+    this.#list([conversation, ...this.#without(id)]);
     this.#told(conversation);
     // What could not be kept before is tried again with this. Made twice, a change is the same as made once.
     const pending = [...(this.#pending.get(conversation) ?? []), whole];
     this.#pending.set(conversation, pending);
     try {
       const fresh = isNew ? Conversation.read(structuredClone(conversation.record())) : undefined;
-      const kept = await this.#keeper.change(conversation.id, (one) => pending.forEach((each) => each(one)), fresh);
+      const keeper = await this.#keeper;
+      const kept = await keeper.change(id, (one) => pending.forEach((each) => each(one)), fresh);
       this.#settle(conversation, pending);
+      this.#well();
       if (!kept) return; // It was removed meanwhile.
       this.#adopt(conversation, kept);
-      tellTabs({ kind: 'changed', id: conversation.id });
+      tellTabs({ kind: 'changed', id });
     } catch (error) {
-      this.trouble.set(error);
+      this.#ill(error);
     }
   }
 
@@ -155,23 +163,36 @@ export class Conversations {
 
   /** Brings back one that was removed, as it was. */
   async restore(conversation: Conversation): Promise<void> {
-    this.#list([conversation, ...this.#without(conversation.id)]);
+    const { id } = conversation;
+    this.#removed.delete(id);
+    this.#list([conversation, ...this.#without(id)]);
     try {
-      await this.#keeper.insert(conversation);
-      tellTabs({ kind: 'changed', id: conversation.id });
+      await (await this.#keeper).insert(conversation);
+      this.#well();
+      tellTabs({ kind: 'changed', id });
     } catch (error) {
-      this.trouble.set(error);
+      this.#ill(error);
     }
   }
 
   async remove(id: string): Promise<void> {
     this.#forget(id);
     try {
-      await this.#keeper.remove(id);
+      await (await this.#keeper).remove(id);
+      this.#well();
       tellTabs({ kind: 'removed', id });
     } catch (error) {
-      this.trouble.set(error);
+      this.#ill(error);
     }
+  }
+
+  #well(): void {
+    if (this.trouble.value !== undefined) this.trouble.set(undefined);
+  }
+
+  /** Told once, until something can be kept again. */
+  #ill(error: unknown): void {
+    if (this.trouble.value === undefined) this.trouble.set(error);
   }
 
   #without(id: string): Conversation[] {
@@ -184,6 +205,8 @@ export class Conversations {
 
   #forget(id: string): void {
     keep(UNSAVED + id, undefined);
+    const gone = this.get(id);
+    if (gone) this.#removed.set(id, gone);
     this.list.set(this.#without(id));
     if (this.current.value.id === id) this.select(undefined);
   }
@@ -212,11 +235,12 @@ export class Conversations {
 
   /** Another tab has changed one. */
   async #refresh(id: string): Promise<void> {
-    const kept = await this.#keeper.get(id);
+    const kept = await (await this.#keeper).get(id);
     if (!kept) return;
-    const own = this.get(id);
+    const own = this.get(id) ?? this.#removed.get(id);
+    this.#removed.delete(id);
+    if (!this.get(id)) this.#list([own ?? kept, ...this.list.value]);
     if (own) this.#adopt(own, kept);
-    else this.#list([kept, ...this.list.value]);
   }
 
   /** Another tab has removed one. */

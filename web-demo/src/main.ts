@@ -79,10 +79,12 @@ function rest(): HTMLElement {
 function tellMissing({ why, advice, reason }: Missing): void {
   runtime.stay();
   composer.enable(false);
+  chat.hopeless.set(Object.assign(new Error(reason), { kind: 'NoWebGpu' }));
   document.body.classList.add('no-gpu');
   const box = byId('missing');
   const onCpu = async (): Promise<void> => {
     runtime.device = 'cpu';
+    chat.hopeless.set(undefined);
     if (!(await runtime.load(BUNDLED, { unasked: true }))) return;
     stop();
     box.replaceChildren();
@@ -186,7 +188,6 @@ async function start(): Promise<void> {
   keepFocus(rest);
   const opened = conversations.open().then(() => {
     if (!conversations.lasting) toast(t('chat.notKept'));
-    if (conversations.unreadable) toast(t('chat.unreadable', { count: conversations.unreadable }));
     conversations.trouble.watch((error) => error !== undefined && toast(`${t('chat.notSaved')} ${tell(error).detail}`));
   });
   const found = await check();

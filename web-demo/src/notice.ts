@@ -53,5 +53,6 @@ export function toast(text: string, action?: Action): void {
     void action?.click();
   });
   place.append(box);
-  setTimeout(() => box.remove(), action ? 10_000 : 5000);
+  // As long as it takes to read, and to go to what undoes it.
+  setTimeout(() => box.remove(), action ? 20_000 : Math.max(5000, text.length * 80));
 }

@@ -60,6 +60,8 @@ export class Conversation {
   /** The version that wrote it. */
   version = VERSION;
   #others: Fields = {};
+  /** What `#children` found, and in what. */
+  #order: { all: Said[]; length: number; after: Map<string, Said[]>; among: Map<Said, Said[]> } | undefined;
 
   constructor(
     readonly id: string = newId(),
@@ -83,7 +85,8 @@ export class Conversation {
 
   /** What may stand where this message stands, itself among it. */
   alternatives(said: Said): Said[] {
-    return [...this.#children().values()].find((among) => among.includes(said)) ?? [said];
+    this.#children();
+    return this.#order?.among.get(said) ?? [said];
   }
 
   /** What a message follows, from the beginning, whatever is on show. */
@@ -167,16 +170,21 @@ export class Conversation {
     this.#others = kept.#others;
   }
 
-  /** Adds what another copy has more of: messages, and the text of answers that were not complete. */
-  merge(other: Conversation): void {
-    for (const said of other.all) {
+  /** Adds the messages that another copy has and this one has not. What is on show stays, where something is. */
+  extend(other: Conversation): void {
+    for (const said of other.all) if (!this.find(said.id)) this.all.push(said);
+    this.chosen = { ...other.chosen, ...this.chosen };
+  }
+
+  /** Goes on from a later copy: its messages, and its text of answers that were not complete. */
+  merge(later: Conversation): void {
+    for (const said of later.all) {
       const own = this.find(said.id);
-      if (!own) this.all.push(said);
-      else if (own.ended === undefined && (said.ended !== undefined || said.content.length > own.content.length)) {
-        Object.assign(own, said);
-      }
+      const more = said.ended !== undefined || (own && said.content.length > own.content.length);
+      if (own && own.ended === undefined && more) Object.assign(own, said);
     }
-    this.chosen = { ...this.chosen, ...other.chosen };
+    this.extend(later);
+    this.chosen = { ...this.chosen, ...later.chosen };
   }
 
   /** What is kept of it, and exported. */
@@ -228,23 +236,30 @@ export class Conversation {
 
   /** What follows each message, '' for what follows none. One whose parent is not there follows the one before it. */
   #children(): Map<string, Said[]> {
+    const { all } = this;
+    // Messages come and go, and never move.
+    if (this.#order?.all === all && this.#order.length === all.length) return this.#order.after;
     const after = new Map<string, Said[]>();
+    const among = new Map<Said, Said[]>();
     const before = new Set<string>();
     let last = '';
-    for (const said of this.all) {
+    for (const said of all) {
       const parent = said.parent === undefined || before.has(said.parent) ? (said.parent ?? '') : last;
-      const among = after.get(parent);
-      if (among) among.push(said);
-      else after.set(parent, [said]);
+      const list = after.get(parent) ?? [];
+      list.push(said);
+      after.set(parent, list);
+      among.set(said, list);
       before.add(said.id);
       last = said.id;
     }
+    this.#order = { all, length: all.length, after, among };
     return after;
   }
 }
 
 /** A message as it was kept. In a flat list each follows the one before it, and its place is its name. */
-function readSaid(message: unknown, at: number, { all, created }: Conversation, used: Set<string>): Said | undefined {
+function readSaid(message: unknown, at: number, conversation: Conversation, used: Set<string>): Said | undefined {
+  const { all, created } = conversation;
   if (!isFields(message)) return undefined;
   const { role, content } = message;
   if ((role !== 'user' && role !== 'assistant') || typeof content !== 'string') return undefined;
@@ -260,7 +275,10 @@ function readSaid(message: unknown, at: number, { all, created }: Conversation, 
   for (const name of ['ended', 'model', 'modelId']) if (typeof said[name] !== 'string') delete said[name];
   const { measured, attachments } = message;
   const files = Array.isArray(attachments) && attachments.every((file) => isFields(file) && typeof file['name'] === 'string' && typeof file['text'] === 'string');
-  if (!files) delete said.attachments;
+  if (!files && attachments !== undefined) {
+    delete said.attachments;
+    conversation.unread.push(message);
+  }
   const whole = isFields(measured) && ['tokens', 'tokensPerSecond', 'firstTokenMs'].every((name) => typeof measured[name] === 'number');
   if (!whole) delete said.measured;
   return said;

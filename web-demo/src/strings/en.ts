@@ -120,6 +120,7 @@ export const en = {
   'nav.deleteAll': 'Delete all chats',
   'nav.allDeleted': 'All chats were deleted: {count}.',
   'import.refused': '{name} was not imported. {why}',
+  'import.failed': 'The browser could not read it.',
   'import.empty': 'The file is empty.',
   'import.markdown': 'It is a Markdown document; only JSON can be imported.',
   'import.noJson': 'It is no JSON: it begins with “{what}”.',

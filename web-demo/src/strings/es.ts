@@ -124,6 +124,7 @@ export const es: Record<keyof typeof en, string> = {
   'nav.deleteAll': 'Borrar todos los chats',
   'nav.allDeleted': 'Se han borrado todos los chats: {count}.',
   'import.refused': '{name} no se ha importado. {why}',
+  'import.failed': 'El navegador no ha podido leerlo.',
   'import.empty': 'El archivo está vacío.',
   'import.markdown': 'Es un documento Markdown; solo se puede importar JSON.',
   'import.noJson': 'No es JSON: empieza con «{what}».',
