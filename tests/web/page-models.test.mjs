@@ -79,7 +79,7 @@ browserTest('a file is used from where it is, and a copy is kept on request', as
     await page.evaluate(() => { location.hash = '#models'; });
     await page.getByRole('button', { name: 'Keep a copy' }).click();
     const card = page.locator('#view-models .card', { hasText: 'mine.gguf' });
-    await card.waitFor();
+    await card.getByRole('button', { name: 'Delete' }).waitFor();
     const [download] = await Promise.all([page.waitForEvent('download'), card.getByRole('button', { name: 'Save as a file' }).click()]);
     assert.equal(download.suggestedFilename(), 'mine.gguf');
   } finally {

@@ -54,6 +54,7 @@ browserTest('a file that was chosen is opened again after a reload, where the br
   const row = page.locator('#view-models .card', { hasText: 'On your disk' });
   assert.match(await row.innerText(), /mine.gguf\s+In use/);
   await row.getByRole('button', { name: 'Forget this file' }).click();
+  await until('it is forgotten', async () => await row.count() === 0);
   await page.reload();
   await ready(page);
   assert.match(await chip(page), /Llamita Stories/);
@@ -166,7 +167,7 @@ browserTest('a model in use can be deleted: the bundled one goes on, and a reloa
   }
 });
 
-browserTest('a model that is given up while an answer waits for it ends the wait, and the next message is answered', async ({ page, origin }) => {
+browserTest('a model that is given up while an answer waits for it ends the wait, and the page goes on when it is asked to', async ({ page, origin }) => {
   await page.route('**/models/llamita-stories.gguf', async (route) => {
     if (!(await page.evaluate(() => localStorage.getItem('test.go')))) return; // It never comes.
     await route.continue();
@@ -177,9 +178,10 @@ browserTest('a model that is given up while an answer waits for it ends the wait
   await page.locator('#load-bar').getByRole('button', { name: 'Cancel' }).click();
   await until('nothing is answered any more', async () => await page.locator('#send:not(.stop)').count() === 1);
   await page.evaluate(() => localStorage.setItem('test.go', '1'));
+  await page.locator('#load-bar').getByRole('button', { name: 'Try again' }).click();
+  await ready(page);
   await page.locator('#prompt').fill('Tell me a story about a brave dog');
   await page.locator('#send').click();
-  await ready(page);
   await until('it is answered', async () => /dog/.test(await page.locator('.said.answer').last().innerText()));
 });
 

@@ -78,6 +78,7 @@ function smol(size: string, shape: [number, number, number], about: Key, bytes: 
     title: `SmolLM2 ${size} · Q4_0`,
     source: { repo: `bartowski/SmolLM2-${size}-Instruct-GGUF`, file: `SmolLM2-${size}-Instruct-Q4_0.gguf` },
     terms: { notice: 'SmolLM2 © Hugging Face, Apache 2.0', licence: APACHE },
+    temperature: 0.2,
     about,
     bytes,
     roughly,

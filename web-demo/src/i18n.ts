@@ -50,6 +50,11 @@ export function number(value: number, digits = 0): string {
   return new Intl.NumberFormat(language.value, { maximumFractionDigits: digits }).format(value);
 }
 
+/** A part of a whole: 34 %. */
+export function percent(part: number): string {
+  return new Intl.NumberFormat(language.value, { style: 'percent', maximumFractionDigits: 0 }).format(part);
+}
+
 /** Three digits at most: 123, 12.3, 1.23. */
 export function short(value: number): string {
   return number(value, value >= 100 ? 0 : value >= 10 ? 1 : 2);

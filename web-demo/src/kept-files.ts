@@ -37,13 +37,23 @@ export class KeptFiles {
   /** Remembers a file, and forgets what was not used for the longest time. */
   async keep(file: Omit<KeptFile, 'used'>): Promise<void> {
     for (const old of (await this.all()).filter(({ id }) => id !== file.id).slice(MOST - 1)) await this.forget(old.id);
-    const store = await this.#store('readwrite');
-    if (store) await done(store.put({ ...file, used: Date.now() }));
+    await this.#write((store) => store.put({ ...file, used: Date.now() }));
   }
 
   async forget(id: string): Promise<void> {
+    await this.#write((store) => store.delete(id));
+  }
+
+  /** Writes, committed at once: left to commit by itself, it is lost with a page that goes meanwhile. */
+  async #write(write: (store: IDBObjectStore) => void): Promise<void> {
     const store = await this.#store('readwrite');
-    if (store) await done(store.delete(id));
+    if (!store) return;
+    await new Promise<void>((resolve, reject) => {
+      store.transaction.oncomplete = () => resolve();
+      store.transaction.onabort = () => reject(store.transaction.error ?? new Error('IndexedDB failed'));
+      write(store);
+      store.transaction.commit();
+    });
   }
 
   async #store(mode: IDBTransactionMode): Promise<IDBObjectStore | undefined> {

@@ -2,10 +2,15 @@
 import { BUNDLED } from './catalogue.js';
 import { byId, h } from './dom.js';
 import { tell } from './errors.js';
-import { bytes, language, seconds, t, type Key } from './i18n.js';
+import { bytes, language, percent, seconds, t, type Key } from './i18n.js';
 import { icon } from './icons.js';
 import { notice, type Action } from './notice.js';
 import type { Loading, Runtime } from './runtime.js';
+
+/** Milliseconds that the first model may take without a bar, which would push the page down and up again. */
+const PATIENCE = 3000;
+/** The same while it, or the engine, still comes over the line. */
+const SLOW_LINE = 700;
 
 /** A bar with bytes, speed, time left, and a way out. It keeps its elements, so that the focus stays. */
 export class ProgressBar {
@@ -28,15 +33,19 @@ export class ProgressBar {
 
   show({ choice, progress, returns = false }: Loading): void {
     const stage = progress?.stage ?? 'prepare';
-    const title = t(returns ? 'load.returns' : (`load.${stage}` as Key), { title: choice.title });
+    const key = stage === 'engine' && choice.id === BUNDLED.id ? 'load.first' : (`load.${stage}` as Key);
+    const title = t(returns ? 'load.returns' : key, { title: choice.title });
     this.#stop.hidden = returns;
     this.#title.textContent = title;
     this.#bar.setAttribute('aria-label', title);
     const { loaded = 0, total = 0, bytesPerSecond = 0, secondsLeft, note } = progress ?? {};
     const parts: string[] = [];
     if (total > 0) {
-      this.#bar.value = loaded / total;
-      parts.push(t('load.bytes', { loaded: bytes(loaded), total: bytes(total) }));
+      const part = Math.min(loaded / total, 1);
+      this.#bar.value = part;
+      parts.push(percent(part));
+      // Of the engine, what a server compresses is less than what comes out.
+      if (stage !== 'engine') parts.push(t('load.bytes', { loaded: bytes(loaded), total: bytes(total) }));
     } else this.#bar.removeAttribute('value');
     if (bytesPerSecond > 0) parts.push(t('load.speed', { speed: bytes(bytesPerSecond) }));
     if (stage === 'download' && secondsLeft !== undefined) parts.push(t('load.left', { time: seconds(secondsLeft) }));
@@ -84,11 +93,17 @@ export function header(runtime: Runtime): void {
     if (loading && loading.abort !== begun) {
       begun = loading.abort;
       patient = true;
-      const patience = loading.choice.id === BUNDLED.id ? 3000 : 300;
-      setTimeout(() => {
+      const over = (): void => {
+        if (begun !== loading.abort) return;
         patient = false;
         show();
-      }, patience);
+      };
+      const slow = (): boolean => {
+        const { progress } = runtime.loading.value ?? {};
+        return progress?.stage === 'engine' && progress.loaded < progress.total;
+      };
+      setTimeout(() => slow() && over(), SLOW_LINE);
+      setTimeout(over, loading.choice.id === BUNDLED.id ? PATIENCE : 300);
     }
     const now = loading ?? runtime.failed.value;
     if (loading && box.firstChild !== bar.element) box.replaceChildren(bar.element);

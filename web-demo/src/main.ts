@@ -32,6 +32,8 @@ import { Side, VIEWS, type View } from './side.js';
 import { check, type Missing } from './support.js';
 
 const runtime = new Runtime();
+const early = window.isSecureContext && 'gpu' in navigator;
+const ahead = early ? runtime.arrive(lastModel() ?? BUNDLED) : undefined;
 const conversations = new Conversations();
 const chat = new Chat(runtime, conversations);
 const side = new Side(conversations, chat);
@@ -75,6 +77,7 @@ function rest(): HTMLElement {
 
 /** Says that no GPU can be used here, and what to do. The tiny model can run on the CPU. */
 function tellMissing({ why, advice, reason }: Missing): void {
+  runtime.stay();
   composer.enable(false);
   document.body.classList.add('no-gpu');
   const box = byId('missing');
@@ -114,10 +117,14 @@ async function firstModel(): Promise<void> {
   const wanted = wantedAddress();
   if (wanted !== undefined) return void (await runtime.load(atAddress(wanted), { instead: BUNDLED }));
   const last = lastModel();
-  const choice = last && last.id !== BUNDLED.id ? await known.find(last.id, last.title) : undefined;
+  const other = last && last.id !== BUNDLED.id ? last : undefined;
+  // Given up before it was begun: then another one's place is taken by the bundled model, and that one's by none.
+  const gaveUp = ahead?.aborted ?? false;
+  if (gaveUp && !other) return;
+  const choice = other && !gaveUp ? await known.find(other.id, other.title) : undefined;
   if (choice && !choice.open && !isElsewhere(choice.source)) await runtime.load(choice, { instead: BUNDLED });
   else {
-    if (last && last.id !== BUNDLED.id) offerAgain(runtime, known, last, choice);
+    if (other && !gaveUp) offerAgain(runtime, known, other, choice);
     await runtime.load(BUNDLED, { unasked: true });
   }
 }
@@ -197,6 +204,7 @@ async function start(): Promise<void> {
 }
 
 void start().catch((error: unknown) => {
+  runtime.stay();
   // The engine did not start, or there is a fault in the page: a person sees it rather than a page that does nothing.
   const { title, what, detail } = tell(error);
   const reload = { t: 'support.retry', primary: true, click: () => location.reload() } as const;

@@ -25,7 +25,7 @@ export class ModelsView {
   ) {
     const use = (choice: Choice): void => void this.use(choice);
     const files = new ModelFiles(known, (choice, how) => void this.use(choice, how), onTexts);
-    this.#stored = new StoredModels(runtime, known, use);
+    this.#stored = new StoredModels(runtime, known, use, () => this.refresh());
     byId('view-models').replaceChildren(
       h(
         'div',
@@ -58,9 +58,9 @@ export class ModelsView {
     location.hash = '#chat';
     const { loaded, loading } = this.runtime;
     // The second of two clicks finds it in use.
-    if (loaded.value?.choice.id === choice.id && !loading.value) return true;
     const { prepare, kept } = how;
-    const came = await this.runtime.load(choice, { prepare });
+    const there = loaded.value?.choice.id === choice.id && !loading.value;
+    const came = there || (await this.runtime.load(choice, { prepare }));
     if (came && kept) await this.known.files.keep(kept);
     await this.refresh();
     return came;

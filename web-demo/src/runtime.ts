@@ -1,5 +1,6 @@
 /** The model in use: loading, swapping, losing, getting back. One at a time, with a session for all conversations. */
 import {
+  Aborted,
   Model,
   ModelStore,
   type Message,
@@ -8,6 +9,7 @@ import {
   type Progress,
   type Session,
 } from '../llamita/index.js';
+import { Arrival, bundled } from './arrival.js';
 import { BUNDLED, isElsewhere, type Choice } from './catalogue.js';
 import { Cell } from './cell.js';
 import { keep, recall } from './keep.js';
@@ -70,6 +72,8 @@ export class Runtime {
   /** What to run on; the CPU where there is no GPU and the person asked for it. */
   device: 'gpu' | 'cpu' = 'gpu';
 
+  /** What is fetched ahead of the first load. */
+  #arrival: Arrival | undefined;
   /** The load that was begun last. */
   #latest: AbortController | undefined;
   /** What is being loaded, with what for, and how it ends. */
@@ -109,18 +113,19 @@ export class Runtime {
 
   async #load(chosen: Choice, how: How): Promise<boolean> {
     const { prepare, unasked, instead } = how;
-    this.loading.value?.abort.abort();
-    const abort = new AbortController();
+    const ahead = this.#arrived(chosen);
+    if (!ahead) this.loading.value?.abort.abort();
+    const { abort } = ahead ?? { abort: new AbortController() };
     const { signal } = abort;
     this.#latest = abort;
     this.failed.set(undefined);
-    this.loading.set({ choice: chosen, progress: undefined, abort });
+    this.loading.set({ choice: chosen, progress: ahead && this.loading.value?.progress, abort });
     const begin = performance.now();
     try {
       // First of all: the browser asks the person only in the click.
       const choice = prepare ? chosen : await opened(chosen);
       const onProgress = (progress: Progress): void => this.#tell({ choice, progress, abort });
-      const given = choice.id === BUNDLED.id ? await fetched(choice.source as URL, signal) : choice.source;
+      const given = choice.id === BUNDLED.id ? await (ahead?.model ?? bundled(signal)) : choice.source;
       const source = prepare ? await prepare(onProgress, signal) : given;
       const context = await this.#check(source, choice, onProgress, signal);
       const present = this.loaded.value;
@@ -143,6 +148,34 @@ export class Runtime {
     }
   }
 
+  /**
+   * Begins to fetch what the first model needs, before it is known whether it can be used here. The signal tells whether
+   * the person has given that up.
+   */
+  arrive(choice: Pick<Choice, 'id' | 'title'>): AbortSignal {
+    const arrival = new Arrival(choice, () => {
+      const { value } = this.loading;
+      if (value?.progress?.stage === 'engine') this.#tell({ ...value, progress: arrival.progress, abort: arrival.abort });
+    });
+    this.#arrival = arrival;
+    this.loading.set({ choice: { ...BUNDLED, ...choice }, progress: arrival.progress, abort: arrival.abort });
+    return arrival.abort.signal;
+  }
+
+  /** Nothing can be used here after all. */
+  stay(): void {
+    this.#arrived(undefined);
+    this.loading.value?.abort.abort();
+    this.loading.set(undefined);
+  }
+
+  /** What was fetched ahead for a choice: for one time. */
+  #arrived(choice: Choice | undefined): Arrival | undefined {
+    const arrival = this.#arrival;
+    this.#arrival = undefined;
+    return arrival && arrival.choice.id === choice?.id && !arrival.abort.signal.aborted ? arrival : undefined;
+  }
+
   /** Remembers which model to begin with next time. */
   remember({ id, title }: Choice): void {
     keep('model', JSON.stringify({ id, title }));
@@ -155,6 +188,12 @@ export class Runtime {
     this.#underway = undefined;
     loading.abort.abort();
     this.loading.set(undefined);
+    // Given up before it was begun: whoever waits for it hears so.
+    if (this.#arrival?.choice.id === BUNDLED.id) {
+      const error = new Aborted(`${BUNDLED.title} was given up.`);
+      this.failed.set({ choice: BUNDLED, how: { unasked: true }, error });
+    }
+    this.#arrival = undefined;
   }
 
   #tell(loading: Loading): void {
@@ -236,7 +275,7 @@ export class Runtime {
     this.loading.set({ choice, progress: undefined, abort, returns: true });
     const onProgress = (progress: Progress): void => this.#tell({ choice, progress, abort, returns: true });
     try {
-      const source = choice.id === BUNDLED.id ? await fetched(choice.source as URL, signal) : choice.source;
+      const source = choice.id === BUNDLED.id ? await bundled(signal) : choice.source;
       await this.#use(choice, source, { context: info.context, onProgress, signal }, performance.now());
     } catch {
       // What went wrong first is told; another choice tries again to bring this one back.
@@ -279,13 +318,6 @@ export class Runtime {
 /** All bytes of a model on its device. */
 export function total({ bytes }: ModelInfo): number {
   return bytes.weights + bytes.kv + bytes.scratch;
-}
-
-/** The bundled model is a file of the page's own, which the service worker has too: no store, no ranges. */
-async function fetched(url: URL, signal: AbortSignal): Promise<Blob> {
-  const response = await fetch(url, { signal });
-  if (!response.ok) throw new Error(`${url.pathname}: ${response.status}`);
-  return response.blob();
 }
 
 /** A choice whose file was opened again, with the person's permission. */

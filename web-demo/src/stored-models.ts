@@ -25,6 +25,8 @@ export class StoredModels {
     private readonly runtime: Runtime,
     private readonly known: KnownModels,
     private readonly use: Use,
+    /** To be called when something was kept or deleted. */
+    private readonly changed: () => Promise<void>,
   ) {}
 
   async refresh(): Promise<void> {
@@ -69,7 +71,7 @@ export class StoredModels {
     const use = async (): Promise<void> => this.use(await fileChoice(file));
     const forget = async (): Promise<void> => {
       await this.known.files.forget(id);
-      await this.refresh();
+      await this.changed();
     };
     return card(
       name,
@@ -109,7 +111,7 @@ export class StoredModels {
       if (!abort.signal.aborted) toast(tell(error).what);
     }
     this.#copying.delete(choice.id);
-    await this.refresh();
+    await this.changed();
   }
 
   async #export({ id, name, parts }: StoredModel): Promise<void> {
@@ -132,7 +134,7 @@ export class StoredModels {
     } catch (error) {
       toast(tell(error).what);
     }
-    await this.refresh();
+    await this.changed();
   }
 }
 

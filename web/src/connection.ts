@@ -3,6 +3,7 @@ import {
   Aborted, fromWire, Http, InternalError, InvalidSetting, LlamitaError, Offline, Unsupported,
 } from './errors.js';
 import type { CallName, Calls, FromWorker, ToWorker } from './protocol.js';
+import type { Progress } from './types.js';
 
 /** Where the worker and its module are. */
 export interface Place { workerUrl?: string | URL | undefined; wasmUrl?: string | URL | undefined }
@@ -108,6 +109,8 @@ export class Connection {
   #next = 0;
   #started = false;
   #dead: LlamitaError | undefined;
+  /** Told how far the engine has come. */
+  readonly onEngine = new Set<(progress: Progress) => void>();
 
   constructor(workerUrl: string | undefined, wasmUrl: string | null, ended: () => void) {
     this.#ended = ended;
@@ -175,6 +178,7 @@ export class Connection {
   #receive(message: FromWorker): void {
     this.#started = true;
     if ('started' in message) return;
+    if ('engine' in message) return this.onEngine.forEach((told) => told(message.engine));
     if ('fatal' in message) return this.#end(fromWire(message.fatal));
     const waiting = this.#waiting.get(message.id);
     if (!waiting) return;

@@ -88,6 +88,8 @@ async function load(
 export const handlers: Handlers = {
   ...storeHandlers,
 
+  start: async () => null,
+
   device: () => deviceInfo(),
 
   async inspect({ source: spec, options }, { signal, cancel, event }) {

@@ -16,4 +16,5 @@ export * from './measure.js';
 export { Model } from './model.js';
 export { ModelStore } from './model-store.js';
 export { Reply, Session } from './session.js';
+export { start, type StartOptions } from './start.js';
 export type * from './types.js';

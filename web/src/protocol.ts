@@ -26,6 +26,8 @@ export type ReplyEvent =
 
 /** Every call: what it takes, what it ends with, and what it tells meanwhile. */
 export interface Calls {
+  /** Ends when the engine is there. */
+  start: { args: Record<string, never>; result: null; event: never };
   device: { args: Record<string, never>; result: DeviceInfo; event: never };
   inspect: { args: { source: SourceSpec; options: Json }; result: ModelInfo; event: Progress };
   load: {
@@ -73,6 +75,8 @@ export type ToWorker =
 export type FromWorker =
   /** The first message: its script was found and runs. */
   | { started: true }
+  /** How far the engine's module has come. */
+  | { engine: Progress }
   | { id: number; result: unknown }
   | { id: number; error: WireError }
   | { id: number; event: unknown }

@@ -13,8 +13,8 @@ export type ModelSource =
 
 /** How far a call has come. */
 export interface Progress {
-  /** `download` from a server, `load` onto the device, `prepare` what the first answer needs. */
-  stage: 'download' | 'load' | 'prepare';
+  /** The `engine` on its way, `download` from a server, `load` onto the device, `prepare` what the first answer needs. */
+  stage: 'engine' | 'download' | 'load' | 'prepare';
   /** Bytes so far. */
   loaded: number;
   /** Bytes in all; 0 while that is not known. */

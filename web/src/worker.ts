@@ -4,8 +4,11 @@ import start, { Cancel, panic_message, start as begin } from './llamita.js';
 import { handlers, type CallContext } from './host.js';
 import { deferDrawing } from './pipelines.js';
 import type { CallName, FromWorker, ToWorker } from './protocol.js';
+import { RateMeter } from './rate.js';
 
 declare const self: DedicatedWorkerGlobalScope;
+/** Bytes of the engine's module, which a server that compresses it does not tell. */
+declare const ENGINE_BYTES: number;
 
 /** A call that is under way. */
 interface Running {
@@ -77,7 +80,20 @@ async function fetchEngine(url: string): Promise<Response> {
   // Servers of applications answer every address with their page.
   const type = response.headers.get('content-type') ?? '';
   if (/html/.test(type)) throw new InvalidSetting(`At ${url} is a page (${type}), and not the engine. ${PUT_THERE}`);
+  // A copy is counted: browsers keep what they compile of the answer itself.
+  void count(response.clone()).catch(() => {});
   return response;
+}
+
+/** Tells how much of the engine has come. */
+async function count({ body }: Response): Promise<void> {
+  const meter = new RateMeter((engine) => post({ engine }));
+  let loaded = 0;
+  const reader = body?.getReader();
+  for (let piece = await reader?.read(); piece?.value; piece = await reader?.read()) {
+    loaded += piece.value.length;
+    meter.tell('engine', loaded, ENGINE_BYTES);
+  }
 }
 
 async function run(id: number, call: CallName, args: never): Promise<void> {

@@ -309,6 +309,8 @@ export const en = {
   'models.deleteSure': 'Delete {name} ({size}) from this browser?',
   'models.drop': 'Drop a model (GGUF) to use it, or a text to talk about it',
 
+  'load.first': 'Fetching the engine and {title}',
+  'load.engine': 'Fetching the engine for {title}',
   'load.prepare': 'Preparing {title}',
   'load.download': 'Fetching {title}',
   'load.load': 'Loading {title}',

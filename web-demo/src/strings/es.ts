@@ -316,6 +316,8 @@ export const es: Record<keyof typeof en, string> = {
   'models.deleteSure': '¿Borrar {name} ({size}) de este navegador?',
   'models.drop': 'Suelta un modelo (GGUF) para usarlo, o un texto para hablar de él',
 
+  'load.first': 'Descargando el motor y {title}',
+  'load.engine': 'Descargando el motor para {title}',
   'load.prepare': 'Preparando {title}',
   'load.download': 'Descargando {title}',
   'load.load': 'Cargando {title}',

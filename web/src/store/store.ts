@@ -173,8 +173,8 @@ export class Store {
   async #twin(origin: Origin): Promise<string | undefined> {
     const { size, sha256, version: { etag } } = origin;
     for (const id of await this.models.names()) {
-      const [journal, ...more] = await this.#journals(id);
-      if (journal?.done === undefined || more.length > 0 || journal.header.size !== size) continue;
+      const [journal] = await this.#journals(id);
+      if (journal?.done === undefined || journal.header.parts > 1 || journal.header.size !== size) continue;
       const tagged = etag !== undefined && etag.length >= TAG && journal.header.version.etag === etag;
       if (sha256 === undefined ? tagged : journal.done === sha256) return id;
     }
@@ -276,10 +276,13 @@ export class Store {
       const files: Intake[] = [];
       for (const [part, { from, open }] of target.parts.entries()) {
         const origin = await open(stop.signal);
-        const twin = target.parts.length === 1 ? await this.#twin(origin) : undefined;
+        // What was begun and is asked for by its name in the store is completed.
+        const byPlace = target.parts.length === 1 && target.identity !== id;
+        const twin = byPlace ? await this.#twin(origin) : undefined;
         if (twin !== undefined && twin !== id) {
           signal.removeEventListener('abort', give);
           await this.#note(twin, from);
+          await this.models.remove(id);
           release();
           return await this.#open(twin, context);
         }

@@ -6,7 +6,7 @@
 // The second makes of MODULES/app, MODULES/llamita and STYLES what a browser needs in SITE: `app/main.js` with chunks that
 // it loads when it needs them, `llamita/index.js` and `style/page.css` as one file each, and `licences.txt`, the terms of
 // the libraries in them. INSIDE gets every module of the page by its own name, for tests of what is inside it.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join } from 'node:path';
 
@@ -21,7 +21,9 @@ const BESIDE = {
 };
 
 async function worker(from, to) {
-  await build({ ...COMMON, entryPoints: [from], outfile: to });
+  // A server that compresses the engine does not say how long it is.
+  const define = { ENGINE_BYTES: String(statSync(join(process.cwd(), 'pkg/llamita_bg.wasm')).size) };
+  await build({ ...COMMON, entryPoints: [from], outfile: to, define });
 }
 
 async function page(modules, styles, site, inside) {

@@ -1,0 +1,60 @@
+/**
+ * What a first answer needs from the network, asked for at once and side by side: the engine, and the model that comes
+ * with the page where it is the one to begin with.
+ */
+import { start, type Progress } from '../llamita/index.js';
+import { BUNDLED, type Choice } from './catalogue.js';
+
+/** Bytes of the bundled model, which a server that compresses it does not tell. */
+const BUNDLED_BYTES = 1_957_376;
+/** Bytes of the engine, until it says so itself. */
+const ENGINE_BYTES = 3_000_000;
+
+export class Arrival {
+  readonly abort = new AbortController();
+  /** The bundled model, where it is wanted. */
+  readonly model: Promise<Blob> | undefined;
+  readonly #parts = { engine: { loaded: 0, total: ENGINE_BYTES }, model: { loaded: 0, total: 0 } };
+
+  /** Begins to fetch what `choice` needs; `told` is called when some of it has come. */
+  constructor(
+    readonly choice: Pick<Choice, 'id' | 'title'>,
+    private readonly told: () => void,
+  ) {
+    // What goes wrong is told by the first call that needs it.
+    start({ onProgress: ({ loaded, total }) => this.#come('engine', loaded, total) }).catch(() => {});
+    if (choice.id !== BUNDLED.id) return;
+    this.#parts.model.total = BUNDLED_BYTES;
+    this.model = bundled(this.abort.signal, (loaded) => this.#come('model', loaded, BUNDLED_BYTES));
+    this.model.catch(() => {});
+  }
+
+  /** How much of all has come. Its speed would be that of what comes out of compressed bytes. */
+  get progress(): Progress {
+    const { engine, model } = this.#parts;
+    const [loaded, total] = [engine.loaded + model.loaded, engine.total + model.total];
+    return { stage: 'engine', loaded, total, bytesPerSecond: 0, secondsLeft: undefined };
+  }
+
+  #come(part: 'engine' | 'model', loaded: number, total: number): void {
+    this.#parts[part] = { loaded, total };
+    this.told();
+  }
+}
+
+/** The bundled model is a file of the page's own, which the service worker has too: no store, no ranges. */
+export async function bundled(signal: AbortSignal, told?: (loaded: number) => void): Promise<Blob> {
+  const url = BUNDLED.source as URL;
+  // The engine goes first where both have one line: it is compiled while the model comes.
+  const response = await fetch(url, { signal, priority: 'low' });
+  if (!response.ok || !response.body) throw new Error(`${url.pathname}: ${response.status}`);
+  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  const reader = response.body.getReader();
+  let loaded = 0;
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    pieces.push(piece.value);
+    loaded += piece.value.length;
+    told?.(loaded);
+  }
+  return new Blob(pieces);
+}
