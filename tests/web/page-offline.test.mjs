@@ -29,7 +29,7 @@ browserTest('only the files of the site are kept', async ({ page, origin }) => {
   await siteKept(page);
   await page.evaluate(() => fetch('blank.html'));
   const kept = await page.evaluate(async () => {
-    const [name, ...more] = await caches.keys();
+    const [name, ...more] = (await caches.keys()).filter((key) => key.startsWith('llamita-site-'));
     const requests = await (await caches.open(name)).keys();
     return { more, urls: requests.map(({ url }) => url) };
   });

@@ -3,7 +3,7 @@ import { common, createLowlight } from 'lowlight';
 
 const lowlight = createLowlight(common);
 /** Longer code stays as it is. */
-const LONGEST = 100_000;
+const LONGEST = 50_000;
 /** Names that models give, and that highlight.js has others for. */
 const NAMES: Record<string, string> = {
   'c++': 'cpp',
@@ -21,7 +21,11 @@ export function colours(language: string, code: string): DocumentFragment | unde
   const name = NAMES[language.toLowerCase()] ?? language.toLowerCase();
   if (code.length > LONGEST || !lowlight.registered(name)) return undefined;
   const part = document.createDocumentFragment();
-  for (const node of lowlight.highlight(name, code).children) put(part, node);
+  try {
+    for (const node of lowlight.highlight(name, code).children) put(part, node);
+  } catch {
+    return undefined; // A grammar of the library has a fault.
+  }
   return part;
 }
 
