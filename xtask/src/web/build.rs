@@ -144,7 +144,8 @@ fn site(tools: &Path) -> Result<()> {
 /// What reports of the page say of its build: the version, and the commit where the sources are a clean checkout of one.
 fn build_facts() -> serde_json::Value {
     let git = |args: &[&str]| shell::output(shell::program("git", shell::root()).args(args)).ok();
-    let clean = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| changes.trim().is_empty());
+    let clean =
+        git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| changes.trim().is_empty());
     let commit = git(&["rev-parse", "--short=12", "HEAD"]).map(|hash| hash.trim().to_owned());
     serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "commit": commit.filter(|_| clean) })
 }
