@@ -93,6 +93,7 @@ browserTest('a server that does not send a model is told of as what it does', as
       says(String(status), await told(page, 'm'), pattern, way);
     }
     await get(page, 'https://192.168.1.9/home.gguf');
+    await page.getByRole('button', { name: 'Allow 192.168.1.9' }).click();
     says('home', await told(page, 'home'), /an address in a local network/, 'Resume');
   } finally {
     await server.close();
