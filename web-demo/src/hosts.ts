@@ -10,7 +10,7 @@ const key = (): URL => new URL('hosts.json', document.baseURI);
 /** The origins that the person has allowed. */
 export async function allowedHosts(): Promise<string[]> {
   try {
-    const kept = await (await caches.open(KEPT)).match(key());
+    const kept = await caches.match(key(), { cacheName: KEPT });
     const hosts = ((await kept?.json()) ?? []) as unknown[];
     return hosts.filter((host): host is string => typeof host === 'string' && URL.parse(host)?.origin === host);
   } catch {

@@ -139,9 +139,10 @@ export class Runtime {
       if (this.#latest !== abort) return false;
       await this.#bringBack();
       if (this.#latest !== abort) return false;
+      const gaveUp = signal.aborted; // What is loaded instead ends this load too.
       const nothing = this.loaded.value === undefined;
       if (nothing && instead && instead.id !== chosen.id) await this.#load(instead, { unasked: true });
-      if (!(signal.aborted && this.loaded.value)) this.failed.set({ choice: chosen, how, error });
+      if (!(gaveUp && this.loaded.value)) this.failed.set({ choice: chosen, how, error });
       return false;
     } finally {
       if (this.loading.value?.abort === abort) this.loading.set(undefined);

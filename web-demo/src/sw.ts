@@ -39,7 +39,7 @@ interface Scope {
 
   /** The origins that the person has allowed: origins and nothing else, or they could say more in a policy. */
   async function allowed(): Promise<string[]> {
-    const kept = await (await caches.open(HOSTS)).match(url('hosts.json'));
+    const kept = await caches.match(url('hosts.json'), { cacheName: HOSTS });
     const hosts = ((await kept?.json().catch(() => [])) ?? []) as unknown[];
     return hosts.filter((host): host is string => typeof host === 'string' && URL.parse(host)?.origin === host);
   }
