@@ -43,7 +43,7 @@ browserTest('the benchmark gives numbers, charts and JSON, and can be stopped', 
   await page.locator('#benchmark-run').click();
   await page.getByRole('button', { name: 'Run the benchmark' }).waitFor({ timeout: 60_000 });
   await page.getByRole('button', { name: 'Copy JSON' }).click();
-  const copied = JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
+  const copied = JSON.parse(await until('it is copied', () => page.evaluate(() => navigator.clipboard.readText())));
   assert.ok(copied.rows.length >= 2);
   assert.ok(copied.rows.every(({ tokensPerSecond }) => tokensPerSecond > 0));
   assert.equal(copied.model.vocabulary, 2048);

@@ -58,7 +58,7 @@ export class LiveLine {
       parts.push(h('span', { class: 'first' }, t('live.first', { time: seconds(measured.firstTokenMs / 1000) })));
     }
     const { context } = loaded.info;
-    const tokens = messages.length === 0 ? 0 : this.#held(loaded, last);
+    const tokens = this.#held(loaded, last);
     if (tokens !== undefined) parts.push(meter(tokens, context));
     const where = loaded.info.software ? 'live.memoryCpu' : 'live.memory';
     parts.push(h('span', { class: 'memory' }, t(where, { memory: bytes(total(loaded.info)) })));
@@ -68,7 +68,9 @@ export class LiveLine {
   /** Tokens of the conversation on show; undefined where another model has counted them, or nobody. */
   #held({ choice, session }: Loaded, last: Said | undefined): number | undefined {
     if (this.chat.answering.value?.phase === 'writes') return session.state.tokens;
-    return last?.modelId === choice.id ? last.measured?.context : undefined;
+    // Before the first answer nothing is counted.
+    if (!last) return 0;
+    return last.modelId === choice.id ? last.measured?.context : undefined;
   }
 }
 
