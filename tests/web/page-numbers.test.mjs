@@ -13,6 +13,9 @@ browserTest('the context meter is the conversation’s own', async ({ page, orig
   const meter = async () => Number((await page.locator('#live .context').innerText()).match(/^[\d,]+/)?.[0].replace(',', ''));
   await say(page, STORY);
   await answered(page);
+  // The line is written a few times a second: the time to the first token stands there when the answer has ended.
+  const ended = () => page.locator('#live .first').waitFor();
+  await ended();
   const first = await until('the meter counts', meter);
   assert.ok(first > 40, `${first} tokens`);
   await page.locator('#new-chat').click();
@@ -21,6 +24,7 @@ browserTest('the context meter is the conversation’s own', async ({ page, orig
   await answered(page);
   await say(page, 'And another one about a dog');
   await answered(page, 1);
+  await ended();
   const second = await until('it has grown', async () => ((await meter()) > first + 40 ? meter() : 0));
   await page.locator('.conversation').nth(1).click();
   await until('the first has what it had', async () => (await meter()) === first);
