@@ -88,3 +88,23 @@ browserTest('what is kept as an allowed host says no more than a host in the pol
   assert.deepEqual(connect.split(' ').filter((word) => /example|^\*/.test(word)), ['https://good.example']);
   assert.equal((await policy(page)).match(/script-src/g).length, 1);
 });
+
+browserTest('headers that the site’s host sends hold when the service worker answers too', async ({ page, origin }) => {
+  await open(page, origin);
+  await siteKept(page);
+  // As if the host had sent them when the site was kept.
+  await page.evaluate(async () => {
+    const [name] = (await caches.keys()).filter((one) => one.startsWith('llamita-site-'));
+    const cache = await caches.open(name);
+    const text = await (await cache.match('index.html')).text();
+    const headers = { 'content-type': 'text/html; charset=utf-8', 'content-security-policy': "frame-ancestors 'none'; connect-src 'self'", 'x-content-type-options': 'nosniff' };
+    await cache.put('index.html', new Response(text, { headers }));
+    await (await caches.open('llamita-hosts')).put('hosts.json', new Response('["https://good.example"]'));
+  });
+  const response = await page.goto(`${origin}/`);
+  assert.ok(response.fromServiceWorker());
+  const headers = response.headers();
+  assert.equal(headers['content-security-policy'], "frame-ancestors 'none'; connect-src 'self' https://good.example");
+  assert.equal(headers['x-content-type-options'], 'nosniff');
+  await ready(page);
+});

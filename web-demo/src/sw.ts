@@ -36,11 +36,12 @@ interface Scope {
   /** Where the page keeps the hosts that the person has allowed, and how its policy says where it may connect to. */
   const HOSTS = 'llamita-hosts';
   const CONNECT = /connect-src ([^;"]*)/;
+  const POLICY = 'content-security-policy';
 
   /** The origins that the person has allowed: origins and nothing else, or they could say more in a policy. */
   async function allowed(): Promise<string[]> {
-    const kept = await caches.match(url('hosts.json'), { cacheName: HOSTS });
-    const hosts = ((await kept?.json().catch(() => [])) ?? []) as unknown[];
+    const list = await caches.match(url('hosts.json'), { cacheName: HOSTS });
+    const hosts = ((await list?.json().catch(() => [])) ?? []) as unknown[];
     return hosts.filter((host): host is string => typeof host === 'string' && URL.parse(host)?.origin === host);
   }
 
@@ -49,13 +50,23 @@ interface Scope {
     return (await (await caches.open(NAME)).match(asked)) ?? fetch(request);
   }
 
-  /** The page, which may connect to what its own text says and to what the person has allowed. */
+  /** The page, which may connect to what its own text says, or its host, and to what the person has allowed. */
   async function page(request: Request): Promise<Response> {
     const response = await file(PAGE, request);
     if (!response.ok) return response;
     const more = await allowed();
-    const text = (await response.text()).replace(CONNECT, (all) => [all, ...more].join(' '));
-    return new Response(text, { headers: { 'content-type': 'text/html; charset=utf-8' } });
+    const wider = (policy: string): string => policy.replace(CONNECT, (all) => [all.trimEnd(), ...more].join(' '));
+    const headers = kept(response);
+    const own = headers.get(POLICY);
+    if (own) headers.set(POLICY, wider(own));
+    return new Response(wider(await response.text()), { headers });
+  }
+
+  /** The headers that the host sent, but those of a body that is another now. */
+  function kept({ headers }: Response): Headers {
+    const all = new Headers(headers);
+    for (const name of ['content-length', 'content-encoding', 'etag']) all.delete(name);
+    return all;
   }
 
   /** The worker, which makes the requests, has no policy by the text of the page. It gets the same by a header. */
@@ -64,7 +75,8 @@ interface Scope {
     if (!response.ok) return response;
     const connect = [CONNECT.exec(html)?.[1] ?? "'self'", ...(await allowed())].join(' ');
     const policy = `connect-src ${connect}; script-src 'self' 'wasm-unsafe-eval'`;
-    const headers = { 'content-type': 'text/javascript', 'content-security-policy': policy };
+    const headers = kept(response);
+    headers.set(POLICY, policy);
     return new Response(response.body, { headers });
   }
 
