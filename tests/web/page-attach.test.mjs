@@ -161,6 +161,15 @@ browserTest('what is no text is refused in one sentence, and the others are take
   assert.equal(await chips(page).count(), 1);
 });
 
+browserTest('chats that were exported come back when they are dropped, and other JSON goes along', async ({ page, origin }) => {
+  await open(page, origin);
+  const chat = { id: 'dropped', title: 'Dropped', created: 1, updated: 2, messages: [{ role: 'user', content: 'Hello' }, { role: 'assistant', content: 'Good day', ended: 'stop' }] };
+  await bring(page, 'drop', [['chat.json', JSON.stringify(chat)], ['data.json', '{"a":1}']]);
+  await until('it is on show', async () => (await page.locator('.said.answer .markdown').innerText().catch(() => '')) === 'Good day');
+  await page.locator('.chip', { hasText: 'data.json' }).waitFor();
+  assert.equal(await page.locator('.chip').count(), 1);
+});
+
 browserTest('a model that is dropped is still a model, and what is beside it goes along', async ({ page, origin }) => {
   await open(page, origin);
   await page.evaluate(async () => {

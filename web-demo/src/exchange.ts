@@ -40,6 +40,13 @@ export function readImport(text: string): Imported {
   return foreign(parts);
 }
 
+/** Whether a file is named as JSON and holds conversations of ours. */
+export async function holdsChats(file: File): Promise<boolean> {
+  if (!/\.json$/i.test(file.name)) return false;
+  const text = await file.text().catch(() => '');
+  return readImport(text).conversations !== undefined;
+}
+
 /** What JSON is that holds no conversation of ours. */
 function foreign(parts: unknown[]): Imported {
   const [first] = parts;

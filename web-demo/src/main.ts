@@ -10,6 +10,7 @@ import { DeviceView } from './device-view.js';
 import { byId, keepTranslated } from './dom.js';
 import { doubt, type Verdict } from './doubt.js';
 import { tell } from './errors.js';
+import { holdsChats } from './exchange.js';
 import { setWriting, want } from './extras.js';
 import { adapter, noteSpeed } from './fit.js';
 import { keepFocus } from './focus.js';
@@ -41,12 +42,20 @@ const composer = new Composer(chat, conversations, runtime);
 const settingsPanel = new SettingsPanel(runtime, conversations);
 const known = new KnownModels();
 const device = new DeviceView(runtime, known);
-const models = new ModelsView(runtime, known, (texts) => void composer.attach(texts));
+const models = new ModelsView(runtime, known, (texts) => void takeTexts(texts));
 const shaders = new ShadersView(runtime, () => device.report());
 new BenchmarkView(runtime, chat, () => device.report());
 new ChatLog(chat, conversations, runtime, known);
 new LiveLine(runtime, chat, conversations);
 chat.answering.watch((answering) => setWriting(answering !== undefined));
+
+/** Takes files that are no models: chats that were exported come back, other texts go along with what is said next. */
+async function takeTexts(files: File[]): Promise<void> {
+  const chats = await Promise.all(files.map(holdsChats));
+  await side.list.import(files.filter((_, i) => chats[i]));
+  const others = files.filter((_, i) => !chats[i]);
+  if (others.length) await composer.attach(others);
+}
 
 /** Shows the view that the address names. */
 function route(moved: boolean): void {

@@ -22,6 +22,7 @@ export class Side {
   readonly #veil = byId('veil');
   readonly #opener = byId('side-open');
   readonly #links = new Map<View, HTMLAnchorElement>();
+  readonly list: ConversationList;
 
   constructor(
     private readonly conversations: Conversations,
@@ -46,7 +47,7 @@ export class Side {
       byId('views').append(link);
     }
     this.#choices();
-    new ConversationList(conversations, chat, () => this.#opened());
+    this.list = new ConversationList(conversations, chat, () => this.#opened());
   }
 
   /** Marks the view that is on show. */
