@@ -194,7 +194,7 @@ impl Gpu {
         let adapter = adapter::choose(name).await?;
         let info = adapter.get_info();
         let best_tier = adapter::best_tier(&adapter, options.limits);
-        let tier = options.tier.unwrap_or(options.plan.class(adapter::class(&info)).default_tier(best_tier));
+        let tier = options.tier_of(adapter::class(&info), best_tier);
         let lacks = adapter::lacks(&adapter, options.limits, tier);
         if !lacks.is_empty() {
             let lacks = lacks.join("; ");

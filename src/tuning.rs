@@ -137,6 +137,12 @@ impl DeviceOptions {
         self.tuning(DeviceClass::Gpu, tier)
     }
 
+    /// The tier of a device whose driver is of class `driver` and that has `best`: the one that was asked for, or that of the
+    /// plan.
+    pub(crate) fn tier_of(&self, driver: DeviceClass, best: Tier) -> Tier {
+        self.tier.unwrap_or(self.plan.class(driver).default_tier(best))
+    }
+
     /// The tuning of a device whose driver is of class `driver`, in a tier.
     pub(crate) const fn tuning(&self, driver: DeviceClass, tier: Tier) -> Tuning {
         Tuning::of(self.plan.class(driver), tier).within(self.limits)

@@ -74,7 +74,7 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
     let report = |(i, adapter): (usize, &wgpu::Adapter)| {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
         let (driver, best) = (class(&info), best_tier(adapter, options.limits));
-        let tier = options.tier.unwrap_or(options.plan.class(driver).default_tier(best));
+        let tier = options.tier_of(driver, best);
         let subgroups = match options.limits {
             Some(profile) => profile.subgroups.value.unwrap_or_default(),
             None => [info.subgroup_min_size, info.subgroup_max_size],
@@ -107,8 +107,8 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
 pub async fn tuning(options: DeviceOptions) -> Option<Tuning> {
     let adapter = list().await.into_iter().next()?;
     let driver = class(&adapter.get_info());
-    let best = best_tier(&adapter, options.limits);
-    Some(options.tuning(driver, options.tier.unwrap_or(options.plan.class(driver).default_tier(best))))
+    let tier = options.tier_of(driver, best_tier(&adapter, options.limits));
+    Some(options.tuning(driver, tier))
 }
 
 /// The adapter that a name or nothing asks for.

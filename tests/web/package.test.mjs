@@ -81,6 +81,25 @@ packageTest('the first answer finds every kernel compiled', async ({ run }) => {
   assert.equal(made.answered, made.loaded, 'the answer asks for none');
 });
 
+packageTest('tokens are counted as a reply takes them', async ({ run }) => {
+  const texts = ['Once upon a time there was a brave cat.', 'años, 日本, 😀 and <|eot_id|>', 'x'];
+  const found = await run(async ({ bundled }, texts) => {
+    const model = await bundled();
+    const session = await model.session();
+    const all = [];
+    for (const text of texts) {
+      await session.reset();
+      const reply = session.reply(text, { temperature: 0, maxTokens: 1 });
+      await reply.text();
+      all.push([await model.countTokens(text), (await reply.stats).promptTokens]);
+    }
+    return { all, none: await model.countTokens('') };
+  }, texts);
+  assert.equal(found.none, 0);
+  // A prompt begins with one token more, the beginning of the text; what a user spells is no control token there either.
+  for (const [i, [counted, taken]] of found.all.entries()) assert.equal(counted, taken - 1, `${texts[i]}: ${found.all[i]}`);
+});
+
 packageTest('a second turn takes its beginning from the cache', async ({ run }) => {
   const { first, second, changed } = await run(async ({ bundled }) => {
     const session = await (await bundled()).session();

@@ -99,7 +99,7 @@ browserTest('files that are chosen, dropped or pasted go along, and stay with wh
   await chips(page).nth(2).waitFor();
   await bring(page, 'paste', [['pasted.txt', 'Pasted text.']]);
   await chips(page).nth(3).waitFor();
-  assert.match(await chips(page).first().innerText(), /notes\.md\s+26 B · about \d+ tokens/);
+  await until('the model’s own tokenizer has counted', async () => /notes\.md\s+26 B · \d+ tokens/.test(await chips(page).first().innerText()));
 
   // A prompt and its files survive a reload.
   await page.locator('#prompt').fill('Tell me about the cat');
@@ -109,6 +109,8 @@ browserTest('files that are chosen, dropped or pasted go along, and stay with wh
 
   // They can be taken away by the keyboard, and the focus stays there.
   await page.getByRole('button', { name: 'Remove data.csv' }).focus();
+  await until('all are counted, and the focus is where it was', async () => (await chips(page).allInnerTexts()).every((text) => /· \d+ tokens/.test(text))
+    && await page.evaluate(() => document.activeElement.getAttribute('aria-label')) === 'Remove data.csv');
   await page.keyboard.press('Enter');
   assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Remove code.py');
   await page.getByRole('button', { name: 'Remove code.py' }).click();

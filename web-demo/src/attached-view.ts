@@ -11,11 +11,15 @@ function named(name: string, facts: Child): HTMLElement[] {
   return [h('bdi', { class: 'name' }, name), h('span', { class: 'faint' }, facts)];
 }
 
+/** Size and tokens of a file that goes along whole. */
+function whole({ text, tokens = 0, exact = false }: Attachment): string {
+  return t(exact ? 'attach.exactly' : 'attach.facts', { size: size(text), tokens });
+}
+
 /** A file that will go along: what fits of it, and a button that takes it away. */
-export function chip({ name, text }: Attachment, { tokens = 0, of }: Attachment, remove: () => void): HTMLElement {
-  const facts = of
-    ? `${size(text)} · ${t('attach.cut', { tokens, of })}`
-    : t('attach.facts', { size: size(text), tokens });
+export function chip({ name, text }: Attachment, fit: Attachment, remove: () => void): HTMLElement {
+  const { tokens = 0, of } = fit;
+  const facts = of ? `${size(text)} · ${t('attach.cut', { tokens, of })}` : whole(fit);
   const button = iconButton('close', { on: { click: remove }, 'aria-label': t('attach.remove', { name }) });
   button.title = t('attach.remove', { name });
   return h(
@@ -30,10 +34,9 @@ export function chip({ name, text }: Attachment, { tokens = 0, of }: Attachment,
 /** The files of something said, which open where they are. */
 export function attachmentsOf({ attachments = [] }: { attachments?: Attachment[] }): HTMLElement | undefined {
   if (attachments.length === 0) return undefined;
-  const rows = attachments.map(({ name, text, tokens = 0, of }) => {
-    const facts = of
-      ? t('attach.was', { size: size(text), tokens, of })
-      : t('attach.facts', { size: size(text), tokens });
+  const rows = attachments.map((file) => {
+    const { name, text, tokens = 0, of } = file;
+    const facts = of ? t('attach.was', { size: size(text), tokens, of }) : whole(file);
     return h(
       'li',
       {},

@@ -5,8 +5,9 @@ import type { Key } from './i18n.js';
 export interface Attachment {
   name: string;
   text: string;
-  /** About how many tokens the text is. */
+  /** About how many tokens the text is; `exact` where a tokenizer has counted them. */
   tokens?: number;
+  exact?: boolean;
   /** Where it was cut: about how many tokens the file has. */
   of?: number;
 }
@@ -15,8 +16,10 @@ export interface Attachment {
 export type Refusal = Extract<Key, `attach.refused.${string}`>;
 
 /** Larger files are no text for a context of thousands of tokens. */
-export const LARGEST = 5_000_000;
-/** No count is exact: what is fitted leaves this part of the room. */
+const LARGEST = 5_000_000;
+/** Larger texts, in characters, are not counted exactly. */
+const COUNTED = 300_000;
+/** The template's own tokens are not counted, nor all else exactly: what is fitted leaves this part of the room. */
 const SPARE = 0.1;
 /** A beginning of fewer tokens is worth nothing. */
 const LEAST = 16;
@@ -82,15 +85,32 @@ export function countTokens(text: string, vocabulary: number): number {
   return Math.ceil(count);
 }
 
-/** What was counted of files, with the vocabulary: a large one takes a while. */
-const counted = new WeakMap<Attachment, { vocabulary: number; tokens: number }>();
+/** What is known of a file's tokens: about how many, and how many by the model's own tokenizer, once it has counted. */
+interface Count {
+  vocabulary: number;
+  about: number;
+  exactly?: number;
+}
 
-function countOnce(file: Attachment, vocabulary: number): number {
-  const before = counted.get(file);
-  if (before?.vocabulary === vocabulary) return before.tokens;
-  const tokens = countTokens(file.text, vocabulary);
-  counted.set(file, { vocabulary, tokens });
-  return tokens;
+/** Of files, with the vocabulary: a large one takes a while. */
+const counts = new WeakMap<Attachment, Count>();
+
+function countOf(file: Attachment, vocabulary: number): Count {
+  const before = counts.get(file);
+  if (before?.vocabulary === vocabulary) return before;
+  const count = { vocabulary, about: countTokens(file.text, vocabulary) };
+  counts.set(file, count);
+  return count;
+}
+
+/** Whether the model's own tokenizer is still to count a file; a large one is cut anyway. */
+export function isUncounted(file: Attachment, vocabulary: number): boolean {
+  return file.text.length <= COUNTED && countOf(file, vocabulary).exactly === undefined;
+}
+
+/** Takes over what the model's own tokenizer has counted of a file. */
+export function setCount(file: Attachment, vocabulary: number, tokens: number): void {
+  countOf(file, vocabulary).exactly = tokens;
 }
 
 /** What the context is used for beside the files, in tokens. */
@@ -114,18 +134,23 @@ export function room({ context, conversation, answer }: Use): number {
 
 /** The files as far as they fit, each cut at the end of a line where that is near: short ones whole, long ones alike. */
 export function fitted(files: readonly Attachment[], use: Use): Attachment[] {
-  const whole = files.map((file) => ({ name: file.name, text: file.text, of: countOnce(file, use.vocabulary) }));
+  const whole = files.map((file) => {
+    const { about, exactly } = countOf(file, use.vocabulary);
+    // What is exact of the whole makes the count of a part better, too.
+    return { name: file.name, text: file.text, of: exactly ?? about, exact: exactly !== undefined, scale: (exactly ?? about) / Math.max(about, 1) };
+  });
   let left = room(use);
   const result = new Map<object, Attachment>();
   [...whole]
     .sort((a, b) => a.of - b.of)
     .forEach((file, i, all) => {
-      const { name, text, of } = file;
+      const { name, text, of, exact, scale } = file;
       const share = Math.floor(left / (all.length - i));
-      const kept = of <= share ? text : cut(text, share, use.vocabulary);
-      const tokens = kept === text ? of : countTokens(kept, use.vocabulary);
+      const kept = of <= share ? text : cut(text, Math.floor(share / Math.max(scale, 0.01)), use.vocabulary);
+      const isWhole = kept === text;
+      const tokens = isWhole ? of : Math.ceil(countTokens(kept, use.vocabulary) * scale);
       left -= tokens;
-      result.set(file, { name, text: kept, tokens, ...(kept === text ? {} : { of }) });
+      result.set(file, { name, text: kept, tokens, ...(isWhole ? {} : { of }), ...(isWhole && exact ? { exact } : {}) });
     });
   return whole.map((file) => result.get(file)!);
 }

@@ -1,6 +1,6 @@
 /** The field for what a person says, the files that go along, and the buttons beside it. */
 import { chip } from './attached-view.js';
-import { countTokens, fitted, promptText, read, type Attachment, type Use } from './attachments.js';
+import { countTokens, fitted, isUncounted, promptText, read, setCount, type Attachment, type Use } from './attachments.js';
 import type { Chat } from './chat.js';
 import type { Conversations } from './conversations.js';
 import { byId, h } from './dom.js';
@@ -21,6 +21,8 @@ export class Composer {
   readonly #add = byId<HTMLButtonElement>('attach');
   readonly #place = byId('attached');
   #files: Attachment[] = restored();
+  /** Why files that were brought last do not go along. */
+  #refused: string[] = [];
 
   constructor(
     private readonly chat: Chat,
@@ -50,6 +52,7 @@ export class Composer {
     language.watch(() => this.#refresh());
     conversations.current.watch(() => matchMedia('(pointer: fine)').matches && this.focus());
     for (const cell of [language, conversations.current, runtime.loaded, settings]) cell.watch(() => this.#showFiles());
+    runtime.loaded.watch(() => void this.#count());
     this.#size();
   }
 
@@ -73,13 +76,13 @@ export class Composer {
   async attach(files: File[]): Promise<void> {
     if (this.#field.disabled) return;
     location.hash = '#chat';
-    const refused: string[] = [];
+    this.#refused = [];
     for (const file of files) {
       const found = await read(file);
       if ('text' in found) this.#files.push({ name: file.name, text: found.text });
-      else refused.push(t(found.refused, { name: file.name }));
+      else this.#refused.push(t(found.refused, { name: file.name }));
     }
-    this.#filesChanged(refused);
+    this.#filesChanged();
     this.focus();
   }
 
@@ -108,6 +111,7 @@ export class Composer {
     const files = fitted(this.#files, this.#use());
     this.#field.value = '';
     this.#files = [];
+    this.#refused = [];
     this.#changed();
     this.#filesChanged();
     void this.chat.send(text, files);
@@ -117,10 +121,15 @@ export class Composer {
   #use(): Use {
     const info = this.runtime.loaded.value?.info;
     const vocabulary = info?.vocabulary ?? VOCABULARY;
-    const said = this.conversations.current.value.messages.map(promptText);
+    const { messages } = this.conversations.current.value;
+    // The model has counted up to its last answer.
+    const { id } = this.runtime.loaded.value?.choice ?? {};
+    const at = messages.findLastIndex(({ modelId, measured }) => modelId === id && measured?.context !== undefined);
+    const held = messages[at]?.measured?.context ?? 0;
+    const said = messages.slice(at + 1).map(promptText);
     const { system, context, maxTokens } = settingsOf(this.conversations.current.value);
-    const texts = [system, ...said, this.#field.value];
-    const conversation = texts.reduce((sum, text) => sum + AROUND + countTokens(text, vocabulary), AROUND);
+    const texts = [...(held ? [] : [system]), ...said, this.#field.value];
+    const conversation = texts.reduce((sum, text) => sum + AROUND + countTokens(text, vocabulary), AROUND + held);
     return {
       context: info?.context ?? context,
       conversation,
@@ -129,32 +138,57 @@ export class Composer {
     };
   }
 
-  #filesChanged(refused: string[] = []): void {
+  #filesChanged(): void {
     inTab.keep('attached', JSON.stringify(this.#files));
-    this.#showFiles(refused);
+    this.#showFiles();
     this.#refresh();
+    void this.#count();
   }
 
-  #showFiles(refused: string[] = []): void {
+  /** Lets the model's own tokenizer count the files. */
+  async #count(): Promise<void> {
+    const { value: loaded } = this.runtime.loaded;
+    if (!loaded) return;
+    const { model, info } = loaded;
+    for (const file of this.#files.filter((one) => isUncounted(one, info.vocabulary))) {
+      // A model that was taken away meanwhile counts nothing.
+      const tokens = await model.countTokens(file.text).catch(() => undefined);
+      if (tokens === undefined) continue;
+      setCount(file, info.vocabulary, tokens);
+      this.#showFiles();
+    }
+  }
+
+  #showFiles(): void {
+    const refused = this.#refused;
     if (this.#files.length === 0 && refused.length === 0) return this.#place.replaceChildren();
     const fit = fitted(this.#files, this.#use());
     const chips = this.#files.map((file, i) => chip(file, fit[i]!, () => this.#remove(i)));
     const told = refused.map((text) => h('p', { class: 'tight' }, icon('alert'), h('bdi', {}, text)));
+    const focused = this.#removers().indexOf(document.activeElement as HTMLElement);
     this.#place.replaceChildren(
       ...(told.length ? [h('div', { role: 'alert' }, ...told)] : []),
       ...(chips.length ? [h('ul', { class: 'chips', label: 'attach.list' }, ...chips)] : []),
     );
+    // Whoever is about to remove one is not moved away by a count that has come.
+    this.#removers()[focused]?.focus();
+  }
+
+  #removers(): HTMLElement[] {
+    return [...this.#place.querySelectorAll<HTMLElement>('button')];
   }
 
   #remove(at: number): void {
     this.#files.splice(at, 1);
+    this.#refused = [];
     this.#filesChanged();
-    const buttons = this.#place.querySelectorAll('button');
+    const buttons = this.#removers();
     (buttons[Math.min(at, buttons.length - 1)] ?? this.#field).focus();
   }
 
   #changed(): void {
     keep('draft', this.#field.value || undefined);
+    this.#refused = [];
     this.#place.querySelector('[role=alert]')?.remove();
     this.#size();
     this.#refresh();

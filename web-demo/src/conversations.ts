@@ -2,7 +2,7 @@
 import { Cell } from './cell.js';
 import { Database, Memory, type Keeper } from './database.js';
 import { inTab, keep, keptNames, recall } from './keep.js';
-import { hearTabs, holdName, tellTabs, whileHeld } from './tabs.js';
+import { hearTabs, holdName, tellTabs, whileHeld, type News } from './tabs.js';
 import { Conversation, type Said } from './tree.js';
 
 /** A change of a conversation: made to what this tab has at once, and to what is kept as soon as that can be. */
@@ -166,21 +166,20 @@ export class Conversations {
     const { id } = conversation;
     this.#removed.delete(id);
     this.#list([conversation, ...this.#without(id)]);
-    try {
-      await (await this.#keeper).insert(conversation);
-      this.#well();
-      tellTabs({ kind: 'changed', id });
-    } catch (error) {
-      this.#ill(error);
-    }
+    await this.#keep((keeper) => keeper.insert(conversation), { kind: 'changed', id });
   }
 
   async remove(id: string): Promise<void> {
     this.#forget(id);
+    await this.#keep((keeper) => keeper.remove(id), { kind: 'removed', id });
+  }
+
+  /** Writes to where conversations are kept, and tells the other tabs. */
+  async #keep(write: (keeper: Keeper) => Promise<unknown>, news: News): Promise<void> {
     try {
-      await (await this.#keeper).remove(id);
+      await write(await this.#keeper);
       this.#well();
-      tellTabs({ kind: 'removed', id });
+      tellTabs(news);
     } catch (error) {
       this.#ill(error);
     }

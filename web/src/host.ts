@@ -126,6 +126,10 @@ export const handlers: Handlers = {
     return null;
   },
 
+  async countTokens({ model, text }) {
+    return modelOf(model).count_tokens(text);
+  },
+
   async counters({ model }) {
     return JSON.parse(modelOf(model).counters());
   },

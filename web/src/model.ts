@@ -117,6 +117,15 @@ export class Model {
     await this.#connection.ask('destroyDevice', { model: this.#id });
   }
 
+  /**
+   * How many tokens a text is for this model, without what its template puts around a message.
+   *
+   * @throws {LlamitaError} `BadModel` where the vocabulary cannot spell it.
+   */
+  countTokens(text: string): Promise<number> {
+    return this.#connection.ask('countTokens', { model: this.#id, text });
+  }
+
   /** What the device was asked for since it was opened. */
   counters(): Promise<Counters> {
     return this.#connection.ask('counters', { model: this.#id });

@@ -39,6 +39,7 @@ export interface Calls {
   lost: { args: { model: number }; result: string; event: never };
   resumeModel: { args: { model: number }; result: ModelInfo; event: never };
   destroyDevice: { args: { model: number }; result: null; event: never };
+  countTokens: { args: { model: number; text: string }; result: number; event: never };
   counters: { args: { model: number }; result: Counters; event: never };
   disposeModel: { args: { model: number }; result: null; event: never };
   session: { args: { model: number }; result: { session: number; state: SessionState }; event: never };

@@ -23,6 +23,7 @@ use crate::plan::Plan;
 use crate::sampling::Sampling;
 use crate::session::DECODE;
 use crate::source::Source;
+use crate::tokenizer::Encode;
 use crate::tuning::{Activations, DeviceClass, DeviceOptions};
 use crate::weights::{Matrices, WeightTypes};
 
@@ -264,6 +265,14 @@ impl Model {
         if let Device::Gpu(gpu) = self.model.device() {
             gpu.destroy();
         }
+    }
+
+    /// How many tokens a text is, as a user's words: no beginning of text, and what spells a control token is text.
+    ///
+    /// # Errors
+    /// The vocabulary can neither spell a character nor has a token for the unknown.
+    pub fn count_tokens(&self, text: &str) -> Result<usize, JsValue> {
+        Ok(self.model.tokenizer().encode(text, Encode { bos: false, special: false })?.len())
     }
 
     /// What the device was asked for so far, in JSON: `Counters` of the package.

@@ -167,7 +167,7 @@ export const en = {
   'attach.add': 'Add files',
   'attach.remove': 'Remove {name}',
   'attach.list': 'Files that go along',
-  'attach.open': '{name}: show the text',
+  'attach.exactly': '{size} · {tokens} tokens',
   'attach.facts': '{size} · about {tokens} tokens',
   'attach.cut': 'about {tokens} of {of} tokens fit',
   'attach.was': '{size} · about {tokens} of {of} tokens',

@@ -171,7 +171,7 @@ export const es: Record<keyof typeof en, string> = {
   'attach.add': 'Añadir archivos',
   'attach.remove': 'Quitar {name}',
   'attach.list': 'Archivos que se envían',
-  'attach.open': '{name}: mostrar el texto',
+  'attach.exactly': '{size} · {tokens} tokens',
   'attach.facts': '{size} · unos {tokens} tokens',
   'attach.cut': 'caben unos {tokens} de {of} tokens',
   'attach.was': '{size} · unos {tokens} de {of} tokens',

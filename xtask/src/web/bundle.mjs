@@ -27,7 +27,9 @@ async function worker(from, to) {
 }
 
 async function page(modules, styles, site, inside) {
-  const app = { ...COMMON, splitting: true, plugins: [BESIDE], chunkNames: '[name]-[hash]', metafile: true };
+  const sizeOf = (file) => String(statSync(join(site, file)).size);
+  const define = { BUNDLED_BYTES: sizeOf('models/llamita-stories.gguf'), ENGINE_BYTES: sizeOf('llamita/llamita_bg.wasm') };
+  const app = { ...COMMON, define, splitting: true, plugins: [BESIDE], chunkNames: '[name]-[hash]', metafile: true };
   const main = join(modules, 'app/main.js');
   const { metafile } = await build({ ...app, entryPoints: [main], outdir: join(site, 'app') });
   withoutHelpers(metafile.outputs);
