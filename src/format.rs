@@ -9,7 +9,7 @@ mod vocabulary;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::shape::Shape;
+use crate::arch::shape::Shape;
 
 pub(crate) use alphabet::Alphabet;
 pub use pre_tokenizer::{PRE_TOKENIZERS, PreTokenizer};

@@ -1,10 +1,12 @@
 //! What a kernel is: one declaration, from which layouts, checks, tests and the CPU path are derived.
 
+pub mod run;
+
 use std::borrow::Cow;
 use std::cell::{Ref, RefCell, RefMut};
 use std::fmt;
 
-use crate::slot::Slot;
+use crate::kernel::run::Slot;
 
 /// Element type of a storage binding, as WGSL writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -28,7 +28,7 @@ use half::f16;
 
 use crate::format::WeightType;
 use crate::kernel::{Arg, Element, Source, Texels};
-use crate::pack::{Store, TEXELS_PER_ROW};
+use crate::weights::pack::{Store, TEXELS_PER_ROW};
 
 /// The stems of every kernel.
 pub const NAMES: [&str; 10] =

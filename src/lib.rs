@@ -22,42 +22,45 @@
 
 #![warn(missing_docs)]
 
-pub mod bench;
+mod arch;
+mod backend;
 #[cfg(target_arch = "wasm32")]
-pub mod bind;
-pub mod budget;
-pub mod cases;
-pub mod chat;
-pub mod cpu;
-pub mod device;
+mod bind;
+mod check;
 pub mod error;
-pub mod format;
-pub mod gpu;
-pub mod kernel;
-pub mod kernels;
-pub mod limits;
-pub mod llama;
-pub mod model;
-pub mod pace;
-pub mod pack;
-pub mod plan;
-pub mod sampling;
-pub mod scorer;
-pub mod session;
-pub mod shape;
-pub mod slot;
+mod format;
+mod kernel;
+mod kernels;
+mod model;
+mod plan;
+mod session;
 pub mod source;
-pub mod tokenizer;
-pub mod tuning;
-pub mod weights;
+mod text;
+mod weights;
 
-pub use budget::Budget;
-pub use chat::{ChatTemplate, Message, Prompt};
-pub use device::{Device, DeviceChoice};
+pub use backend::{Device, DeviceChoice};
 pub use error::{Error, Result};
 pub use kernels::{KvType, Tier};
+pub use model::budget::Budget;
 pub use model::{LoadOptions, Model};
-pub use sampling::Sampling;
-pub use scorer::Scorer;
+pub use plan::tuning::{Activations, PlanChoice};
+pub use session::sampling::Sampling;
+pub use session::scorer::Scorer;
 pub use session::{Reply, Session, Stats, StopReason};
-pub use tuning::{Activations, PlanChoice};
+pub use text::chat::{ChatTemplate, Message, Prompt};
+pub use text::{chat, tokenizer};
+
+/// What the command, the tests and `xtask` see of the inside. It may change in any version.
+#[doc(hidden)]
+pub mod internals {
+    macro_rules! open {
+        ($($module:ident)*) => {
+            $(pub mod $module {
+                #![allow(missing_docs, reason = "the module itself has them")]
+                pub use crate::$module::*;
+            })*
+        };
+    }
+
+    open!(arch backend check format kernel kernels model plan session text weights);
+}

@@ -1,28 +1,29 @@
 //! A model: a checkpoint, checked, packed and brought to its device.
 
+pub mod budget;
 mod loader;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::budget::{Budget, Host, Sizes, capacity_for};
-use crate::chat::{ChatTemplate, Date, Message};
-use crate::device::{Compiling, Device, DeviceChoice, Machine, Weights};
+use crate::arch::shape::Shape;
+use crate::backend::{Compiling, Device, DeviceChoice, Machine, Weights};
 use crate::error::{Error, Result};
 use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Vocabulary, gguf, tokenizer};
 use crate::kernels::{KvType, Tier};
-use crate::limits::{Profile, WEBGPU_BINDING_BYTES};
-use crate::llama::{self, Rows};
-use crate::pack::MAX_TEXELS_BYTES;
+use crate::model::budget::{Budget, Host, Sizes, capacity_for};
 use crate::plan::Plan;
-use crate::sampling::{MAX_PENALTY_LAST_N, Sampling};
-use crate::scorer::{SCORER_ROWS, Scorer};
+use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
+use crate::plan::llama::{self, Rows};
+use crate::plan::tuning::{Activations, DeviceOptions, PlanChoice, Tuning};
 use crate::session::Session;
-use crate::shape::Shape;
+use crate::session::sampling::{MAX_PENALTY_LAST_N, Sampling};
+use crate::session::scorer::{SCORER_ROWS, Scorer};
 use crate::source::Source;
-use crate::tokenizer::Tokenizer;
-use crate::tuning::{Activations, DeviceOptions, PlanChoice, Tuning};
+use crate::text::chat::{ChatTemplate, Date, Message};
+use crate::text::tokenizer::Tokenizer;
+use crate::weights::pack::MAX_TEXELS_BYTES;
 use crate::weights::{Matrices, WeightTypes};
 use loader::{Loader, reserve};
 

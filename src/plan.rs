@@ -1,5 +1,9 @@
 //! A plan is data: symbolic buffers, and steps over them. It is made once and replayed per token.
 
+pub mod limits;
+pub mod llama;
+pub mod tuning;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

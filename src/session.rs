@@ -1,8 +1,11 @@
 //! A conversation: its ids and KV cache.
 
 mod conversation;
+pub mod pace;
 mod prime;
 mod reply;
+pub mod sampling;
+pub mod scorer;
 mod stop;
 
 use std::sync::Arc;
@@ -10,17 +13,17 @@ use std::sync::Arc;
 pub(crate) use prime::Prime;
 pub use reply::{Reply, Stats, StopReason};
 
-use crate::chat::{ChatTemplate, Prompt};
-use crate::device::Machine;
+use crate::backend::Machine;
 use crate::error::{Error, Result};
-use crate::llama::names;
+use crate::kernel::run::Slot;
 use crate::model::Model;
-use crate::pace::Pace;
 use crate::plan::Plan;
-use crate::sampling::Sampling;
-use crate::slot::Slot;
+use crate::plan::llama::names;
+use crate::session::pace::Pace;
+use crate::session::sampling::Sampling;
 use crate::source::Source;
-use crate::tokenizer::{Decoder, Encode};
+use crate::text::chat::{ChatTemplate, Prompt};
+use crate::text::tokenizer::{Decoder, Encode};
 
 /// Indices of a session's plans.
 pub(crate) const DECODE: usize = 0;

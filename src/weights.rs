@@ -1,8 +1,10 @@
 //! Which tensors of a checkpoint become which packed matrices, and how those are cut to fit a binding.
 
+pub mod pack;
+
+use crate::arch::shape::{RopePairing, Shape};
 use crate::format::{ModelTensors, Tensor, WeightType};
-use crate::pack::{Layout, ROW_ALIGN};
-use crate::shape::{RopePairing, Shape};
+use crate::weights::pack::{Layout, ROW_ALIGN};
 
 /// How matrices are cut: rows of a tile, and most bytes of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,13 +10,13 @@ mod shared;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use llamita::budget::{Host, Use};
-use llamita::format::{PRE_TOKENIZERS, VocabularyKind, gguf};
-use llamita::limits::WEBGPU_BINDING_BYTES;
-use llamita::pace::MOST_LOOK_AHEAD;
+use llamita::internals::format::{PRE_TOKENIZERS, VocabularyKind, gguf};
+use llamita::internals::model::budget::{Host, Use};
+use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
+use llamita::internals::session::pace::MOST_LOOK_AHEAD;
+use llamita::internals::weights::{Cut, Matrices, WeightTypes};
 use llamita::source::{Bytes, File, Source};
 use llamita::tokenizer::Tokenizer;
-use llamita::weights::{Cut, Matrices, WeightTypes};
 use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, PlanChoice, Sampling};
 use pollster::block_on;
 

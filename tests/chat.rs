@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use llamita::chat::{ChatTemplate, Date, Message};
 use llamita::error::Error;
-use llamita::format::gguf;
+use llamita::internals::format::gguf;
 use llamita::source::File;
 use llamita::tokenizer::{Encode, Tokenizer};
 use proptest::prelude::*;

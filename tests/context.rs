@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::FutureExt;
-use llamita::llama::{names, session_plans};
-use llamita::plan::{Copy, Wanted};
-use llamita::slot::Slot;
+use llamita::internals::kernel::run::Slot;
+use llamita::internals::plan::llama::{names, session_plans};
+use llamita::internals::plan::{Copy, Wanted};
 use llamita::source::File;
 use llamita::{Device, Error, LoadOptions, Model, Sampling, Session, StopReason, Tier};
 use pollster::block_on;

@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use llamita::cases;
-use llamita::format::WeightType;
-use llamita::kernel::{Access, Element, Kernel, Scalar, Texels};
-use llamita::kernels::{KvType, NAMES, Tier};
-use llamita::llama::session_plans;
-use llamita::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
-use llamita::tuning::{DeviceClass, Tuning};
-use llamita::weights::{Matrices, WeightTypes};
+use llamita::internals::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
+use llamita::internals::check::cases;
+use llamita::internals::format::WeightType;
+use llamita::internals::kernel::{Access, Element, Kernel, Scalar, Texels};
+use llamita::internals::kernels::{KvType, NAMES, Tier};
+use llamita::internals::plan::llama::session_plans;
+use llamita::internals::plan::tuning::{DeviceClass, Tuning};
+use llamita::internals::weights::{Matrices, WeightTypes};
 use naga::{
     AddressSpace, ArraySize, ImageClass, ImageDimension, ScalarKind, ShaderStage, StorageAccess, StorageFormat,
     TypeInner, VectorSize,
@@ -173,7 +173,7 @@ fn differences(module: &naga::Module, kernel: &dyn Kernel, params: &[u32]) -> Ve
     if params.len() != kernel.fields().len() {
         found.push(format!("{} params where {} fields are declared", params.len(), kernel.fields().len()));
     }
-    let head = <llamita::slot::SlotHead as llamita::kernel::Uniform>::FIELDS;
+    let head = <llamita::internals::kernel::run::SlotHead as llamita::internals::kernel::Uniform>::FIELDS;
     let slot = fields(1);
     if slot.len() < head.len() + 2 || slot[head.len()].offset != 64 {
         found.push("the slot has another head".to_owned());
@@ -296,7 +296,7 @@ fn every_shader_is_registered() {
 /// Five dispatches per layer, the embedding, the head in two parts, and one sampler.
 #[test]
 fn dispatches_of_llama_3_2_1b() {
-    use llamita::plan::Wanted;
+    use llamita::internals::plan::Wanted;
     let shape = llama_3_2_1b();
     let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base);
     let types = WeightTypes::uniform(shape.layers, WeightType::Q4_0, WeightType::Q6_K);

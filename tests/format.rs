@@ -26,8 +26,8 @@ mod vocabulary;
 use builder::{Gguf, Value};
 use heap::peak;
 use llamita::error::{Error, Result};
-use llamita::format::gguf::{self, Step};
-use llamita::format::{Checkpoint, MergeOrder, TokenType, VocabularyKind, WeightType};
+use llamita::internals::format::gguf::{self, Step};
+use llamita::internals::format::{Checkpoint, MergeOrder, TokenType, VocabularyKind, WeightType};
 
 /// Parses the first bytes of a file that was not split.
 fn parse(name: &str, bytes: &[u8], file_len: u64) -> Result<Step> {

@@ -6,8 +6,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use llamita::scorer::negative_log_likelihood;
-use llamita::session::StopReason;
+use llamita::internals::session::StopReason;
+use llamita::internals::session::scorer::negative_log_likelihood;
 use llamita::source::File;
 use llamita::tokenizer::Encode;
 use llamita::{LoadOptions, Model, Sampling};

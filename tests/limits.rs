@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use llamita::budget::Sizes;
-use llamita::format::WeightType;
-use llamita::limits::{Known, Profile, WEBGPU_BINDING_BYTES};
-use llamita::pack::MAX_TEXELS_BYTES;
-use llamita::shape::{RopePairing, Shape, rope_frequencies};
+use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
+use llamita::internals::backend::gpu;
+use llamita::internals::format::WeightType;
+use llamita::internals::model::budget::Sizes;
+use llamita::internals::plan::limits::{Known, Profile, WEBGPU_BINDING_BYTES};
+use llamita::internals::plan::tuning::{DeviceClass, DeviceOptions, Tuning};
+use llamita::internals::weights::pack::MAX_TEXELS_BYTES;
+use llamita::internals::weights::{Matrices, WeightTypes};
 use llamita::source::{Bytes, File};
-use llamita::tuning::{DeviceClass, DeviceOptions, Tuning};
-use llamita::weights::{Matrices, WeightTypes};
-use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, PlanChoice, Sampling, Tier, gpu};
+use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, PlanChoice, Sampling, Tier};
 use pollster::block_on;
 
 #[allow(dead_code, reason = "other tests use the rest")]

@@ -6,9 +6,9 @@ mod engine;
 use std::collections::BTreeSet;
 
 use llamita::Tier;
-use llamita::cases;
-use llamita::gpu::Gpu;
-use llamita::kernels::NAMES;
+use llamita::internals::backend::gpu::Gpu;
+use llamita::internals::check::cases;
+use llamita::internals::kernels::NAMES;
 
 fn run(tier: Tier, names: &[&str]) {
     let Some(gpu) = engine::gpu(&names.join(", "), tier) else { return };

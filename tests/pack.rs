@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use llamita::format::WeightType;
-use llamita::pack::{BLOCK, Layout, decode_row};
+use llamita::internals::format::WeightType;
+use llamita::internals::weights::pack::{BLOCK, Layout, decode_row};
 use safetensors::SafeTensors;
 
 /// Rows of a type as a file has them, and the numbers that they stand for (`tests/fixtures/make_blocks.py`).

@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use llamita::device::Machine;
-use llamita::kernels::fixed;
-use llamita::limits::WEBGPU_BINDING_BYTES;
-use llamita::llama::{Rows, forward, names};
-use llamita::plan::{Copy, Kind, Plan, Wanted};
-use llamita::shape::{RopePairing, Shape, rope_frequencies};
-use llamita::slot::Slot;
+use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
+use llamita::internals::backend::Machine;
+use llamita::internals::kernel::run::Slot;
+use llamita::internals::kernels::fixed;
+use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
+use llamita::internals::plan::llama::{Rows, forward, names};
+use llamita::internals::plan::tuning::{DeviceClass, Tuning};
+use llamita::internals::plan::{Copy, Kind, Plan, Wanted};
+use llamita::internals::weights::{Cut, Matrices, WeightTypes};
 use llamita::source::File;
-use llamita::tuning::{DeviceClass, Tuning};
-use llamita::weights::{Cut, Matrices, WeightTypes};
 use llamita::{Activations, KvType, LoadOptions, Model, PlanChoice, Sampling, StopReason, Tier};
 use pollster::block_on;
 
@@ -378,8 +378,8 @@ fn half_split_rows() {
         rope_pairing,
         rope_frequencies: rope_frequencies(16, 10_000.0),
     };
-    use llamita::format::WeightType::F32;
-    use llamita::weights::TensorId::{K, Q, V};
+    use llamita::internals::format::WeightType::F32;
+    use llamita::internals::weights::TensorId::{K, Q, V};
     let types = WeightTypes::uniform(1, F32, F32);
     let cut = Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES };
     let matrix = Matrices::new(&shape(RopePairing::HalfSplit), &types, cut).layers[0].qkv.clone();

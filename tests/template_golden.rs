@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use llamita::chat::{ChatTemplate, Date, Message};
-use llamita::format::gguf;
+use llamita::internals::format::gguf;
 use llamita::source::File;
 use llamita::tokenizer::Tokenizer;
 use serde::Deserialize;

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use llamita::error::Error;
-use llamita::format::{self, MergeOrder, PreTokenizer, TokenType, Vocabulary, VocabularyKind};
+use llamita::internals::format::{self, MergeOrder, PreTokenizer, TokenType, Vocabulary, VocabularyKind};
 use llamita::source::File;
 use llamita::tokenizer::{Encode, Tokenizer};
 use proptest::prelude::*;

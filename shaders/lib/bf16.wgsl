@@ -1,4 +1,4 @@
-// Reader of BF16 blocks: src/pack.rs.
+// Reader of BF16 blocks: src/weights/pack.rs.
 
 // Superblocks of this type say nothing.
 struct HeadROLE { nothing: u32 }

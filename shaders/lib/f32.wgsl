@@ -1,4 +1,4 @@
-// Reader of F32 blocks: src/pack.rs.
+// Reader of F32 blocks: src/weights/pack.rs.
 
 // Superblocks of this type say nothing.
 struct HeadROLE { nothing: u32 }

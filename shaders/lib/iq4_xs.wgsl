@@ -1,4 +1,4 @@
-// Reader of IQ4_XS blocks: src/pack.rs.
+// Reader of IQ4_XS blocks: src/weights/pack.rs.
 
 // What a superblock says of its blocks. `planes` holds the first vec4 of planes 1, 2 and 3.
 struct HeadROLE { header: vec2<u32> }

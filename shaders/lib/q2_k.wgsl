@@ -1,4 +1,4 @@
-// Reader of Q2_K blocks: src/pack.rs.
+// Reader of Q2_K blocks: src/weights/pack.rs.
 
 // What a superblock says of its blocks: a byte per half, the scale in its low nibble, the minimum in its high one; and
 // what those are multiplied by. `planes` holds the first vec4 of planes 1, 2 and 3.

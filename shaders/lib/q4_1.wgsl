@@ -1,4 +1,4 @@
-// Reader of Q4_1 blocks: src/pack.rs.
+// Reader of Q4_1 blocks: src/weights/pack.rs.
 
 // What a superblock says of its blocks, four of them each. `planes` holds the first vec4 of planes 1, 2 and 3.
 struct HeadROLE { front: KeptROLE, back: KeptROLE }

@@ -1,4 +1,4 @@
-// Reader of Q4_K blocks: src/pack.rs.
+// Reader of Q4_K blocks: src/weights/pack.rs.
 
 // What a superblock says of its blocks. `planes` holds the first vec4 of planes 1, 2 and 3.
 struct HeadROLE { header: KeptROLE, scale_minimum: vec2<f32> }

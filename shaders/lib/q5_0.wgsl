@@ -1,4 +1,4 @@
-// Reader of Q5_0 blocks: src/pack.rs.
+// Reader of Q5_0 blocks: src/weights/pack.rs.
 
 // What a superblock says of its blocks: scales, and high bits of four blocks each. `planes` holds the first vec4 of
 // planes 1, 2 and 3.

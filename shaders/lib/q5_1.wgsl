@@ -1,4 +1,4 @@
-// Reader of Q5_1 blocks: src/pack.rs.
+// Reader of Q5_1 blocks: src/weights/pack.rs.
 
 // What a superblock says of its blocks, four of them each: scales and offsets, and high bits. `planes` holds the first
 // vec4 of planes 1, 2 and 3.

@@ -1,4 +1,4 @@
-// Reader of Q6_K blocks: src/pack.rs.
+// Reader of Q6_K blocks: src/weights/pack.rs.
 
 // What a superblock says of its blocks: a byte per half, and what those are multiplied by; and where plane 1 begins.
 // `planes` holds the first vec4 of planes 1, 2 and 3.

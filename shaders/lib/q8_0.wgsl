@@ -1,4 +1,4 @@
-// Reader of Q8_0 blocks: src/pack.rs.
+// Reader of Q8_0 blocks: src/weights/pack.rs.
 
 // What a superblock says of its blocks. `planes` holds the first vec4 of planes 1, 2 and 3.
 struct HeadROLE { scales: KeptROLE }

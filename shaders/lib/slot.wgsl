@@ -1,4 +1,4 @@
-// The per-token slot: src/slot.rs. ROWS rows, ROPE = ROWS * d/4 vectors of two (cos, sin) pairs.
+// The per-token slot: src/kernel/run.rs. ROWS rows, ROPE = ROWS * d/4 vectors of two (cos, sin) pairs.
 
 struct Slot {
     rows: u32,

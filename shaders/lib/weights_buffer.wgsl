@@ -1,4 +1,4 @@
-// Packed weights in a buffer: src/pack.rs.
+// Packed weights in a buffer: src/weights/pack.rs.
 
 @group(0) @binding(BINDING) var<storage, read> weightsROLE: array<vec4<u32>>;
 

@@ -1,4 +1,4 @@
-// Packed weights in a texture: src/pack.rs.
+// Packed weights in a texture: src/weights/pack.rs.
 
 fn loadROLE(at: u32) -> vec4<u32> {
     return texel_weightsROLE(at);

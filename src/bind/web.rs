@@ -16,12 +16,7 @@ use std::cell::RefCell;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 
-pub use benchmark::benchmark_run;
-pub use cancel::{Cancel, NextTurn};
-pub use kernels::{kernel_case_names, run_kernel_case};
-pub use model::{Model, device_report, inspect};
-pub use session::{ReplySink, Session};
-pub use source::ByteSource;
+use cancel::NextTurn;
 
 thread_local! {
     /// What a panic said last.

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use llamita::session::Stats;
+use llamita::internals::session::Stats;
 use llamita::{Error, Model, Reply, StopReason};
 use serde::Serialize;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use llamita::limits::Profile;
+use llamita::internals::plan::limits::Profile;
 use llamita::{Activations, DeviceChoice, KvType, PlanChoice, Tier};
 
 use super::failure::Failure;

@@ -5,11 +5,11 @@ mod steps;
 use std::sync::atomic::Ordering;
 
 use clap::Args;
-use llamita::bench::{Kind, Run, finish, median, random_ids, run};
-use llamita::kernel::round_up;
-use llamita::llama::session_plans;
-use llamita::pack::BLOCK;
-use llamita::weights::{LayerMatrices, Matrix};
+use llamita::internals::check::bench::{Kind, Run, finish, median, random_ids, run};
+use llamita::internals::kernel::round_up;
+use llamita::internals::plan::llama::session_plans;
+use llamita::internals::weights::pack::BLOCK;
+use llamita::internals::weights::{LayerMatrices, Matrix};
 use llamita::{Device, Model, Sampling, Session};
 use serde::Serialize;
 
@@ -304,7 +304,7 @@ impl Report<'_> {
 
 #[cfg(test)]
 mod tests {
-    use llamita::bench::median;
+    use llamita::internals::check::bench::median;
 
     #[test]
     fn medians() {

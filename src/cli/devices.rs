@@ -1,9 +1,9 @@
 //! `llamita devices`: what there is to run on.
 
 use clap::Args;
-use llamita::gpu::{AdapterReport, adapters};
-use llamita::limits::Profile;
-use llamita::tuning::DeviceOptions;
+use llamita::internals::backend::gpu::{AdapterReport, adapters};
+use llamita::internals::plan::limits::Profile;
+use llamita::internals::plan::tuning::DeviceOptions;
 
 use super::args::limits_parser;
 use super::failure::Failure;

@@ -7,16 +7,16 @@ mod report;
 use std::path::PathBuf;
 
 use clap::Args;
-use llamita::budget::{Host, Sizes};
-use llamita::format::{Checkpoint, ModelTensors, Vocabulary, gguf};
-use llamita::limits::Profile;
-use llamita::llama::session_plans;
-use llamita::model::{FIRST_CAPACITY, session_context};
-use llamita::plan::Plan;
-use llamita::shape::Shape;
+use llamita::internals::arch::shape::Shape;
+use llamita::internals::format::{Checkpoint, ModelTensors, Vocabulary, gguf};
+use llamita::internals::model::budget::{Host, Sizes};
+use llamita::internals::model::{FIRST_CAPACITY, session_context};
+use llamita::internals::plan::Plan;
+use llamita::internals::plan::limits::Profile;
+use llamita::internals::plan::llama::session_plans;
+use llamita::internals::plan::tuning::{DeviceOptions, Tuning};
+use llamita::internals::weights::{Matrices, WeightTypes};
 use llamita::source;
-use llamita::tuning::{DeviceOptions, Tuning};
-use llamita::weights::{Matrices, WeightTypes};
 use llamita::{Activations, KvType, PlanChoice, Tier};
 
 use super::args::{activations_parser, kv_parser, limits_parser, plan_parser, tier_parser};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use llamita::Error;
-use llamita::scorer::SCORER_ROWS;
+use llamita::internals::session::scorer::SCORER_ROWS;
 use llamita::tokenizer::Encode;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use llamita::Error;
-use llamita::scorer::negative_log_likelihood;
+use llamita::internals::session::scorer::negative_log_likelihood;
 use llamita::tokenizer::Encode;
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher};
 
 use clap::Args;
-use llamita::sampling::MAX_PENALTY_LAST_N;
+use llamita::internals::session::sampling::MAX_PENALTY_LAST_N;
 use llamita::{Error, Sampling};
 
 use super::failure::Failure;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use llamita::format;
+use llamita::internals::format;
 use llamita::tokenizer::{Encode, Tokenizer};
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use super::SlotShape;
 use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
-use crate::pack::{BLOCK, Layout, Store};
+use crate::weights::pack::{BLOCK, Layout, Store};
 
 /// Parts of the table that one dispatch binds.
 pub const PARTS: usize = 4;

@@ -3,7 +3,7 @@
 
 use crate::format::WeightType;
 use crate::kernel::{Arg, Call, Element, Source, Texels};
-use crate::pack::BLOCK;
+use crate::weights::pack::BLOCK;
 
 /// Words of a block: pairs of numbers, the scale, the sums of both halves, and one that is not used.
 pub(crate) const BLOCK_WORDS: usize = 20;

@@ -3,7 +3,7 @@
 use super::attention::{AttentionParams, oracle};
 use super::{KvType, SlotShape, Splits};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Texels, Uniform};
-use crate::pack::TEXELS_PER_ROW;
+use crate::weights::pack::TEXELS_PER_ROW;
 
 /// Query heads of a lane.
 const HEADS_PER_LANE: usize = 4;

@@ -3,9 +3,9 @@
 
 use super::{KvType, SlotShape};
 use crate::format::WeightType;
+use crate::kernel::run::Slot;
 use crate::kernel::{Active, Arg, Call, Element, Source, round_up, uniform};
-use crate::pack::{BLOCK, Layout, Store};
-use crate::slot::Slot;
+use crate::weights::pack::{BLOCK, Layout, Store};
 
 uniform! {
     /// Params of a matrix product over one part of a matrix.

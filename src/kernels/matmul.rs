@@ -4,7 +4,7 @@ use super::SlotShape;
 use super::linear::{self, LinearParams, Output};
 use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
-use crate::pack::{ROW_ALIGN, Store};
+use crate::weights::pack::{ROW_ALIGN, Store};
 
 /// Tokens of a lane; a plan's rows are a multiple of it.
 pub const TOKENS_PER_LANE: usize = 8;

@@ -5,7 +5,7 @@ use super::linear::{self, LinearParams, Output};
 use super::{SlotShape, Splits};
 use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
-use crate::pack::{ROW_ALIGN, Store};
+use crate::weights::pack::{ROW_ALIGN, Store};
 
 /// Where the input vector comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

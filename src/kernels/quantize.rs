@@ -3,7 +3,7 @@
 use super::SlotShape;
 use super::fixed::Vector;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
-use crate::pack::BLOCK;
+use crate::weights::pack::BLOCK;
 
 uniform! {
     /// Params of the quantization.

@@ -90,7 +90,7 @@ impl Kernel for Sample {
 }
 
 /// The id that a draw in [0, 1) falls on; none where no logit is a finite number.
-fn choose(keys: &[u32], logits: &[f32], head: &crate::slot::SlotHead, draw: f64) -> Option<usize> {
+fn choose(keys: &[u32], logits: &[f32], head: &crate::kernel::run::SlotHead, draw: f64) -> Option<usize> {
     let mut order: Vec<usize> = (0..keys.len()).filter(|i| keys[*i] > 0).collect();
     order.sort_by_key(|i| (std::cmp::Reverse(keys[*i]), *i));
     if head.top_k > 0 {

@@ -1,14 +1,14 @@
 //! Reads the weights of a checkpoint, packs them and brings them to the device, in the order of use.
 
 use super::{Inner, Model};
-use crate::budget::{Slice, UNFLUSHED_BYTES};
-use crate::device::{Device, Upload, Weights};
+use crate::backend::{Device, Upload, Weights};
 use crate::error::Result;
 use crate::format::{ModelTensors, Tensor};
 use crate::kernel::round_up;
-use crate::pack::{BLOCK, decode_row};
+use crate::model::budget::{Slice, UNFLUSHED_BYTES};
 use crate::session::Prime;
 use crate::source::Source;
+use crate::weights::pack::{BLOCK, decode_row};
 use crate::weights::{Matrices, Matrix, Part, TensorId};
 
 /// Room for every weight. Nothing is read before the device has all of it.

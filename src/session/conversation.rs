@@ -1,8 +1,8 @@
 //! Conversations: what of them fits the context, and what of them is there already.
 
-use crate::chat::{ChatTemplate, Message, system_messages, turns};
 use crate::error::{Error, Result};
-use crate::sampling::Sampling;
+use crate::session::sampling::Sampling;
+use crate::text::chat::{ChatTemplate, Message, system_messages, turns};
 
 use super::{Reply, Session};
 

@@ -6,14 +6,14 @@ use std::ops::Range;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
-use crate::budget::cache_bytes;
 use crate::error::{Error, Result};
 use crate::kernel::round_up;
-use crate::llama::names;
-use crate::pack::BLOCK;
+use crate::kernel::run::Slot;
+use crate::model::budget::cache_bytes;
+use crate::plan::llama::names;
 use crate::plan::{Copy, Stage, Wanted};
-use crate::sampling::Sampling;
-use crate::slot::Slot;
+use crate::session::sampling::Sampling;
+use crate::weights::pack::BLOCK;
 
 use super::{PREFILL, Session};
 

@@ -8,11 +8,11 @@ use web_time::Instant;
 
 use crate::error::{Error, Result};
 use crate::kernels::NO_ID;
-use crate::llama::names;
+use crate::plan::llama::names;
 use crate::plan::{Copy, Wanted};
-use crate::sampling::Sampling;
+use crate::session::sampling::Sampling;
 use crate::source::Source;
-use crate::tokenizer::Decoder;
+use crate::text::tokenizer::Decoder;
 
 use super::stop::{Passed, Stops};
 use super::{DECODE, PREFILL, Session};

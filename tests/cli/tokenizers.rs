@@ -1,6 +1,6 @@
 //! `--tokenizer`, and `tokenize` with tokenizers in files of their own.
 
-use llamita::format::{MergeOrder, TokenType, Vocabulary, VocabularyKind, tokenizer};
+use llamita::internals::format::{MergeOrder, TokenType, Vocabulary, VocabularyKind, tokenizer};
 use llamita::source::File;
 use serde_json::{Value as Json, json};
 

@@ -4,9 +4,9 @@
 use std::fmt;
 use std::io::Write;
 
-use llamita::gpu::Gpu;
+use llamita::internals::backend::gpu::Gpu;
+use llamita::internals::plan::tuning::{DeviceClass, DeviceOptions};
 use llamita::source::Source;
-use llamita::tuning::{DeviceClass, DeviceOptions};
 use llamita::{DeviceChoice, LoadOptions, Model, PlanChoice, Tier};
 use pollster::block_on;
 

@@ -1,6 +1,6 @@
 //! Metadata that decides nothing, or that nobody asks for: it refuses no file, and a warning tells of it once.
 
-use llamita::format::{Checkpoint, gguf};
+use llamita::internals::format::{Checkpoint, gguf};
 use llamita::source::Bytes;
 
 use super::builder::{Gguf, Value};

@@ -1,8 +1,8 @@
 //! Shapes, the tensors they ask for, and rotation frequencies.
 
 use llamita::error::Result;
-use llamita::format::gguf::Step;
-use llamita::shape::RopePairing;
+use llamita::internals::arch::shape::RopePairing;
+use llamita::internals::format::gguf::Step;
 
 use super::builder::{Gguf, Shape, Value};
 use super::{accepted, malformed, open, refused, set, unset, unsupported};

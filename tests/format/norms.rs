@@ -1,7 +1,7 @@
 //! Norms and rotation factors in every type that a file may store them in, and norms without an epsilon.
 
-use llamita::format::WeightType;
-use llamita::pack::decode_row;
+use llamita::internals::format::WeightType;
+use llamita::internals::weights::pack::decode_row;
 use llamita::source::Bytes;
 use llamita::{DeviceChoice, LoadOptions, Model};
 

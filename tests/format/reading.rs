@@ -7,7 +7,7 @@ use std::path::Path;
 
 use futures::future::LocalBoxFuture;
 use llamita::error::Result;
-use llamita::format::{Checkpoint, TokenType, gguf};
+use llamita::internals::format::{Checkpoint, TokenType, gguf};
 use llamita::source::{Bytes, File, MAX_READ_BYTES, Source};
 use llamita::tokenizer::Tokenizer;
 use proptest::prelude::*;
@@ -254,7 +254,7 @@ fn fixtures_are_read() {
         Tokenizer::from_vocabulary(checkpoint.vocabulary.as_ref().expect("a vocabulary")).expect("a tokenizer");
         let (shape, _) = checkpoint.model.expect("a model");
         if path.file_name().is_some_and(|name| name == "random-q4_0-llama3-h64.gguf") {
-            let plain = llamita::shape::rope_frequencies(64, 500_000.0);
+            let plain = llamita::internals::arch::shape::rope_frequencies(64, 500_000.0);
             for (pair, golden) in [(14, 1.0), (15, 1.651329), (16, 3.292262), (17, 9.666729), (18, 32.0), (31, 32.0)] {
                 let divisor = plain[pair] / shape.rope_frequencies[pair];
                 assert!((divisor - golden).abs() < 1e-5, "pair {pair}: {divisor} is not {golden}");

@@ -1,7 +1,7 @@
 //! Checkpoints that were split into several files.
 
 use llamita::error::{Error, Result};
-use llamita::format::{Checkpoint, gguf};
+use llamita::internals::format::{Checkpoint, gguf};
 use llamita::source::{self, Bytes, Parts, Source, part_names};
 use llamita::{DeviceChoice, LoadOptions, Model};
 

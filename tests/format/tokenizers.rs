@@ -1,7 +1,7 @@
 //! Tokenizers in files of their own: whole, broken, hostile, and merely odd.
 
-use llamita::format::tokenizer;
-use llamita::format::{MergeOrder, PreTokenizer, TokenType, Vocabulary, VocabularyKind};
+use llamita::internals::format::tokenizer;
+use llamita::internals::format::{MergeOrder, PreTokenizer, TokenType, Vocabulary, VocabularyKind};
 use llamita::tokenizer::{Encode, Tokenizer};
 use llamita::{Error, Result};
 use serde_json::{Value, json};

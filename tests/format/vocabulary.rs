@@ -1,6 +1,6 @@
 //! The tokenizer's keys.
 
-use llamita::format::{PRE_TOKENIZERS, PreTokenizer, TokenType, Vocabulary, VocabularyKind};
+use llamita::internals::format::{PRE_TOKENIZERS, PreTokenizer, TokenType, Vocabulary, VocabularyKind};
 
 use super::builder::{Gguf, Value};
 use super::{changed, malformed, open, set, unset, unsupported};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use llamita::format::{PRE_TOKENIZERS, PreTokenizer};
+use llamita::internals::format::{PRE_TOKENIZERS, PreTokenizer};
 use llamita::source::Bytes;
 use serde::Deserialize;
 use serde_json::json;

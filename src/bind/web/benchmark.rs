@@ -3,7 +3,7 @@
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::bench::{self, Kind};
+use crate::check::bench::{self, Kind};
 
 use super::cancel::Cancel;
 use super::failure::{aborted, failure};

@@ -7,11 +7,11 @@ use std::rc::Rc;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::cases::{self, Case};
+use crate::backend::gpu::Gpu;
+use crate::check::cases::{self, Case};
 use crate::error::Error;
-use crate::gpu::Gpu;
 use crate::kernels::Tier;
-use crate::tuning::DeviceOptions;
+use crate::plan::tuning::DeviceOptions;
 
 use super::options::tier;
 

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
-use crate::chat::Message;
-use crate::device::DeviceChoice;
+use crate::backend::DeviceChoice;
 use crate::error::Error;
 use crate::kernels::{KvType, Tier};
 use crate::model::LoadOptions;
-use crate::sampling::Sampling;
-use crate::tuning::PlanChoice;
+use crate::plan::tuning::PlanChoice;
+use crate::session::sampling::Sampling;
+use crate::text::chat::Message;
 
 use super::failure::invalid;
 

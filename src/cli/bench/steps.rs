@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use llamita::Model;
-use llamita::bench::{Kind, StepTime, step_times};
+use llamita::internals::check::bench::{Kind, StepTime, step_times};
 use serde::Serialize;
 
 use crate::cli::failure::Failure;

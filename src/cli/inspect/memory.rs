@@ -1,6 +1,6 @@
 //! `--memory`: every buffer on the device, and what the host takes beside it.
 
-use llamita::budget::{Item, Use};
+use llamita::internals::model::budget::{Item, Use};
 use serde::Serialize;
 
 use super::Sized;

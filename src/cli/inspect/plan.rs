@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use llamita::kernel::Active;
-use llamita::plan::Plan;
+use llamita::internals::kernel::Active;
+use llamita::internals::plan::Plan;
 use serde::Serialize;
 
 use super::Sized;

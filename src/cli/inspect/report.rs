@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use llamita::error::printable;
-use llamita::format::{Checkpoint, Vocabulary, VocabularyKind};
+use llamita::internals::format::{Checkpoint, Vocabulary, VocabularyKind};
 use llamita::source::Source;
 use llamita::{Budget, Error};
 use serde::Serialize;

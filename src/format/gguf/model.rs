@@ -2,9 +2,9 @@
 
 use half::{bf16, f16};
 
+use crate::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 use crate::error::{Error, Result};
 use crate::format::{LayerTensors, ModelTensors, Tensor, WeightType};
-use crate::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 
 use super::FORMAT;
 use super::reader::{LAYERS, Metadata};

@@ -1,0 +1,535 @@
+//! The state of a session on the device, and the plans that are replayed on it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+
+use super::readback::Readback;
+use super::texels::WordTexture;
+use super::{Allocation, Gpu, buffer_bytes, texels_bytes};
+use crate::error::{Error, Result};
+use crate::kernel::run::Slot;
+use crate::kernel::{Access, Active, Element, round_up};
+use crate::plan::{Buffer, BufferId, Copy, Kind, Plan, Step, Texture, Wanted, session_buffers, session_textures};
+use crate::weights::pack::{Store, TEXELS_PER_ROW, VEC};
+
+/// Offsets of uniform bindings are multiples of this on every device.
+const UNIFORM_ALIGN: usize = 256;
+/// Slots of the ring: more than submits that are ever in flight.
+const SLOTS: usize = 8;
+
+/// How the buffers of weights and sessions are used.
+const STATE: wgpu::BufferUsages =
+    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST).union(wgpu::BufferUsages::COPY_SRC);
+
+/// Words of the uniform buffers of a plan: its ring of slots, and its params.
+pub fn uniform_words(plan: &Plan) -> [usize; 2] {
+    let slot = round_up(Slot::words(plan.rows, plan.pairs) * 4, UNIFORM_ALIGN);
+    [slot * SLOTS / 4, plan.steps.len().max(1) * UNIFORM_ALIGN / 4]
+}
+
+/// Packed weights on the device, by buffer name.
+#[derive(Debug, Default)]
+pub struct DeviceWeights {
+    buffers: HashMap<String, Allocation>,
+    texels: HashMap<String, WordTexture>,
+}
+
+impl DeviceWeights {
+    /// Makes room for a buffer.
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room.
+    pub async fn reserve(&mut self, gpu: &Gpu, name: &str, words: usize) -> Result<()> {
+        let (buffer, answer) = gpu.admitted(name, buffer_bytes(words), || gpu.allocate(name, words, STATE))?;
+        answer.await?;
+        self.buffers.insert(name.to_owned(), buffer);
+        Ok(())
+    }
+
+    /// Gives the memory back, whoever still holds the weights of a device that is lost.
+    pub fn destroy(&self) {
+        self.buffers.values().for_each(|buffer| buffer.destroy());
+        self.texels.values().for_each(|texels| texels.destroy());
+    }
+
+    /// Makes room for a part of a matrix.
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room.
+    pub async fn reserve_matrix(&mut self, gpu: &Gpu, name: &str, words: usize, store: Store) -> Result<()> {
+        if store == Store::Buffer {
+            return self.reserve(gpu, name, words).await;
+        }
+        let (texels, answer) = gpu.admitted(name, texels_bytes(words), || gpu.allocate_texels(name, words))?;
+        answer.await?;
+        self.texels.insert(name.to_owned(), texels);
+        Ok(())
+    }
+
+    /// Writes words; into a matrix only whole texels.
+    pub fn write(&self, gpu: &Gpu, name: &str, first: usize, words: &[u32]) {
+        if let Some(texels) = self.texels.get(name) {
+            return texels.write(gpu, first, words);
+        }
+        gpu.inner.queue.write_buffer(&self.buffers[name], first as u64 * 4, bytemuck::cast_slice(words));
+    }
+}
+
+fn uniform_bytes(plans: &[Arc<Plan>]) -> u64 {
+    plans.iter().flat_map(|plan| uniform_words(plan)).map(buffer_bytes).sum()
+}
+
+/// A step on the device.
+struct Dispatch {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+    /// The buffers that it reads as textures, which have to be copied there before.
+    reads: Vec<Copied>,
+    /// The buffers that it writes.
+    writes: Vec<BufferId>,
+}
+
+/// A buffer that is copied to a texture: its place in the plan, and the texture's among the machine's.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Copied {
+    buffer: BufferId,
+    texture: usize,
+}
+
+/// What a slot says of a run.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    /// Where it was written.
+    slot_offset: usize,
+    pub(super) active: Active,
+    /// Positions of the KV cache that are attended to, and those it holds.
+    attended: usize,
+    capacity: usize,
+}
+
+/// A plan on the device.
+pub(super) struct Prepared {
+    pub(super) plan: Arc<Plan>,
+    steps: Vec<Dispatch>,
+    slots: Allocation,
+    slot_stride: usize,
+    next_slot: Cell<usize>,
+    /// Keeps the uniform buffer of the params alive.
+    _params: Allocation,
+}
+
+/// A step's index, and what has to be copied before.
+pub(super) type Scheduled = (usize, Vec<Copied>);
+
+impl Prepared {
+    /// Writes the next slot of the ring.
+    pub(super) fn write_slot(&self, gpu: &Gpu, slot: &Slot) -> Run {
+        let index = self.next_slot.get();
+        self.next_slot.set((index + 1) % SLOTS);
+        let slot_offset = index * self.slot_stride;
+        gpu.inner.queue.write_buffer(&self.slots, slot_offset as u64, bytemuck::cast_slice(&slot.to_words()));
+        let active = Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize };
+        let attended = slot.rows[..active.rows].iter().map(|row| row.attend as usize).max().unwrap_or(0);
+        Run { slot_offset, active, attended, capacity: slot.head.capacity as usize }
+    }
+
+    /// The steps that a run has something to do in.
+    pub(super) fn schedule(
+        &self,
+        steps: Range<usize>,
+        wanted: Wanted,
+        active: Active,
+    ) -> impl Iterator<Item = Scheduled> {
+        // What the textures hold that is still in the buffer.
+        let mut held: Vec<Copied> = Vec::new();
+        steps.filter_map(move |index| {
+            let Step { kernel, params, stage, .. } = &self.plan.steps[index];
+            if !wanted.runs(*stage) || kernel.grid(params, active).contains(&0) {
+                return None;
+            }
+            let dispatch = &self.steps[index];
+            let copies: Vec<_> = dispatch.reads.iter().filter(|read| !held.contains(read)).copied().collect();
+            held.retain(|one| copies.iter().all(|copy| copy.texture != one.texture));
+            held.extend(&copies);
+            held.retain(|one| !dispatch.writes.contains(&one.buffer));
+            Some((index, copies))
+        })
+    }
+
+    /// Records a step of the schedule.
+    pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, step: usize, run: Run) {
+        let Dispatch { pipeline, group, .. } = &self.steps[step];
+        let Step { kernel, params, .. } = &self.plan.steps[step];
+        let [x, y] = kernel.grid(params, run.active);
+        pass.set_pipeline(pipeline);
+        pass.set_bind_group(0, group, &[run.slot_offset as u32]);
+        pass.dispatch_workgroups(x, y, 1);
+    }
+}
+
+/// The state of a session on the device, and the plans that are replayed on it.
+pub struct Machine {
+    pub(super) gpu: Gpu,
+    weights: Rc<DeviceWeights>,
+    state: HashMap<String, Allocation>,
+    /// Textures that buffers are copied to where kernels read them as such, with their names.
+    texels: Vec<(String, WordTexture)>,
+    pub(super) plans: Vec<Prepared>,
+    staging: Rc<RefCell<Vec<Allocation>>>,
+    /// Whether the device had room for all this, where it answers later.
+    answer: Option<LocalBoxFuture<'static, Result<()>>>,
+    /// The buffer that is being made anew: it stays here while nobody waits for it.
+    replacement: Option<Replacement>,
+}
+
+/// A buffer that takes the place of another one, once it holds what that one is to hand on.
+struct Replacement {
+    name: String,
+    bytes: u64,
+    made: LocalBoxFuture<'static, Result<Allocation>>,
+}
+
+impl Machine {
+    /// Allocates what the plans need, and compiles their kernels.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory, or refuses a kernel.
+    pub fn new(gpu: &Gpu, weights: Rc<DeviceWeights>, plans: Vec<Arc<Plan>>) -> Result<Self> {
+        gpu.check()?;
+        let buffers = session_buffers(plans.iter().map(Arc::as_ref));
+        let textures = session_textures(plans.iter().map(Arc::as_ref));
+        let bytes = uniform_bytes(&plans)
+            + buffers.iter().map(|b| buffer_bytes(b.words)).sum::<u64>()
+            + textures.iter().map(|t| texels_bytes(t.words)).sum::<u64>();
+        let (machine, answer) = gpu.admitted("a session", bytes, || {
+            let state = buffers.iter().map(|b| (b.name.clone(), gpu.allocate(&b.name, b.words, STATE))).collect();
+            let texels = textures.iter().map(|t| (t.name.clone(), gpu.allocate_texels(&t.name, t.words))).collect();
+            let (gpu, plans_made, staging) = (gpu.clone(), Vec::new(), Rc::default());
+            let mut machine =
+                Self { gpu, weights, state, texels, plans: plans_made, staging, answer: None, replacement: None };
+            machine.prepare_all(plans).map(|()| machine)
+        })?;
+        let (mut machine, mut answer) = (machine?, answer);
+        match (&mut answer).now_or_never() {
+            Some(answer) => answer?,
+            None => machine.answer = Some(answer),
+        }
+        gpu.check()?;
+        Ok(machine)
+    }
+
+    /// Waits until the device has said whether it had room for what [`Self::new`] allocated.
+    ///
+    /// # Errors
+    /// Where it had none; then [`Self::resize`] has to be called before the next run.
+    pub async fn ready(&mut self) -> Result<()> {
+        let Some(answer) = &mut self.answer else { return Ok(()) };
+        let answer = answer.await;
+        self.answer = None;
+        answer
+    }
+
+    /// Goes on with plans whose buffers have other sizes; with `keep` every slab keeps what it holds.
+    ///
+    /// Buffers are replaced one by one, each after the device is done with the one before, so that at most one of them
+    /// exists twice. Where the future is dropped early, this has to be called again before the next run, and goes on where
+    /// it was.
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room. Then what the buffers hold is lost, and this has to be called again.
+    pub async fn resize(&mut self, plans: Vec<Arc<Plan>>, keep: bool) -> Result<()> {
+        self.gpu.check()?;
+        let prepared = self.plans.iter().map(|prepared| &prepared.plan);
+        if !(plans.len() == self.plans.len() && prepared.zip(&plans).all(|(own, new)| Arc::ptr_eq(own, new))) {
+            for buffer in session_buffers(plans.iter().map(Arc::as_ref)) {
+                if self.state.get(&buffer.name).is_none_or(|old| old.size() != buffer_bytes(buffer.words)) {
+                    self.replace(&buffer, keep).await?;
+                }
+            }
+            self.replace_plans(plans)?;
+        }
+        let answer = self.ready().await;
+        if answer.is_err() {
+            self.plans.clear();
+        }
+        answer
+    }
+
+    /// Prepares other plans, whose buffers are there, in the place of these.
+    fn replace_plans(&mut self, plans: Vec<Arc<Plan>>) -> Result<()> {
+        self.plans.clear();
+        let gpu = self.gpu.clone();
+        let textures = session_textures(plans.iter().map(Arc::as_ref));
+        let has = |(name, texels): &(String, WordTexture), texture: &Texture| {
+            *name == texture.name && texels.bytes == texels_bytes(texture.words)
+        };
+        self.texels.retain(|texels| textures.iter().any(|texture| has(texels, texture)));
+        let missing: Vec<_> =
+            textures.iter().filter(|texture| !self.texels.iter().any(|texels| has(texels, texture))).collect();
+        let bytes = uniform_bytes(&plans) + missing.iter().map(|t| texels_bytes(t.words)).sum::<u64>();
+        let (prepared, answer) = gpu.admitted("a session", bytes, || {
+            self.texels.extend(missing.iter().map(|t| (t.name.clone(), gpu.allocate_texels(&t.name, t.words))));
+            self.prepare_all(plans)
+        })?;
+        self.answer = Some(answer);
+        prepared
+    }
+
+    /// Gives up buffers and plans.
+    pub fn release(&mut self) {
+        (self.answer, self.replacement) = (None, None);
+        self.plans.clear();
+        self.texels.clear();
+        self.state.clear();
+    }
+
+    /// Makes a buffer anew.
+    async fn replace(&mut self, buffer: &Buffer, keep: bool) -> Result<()> {
+        if !keep {
+            self.state.remove(&buffer.name);
+        }
+        let bytes = buffer_bytes(buffer.words);
+        let begun = self.replacement.take().filter(|begun| begun.name == buffer.name && begun.bytes == bytes);
+        let begun = match begun {
+            Some(begun) => begun,
+            None => {
+                let allocate = || self.gpu.allocate(&buffer.name, buffer.words, STATE);
+                let (new, answer) = self.gpu.admitted(&buffer.name, bytes, allocate)?;
+                let old = self.state.get(&buffer.name).map(|old| old.buffer.clone());
+                let (gpu, slabs) = (self.gpu.clone(), buffer.slabs as u64);
+                let made = async move {
+                    answer.await?;
+                    if let Some(old) = old {
+                        copy_slabs(&gpu, &old, &new, slabs).await?;
+                    }
+                    Ok(new)
+                };
+                Replacement { name: buffer.name.clone(), bytes, made: Box::pin(made) }
+            }
+        };
+        let made = (&mut self.replacement.insert(begun).made).await;
+        self.replacement = None;
+        self.state.insert(buffer.name.clone(), made?);
+        Ok(())
+    }
+
+    /// Makes a buffer beside those of the plans.
+    ///
+    /// # Errors
+    /// Where the device is lost or has no room.
+    pub async fn hold(&mut self, name: &str, words: usize) -> Result<()> {
+        let buffer = Buffer { name: name.to_owned(), kind: Kind::Scratch, words, slabs: 1 };
+        self.replace(&buffer, false).await
+    }
+
+    /// Gives such a buffer up, once the device is done with it.
+    pub fn give_up(&mut self, name: &str) {
+        self.state.remove(name);
+        self.replacement.take_if(|begun| begun.name == name);
+    }
+
+    /// Copies words from one buffer to another, behind everything that was submitted.
+    ///
+    /// # Errors
+    /// Where there is no such buffer, or the device is lost.
+    pub fn transfer(&self, from: Copy, to: Copy) -> Result<()> {
+        self.gpu.check()?;
+        let mut encoder = self.gpu.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        let [source, target] = [self.buffer(from.name)?, self.buffer(to.name)?];
+        let [first, at, bytes] = [from.first, to.first, from.words].map(|words| words as u64 * 4);
+        encoder.copy_buffer_to_buffer(source, first, target, at, bytes);
+        self.gpu.inner.queue.submit([encoder.finish()]);
+        Ok(())
+    }
+
+    fn buffer(&self, name: &str) -> Result<&Allocation> {
+        self.state
+            .get(name)
+            .or_else(|| self.weights.buffers.get(name))
+            .ok_or_else(|| Error::Internal(format!("no buffer {name} on the device")))
+    }
+
+    fn prepare_all(&mut self, plans: Vec<Arc<Plan>>) -> Result<()> {
+        for plan in plans {
+            let prepared = self.prepare(plan)?;
+            self.plans.push(prepared);
+        }
+        Ok(())
+    }
+
+    fn prepare(&self, plan: Arc<Plan>) -> Result<Prepared> {
+        let gpu = &self.gpu;
+        let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let [slots, params] = uniform_words(&plan);
+        let slot_stride = slots / SLOTS * 4;
+        let (slots, params) = (gpu.allocate("slots", slots, uniform), gpu.allocate("params", params, uniform));
+        let mut steps = Vec::with_capacity(plan.steps.len());
+        for (i, step) in plan.steps.iter().enumerate() {
+            let offset = (i * UNIFORM_ALIGN) as u64;
+            gpu.inner.queue.write_buffer(&params, offset, bytemuck::cast_slice(&step.params));
+            let compiled = gpu.pipeline(step.kernel.as_ref(), &step.params);
+            let bytes = |words: usize| wgpu::BufferSize::new(words as u64 * 4);
+            let binding =
+                |buffer, offset, size| wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size });
+            let slot_size = bytes(Slot::words(plan.rows, plan.pairs));
+            let mut entries = vec![
+                wgpu::BindGroupEntry { binding: 0, resource: binding(&params, offset, bytes(step.params.len())) },
+                wgpu::BindGroupEntry { binding: 1, resource: binding(&slots, 0, slot_size) },
+            ];
+            let (mut reads, mut writes) = (Vec::new(), Vec::new());
+            for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
+                let buffer = &plan.buffers[id.0];
+                let missing = || Error::Internal(format!("no texture of {} on the device", buffer.name));
+                let resource = match (arg.element, buffer.kind) {
+                    (Element::Texels(_), Kind::Weight) => {
+                        let texels = self.weights.texels.get(&buffer.name).ok_or_else(missing)?;
+                        wgpu::BindingResource::TextureView(&texels.view)
+                    }
+                    (Element::Texels(_), _) => {
+                        let name = Texture::name(buffer, arg);
+                        let texture = self.texels.iter().position(|(own, _)| own == name).ok_or_else(missing)?;
+                        reads.push(Copied { buffer: *id, texture });
+                        wgpu::BindingResource::TextureView(&self.texels[texture].1.view)
+                    }
+                    _ => {
+                        if arg.access == Access::ReadWrite {
+                            writes.push(*id);
+                        }
+                        self.buffer(&buffer.name)?.as_entire_binding()
+                    }
+                };
+                entries.push(wgpu::BindGroupEntry { binding: arg.binding, resource });
+            }
+            gpu.counters().bind_groups.fetch_add(1, Ordering::Relaxed);
+            let group = gpu.inner.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&step.label),
+                layout: &compiled.layout,
+                entries: &entries,
+            });
+            steps.push(Dispatch { pipeline: compiled.pipeline, group, reads, writes });
+        }
+        Ok(Prepared { plan, steps, slots, slot_stride, next_slot: Cell::new(0), _params: params })
+    }
+
+    /// Writes words into a buffer of the session, before the next run.
+    ///
+    /// # Errors
+    /// Where there is no such buffer.
+    pub fn write(&self, name: &str, first: usize, words: &[u32]) -> Result<()> {
+        let buffer = self.buffer(name)?;
+        self.gpu.inner.queue.write_buffer(buffer, first as u64 * 4, bytemuck::cast_slice(words));
+        Ok(())
+    }
+
+    /// Records and submits the wanted steps of a range of a plan, in one pass, and after it a copy to the host, if one is
+    /// asked for. Nothing waits: the future does.
+    ///
+    /// # Errors
+    /// Where the device is lost.
+    pub fn run(
+        &self,
+        plan: usize,
+        steps: Range<usize>,
+        wanted: Wanted,
+        slot: &Slot,
+        copy: Option<Copy>,
+    ) -> Result<Readback> {
+        self.gpu.check()?;
+        let gpu = &self.gpu.inner;
+        let prepared = &self.plans[plan];
+        let run = prepared.write_slot(&self.gpu, slot);
+        let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        let mut pass: Option<wgpu::ComputePass> = None;
+        let mut dispatches = 0;
+        for (step, copies) in prepared.schedule(steps, wanted, run.active) {
+            if !copies.is_empty() {
+                // Copies stand between passes.
+                pass = None;
+                self.copy_to_texels(&mut encoder, prepared, &copies, run)?;
+            }
+            let pass = pass.get_or_insert_with(|| {
+                let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: None };
+                encoder.begin_compute_pass(&descriptor).forget_lifetime()
+            });
+            prepared.dispatch(pass, step, run);
+            dispatches += 1;
+        }
+        drop(pass);
+        let copied = copy.map(|copy| self.copy(&mut encoder, copy)).transpose()?;
+        let submission = gpu.queue.submit([encoder.finish()]);
+        gpu.counters.submits.fetch_add(1, Ordering::Relaxed);
+        gpu.counters.dispatches.fetch_add(dispatches, Ordering::Relaxed);
+        Ok(self.readback(copied, submission))
+    }
+
+    /// Copies buffers to the textures that kernels read them by; of a cache what a run attends to, at least.
+    pub(super) fn copy_to_texels(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        prepared: &Prepared,
+        copies: &[Copied],
+        run: Run,
+    ) -> Result<()> {
+        for Copied { buffer, texture } in copies {
+            let Buffer { name, kind, words, slabs } = &prepared.plan.buffers[buffer.0];
+            let (buffer, texels) = (self.buffer(name)?, &self.texels[*texture].1);
+            let slab = words / slabs;
+            if *kind == Kind::State && slab.is_multiple_of(TEXELS_PER_ROW * VEC) {
+                let used = slab / run.capacity * run.attended;
+                (0..*slabs).for_each(|i| texels.copy_from(encoder, buffer, i * slab..i * slab + used));
+            } else {
+                texels.copy_from(encoder, buffer, 0..*words);
+            }
+        }
+        Ok(())
+    }
+
+    fn copy(&self, encoder: &mut wgpu::CommandEncoder, copy: Copy) -> Result<Allocation> {
+        let source = self.buffer(copy.name)?;
+        let bytes = copy.words as u64 * 4;
+        let mut free = self.staging.borrow_mut();
+        let found = free.iter().position(|b| b.size() >= bytes && b.size() <= 4 * bytes.max(1024));
+        let staging = match found {
+            Some(i) => free.swap_remove(i),
+            None => {
+                let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+                self.gpu.allocate("staging", copy.words, usage)
+            }
+        };
+        encoder.copy_buffer_to_buffer(source, copy.first as u64 * 4, &staging, 0, bytes);
+        Ok(staging)
+    }
+
+    pub(super) fn readback(&self, staging: Option<Allocation>, submission: wgpu::SubmissionIndex) -> Readback {
+        Readback::new(&self.gpu, staging, self.staging.clone(), submission)
+    }
+
+    /// Words of a buffer, after everything that was submitted.
+    ///
+    /// # Errors
+    /// Where there is no such buffer, or the device is lost.
+    pub fn read(&self, copy: Copy) -> Result<Readback> {
+        let mut encoder = self.gpu.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        let staging = self.copy(&mut encoder, copy)?;
+        let submission = self.gpu.inner.queue.submit([encoder.finish()]);
+        Ok(self.readback(Some(staging), submission))
+    }
+}
+
+/// Copies the beginnings of slabs to a buffer of another size, behind everything that was submitted.
+async fn copy_slabs(gpu: &Gpu, old: &wgpu::Buffer, new: &wgpu::Buffer, slabs: u64) -> Result<()> {
+    let [from, to] = [old.size() / slabs, new.size() / slabs];
+    let mut encoder = gpu.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+    for slab in 0..slabs {
+        encoder.copy_buffer_to_buffer(old, slab * from, new, slab * to, from.min(to));
+    }
+    let submission = gpu.inner.queue.submit([encoder.finish()]);
+    Readback::of_submission(gpu, submission).await.map(|_| ())
+}

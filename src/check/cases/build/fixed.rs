@@ -1,0 +1,163 @@
+//! Cases of activations in fixed point: what stores them, and products with them.
+
+use std::ops::Range;
+
+use super::{CAPACITY, Random, Sizes, case, outputs, product, sizes, slot, words};
+use crate::check::cases::Case;
+use crate::format::WeightType;
+use crate::kernel::round_up;
+use crate::kernels::combine::CombineParams;
+use crate::kernels::fixed::{self, Vector};
+use crate::kernels::linear::Output;
+use crate::kernels::matvec::Input;
+use crate::kernels::quantize::QuantizeParams;
+use crate::kernels::rmsnorm::RmsnormParams;
+use crate::kernels::{Combine, Matvec, Quantize, Rmsnorm, SlotShape};
+use crate::plan::tuning::Tuning;
+use crate::weights::pack::{BLOCK, Layout};
+
+/// Half the ranges of types of two, of four and of six bits.
+const MIDDLES: [u32; 3] = [2, 8, 32];
+
+/// Quads whose sums are as far from zero as they get: in the upper half of a word, in the lower half, with different signs.
+const EXTREMES: [(&str, [f64; 4]); 7] = [
+    ("positive", [1.0; 4]),
+    ("negative", [-1.0; 4]),
+    ("low positive", [0.0, 0.0, 1.0, 1.0]),
+    ("low negative", [0.0, 0.0, -1.0, -1.0]),
+    ("high alone", [1.0, 1.0, 0.0, 0.0]),
+    ("high against low", [1.0, 1.0, -1.0, 0.0]),
+    ("one alone", [0.0, 0.0, 0.0, -1.0]),
+];
+
+/// Every case that a device of this tuning can run.
+pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
+    let kinds = WeightType::ALL.into_iter().filter_map(|kind| Some((kind, fixed::middle(kind)?)));
+    // As for products in f32; and a type whose products are summed by pairs.
+    let some = [WeightType::Q4_0, WeightType::Q4_K, WeightType::Q6_K];
+    for (kind, middle) in kinds.filter(|(kind, _)| !tuning.tier.subgroups() || some.contains(kind)) {
+        for s in sizes(kind) {
+            for output in outputs(kind) {
+                let random = &mut Random::new(cases.len());
+                let x = random.rows(1, s.cols, round_up(s.cols, BLOCK), 2.0);
+                let x: Vec<f64> = x.into_iter().map(|word| f64::from(f32::from_bits(word))).collect();
+                let x = fixed::pack(&x, middle);
+                matvec(tuning, kind, (s, *output), "", |layout| random.packed(layout), x, cases);
+            }
+        }
+        for (name, quants) in [("least", 0x00), ("most", 0xff)] {
+            for (shape, quad) in EXTREMES {
+                let s = Sizes { cols: 256, ..super::TINY };
+                let x = fixed::pack(&quad.repeat(64), middle);
+                let rows = |layout: &Layout| extreme_rows(layout, quants);
+                matvec(tuning, kind, (s, Output::Logits), &format!(", {name} of {shape}"), rows, x, cases);
+            }
+            // A vector that wider weights read too.
+            for wider in [16, 32].into_iter().filter(|wider| *wider > middle) {
+                let s = Sizes { cols: 256, ..super::TINY };
+                let x = fixed::pack(&[-1.0; 256], wider);
+                let rows = |layout: &Layout| extreme_rows(layout, quants);
+                matvec(tuning, kind, (s, Output::Logits), &format!(", {name} beside {wider}"), rows, x, cases);
+            }
+        }
+    }
+    for middle in MIDDLES {
+        vectors(tuning, middle, cases);
+    }
+}
+
+/// Rows whose quants are all as small, or as large, as they can be: sums in 16 bits are as far from zero as they get.
+fn extreme_rows(layout: &Layout, quants: u8) -> Vec<u32> {
+    let mut row = vec![quants; layout.kind.row_bytes(layout.cols)];
+    for block in row.chunks_exact_mut(layout.kind.block_bytes()) {
+        block[scales_within(layout.kind)].fill(0x11);
+        for (at, share) in super::scales_of(layout.kind) {
+            block[*at..][..2].copy_from_slice(&half::f16::from_f32(*share).to_le_bytes());
+        }
+    }
+    layout.pack_all(&vec![row.as_slice(); layout.rows])
+}
+
+/// Where a superblock's scales of its blocks stand.
+fn scales_within(kind: WeightType) -> Range<usize> {
+    match kind {
+        WeightType::Q2_K => 0..16,
+        WeightType::Q3_K => 96..108,
+        WeightType::Q4_K | WeightType::Q5_K => 4..16,
+        WeightType::Q6_K => 192..208,
+        _ => 0..0,
+    }
+}
+
+fn matvec(
+    tuning: &Tuning,
+    kind: WeightType,
+    (s, output): (Sizes, Output),
+    name: &str,
+    weights: impl FnOnce(&Layout) -> Vec<u32>,
+    x: Vec<u32>,
+    cases: &mut Vec<Case>,
+) {
+    let random = &mut Random::new(cases.len());
+    let (params, layout, outputs) = product(tuning, kind, s, output, 1, random);
+    let mut slot = slot(1, 1, s.d, 17, CAPACITY);
+    slot.head.head_rows = 1;
+    let mut buffers = vec![weights(&layout), x];
+    buffers.extend(outputs);
+    let kernel = Matvec {
+        weights: kind,
+        tile: tuning.tile,
+        store: tuning.store,
+        input: Input::Fixed,
+        output,
+        shares: tuning.matvec,
+        subgroups: tuning.tier.subgroups(),
+        slot: SlotShape { rows: 1, pairs: s.d / 2 },
+    };
+    cases.push(case(&format!("{}x{}{name}", layout.rows, s.cols), kernel, words(&params), slot, buffers));
+}
+
+/// What stores such vectors: of one block, of some, of many, of tiny and of large numbers; and with blocks that hold
+/// nothing but zeros, or what is no number.
+fn vectors(tuning: &Tuning, middle: u32, cases: &mut Vec<Case>) {
+    let vector = Vector::Fixed { middle };
+    let (lanes, subgroups) = (tuning.small_lanes, tuning.tier.subgroups());
+    for (dim, scale) in [(8, 1.0), (172, 1e-4), (2048, 3000.0)] {
+        let random = &mut Random::new(cases.len());
+        let k = round_up(dim, BLOCK);
+        let y = || vec![0; vector.words(k)];
+        let mut x = random.rows(1, dim, k, scale);
+        let (quads, most, apart) = ((k / 4) as u32, vector.most(), vector.apart());
+        let params = RmsnormParams { quads, at_head: 0, norm_dim: dim as f32, eps: 1e-5, most, apart };
+        let kernel = Rmsnorm { lanes, subgroups, rows: 1, vector };
+        let buffers = vec![x.clone(), random.rows(1, dim, k, 1.5), y()];
+        cases.push(case(&dim.to_string(), kernel, words(&params), slot(1, 1, 8, 0, 8), buffers));
+
+        if dim == 2048 {
+            x[64..96].fill(0);
+            x[130] = f32::NAN.to_bits();
+            x[190] = f32::INFINITY.to_bits();
+            x[200] = f32::NEG_INFINITY.to_bits();
+            x[256..288].fill(1e-38f32.to_bits());
+            x[288..320].fill(2e-30f32.to_bits());
+            x[320..352].fill(3e38f32.to_bits());
+            x[352] = 3e38f32.to_bits();
+        }
+        let params = QuantizeParams { quads, most, apart };
+        let buffers = vec![x, y()];
+        cases.push(case(&dim.to_string(), Quantize { lanes, middle }, words(&params), slot(1, 1, 8, 0, 8), buffers));
+    }
+    for (heads, head_dim, attend) in [(2, 8, 1), (5, 24, 600), (32, 64, 9000)] {
+        let random = &mut Random::new(cases.len());
+        let (splits, k) = (tuning.splits, round_up(heads * head_dim, BLOCK));
+        let mut slot = slot(1, 1, head_dim, 17, CAPACITY);
+        slot.rows[0].attend = attend;
+        let shape = SlotShape { rows: 1, pairs: head_dim / 2 };
+        let kernel = Combine { heads, head_dim, splits, lanes, vector, slot: shape };
+        let (most, apart) = (vector.most(), vector.apart());
+        let params = words(&CombineParams { quads: (k / 4) as u32, most, apart });
+        let scores = random.scores(splits.most * heads);
+        let buffers = vec![random.rows(splits.most, heads * head_dim, k, 2.0), scores, vec![0; vector.words(k)]];
+        cases.push(case(&format!("{attend} keys"), kernel, params, slot, buffers));
+    }
+}

@@ -1,0 +1,86 @@
+//! How much is given to the device at once: submits of about 40 ms, chunks that grow while dispatches stay short.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::kernel::Active;
+use crate::plan::tuning::DeviceClass;
+use crate::plan::{Plan, Wanted};
+
+/// What a submit aims at; phones draw their screen between submits, and 60 ms is the most they should wait.
+const SUBMIT_MS: f64 = 40.0;
+/// What the longest dispatch of a chunk may take.
+const DISPATCH_MS: f64 = 10.0;
+/// Most tokens that are under way at once.
+pub const MOST_LOOK_AHEAD: usize = 4;
+/// The first chunk.
+const FIRST_ROWS: usize = 32;
+
+/// Measured speed, and what follows from it.
+#[derive(Clone, Debug)]
+pub struct Pace {
+    /// Multiply-accumulates per millisecond; a guess on the low side until something was measured.
+    work_per_ms: f64,
+    rows: usize,
+    most_rows: usize,
+    /// Milliseconds per decoded token.
+    token_ms: Option<f64>,
+}
+
+impl Pace {
+    /// The pace of a device that has not run yet, by the class of its driver.
+    pub fn new(driver: DeviceClass, most_rows: usize) -> Self {
+        let work_per_ms = match driver {
+            DeviceClass::Gpu => 5e7,
+            DeviceClass::Lavapipe | DeviceClass::SwiftShader => 3e6,
+        };
+        Self { work_per_ms, rows: FIRST_ROWS.min(most_rows), most_rows, token_ms: None }
+    }
+
+    /// Tokens of the next chunk.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Cuts the wanted steps of a plan into submits, with the work of each. The chunk grows here, once its speed is
+    /// known.
+    pub fn segments(&mut self, plan: &Plan, wanted: Wanted, rows: usize) -> Vec<(Range<usize>, u64)> {
+        let active = Active { rows, head_rows: 1 };
+        let most = (self.work_per_ms * SUBMIT_MS) as u64;
+        let (mut segments, mut first, mut sum, mut longest) = (Vec::new(), 0, 0, 0);
+        for (i, step) in plan.steps.iter().enumerate() {
+            let work = if wanted.runs(step.stage) { step.kernel.work(&step.params, active) } else { 0 };
+            longest = longest.max(work);
+            if sum > 0 && sum + work > most {
+                segments.push((first..i, sum));
+                (first, sum) = (i, 0);
+            }
+            sum += work;
+        }
+        segments.push((first..plan.steps.len(), sum));
+        let doubled_ms = 2.0 * longest as f64 / self.work_per_ms;
+        if rows == self.rows && doubled_ms <= DISPATCH_MS {
+            self.rows = (2 * self.rows).min(self.most_rows);
+        }
+        segments
+    }
+
+    /// Takes in how long a submit took: the average moves by half.
+    pub fn measured(&mut self, work: u64, time: Duration) {
+        let ms = time.as_secs_f64() * 1e3;
+        if work > 0 && ms > 0.01 {
+            self.work_per_ms = (self.work_per_ms + work as f64 / ms) / 2.0;
+        }
+    }
+
+    /// Takes in how long a token took.
+    pub fn decoded(&mut self, time: Duration) {
+        let ms = time.as_secs_f64() * 1e3;
+        self.token_ms = Some(self.token_ms.map_or(ms, |before| 0.9 * before + 0.1 * ms));
+    }
+
+    /// Tokens to keep under way: two hide the host, and short tokens need more. What runs past an end is lost.
+    pub fn look_ahead(&self) -> usize {
+        if self.token_ms.is_some_and(|ms| ms < 10.0) { MOST_LOOK_AHEAD } else { 2 }
+    }
+}

@@ -1,0 +1,66 @@
+//! Teacher-forced logits: every position of given ids.
+
+use std::sync::Arc;
+
+use crate::backend::Machine;
+use crate::error::{Error, Result};
+use crate::kernel::run::Slot;
+use crate::model::Model;
+use crate::plan::llama::names;
+use crate::plan::{Copy, Plan, Wanted};
+
+/// Rows of a scoring run: their logits are kept, so this stays small.
+pub const SCORER_ROWS: usize = 32;
+
+/// Gives the logits of every position.
+pub struct Scorer {
+    model: Model,
+    plan: Arc<Plan>,
+    machine: Machine,
+    capacity: usize,
+}
+
+impl Scorer {
+    pub(crate) fn new(model: Model, plan: Plan) -> Result<Self> {
+        let plan = Arc::new(plan);
+        let machine = model.machine(vec![plan.clone()])?;
+        let capacity = plan.buffers.iter().find(|b| b.name == names::IDS).map_or(0, |b| b.words - 1);
+        Ok(Self { model, plan, machine, capacity })
+    }
+
+    /// Calls `each` with every position in order and its logits, `[vocabulary]`. The ids are taken as they are.
+    ///
+    /// # Errors
+    /// Where an id is outside the vocabulary, there are more ids than the scorer holds, or the device is lost.
+    pub async fn logits(&self, ids: &[u32], mut each: impl FnMut(usize, &[f32])) -> Result<()> {
+        let vocabulary = self.model.shape().vocabulary;
+        if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
+            return Err(Error::TokenId { id: *id, vocabulary });
+        }
+        if ids.len() > self.capacity {
+            return Err(Error::ContextFull { prompt: ids.len(), context: self.capacity });
+        }
+        for (chunk_index, chunk) in ids.chunks(self.plan.rows).enumerate() {
+            let first = chunk_index * self.plan.rows;
+            self.machine.write(names::IDS, first, chunk)?;
+            let positions = first..first + chunk.len();
+            let mut slot = Slot::new(self.plan.rows, &self.model.shape().rope_frequencies, positions);
+            slot.head.capacity = self.capacity as u32;
+            slot.head.head_rows = chunk.len() as u32;
+            let copy = Copy { name: names::LOGITS, first: 0, words: chunk.len() * vocabulary };
+            let words = self.machine.run(0, 0..self.plan.steps.len(), Wanted::Logits, &slot, Some(copy))?.await?;
+            let logits: &[f32] = bytemuck::cast_slice(&words[..chunk.len() * vocabulary]);
+            for (i, row) in logits.chunks_exact(vocabulary).enumerate() {
+                each(first + i, row);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `-ln softmax(logits)[id]` in nats, in f64.
+pub fn negative_log_likelihood(logits: &[f32], id: u32) -> f64 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total: f64 = logits.iter().map(|v| f64::from(v - largest).exp()).sum();
+    total.ln() - f64::from(logits[id as usize] - largest)
+}

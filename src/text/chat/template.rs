@@ -1,0 +1,222 @@
+//! Chat templates: Jinja, as Hugging Face's `transformers` renders it.
+
+use std::collections::BTreeMap;
+use std::error::Error as _;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, ErrorKind, Value};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::text::tokenizer::Tokenizer;
+
+use super::budget::{self, Deadline, TooSlow};
+use super::measured::Measured;
+use super::tag::TooLong;
+use super::{Date, Message, check, jinja};
+
+const LLAMA_3: &str = include_str!("llama3.jinja");
+
+/// What a vocabulary must have for [`ChatTemplate::llama3`].
+const LLAMA_3_TOKENS: [&str; 3] = ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"];
+
+/// Depth of macros and loops in each other, and of lists.
+pub(super) const MAX_DEPTH: usize = 100;
+
+/// Characters of the template that an error shows, and of what it raised.
+const EXCERPT: usize = 80;
+const RAISED: usize = 500;
+
+/// A chat template with the date and the variables it is given.
+///
+/// Jinja as `transformers` sets it up: `trim_blocks` and `lstrip_blocks` are on, values print, compare and format as in
+/// Python, its methods and `break` and `continue` work, and there are `raise_exception`, `strftime_now`, `tojson`,
+/// `bos_token`, `eos_token`, `messages`, `add_generation_prompt`, and `tools` and `documents`, which are none. One
+/// template cannot load another, and one that would run for longer than two seconds or grow without bounds fails.
+/// `{% generation %}` is taken, and does nothing.
+#[derive(Clone, Debug)]
+pub struct ChatTemplate {
+    source: String,
+    measured: Measured,
+    date: Option<Date>,
+    variables: BTreeMap<String, Value>,
+}
+
+impl ChatTemplate {
+    /// A template of one's own.
+    ///
+    /// # Errors
+    /// [`Error::Template`] where it is no Jinja, with the line.
+    pub fn new(source: impl Into<String>) -> Result<Self> {
+        // Jinja's lines end with a line feed alone.
+        let source = source.into().replace("\r\n", "\n").replace('\r', "\n");
+        let template = match Measured::new(&source) {
+            Ok(measured) => Self { source, measured, date: None, variables: BTreeMap::new() },
+            Err(TooLong { begin, reason }) => {
+                let line = 1 + source[..begin].matches('\n').count();
+                let excerpt = source[begin..].chars().take(EXCERPT).collect();
+                return Err(Error::Template { line, excerpt, reason });
+            }
+        };
+        let parsed = template.environment(0).template_from_str(&template.measured.text).map(|_| ());
+        parsed.map_err(|error| template.error(&error))?;
+        Ok(template)
+    }
+
+    /// Llama 3.2's own format without tools: Meta's template gives the same text.
+    pub fn llama3() -> Self {
+        Self::new(LLAMA_3).expect("it is Jinja")
+    }
+
+    /// The template of a file, or [`Self::llama3`] where the file has none and the vocabulary has what that needs.
+    ///
+    /// # Errors
+    /// [`Error::Template`] where the file's own is broken, [`Error::NoChatTemplate`] where there is none.
+    pub fn of(source: Option<&str>, tokenizer: &Tokenizer) -> Result<Self> {
+        match (source, LLAMA_3_TOKENS.into_iter().find(|token| tokenizer.token_id(token).is_none())) {
+            (Some(source), _) => Self::new(source),
+            (None, None) => Ok(Self::llama3()),
+            (None, Some(missing)) => Err(Error::NoChatTemplate { missing }),
+        }
+    }
+
+    /// What `strftime_now` tells. Without a date there is no such function, and most templates then write none, or a
+    /// fixed one.
+    #[must_use]
+    pub fn with_date(self, date: Date) -> Self {
+        Self { date: Some(date), ..self }
+    }
+
+    /// A variable of the template, such as `date_string`; templates define which they look at. What it holds is taken
+    /// as part of the template: control tokens in it count.
+    #[must_use]
+    pub fn with_variable(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
+        self.variables.insert(name.into(), Value::from(Serde(value)));
+        self
+    }
+
+    /// The Jinja text.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// A conversation as text, up to where the answer begins. It is for reading: in these letters, a control token of
+    /// the template and one that a user wrote look the same.
+    ///
+    /// # Errors
+    /// [`Error::Template`] where the template fails, raises or writes nothing, [`Error::TemplateTooCostly`] where it
+    /// takes too long, [`Error::Setting`] where there is no message, or a role is no word.
+    pub fn render(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<String> {
+        check(messages)?;
+        self.run(messages, tokenizer)
+    }
+
+    /// The ids of a conversation, up to where the answer begins. Control tokens come from the template alone.
+    ///
+    /// # Errors
+    /// Those of [`Self::render`] and [`Tokenizer::encode`].
+    pub fn encode(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        check(messages)?;
+        let mark = self.mark(messages, tokenizer)?;
+        let guard = |message: &Message| Message::new(&message.role, tokenizer.guard(&message.content, mark));
+        let guarded: Vec<Message> = messages.iter().map(guard).collect();
+        tokenizer.encode_guarded(&self.run(&guarded, tokenizer)?, mark)
+    }
+
+    /// A character that occurs nowhere in this conversation: first Unicode's own noncharacters, then private ones.
+    fn mark(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<char> {
+        let occurs = |mark: char| {
+            self.source.contains(mark)
+                || messages.iter().any(|message| message.content.contains(mark))
+                || self.variables.values().any(|value| value.to_string().contains(mark))
+                || tokenizer.control_texts().any(|text| text.contains(mark))
+        };
+        ('\u{FDD0}'..='\u{FDEF}').chain('\u{F0000}'..='\u{10FFFF}').find(|mark| !occurs(*mark)).ok_or_else(|| {
+            Error::Setting {
+                name: "messages",
+                value: "every private character of Unicode".to_owned(),
+                expected: "one of them left over",
+            }
+        })
+    }
+
+    fn run(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<String> {
+        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        let environment = self.environment(budget::steps(messages.len(), bytes));
+        let text = |id: Option<u32>| Value::from(id.and_then(|id| tokenizer.token(id)).unwrap_or_default());
+        let given = [
+            ("messages", Value::from(Serde(messages))),
+            ("add_generation_prompt", Value::from(true)),
+            ("bos_token", text(tokenizer.bos())),
+            ("eos_token", text(tokenizer.eos())),
+            ("tools", Value::from(())),
+            ("documents", Value::from(())),
+        ];
+        let own = self.variables.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        let variables = Value::from_pairs(given.into_iter().chain(own));
+        let rendered =
+            environment.template_from_str(&self.measured.text).and_then(|template| template.render(variables));
+        let rendered = rendered.map_err(|error| self.error(&error))?;
+        if rendered.is_empty() {
+            let excerpt = self.source.lines().next().unwrap_or_default().chars().take(EXCERPT).collect();
+            let reason = "it writes nothing for these messages".to_owned();
+            return Err(Error::Template { line: 1, excerpt, reason });
+        }
+        Ok(rendered)
+    }
+
+    fn environment(&self, steps: u64) -> Environment<'static> {
+        let deadline = Deadline::start();
+        let mut environment = Environment::new();
+        let mut syntax = SyntaxConfig::builder();
+        syntax.trim_blocks(true).lstrip_blocks(true);
+        environment.set_syntax(syntax.build().unwrap_or_default());
+        environment.set_fuel(Some(steps));
+        environment.set_recursion_limit(MAX_DEPTH);
+        jinja::add_to(&mut environment, &deadline);
+        Measured::add_to(&mut environment, &deadline);
+        environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
+            Err(minijinja::Error::new(ErrorKind::InvalidOperation, "raised").with_source(Raised(message)))
+        });
+        if let Some(date) = self.date {
+            environment.add_function("strftime_now", move |form: String| {
+                date.format(&form).map_err(|error| minijinja::Error::new(ErrorKind::InvalidOperation, error))
+            });
+        }
+        environment
+    }
+
+    /// An error of minijinja's with the line, and what stands there.
+    fn error(&self, error: &minijinja::Error) -> Error {
+        let line = error.line().unwrap_or(1);
+        let whole = self.source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let range = error.range().map(|range| self.measured.original(range));
+        let shown = range.and_then(|range| self.source.get(range)).filter(|shown| !shown.is_empty()).unwrap_or(whole);
+        let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        let excerpt: String = words.chars().take(EXCERPT).collect();
+        let limit = match source::<TooSlow>(error) {
+            Some(_) => Some(budget::time_limit()),
+            None => (error.kind() == ErrorKind::OutOfFuel).then(budget::step_limit),
+        };
+        if let Some(limit) = limit {
+            return Error::TemplateTooCostly { limit, line, excerpt };
+        }
+        let reason = match (source::<Raised>(error), error.detail()) {
+            (Some(Raised(message)), _) => format!("it says {:?}", message.chars().take(RAISED).collect::<String>()),
+            (None, Some(detail)) => format!("{}: {detail}", error.kind()),
+            (None, None) => error.kind().to_string(),
+        };
+        Error::Template { line, excerpt, reason }
+    }
+}
+
+/// What an error came from.
+fn source<E: std::error::Error + 'static>(error: &minijinja::Error) -> Option<&E> {
+    error.source().and_then(|source| source.downcast_ref())
+}
+
+/// What a template raised.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Raised(String);
