@@ -26,8 +26,8 @@ pub use sample::Sample;
 
 use half::f16;
 
-use crate::format::WeightType;
 use crate::kernel::{Arg, Element, Source, Texels};
+use crate::weights::Packing;
 use crate::weights::pack::{Store, TEXELS_PER_ROW};
 
 /// The stems of every kernel.
@@ -196,7 +196,7 @@ fn add_texels(source: Source, how: Texels, name: &str, binding: u32) -> Source {
 
 /// Adds weights of a type under a role: `shaders/lib/weights_*.wgsl` and the type's reader; and how bytes become numbers,
 /// for which a driver that runs on the CPU, and so has textures, should not need to shift.
-fn add_weights(source: Source, kind: WeightType, store: Store, roles: &[(&str, u32)]) -> Source {
+fn add_weights(source: Source, packing: Packing, store: Store, roles: &[(&str, u32)]) -> Source {
     let source = source.with(match store {
         Store::Buffer => include_str!("../shaders/lib/bytes.wgsl"),
         Store::Texels(_) => include_str!("../shaders/lib/bytes_in_place.wgsl"),
@@ -209,8 +209,8 @@ fn add_weights(source: Source, kind: WeightType, store: Store, roles: &[(&str, u
                 (source, include_str!("../shaders/lib/weights_texels.wgsl"))
             }
         };
-        let source = source.weights(file, reader(kind), role, *binding);
-        if !fixed::gives_bytes(kind) {
+        let source = source.weights(file, reader(packing), role, *binding);
+        if !fixed::gives_bytes(packing) {
             return source;
         }
         source.role(include_str!("../shaders/lib/byte_quads.wgsl"), role, *binding)
@@ -218,23 +218,23 @@ fn add_weights(source: Source, kind: WeightType, store: Store, roles: &[(&str, u
 }
 
 /// The WGSL that reads blocks of a weight type.
-const fn reader(kind: WeightType) -> &'static str {
-    match kind {
-        WeightType::F32 => include_str!("../shaders/lib/f32.wgsl"),
-        WeightType::F16 => include_str!("../shaders/lib/f16.wgsl"),
-        WeightType::BF16 => include_str!("../shaders/lib/bf16.wgsl"),
-        WeightType::Q4_0 => include_str!("../shaders/lib/q4_0.wgsl"),
-        WeightType::Q4_1 => include_str!("../shaders/lib/q4_1.wgsl"),
-        WeightType::Q5_0 => include_str!("../shaders/lib/q5_0.wgsl"),
-        WeightType::Q5_1 => include_str!("../shaders/lib/q5_1.wgsl"),
-        WeightType::Q8_0 => include_str!("../shaders/lib/q8_0.wgsl"),
-        WeightType::Q2_K => include_str!("../shaders/lib/q2_k.wgsl"),
-        WeightType::Q3_K => include_str!("../shaders/lib/q3_k.wgsl"),
-        WeightType::Q4_K => include_str!("../shaders/lib/q4_k.wgsl"),
-        WeightType::Q5_K => include_str!("../shaders/lib/q5_k.wgsl"),
-        WeightType::Q6_K => include_str!("../shaders/lib/q6_k.wgsl"),
-        WeightType::IQ4_NL => include_str!("../shaders/lib/iq4_nl.wgsl"),
-        WeightType::IQ4_XS => include_str!("../shaders/lib/iq4_xs.wgsl"),
+const fn reader(packing: Packing) -> &'static str {
+    match packing {
+        Packing::F32 => include_str!("../shaders/lib/f32.wgsl"),
+        Packing::F16 => include_str!("../shaders/lib/f16.wgsl"),
+        Packing::BF16 => include_str!("../shaders/lib/bf16.wgsl"),
+        Packing::Q4_0 => include_str!("../shaders/lib/q4_0.wgsl"),
+        Packing::Q4_1 => include_str!("../shaders/lib/q4_1.wgsl"),
+        Packing::Q5_0 => include_str!("../shaders/lib/q5_0.wgsl"),
+        Packing::Q5_1 => include_str!("../shaders/lib/q5_1.wgsl"),
+        Packing::Q8_0 => include_str!("../shaders/lib/q8_0.wgsl"),
+        Packing::Q2_K => include_str!("../shaders/lib/q2_k.wgsl"),
+        Packing::Q3_K => include_str!("../shaders/lib/q3_k.wgsl"),
+        Packing::Q4_K => include_str!("../shaders/lib/q4_k.wgsl"),
+        Packing::Q5_K => include_str!("../shaders/lib/q5_k.wgsl"),
+        Packing::Q6_K => include_str!("../shaders/lib/q6_k.wgsl"),
+        Packing::IQ4_NL => include_str!("../shaders/lib/iq4_nl.wgsl"),
+        Packing::IQ4_XS => include_str!("../shaders/lib/iq4_xs.wgsl"),
     }
 }
 

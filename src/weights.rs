@@ -1,9 +1,12 @@
 //! Which tensors of a checkpoint become which packed matrices, and how those are cut to fit a binding.
 
 pub mod pack;
+mod packing;
+
+pub use packing::Packing;
 
 use crate::arch::shape::{RopePairing, Shape};
-use crate::format::{ModelTensors, Tensor, WeightType};
+use crate::format::{ModelTensors, Tensor};
 use crate::weights::pack::{Layout, ROW_ALIGN};
 
 /// How matrices are cut: rows of a tile, and most bytes of a part.
@@ -19,9 +22,9 @@ pub struct Cut {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightTypes {
     /// The embedding.
-    pub token_embd: WeightType,
+    pub token_embd: Packing,
     /// The head, where it is not the embedding.
-    pub output: Option<WeightType>,
+    pub output: Option<Packing>,
     /// Per layer.
     pub layers: Vec<LayerTypes>,
 }
@@ -30,18 +33,18 @@ pub struct WeightTypes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are those of the tensors")]
 pub struct LayerTypes {
-    pub q: WeightType,
-    pub k: WeightType,
-    pub v: WeightType,
-    pub attn_output: WeightType,
-    pub gate: WeightType,
-    pub up: WeightType,
-    pub down: WeightType,
+    pub q: Packing,
+    pub k: Packing,
+    pub v: Packing,
+    pub attn_output: Packing,
+    pub gate: Packing,
+    pub up: Packing,
+    pub down: Packing,
 }
 
 impl WeightTypes {
     /// Every block matrix of one type, and a tied head.
-    pub fn uniform(layers: usize, blocks: WeightType, token_embd: WeightType) -> Self {
+    pub fn uniform(layers: usize, blocks: Packing, token_embd: Packing) -> Self {
         let layer =
             LayerTypes { q: blocks, k: blocks, v: blocks, attn_output: blocks, gate: blocks, up: blocks, down: blocks };
         Self { token_embd, output: None, layers: vec![layer; layers] }
@@ -50,17 +53,17 @@ impl WeightTypes {
     /// The types that a file has.
     pub fn of(tensors: &ModelTensors) -> Self {
         let layers = tensors.layers.iter().map(|l| LayerTypes {
-            q: l.attn_q.kind,
-            k: l.attn_k.kind,
-            v: l.attn_v.kind,
-            attn_output: l.attn_output.kind,
-            gate: l.ffn_gate.kind,
-            up: l.ffn_up.kind,
-            down: l.ffn_down.kind,
+            q: Packing::of(l.attn_q.encoding),
+            k: Packing::of(l.attn_k.encoding),
+            v: Packing::of(l.attn_v.encoding),
+            attn_output: Packing::of(l.attn_output.encoding),
+            gate: Packing::of(l.ffn_gate.encoding),
+            up: Packing::of(l.ffn_up.encoding),
+            down: Packing::of(l.ffn_down.encoding),
         });
         Self {
-            token_embd: tensors.token_embd.kind,
-            output: tensors.output.as_ref().map(|t| t.kind),
+            token_embd: Packing::of(tensors.token_embd.encoding),
+            output: tensors.output.as_ref().map(|t| Packing::of(t.encoding)),
             layers: layers.collect(),
         }
     }
@@ -131,7 +134,7 @@ pub struct Part {
 #[derive(Clone, Debug, PartialEq)]
 enum Rows {
     /// Tensors below each other: (tensor, rows, order, type).
-    Stacked(Vec<(TensorId, usize, RowOrder, WeightType)>),
+    Stacked(Vec<(TensorId, usize, RowOrder, Packing)>),
     /// Two tensors whose rows alternate.
     Alternating([TensorId; 2]),
 }
@@ -197,16 +200,16 @@ impl LayerMatrices {
 }
 
 impl Matrix {
-    fn stacked(name: &str, tensors: Vec<(TensorId, usize, RowOrder, WeightType)>, cols: usize, cut: Cut) -> Self {
+    fn stacked(name: &str, tensors: Vec<(TensorId, usize, RowOrder, Packing)>, cols: usize, cut: Cut) -> Self {
         let mut parts = Vec::new();
         let mut begin = 0;
         let mut i = 0;
         while i < tensors.len() {
             // Adjacent tensors of one type share a buffer.
-            let kind = tensors[i].3;
-            let run = tensors[i..].iter().take_while(|t| t.3 == kind).count();
+            let packing = tensors[i].3;
+            let run = tensors[i..].iter().take_while(|t| t.3 == packing).count();
             let rows: usize = tensors[i..i + run].iter().map(|t| t.1).sum();
-            add_parts(&mut parts, name, begin, Layout::new(kind, rows, cols, cut.tile), cut.part_bytes);
+            add_parts(&mut parts, name, begin, Layout::new(packing, rows, cols, cut.tile), cut.part_bytes);
             begin += rows;
             i += run;
         }
@@ -263,8 +266,8 @@ impl Matrices {
             RopePairing::Interleaved => RowOrder::Same,
             RopePairing::HalfSplit => RowOrder::HalfSplit(shape.head_dim),
         };
-        let table = |name: &str, id, kind| {
-            Matrix::stacked(name, vec![(id, shape.vocabulary, RowOrder::Same, kind)], shape.dim, cut)
+        let table = |name: &str, id, packing| {
+            Matrix::stacked(name, vec![(id, shape.vocabulary, RowOrder::Same, packing)], shape.dim, cut)
         };
         let layers = types.layers.iter().enumerate().map(|(i, t)| {
             let (q_dim, kv_dim) = (shape.q_dim(), shape.kv_dim());
@@ -273,8 +276,8 @@ impl Matrices {
                 (TensorId::K(i), kv_dim, order, t.k),
                 (TensorId::V(i), kv_dim, RowOrder::Same, t.v),
             ];
-            let one = |name: &str, id, rows, cols, kind| {
-                Matrix::stacked(&format!("blk.{i}.{name}"), vec![(id, rows, RowOrder::Same, kind)], cols, cut)
+            let one = |name: &str, id, rows, cols, packing| {
+                Matrix::stacked(&format!("blk.{i}.{name}"), vec![(id, rows, RowOrder::Same, packing)], cols, cut)
             };
             LayerMatrices {
                 qkv: Matrix::stacked(&format!("blk.{i}.attn_qkv"), qkv, shape.dim, cut),
@@ -295,7 +298,7 @@ impl Matrices {
         });
         Self {
             embedding: table("token_embd", TensorId::TokenEmbd, types.token_embd),
-            head: types.output.map(|kind| table("output", TensorId::Output, kind)),
+            head: types.output.map(|packing| table("output", TensorId::Output, packing)),
             layers: layers.collect(),
         }
     }
@@ -306,16 +309,16 @@ impl Matrices {
     }
 
     /// The types of its weights, the one with the most bytes on the device first.
-    pub fn types(&self) -> Vec<WeightType> {
-        let mut words: Vec<(WeightType, usize)> = Vec::new();
+    pub fn types(&self) -> Vec<Packing> {
+        let mut words: Vec<(Packing, usize)> = Vec::new();
         for Part { layout, .. } in self.iter().flat_map(|matrix| &matrix.parts) {
-            match words.iter_mut().find(|(kind, _)| *kind == layout.kind) {
+            match words.iter_mut().find(|(packing, _)| *packing == layout.packing) {
                 Some((_, sum)) => *sum += layout.words(),
-                None => words.push((layout.kind, layout.words())),
+                None => words.push((layout.packing, layout.words())),
             }
         }
         words.sort_by_key(|(_, words)| std::cmp::Reverse(*words));
-        words.into_iter().map(|(kind, _)| kind).collect()
+        words.into_iter().map(|(packing, _)| packing).collect()
     }
 
     /// The matrix that gives logits.

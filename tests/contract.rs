@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use llamita::internals::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 use llamita::internals::check::cases;
-use llamita::internals::format::WeightType;
 use llamita::internals::kernel::{Access, Element, Kernel, Scalar, Texels};
 use llamita::internals::kernels::{KvType, NAMES, Tier};
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::plan::tuning::{DeviceClass, Tuning};
+use llamita::internals::weights::Packing;
 use llamita::internals::weights::{Matrices, WeightTypes};
 use naga::{
     AddressSpace, ArraySize, ImageClass, ImageDimension, ScalarKind, ShaderStage, StorageAccess, StorageFormat,
@@ -55,7 +55,7 @@ fn variants() -> Variants {
         let shape = llama_3_2_1b();
         for (class, kv) in DeviceClass::ALL.into_iter().flat_map(|c| KvType::ALL.map(|kv| (c, kv))) {
             let tuning = Tuning { kv, ..Tuning::of(class, tier) };
-            let types = WeightTypes::uniform(shape.layers, WeightType::Q4_0, WeightType::Q6_K);
+            let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
             let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.cut()), &tuning, 1024);
             plans.iter().flat_map(|plan| &plan.steps).for_each(|step| add(&step.kernel, &step.params));
         }
@@ -299,7 +299,7 @@ fn dispatches_of_llama_3_2_1b() {
     use llamita::internals::plan::Wanted;
     let shape = llama_3_2_1b();
     let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base);
-    let types = WeightTypes::uniform(shape.layers, WeightType::Q4_0, WeightType::Q6_K);
+    let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
     let matrices = Matrices::new(&shape, &types, tuning.cut());
     let [decode, prefill] = session_plans(&shape, &matrices, &tuning, 8192);
     assert_eq!(matrices.head().parts.len(), 2);

@@ -27,7 +27,7 @@ use builder::{Gguf, Value};
 use heap::peak;
 use llamita::error::{Error, Result};
 use llamita::internals::format::gguf::{self, Step};
-use llamita::internals::format::{Checkpoint, MergeOrder, TokenType, VocabularyKind, WeightType};
+use llamita::internals::format::{Checkpoint, Encoding, MergeOrder, TokenType, VocabularyKind};
 
 /// Parses the first bytes of a file that was not split.
 fn parse(name: &str, bytes: &[u8], file_len: u64) -> Result<Step> {
@@ -166,9 +166,9 @@ fn tiny_file_says_everything() {
     assert_eq!(shape.rope_frequencies.len(), 8);
     assert!((shape.rope_frequencies[1] - 10_000f64.powf(-2.0 / 16.0)).abs() < 1e-15);
     let layer = &tensors.layers[0];
-    assert_eq!((layer.ffn_down.rows, layer.ffn_down.cols, layer.ffn_down.kind), (32, 64, WeightType::Q8_0));
+    assert_eq!((layer.ffn_down.rows, layer.ffn_down.cols, layer.ffn_down.encoding), (32, 64, Encoding::Q8_0));
     assert_eq!(layer.ffn_down.bytes.end - layer.ffn_down.bytes.start, 32 * 2 * 34);
-    assert_eq!((layer.attn_norm.rows, layer.attn_norm.cols, layer.attn_norm.kind), (1, 32, WeightType::F32));
+    assert_eq!((layer.attn_norm.rows, layer.attn_norm.cols, layer.attn_norm.encoding), (1, 32, Encoding::F32));
     assert_eq!((layer.attn_k.rows, layer.attn_k.cols), (16, 32));
     assert!(tensors.output.is_none());
     let header = gguf.header().0.len() as u64;

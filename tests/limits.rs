@@ -4,10 +4,10 @@ use std::path::Path;
 
 use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
 use llamita::internals::backend::gpu;
-use llamita::internals::format::WeightType;
 use llamita::internals::model::budget::Sizes;
 use llamita::internals::plan::limits::{Known, Profile, WEBGPU_BINDING_BYTES};
 use llamita::internals::plan::tuning::{DeviceClass, DeviceOptions, Tuning};
+use llamita::internals::weights::Packing;
 use llamita::internals::weights::pack::MAX_TEXELS_BYTES;
 use llamita::internals::weights::{Matrices, WeightTypes};
 use llamita::source::{Bytes, File};
@@ -53,8 +53,8 @@ fn llama_3_2(layers: usize, dim: usize, ffn: usize, heads: usize) -> Shape {
     }
 }
 
-fn parts(shape: &Shape, tuning: &Tuning, kind: WeightType) -> usize {
-    let types = WeightTypes::uniform(shape.layers, WeightType::Q4_0, kind);
+fn parts(shape: &Shape, tuning: &Tuning, kind: Packing) -> usize {
+    let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, kind);
     let head = &Matrices::new(shape, &types, tuning.cut()).embedding;
     let most = head.parts.iter().map(|part| part.layout.words() as u64 * 4).max().expect("it has parts");
     assert!(most <= tuning.binding_bytes, "{most} bytes in a part, {} in a binding", tuning.binding_bytes);
@@ -68,7 +68,7 @@ fn parts_are_what_a_binding_holds() {
     let three_b = llama_3_2(28, 3072, 8192, 24);
     let counts = |profile: &Profile| {
         let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base).within(Some(profile));
-        [(&one_b, WeightType::Q6_K), (&one_b, WeightType::F16), (&three_b, WeightType::Q6_K)]
+        [(&one_b, Packing::Q6_K), (&one_b, Packing::F16), (&three_b, Packing::Q6_K)]
             .map(|(shape, kind)| parts(shape, &tuning, kind))
     };
     // 205.5, 501 and 308 MiB.
@@ -89,7 +89,7 @@ fn parts_are_what_a_binding_holds() {
     // Each part has a dispatch of its own, and so params.
     let budget = |profile: &Profile| {
         let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base).within(Some(profile));
-        let types = WeightTypes::uniform(one_b.layers, WeightType::Q4_0, WeightType::Q6_K);
+        let types = WeightTypes::uniform(one_b.layers, Packing::Q4_0, Packing::Q6_K);
         Sizes { shape: &one_b, types: &types, tuning: &tuning, context: 4096, first_capacity: 512 }.budget()
     };
     let [half, whole, large] = [&HALF, &Profile::ALL[0], Profile::named("mali-g78").expect("it is known")].map(budget);
@@ -98,7 +98,7 @@ fn parts_are_what_a_binding_holds() {
     for class in [DeviceClass::Lavapipe, DeviceClass::SwiftShader] {
         let tuning = Tuning::of(class, Tier::Base).within(Profile::named("mali-g78"));
         assert_eq!(tuning.binding_bytes, MAX_TEXELS_BYTES);
-        assert_eq!(parts(&one_b, &tuning, WeightType::F16), 4);
+        assert_eq!(parts(&one_b, &tuning, Packing::F16), 4);
     }
     assert_eq!(Tuning::of(DeviceClass::Gpu, Tier::Base).binding_bytes, WEBGPU_BINDING_BYTES);
 }

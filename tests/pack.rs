@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use llamita::internals::format::WeightType;
+use llamita::internals::format::Encoding;
+use llamita::internals::weights::Packing;
 use llamita::internals::weights::pack::{BLOCK, Layout, decode_row};
 use safetensors::SafeTensors;
 
@@ -12,11 +13,11 @@ struct Fixture {
     bits: Vec<Vec<u32>>,
 }
 
-fn fixture(kind: WeightType) -> Fixture {
+fn fixture(encoding: Encoding) -> Fixture {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/blocks.safetensors");
     let file = std::fs::read(path).expect("the fixture is there");
     let tensors = SafeTensors::deserialize(&file).expect("the fixture is valid");
-    let tensor = |part: &str| tensors.tensor(&format!("{}.{part}", kind.name())).expect("every type is there");
+    let tensor = |part: &str| tensors.tensor(&format!("{}.{part}", encoding.name())).expect("every type is there");
     let (file, bits) = (tensor("file"), tensor("bits"));
     let rows = file.shape()[0];
     let words = bits.data().as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect::<Vec<_>>();
@@ -32,18 +33,18 @@ fn bits(numbers: &[f32]) -> Vec<u32> {
 
 #[test]
 fn every_type_decodes_to_the_bits_of_the_gguf_package() {
-    for kind in WeightType::ALL {
-        let Fixture { rows, bits: expected } = fixture(kind);
+    for encoding in Encoding::ALL {
+        let Fixture { rows, bits: expected } = fixture(encoding);
         let cols = expected[0].len();
-        assert_eq!(rows[0].len(), kind.row_bytes(cols), "{}", kind.name());
+        assert_eq!(rows[0].len(), encoding.row_bytes(cols), "{}", encoding.name());
         for tile in [1, 8, 64] {
-            let layout = Layout::new(kind, rows.len(), cols, tile);
-            let words = layout.pack_all(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            let layout = Layout::new(Packing::of(encoding), rows.len(), cols, tile);
+            let words = layout.pack_all(encoding, &rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
             assert_eq!(words.len(), layout.words());
             for (row, expected) in expected.iter().enumerate() {
                 let found: Vec<f32> = (0..layout.blocks()).flat_map(|g| layout.block(&words, row, g)).collect();
                 let differs = bits(&found).iter().zip(expected).position(|(a, b)| a != b);
-                assert_eq!(differs, None, "{} in tiles of {tile}: row {row}, {:?}", kind.name(), found);
+                assert_eq!(differs, None, "{} in tiles of {tile}: row {row}, {:?}", encoding.name(), found);
             }
         }
     }
@@ -52,18 +53,18 @@ fn every_type_decodes_to_the_bits_of_the_gguf_package() {
 /// No bit of a block is ignored: where one changes, numbers change. In a single block, scales of zero may hide it.
 #[test]
 fn every_bit_of_a_block_counts() {
-    for kind in WeightType::ALL {
-        let cols = kind.block_len().max(BLOCK);
-        let bytes = kind.row_bytes(cols);
-        let fixture = fixture(kind);
+    for encoding in Encoding::ALL {
+        let cols = encoding.block_len().max(BLOCK);
+        let bytes = encoding.row_bytes(cols);
+        let fixture = fixture(encoding);
         let blocks: Vec<&[u8]> = fixture.rows.iter().map(|row| &row[..bytes]).collect();
         for bit in 0..8 * bytes {
             let counts = blocks.iter().any(|block| {
                 let mut changed = block.to_vec();
                 changed[bit / 8] ^= 1 << (bit % 8);
-                bits(&decode_row(kind, &changed, cols)) != bits(&decode_row(kind, block, cols))
+                bits(&decode_row(encoding, &changed, cols)) != bits(&decode_row(encoding, block, cols))
             });
-            assert!(counts, "{}: bit {bit} of {} changes nothing", kind.name(), 8 * bytes);
+            assert!(counts, "{}: bit {bit} of {} changes nothing", encoding.name(), 8 * bytes);
         }
     }
 }
@@ -71,15 +72,15 @@ fn every_bit_of_a_block_counts() {
 /// Rows of whole superblocks take at most 3 % more on the device than in the file, and most types nothing.
 #[test]
 fn packed_weights_are_as_small_as_the_file() {
-    for kind in WeightType::ALL {
+    for encoding in Encoding::ALL {
         for (rows, cols) in [(64, 256), (128, 2048), (3072, 8192)] {
-            let file = rows * kind.row_bytes(cols);
-            let device = 4 * Layout::new(kind, rows, cols, 64).words();
+            let file = rows * encoding.row_bytes(cols);
+            let device = 4 * Layout::new(Packing::of(encoding), rows, cols, 64).words();
             let more = device as f64 / file as f64 - 1.0;
-            assert!((0.0..=0.03).contains(&more), "{} {rows}x{cols}: {device} bytes of {file}", kind.name());
-            assert_eq!(device == file, kind != WeightType::Q3_K, "{}: {device} bytes of {file}", kind.name());
+            assert!((0.0..=0.03).contains(&more), "{} {rows}x{cols}: {device} bytes of {file}", encoding.name());
+            assert_eq!(device == file, encoding != Encoding::Q3_K, "{}: {device} bytes of {file}", encoding.name());
         }
     }
     // A row that ends within a superblock has its scales padded.
-    assert!(Layout::new(WeightType::Q4_0, 64, 32, 64).words() * 4 > 64 * 18);
+    assert!(Layout::new(Packing::Q4_0, 64, 32, 64).words() * 4 > 64 * 18);
 }

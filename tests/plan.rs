@@ -378,7 +378,7 @@ fn half_split_rows() {
         rope_pairing,
         rope_frequencies: rope_frequencies(16, 10_000.0),
     };
-    use llamita::internals::format::WeightType::F32;
+    use llamita::internals::weights::Packing::F32;
     use llamita::internals::weights::TensorId::{K, Q, V};
     let types = WeightTypes::uniform(1, F32, F32);
     let cut = Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES };

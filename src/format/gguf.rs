@@ -13,7 +13,7 @@ mod vocabulary;
 use std::ops::Range;
 
 use crate::error::{Error, Result, printable};
-use crate::format::{Checkpoint, SamplingDefaults, WeightType};
+use crate::format::{Checkpoint, Encoding, SamplingDefaults};
 use crate::source::{MAX_READ_BYTES, Source};
 
 use reader::{Cursor, Metadata, Stop};
@@ -82,7 +82,7 @@ pub struct Unscaled {
 /// Where the values of `rope_freqs.weight` lie, and how they are stored.
 #[derive(Clone, Debug)]
 struct Factors {
-    kind: WeightType,
+    encoding: Encoding,
     bytes: Range<u64>,
 }
 
@@ -99,7 +99,7 @@ impl Unscaled {
     /// Where `bytes` is not as long as [`Self::range`], or a value is not finite and positive.
     pub fn finish(mut self, bytes: &[u8]) -> Result<Checkpoint> {
         if let Some((shape, _)) = &mut self.checkpoint.model {
-            model::divide_frequencies(&self.file, shape, self.factors.kind, bytes)?;
+            model::divide_frequencies(&self.file, shape, self.factors.encoding, bytes)?;
         }
         Ok(self.checkpoint)
     }
@@ -334,7 +334,7 @@ fn whole(
     let own_name = metadata.hint(metadata.string("general.name")).filter(|own| !own.is_empty());
     let file_name = parts[0].name.rsplit(['/', '\\']).next().unwrap_or(parts[0].name);
     let factors = tensors.get(model::ROPE_FREQS);
-    let factors = factors.map(|tensor| Factors { kind: tensor.kind, bytes: tensor.bytes.clone() });
+    let factors = factors.map(|tensor| Factors { encoding: tensor.encoding, bytes: tensor.bytes.clone() });
     let checkpoint = Checkpoint {
         name: printable(own_name.unwrap_or(file_name), MAX_NAME),
         format: format!("{FORMAT} v{version}"),

@@ -1,8 +1,8 @@
 //! `x[t] = E[id[t]]`: gathers one row of the embedding per token.
 
 use super::SlotShape;
-use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
+use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout, Store};
 
 /// Parts of the table that one dispatch binds.
@@ -63,7 +63,7 @@ impl EmbedParams {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Embed {
     /// Storage type of the table.
-    pub weights: WeightType,
+    pub weights: Packing,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
     /// Where the weights lie.

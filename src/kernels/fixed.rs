@@ -1,8 +1,8 @@
 //! Activations in fixed point (block floating point): blocks of 32 whole numbers with one scale, as
 //! `shaders/lib/fixed_block.wgsl` lays them out. Products take two of them by one multiplication.
 
-use crate::format::WeightType;
 use crate::kernel::{Arg, Call, Element, Source, Texels};
+use crate::weights::Packing;
 use crate::weights::pack::BLOCK;
 
 /// Words of a block: pairs of numbers, the scale, the sums of both halves, and one that is not used.
@@ -29,25 +29,20 @@ pub enum Vector {
 }
 
 /// Half the range of the quants of a type that come as bytes: what is taken from them, so that their sums are small.
-pub(crate) const fn middle(kind: WeightType) -> Option<u32> {
-    match kind {
-        WeightType::Q2_K => Some(2),
-        WeightType::Q3_K => Some(4),
-        WeightType::Q4_0 | WeightType::Q4_1 | WeightType::Q4_K => Some(8),
-        WeightType::Q5_0 | WeightType::Q5_1 | WeightType::Q5_K => Some(16),
-        WeightType::Q6_K => Some(32),
-        WeightType::F32
-        | WeightType::F16
-        | WeightType::BF16
-        | WeightType::Q8_0
-        | WeightType::IQ4_NL
-        | WeightType::IQ4_XS => None,
+pub(crate) const fn middle(packing: Packing) -> Option<u32> {
+    match packing {
+        Packing::Q2_K => Some(2),
+        Packing::Q3_K => Some(4),
+        Packing::Q4_0 | Packing::Q4_1 | Packing::Q4_K => Some(8),
+        Packing::Q5_0 | Packing::Q5_1 | Packing::Q5_K => Some(16),
+        Packing::Q6_K => Some(32),
+        Packing::F32 | Packing::F16 | Packing::BF16 | Packing::Q8_0 | Packing::IQ4_NL | Packing::IQ4_XS => None,
     }
 }
 
 /// Whether the reader of a type gives bytes.
-pub(super) const fn gives_bytes(kind: WeightType) -> bool {
-    middle(kind).is_some()
+pub(super) const fn gives_bytes(packing: Packing) -> bool {
+    middle(packing).is_some()
 }
 
 /// Whether sums of 16 bits are those of pairs, and not of quads: what is left of a sum for each number is its precision,
@@ -63,14 +58,14 @@ const fn most(middle: u32) -> u32 {
 }
 
 /// The vector that all these types take.
-pub(crate) fn vector(kinds: impl IntoIterator<Item = WeightType>) -> Vector {
-    let middle = kinds.into_iter().map(middle).reduce(|a, b| Some(a?.max(b?)));
+pub(crate) fn vector(packings: impl IntoIterator<Item = Packing>) -> Vector {
+    let middle = packings.into_iter().map(middle).reduce(|a, b| Some(a?.max(b?)));
     middle.flatten().map_or(Vector::Floats, |middle| Vector::Fixed { middle })
 }
 
 /// Adds an input in fixed point to the source of a matvec, and products with it.
-pub(super) fn add_input(source: Source, kind: WeightType, how: Texels, subgroups: bool) -> Source {
-    let middle = middle(kind).expect("weights whose quants are bytes");
+pub(super) fn add_input(source: Source, packing: Packing, how: Texels, subgroups: bool) -> Source {
+    let middle = middle(packing).expect("weights whose quants are bytes");
     let source = source.size("MIDDLE", middle as usize).flag("APART", apart(middle));
     super::add_texels(source, how, "x", 3)
         .with(include_str!("../../shaders/lib/fixed_block.wgsl"))

@@ -2,9 +2,9 @@
 //! result.
 
 use super::{KvType, SlotShape};
-use crate::format::WeightType;
 use crate::kernel::run::Slot;
 use crate::kernel::{Active, Arg, Call, Element, Source, round_up, uniform};
+use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout, Store};
 
 uniform! {
@@ -56,8 +56,8 @@ impl LinearParams {
     }
 
     /// The part's layout, for oracles.
-    pub fn layout(&self, kind: WeightType, tile: usize) -> Layout {
-        Layout::new(kind, self.rows as usize, self.blocks as usize * BLOCK, tile)
+    pub fn layout(&self, packing: Packing, tile: usize) -> Layout {
+        Layout::new(packing, self.rows as usize, self.blocks as usize * BLOCK, tile)
     }
 
     /// Sets what describes the part's place in its buffer.
@@ -205,11 +205,11 @@ fn store_qkv(call: &Call, params: &LinearParams, kv: KvType, first: usize, t: us
 /// The product in f64: `input(t)` gives the prepared row of token `t`, `scale` what every sum is multiplied by.
 pub(super) fn oracle(
     call: &Call,
-    (kind, tile, weights, output, output_first): (WeightType, usize, usize, Output, usize),
+    (packing, tile, weights, output, output_first): (Packing, usize, usize, Output, usize),
     inputs: &[(usize, Vec<f64>, f64)],
 ) {
     let params: LinearParams = call.params();
-    let layout = params.layout(kind, tile);
+    let layout = params.layout(packing, tile);
     let words = call.words(weights);
     let dots = |row: usize| -> Vec<f64> {
         let mut sums = vec![0.0; inputs.len()];
@@ -232,8 +232,8 @@ pub(super) fn oracle(
 }
 
 /// The part's weights as a binding.
-pub(super) fn weights_arg(params: &LinearParams, kind: WeightType, (tile, store): (usize, Store)) -> Arg {
-    Arg::read("weights_w", 2, store.element(), params.layout(kind, tile).words())
+pub(super) fn weights_arg(params: &LinearParams, packing: Packing, (tile, store): (usize, Store)) -> Arg {
+    Arg::read("weights_w", 2, store.element(), params.layout(packing, tile).words())
 }
 
 /// Elements of an input row, padded.
@@ -253,13 +253,13 @@ pub(super) const fn sets_mark(sets: usize) -> &'static str {
 /// `row_lanes` stand side by side with so many sets each.
 pub(super) fn source(
     main: &'static str,
-    kind: WeightType,
+    packing: Packing,
     (tile, store): (usize, Store),
     (row_lanes, sets): (usize, usize),
     slot: SlotShape,
 ) -> Source {
     let source = slot.add_to(Source::new(main)).size("TILE", tile).size("ROW_LANES", row_lanes).size("SETS", sets);
-    super::add_weights(source, kind, store, &[("_w", 2)]).with(include_str!("../../shaders/lib/linear.wgsl"))
+    super::add_weights(source, packing, store, &[("_w", 2)]).with(include_str!("../../shaders/lib/linear.wgsl"))
 }
 
 /// Adds what is loaded of x at once, in f32.

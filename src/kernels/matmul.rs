@@ -2,8 +2,8 @@
 
 use super::SlotShape;
 use super::linear::{self, LinearParams, Output};
-use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
+use crate::weights::Packing;
 use crate::weights::pack::{ROW_ALIGN, Store};
 
 /// Tokens of a lane; a plan's rows are a multiple of it.
@@ -13,7 +13,7 @@ pub const TOKENS_PER_LANE: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Matmul {
     /// Storage type of the weights.
-    pub weights: WeightType,
+    pub weights: Packing,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
     /// Where weights and input lie.

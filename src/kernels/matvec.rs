@@ -3,8 +3,8 @@
 use super::fixed;
 use super::linear::{self, LinearParams, Output};
 use super::{SlotShape, Splits};
-use crate::format::WeightType;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
+use crate::weights::Packing;
 use crate::weights::pack::{ROW_ALIGN, Store};
 
 /// Where the input vector comes from.
@@ -49,7 +49,7 @@ impl Shares {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Matvec {
     /// Storage type of the weights.
-    pub weights: WeightType,
+    pub weights: Packing,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
     /// Where the weights lie, and an input that is not prepared here.
@@ -163,7 +163,7 @@ impl Kernel for Matvec {
     /// its `exp`.
     fn tolerance(&self) -> f64 {
         match self.weights {
-            WeightType::Q4_0 | WeightType::Q5_0 | WeightType::Q3_K | WeightType::Q6_K => 2e-10,
+            Packing::Q4_0 | Packing::Q5_0 | Packing::Q3_K | Packing::Q6_K => 2e-10,
             _ if matches!(self.input, Input::Combine { .. }) => 3e-11,
             _ => 5e-12,
         }

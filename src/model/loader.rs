@@ -126,7 +126,7 @@ impl<'a, 'p> Loader<'a, 'p> {
         let mut read = 0;
         for (id, low, high) in &ranges {
             let tensor = id.find(self.tensors);
-            let row_bytes = tensor.kind.row_bytes(tensor.cols);
+            let row_bytes = tensor.encoding.row_bytes(tensor.cols);
             let len = (high - low + 1) * row_bytes;
             let offset = tensor.bytes.start + (low * row_bytes) as u64;
             bytes.push((self.source.read_at(offset, len).await?, row_bytes));
@@ -137,12 +137,13 @@ impl<'a, 'p> Loader<'a, 'p> {
             let (slice, row_bytes) = &bytes[i];
             &slice[(row - ranges[i].1) * row_bytes..][..*row_bytes]
         };
-        let planes = part.layout.pack(&rows.iter().map(|(id, row)| at(id, *row)).collect::<Vec<_>>());
+        let encoding = rows[0].0.find(self.tensors).encoding;
+        let planes = part.layout.pack(encoding, &rows.iter().map(|(id, row)| at(id, *row)).collect::<Vec<_>>());
         self.weights.write_rows(&part.name, &part.layout, first, &planes);
         drop(bytes);
         for (id, low, high) in &ranges {
             let tensor = id.find(self.tensors);
-            let row_bytes = tensor.kind.row_bytes(tensor.cols);
+            let row_bytes = tensor.encoding.row_bytes(tensor.cols);
             self.source.release(tensor.bytes.start + (low * row_bytes) as u64, ((high - low + 1) * row_bytes) as u64);
         }
         Ok(read)
@@ -151,7 +152,7 @@ impl<'a, 'p> Loader<'a, 'p> {
     async fn norm(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
         let len = tensor.bytes.end - tensor.bytes.start;
         let bytes = self.source.read_at(tensor.bytes.start, len as usize).await?;
-        let numbers = decode_row(tensor.kind, &bytes, tensor.cols);
+        let numbers = decode_row(tensor.encoding, &bytes, tensor.cols);
         let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
         words.resize(round_up(words.len(), BLOCK), 0);
         self.weights.write(name, 0, &words);

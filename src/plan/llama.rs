@@ -119,7 +119,7 @@ impl Builder<'_> {
         if !self.single(stage) || self.tuning.fused || self.shape.dim < self.tuning.fixed_from {
             return Vector::Floats;
         }
-        fixed::vector(matrices.into_iter().flat_map(|matrix| &matrix.parts).map(|part| part.layout.kind))
+        fixed::vector(matrices.into_iter().flat_map(|matrix| &matrix.parts).map(|part| part.layout.packing))
     }
 
     /// A scratch vector of a row per token, or of the only row there is, and how products take it.
@@ -198,10 +198,10 @@ impl Builder<'_> {
             let params = LinearParams { row_begin: part.row_begin as u32, ..params.with_layout(&part.layout) };
             let name = if matrix.parts.len() == 1 { label.to_owned() } else { format!("{label}@{}", part.row_begin) };
             let buffers = [&[weights], input.1, output.1].concat();
-            let (kind, tile) = (part.layout.kind, part.layout.tile);
+            let (packing, tile) = (part.layout.packing, part.layout.tile);
             if single {
                 let kernel = Matvec {
-                    weights: kind,
+                    weights: packing,
                     tile,
                     store: self.tuning.store,
                     input: input.0,
@@ -222,7 +222,7 @@ impl Builder<'_> {
                 ((self.tuning.max_work / per_token) as usize / step * step).clamp(step, tokens.next_multiple_of(step));
             for token in (0..tokens).step_by(span) {
                 let kernel = Matmul {
-                    weights: kind,
+                    weights: packing,
                     tile,
                     store: self.tuning.store,
                     output: output.0,
@@ -289,7 +289,7 @@ impl Builder<'_> {
             }
             .with_planes(std::array::from_fn(|p| layouts[at(p)].layout.planes()));
             let kernel = Embed {
-                weights: first.kind,
+                weights: first.packing,
                 tile: first.tile,
                 store,
                 lanes: self.tuning.small_lanes,

@@ -33,12 +33,12 @@
 //! *IQ4_XS*: the first 8 bytes of the file's block as they are, so two superblocks share a `vec4`.
 //!
 //! ```
-//! use llamita::{format::WeightType, pack::Layout};
+//! use llamita::internals::{format::Encoding, weights::{Packing, pack::Layout}};
 //! // One Q4_0 block as GGUF has it: scale 0.5, and element j is (nibble - 8) * 0.5.
 //! let mut block = vec![0x00, 0x38];
 //! block.extend((0..16u8).map(|j| j | (15 - j) << 4)); // elements 0..16 are j - 8, elements 16..32 are 7 - j
-//! let layout = Layout::new(WeightType::Q4_0, 1, 32, 1);
-//! let words = layout.pack_all(&[&block]);
+//! let layout = Layout::new(Packing::Q4_0, 1, 32, 1);
+//! let words = layout.pack_all(Encoding::Q4_0, &[&block]);
 //! assert_eq!(words[0], 0x7654_3210_u32.to_le_bytes().iter().enumerate().fold(0, |word, (i, _)| {
 //!     word | (i as u32) << (8 * i) | (i as u32 + 4) << (8 * i + 4)
 //! }));
@@ -49,7 +49,8 @@ mod decode;
 mod encode;
 mod file;
 
-use crate::format::WeightType;
+use super::Packing;
+use crate::format::Encoding;
 use crate::kernel::{Element, Texels, round_up};
 
 /// Elements of a block.
@@ -92,11 +93,11 @@ impl Store {
     }
 
     /// What labels call weights of a type that are stored like this.
-    pub(crate) fn label(self, kind: WeightType) -> String {
+    pub(crate) fn label(self, packing: Packing) -> String {
         match self {
-            Self::Buffer => kind.name().to_owned(),
-            Self::Texels(Texels::Storage) => format!("{}-texels", kind.name()),
-            Self::Texels(Texels::Sampled) => format!("{}-sampled", kind.name()),
+            Self::Buffer => packing.name().to_owned(),
+            Self::Texels(Texels::Storage) => format!("{}-texels", packing.name()),
+            Self::Texels(Texels::Sampled) => format!("{}-sampled", packing.name()),
         }
     }
 }
@@ -105,7 +106,7 @@ impl Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
     /// Storage type.
-    pub kind: WeightType,
+    pub packing: Packing,
     /// Rows, without padding.
     pub rows: usize,
     /// Columns, without padding.
@@ -116,9 +117,9 @@ pub struct Layout {
 
 impl Layout {
     /// The layout of `rows` x `cols` weights in tiles of `tile` rows.
-    pub fn new(kind: WeightType, rows: usize, cols: usize, tile: usize) -> Self {
+    pub fn new(packing: Packing, rows: usize, cols: usize, tile: usize) -> Self {
         assert!(ROW_ALIGN.is_multiple_of(tile), "a tile of {tile} rows does not divide {ROW_ALIGN}");
-        Self { kind, rows, cols, tile }
+        Self { packing, rows, cols, tile }
     }
 
     /// Blocks per row, `G`.
@@ -138,18 +139,18 @@ impl Layout {
     /// Words that 64 rows take in each plane; of a single row, some take less than a `vec4`, or than a word.
     fn plane_words_per_64_rows(&self) -> [usize; 4] {
         let (blocks, supers) = (self.blocks() * ROW_ALIGN, self.supers() * ROW_ALIGN);
-        match self.kind {
-            WeightType::F32 => [32 * blocks, 0, 0, 0],
-            WeightType::F16 | WeightType::BF16 => [16 * blocks, 0, 0, 0],
-            WeightType::Q8_0 => [8 * blocks, 4 * supers, 0, 0],
-            WeightType::Q4_0 | WeightType::IQ4_NL | WeightType::Q4_K => [4 * blocks, 4 * supers, 0, 0],
-            WeightType::Q4_1 => [4 * blocks, 8 * supers, 0, 0],
-            WeightType::Q5_0 | WeightType::Q5_K => [4 * blocks, 4 * supers, 8 * supers, 0],
-            WeightType::Q5_1 => [4 * blocks, 8 * supers, 8 * supers, 0],
-            WeightType::Q2_K => [2 * blocks, 4 * supers, supers, 0],
-            WeightType::Q3_K => [2 * blocks, 4 * supers, 8 * supers, 0],
-            WeightType::Q6_K => [4 * blocks, 2 * blocks, 4 * supers, supers / 2],
-            WeightType::IQ4_XS => [4 * blocks, 2 * supers, 0, 0],
+        match self.packing {
+            Packing::F32 => [32 * blocks, 0, 0, 0],
+            Packing::F16 | Packing::BF16 => [16 * blocks, 0, 0, 0],
+            Packing::Q8_0 => [8 * blocks, 4 * supers, 0, 0],
+            Packing::Q4_0 | Packing::IQ4_NL | Packing::Q4_K => [4 * blocks, 4 * supers, 0, 0],
+            Packing::Q4_1 => [4 * blocks, 8 * supers, 0, 0],
+            Packing::Q5_0 | Packing::Q5_K => [4 * blocks, 4 * supers, 8 * supers, 0],
+            Packing::Q5_1 => [4 * blocks, 8 * supers, 8 * supers, 0],
+            Packing::Q2_K => [2 * blocks, 4 * supers, supers, 0],
+            Packing::Q3_K => [2 * blocks, 4 * supers, 8 * supers, 0],
+            Packing::Q6_K => [4 * blocks, 2 * blocks, 4 * supers, supers / 2],
+            Packing::IQ4_XS => [4 * blocks, 2 * supers, 0, 0],
         }
     }
 
@@ -183,11 +184,12 @@ impl Layout {
     /// Packs consecutive rows, the first of them a multiple of [`ROW_ALIGN`], into one slab per plane; a slab goes to
     /// the word that [`Self::slab_start`] names. `rows` are the file's bytes; missing rows up to the next multiple of
     /// [`ROW_ALIGN`] become zeros.
-    pub fn pack(&self, rows: &[&[u8]]) -> [Vec<u32>; 4] {
+    pub fn pack(&self, encoding: Encoding, rows: &[&[u8]]) -> [Vec<u32>; 4] {
+        assert_eq!(Packing::of(encoding), self.packing, "{} is packed otherwise", encoding.name());
         let tiles = rows.len().div_ceil(ROW_ALIGN);
         let mut planes = self.plane_words_per_64_rows().map(|words| vec![0u32; words * tiles]);
         for (row, bytes) in rows.iter().enumerate() {
-            self.pack_row(&mut planes, row, bytes);
+            self.pack_row(&mut planes, row, encoding, bytes);
         }
         planes
     }
@@ -199,16 +201,16 @@ impl Layout {
     }
 
     /// Packs a whole matrix.
-    pub fn pack_all(&self, rows: &[&[u8]]) -> Vec<u32> {
+    pub fn pack_all(&self, encoding: Encoding, rows: &[&[u8]]) -> Vec<u32> {
         assert_eq!(rows.len(), self.rows);
-        self.pack(rows).concat()
+        self.pack(encoding, rows).concat()
     }
 }
 
 /// The numbers of a row as the file stores it: the formula of the file format, without packing.
-pub fn decode_row(kind: WeightType, bytes: &[u8], cols: usize) -> Vec<f32> {
-    let layout = Layout::new(kind, 1, cols, 1);
-    let words = layout.pack_all(&[bytes]);
+pub fn decode_row(encoding: Encoding, bytes: &[u8], cols: usize) -> Vec<f32> {
+    let layout = Layout::new(Packing::of(encoding), 1, cols, 1);
+    let words = layout.pack_all(encoding, &[bytes]);
     let mut row: Vec<f32> = (0..layout.blocks()).flat_map(|g| layout.block(&words, 0, g)).collect();
     row.truncate(cols);
     row

@@ -1,6 +1,6 @@
 //! Norms and rotation factors in every type that a file may store them in, and norms without an epsilon.
 
-use llamita::internals::format::WeightType;
+use llamita::internals::format::Encoding;
 use llamita::internals::weights::pack::decode_row;
 use llamita::source::Bytes;
 use llamita::{DeviceChoice, LoadOptions, Model};
@@ -20,22 +20,22 @@ fn logits(device: DeviceChoice, file: Vec<u8>) -> Vec<f32> {
 }
 
 /// ggml's numbers of the types.
-const NUMBERS: [(WeightType, u32); 15] = [
-    (WeightType::F32, 0),
-    (WeightType::F16, 1),
-    (WeightType::BF16, 30),
-    (WeightType::Q4_0, 2),
-    (WeightType::Q4_1, 3),
-    (WeightType::Q5_0, 6),
-    (WeightType::Q5_1, 7),
-    (WeightType::Q8_0, 8),
-    (WeightType::Q2_K, 10),
-    (WeightType::Q3_K, 11),
-    (WeightType::Q4_K, 12),
-    (WeightType::Q5_K, 13),
-    (WeightType::Q6_K, 14),
-    (WeightType::IQ4_NL, 20),
-    (WeightType::IQ4_XS, 23),
+const NUMBERS: [(Encoding, u32); 15] = [
+    (Encoding::F32, 0),
+    (Encoding::F16, 1),
+    (Encoding::BF16, 30),
+    (Encoding::Q4_0, 2),
+    (Encoding::Q4_1, 3),
+    (Encoding::Q5_0, 6),
+    (Encoding::Q5_1, 7),
+    (Encoding::Q8_0, 8),
+    (Encoding::Q2_K, 10),
+    (Encoding::Q3_K, 11),
+    (Encoding::Q4_K, 12),
+    (Encoding::Q5_K, 13),
+    (Encoding::Q6_K, 14),
+    (Encoding::IQ4_NL, 20),
+    (Encoding::IQ4_XS, 23),
 ];
 
 /// One layer of width 256, which every type has whole blocks for.
@@ -56,22 +56,22 @@ fn wide() -> Gguf {
 }
 
 /// The bytes of 256 numbers of a type: any bits, with what could be no number at 1 or so.
-fn row(kind: WeightType) -> Vec<u8> {
+fn row(encoding: Encoding) -> Vec<u8> {
     let number = |i: usize| 0.5 + i as f32 / 128.0;
-    match kind {
-        WeightType::F32 => (0..256).flat_map(|i| number(i).to_le_bytes()).collect(),
-        WeightType::F16 => (0..256).flat_map(|i| half::f16::from_f32(number(i)).to_le_bytes()).collect(),
-        WeightType::BF16 => (0..256).flat_map(|i| half::bf16::from_f32(number(i)).to_le_bytes()).collect(),
+    match encoding {
+        Encoding::F32 => (0..256).flat_map(|i| number(i).to_le_bytes()).collect(),
+        Encoding::F16 => (0..256).flat_map(|i| half::f16::from_f32(number(i)).to_le_bytes()).collect(),
+        Encoding::BF16 => (0..256).flat_map(|i| half::bf16::from_f32(number(i)).to_le_bytes()).collect(),
         // Every byte has a low exponent, wherever the halves of the scales are.
-        _ => (0..kind.row_bytes(256)).map(|i| (i * 7 % 32 + 32 * (i % 2)) as u8).collect(),
+        _ => (0..encoding.row_bytes(256)).map(|i| (i * 7 % 32 + 32 * (i % 2)) as u8).collect(),
     }
 }
 
 #[test]
 fn norms_of_every_type_compute_what_their_numbers_do() {
-    for (kind, number) in NUMBERS {
-        let bytes = row(kind);
-        let numbers: Vec<u8> = decode_row(kind, &bytes, 256).iter().flat_map(|v| v.to_le_bytes()).collect();
+    for (encoding, number) in NUMBERS {
+        let bytes = row(encoding);
+        let numbers: Vec<u8> = decode_row(encoding, &bytes, 256).iter().flat_map(|v| v.to_le_bytes()).collect();
         let with = |number: u32, data: &[u8]| {
             let mut gguf = wide();
             for name in ["blk.0.attn_norm.weight", "blk.0.ffn_norm.weight", "output_norm.weight"] {
@@ -81,11 +81,11 @@ fn norms_of_every_type_compute_what_their_numbers_do() {
             gguf.bytes()
         };
         let expected = logits(DeviceChoice::Cpu, with(0, &numbers));
-        assert_eq!(logits(DeviceChoice::Cpu, with(number, &bytes)), expected, "{kind:?}");
+        assert_eq!(logits(DeviceChoice::Cpu, with(number, &bytes)), expected, "{encoding:?}");
     }
-    assert_eq!(NUMBERS.map(|(kind, _)| kind), {
-        let mut all = WeightType::ALL;
-        all.sort_by_key(|kind| NUMBERS.iter().position(|(known, _)| known == kind));
+    assert_eq!(NUMBERS.map(|(encoding, _)| encoding), {
+        let mut all = Encoding::ALL;
+        all.sort_by_key(|encoding| NUMBERS.iter().position(|(known, _)| known == encoding));
         all
     });
     let mut double = wide();
@@ -97,9 +97,9 @@ fn norms_of_every_type_compute_what_their_numbers_do() {
 #[test]
 fn rotation_factors_of_every_float_type() {
     let values = [1.0f32, 2.0, 1.0, 1.5, 1.0, 1.0, 8.0, 32.0];
-    let with = |kind: u32, data: Vec<u8>| {
+    let with = |encoding: u32, data: Vec<u8>| {
         let mut gguf = Gguf::tiny();
-        gguf.tensor("rope_freqs.weight", &[8], kind, true);
+        gguf.tensor("rope_freqs.weight", &[8], encoding, true);
         gguf.get("rope_freqs.weight").data = data;
         gguf.bytes()
     };
@@ -109,8 +109,8 @@ fn rotation_factors_of_every_float_type() {
     assert_eq!(frequencies(with(1, floats(|v| half::f16::from_f32(v).to_le_bytes().to_vec()))), expected);
     assert_eq!(frequencies(with(30, floats(|v| half::bf16::from_f32(v).to_le_bytes().to_vec()))), expected);
     let zeros = "element 0 of rope_freqs.weight is 0; expected a finite number above 0";
-    for kind in [1, 30] {
-        refused(&with(kind, vec![0; 16]), zeros);
+    for encoding in [1, 30] {
+        refused(&with(encoding, vec![0; 16]), zeros);
     }
     // A head of 64 has 32 pairs: a whole block of other types.
     let mut blocks = Gguf::tiny();
@@ -133,7 +133,7 @@ fn an_epsilon_of_zero_is_computed() {
     let with = |epsilon: f32| {
         let mut gguf = wide();
         for name in ["blk.0.attn_norm.weight", "blk.0.ffn_norm.weight", "output_norm.weight"] {
-            gguf.get(name).data = row(WeightType::F32);
+            gguf.get(name).data = row(Encoding::F32);
         }
         gguf.set(key, Value::F32(epsilon));
         gguf.bytes()

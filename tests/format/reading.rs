@@ -22,7 +22,7 @@ fn valid_oddities_are_read() {
     let same_but_place = |checkpoint: Checkpoint| {
         let (shape, tensors) = checkpoint.model.unwrap();
         assert_eq!(shape, expected.0);
-        assert_eq!(tensors.layers[0].ffn_down.kind, expected.1.layers[0].ffn_down.kind);
+        assert_eq!(tensors.layers[0].ffn_down.encoding, expected.1.layers[0].ffn_down.encoding);
         tensors
     };
     assert_eq!(accepted(|gguf| gguf.version = 2).format, "GGUF v2");

@@ -65,7 +65,10 @@ fn parts_are_read_as_one() {
         ];
         for (a, b) in layers.into_iter().zip(others) {
             let len = (a.bytes.end - a.bytes.start) as usize;
-            assert_eq!((a.rows, a.cols, a.kind, len as u64), (b.rows, b.cols, b.kind, b.bytes.end - b.bytes.start));
+            assert_eq!(
+                (a.rows, a.cols, a.encoding, len as u64),
+                (b.rows, b.cols, b.encoding, b.bytes.end - b.bytes.start)
+            );
             let bytes = pollster::block_on(source.read_at(b.bytes.start, len)).expect("it is there");
             assert_eq!(bytes.as_ref(), &whole.bytes()[a.bytes.start as usize..][..len], "{counts:?}");
         }

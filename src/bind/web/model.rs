@@ -14,7 +14,7 @@ use crate::backend::Device;
 use crate::backend::gpu;
 use crate::check::bench::{self, Kind};
 use crate::error::Error;
-use crate::format::{Checkpoint, WeightType, gguf};
+use crate::format::{Checkpoint, Packing, gguf};
 use crate::model::budget::{Budget, Sizes};
 use crate::model::{FIRST_CAPACITY, session_context};
 use crate::plan::Plan;
@@ -66,7 +66,7 @@ impl Info<'_> {
 }
 
 fn type_names(matrices: &Matrices) -> Vec<&'static str> {
-    matrices.types().into_iter().map(WeightType::name).collect()
+    matrices.types().into_iter().map(Packing::name).collect()
 }
 
 fn kernels(plans: &[Plan]) -> BTreeSet<String> {

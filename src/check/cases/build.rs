@@ -8,7 +8,7 @@ use half::f16;
 
 use super::Case;
 use crate::arch::shape::rope_frequencies;
-use crate::format::WeightType;
+use crate::format::Encoding;
 use crate::kernel::run::{Row, Slot};
 use crate::kernel::{Kernel, Uniform, round_up};
 use crate::kernels::argmax::SamplerParams;
@@ -24,6 +24,7 @@ use crate::kernels::{
     Argmax, Attention, Combine, Embed, Flash, KvType, Matmul, Matvec, Rmsnorm, Sample, SlotShape, Splits, Tier,
 };
 use crate::plan::tuning::{DeviceClass, Tuning};
+use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN};
 
 /// Seeded numbers: Philox, counted.
@@ -70,21 +71,21 @@ impl Random {
     }
 
     /// Bytes of rows as a file has them: random quants, and scales that are plain, zero, subnormal and large in turn.
-    fn file_rows(&mut self, kind: WeightType, rows: usize, cols: usize) -> Vec<Vec<u8>> {
+    fn file_rows(&mut self, kind: Encoding, rows: usize, cols: usize) -> Vec<Vec<u8>> {
         let cols = round_up(cols, kind.block_len());
         (0..rows).map(|row| self.file_row(kind, row, cols)).collect()
     }
 
-    fn file_row(&mut self, kind: WeightType, row: usize, cols: usize) -> Vec<u8> {
+    fn file_row(&mut self, kind: Encoding, row: usize, cols: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(kind.row_bytes(cols));
         for block in 0..cols / kind.block_len() {
             match kind {
-                WeightType::F32 => bytes.extend(self.number().to_le_bytes()),
-                WeightType::F16 => {
+                Encoding::F32 => bytes.extend(self.number().to_le_bytes()),
+                Encoding::F16 => {
                     let value = if (row + block) % 251 == 7 { 65504.0 } else { self.number() };
                     bytes.extend(f16::from_f32(value).to_le_bytes());
                 }
-                WeightType::BF16 => bytes.extend(&self.number().to_le_bytes()[2..]),
+                Encoding::BF16 => bytes.extend(&self.number().to_le_bytes()[2..]),
                 _ => {
                     let start = bytes.len();
                     bytes.extend((0..kind.block_bytes()).map(|_| self.word() as u8));
@@ -114,22 +115,28 @@ impl Random {
     }
 
     fn packed(&mut self, layout: &Layout) -> Vec<u32> {
-        let rows = self.file_rows(layout.kind, layout.rows, layout.cols);
-        layout.pack_all(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>())
+        let encoding = encoding_of(layout.packing);
+        let rows = self.file_rows(encoding, layout.rows, layout.cols);
+        layout.pack_all(encoding, &rows.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 }
 
+/// An encoding whose weights are packed like that.
+fn encoding_of(packing: Packing) -> Encoding {
+    Encoding::ALL.into_iter().find(|encoding| Packing::of(*encoding) == packing).expect("some encoding is packed so")
+}
+
 /// Where the halves of a block stand, and by how much they are smaller than the scale of a block of 32.
-fn scales_of(kind: WeightType) -> &'static [(usize, f32)] {
+fn scales_of(kind: Encoding) -> &'static [(usize, f32)] {
     match kind {
-        WeightType::F32 | WeightType::F16 | WeightType::BF16 => &[],
-        WeightType::Q4_0 | WeightType::Q5_0 | WeightType::Q8_0 | WeightType::IQ4_NL => &[(0, 1.0)],
-        WeightType::Q4_1 | WeightType::Q5_1 => &[(0, 1.0), (2, 8.0)],
-        WeightType::Q2_K => &[(80, 1.0 / 4.0), (82, 1.0 / 4.0)],
-        WeightType::Q3_K => &[(108, 1.0 / 16.0)],
-        WeightType::Q4_K | WeightType::Q5_K => &[(0, 1.0 / 32.0), (2, 1.0 / 8.0)],
-        WeightType::Q6_K => &[(208, 1.0 / 32.0)],
-        WeightType::IQ4_XS => &[(0, 1.0 / 16.0)],
+        Encoding::F32 | Encoding::F16 | Encoding::BF16 => &[],
+        Encoding::Q4_0 | Encoding::Q5_0 | Encoding::Q8_0 | Encoding::IQ4_NL => &[(0, 1.0)],
+        Encoding::Q4_1 | Encoding::Q5_1 => &[(0, 1.0), (2, 8.0)],
+        Encoding::Q2_K => &[(80, 1.0 / 4.0), (82, 1.0 / 4.0)],
+        Encoding::Q3_K => &[(108, 1.0 / 16.0)],
+        Encoding::Q4_K | Encoding::Q5_K => &[(0, 1.0 / 32.0), (2, 1.0 / 8.0)],
+        Encoding::Q6_K => &[(208, 1.0 / 32.0)],
+        Encoding::IQ4_XS => &[(0, 1.0 / 16.0)],
     }
 }
 
@@ -154,8 +161,8 @@ pub fn all(tier: Tier) -> Vec<Case> {
     for class in [DeviceClass::Lavapipe, DeviceClass::SwiftShader, DeviceClass::Gpu] {
         let tuning = Tuning { kv: KvType::F32, ..Tuning::of(class, tier) };
         for sizes in [TINY, ODD] {
-            matvec(&tuning, WeightType::Q4_0, sizes, Output::Qkv(KvType::F32), &mut cases);
-            matmul(&tuning, WeightType::Q4_0, sizes, Output::Qkv(KvType::F32), &mut cases);
+            matvec(&tuning, Packing::Q4_0, sizes, Output::Qkv(KvType::F32), &mut cases);
+            matmul(&tuning, Packing::Q4_0, sizes, Output::Qkv(KvType::F32), &mut cases);
         }
         attention(&tuning, &mut cases);
     }
@@ -181,31 +188,30 @@ const REAL: Sizes = Sizes { cols: 2048, heads: 4, kv_heads: 1, d: 64 };
 
 fn linear(tuning: &Tuning, cases: &mut Vec<Case>) {
     // Subgroups change how lanes add up and share, and no reader: types without and with offsets stand for the others.
-    let kinds: &[WeightType] =
-        if tuning.tier.subgroups() { &[WeightType::Q4_0, WeightType::Q4_K] } else { &WeightType::ALL };
-    for kind in kinds.iter().copied() {
-        for sizes in sizes(kind) {
-            for output in outputs(kind) {
-                matvec(tuning, kind, sizes, *output, cases);
-                matmul(tuning, kind, sizes, *output, cases);
+    let packings: &[Packing] = if tuning.tier.subgroups() { &[Packing::Q4_0, Packing::Q4_K] } else { &Packing::ALL };
+    for packing in packings.iter().copied() {
+        for sizes in sizes(packing) {
+            for output in outputs(packing) {
+                matvec(tuning, packing, sizes, *output, cases);
+                matmul(tuning, packing, sizes, *output, cases);
             }
         }
     }
 }
 
 /// Rows are whole superblocks where the type has them.
-fn sizes(kind: WeightType) -> [Sizes; 3] {
-    match kind.block_len() {
+fn sizes(packing: Packing) -> [Sizes; 3] {
+    match encoding_of(packing).block_len() {
         256 => [Sizes { cols: 256, ..TINY }, Sizes { cols: 768, ..ODD }, REAL],
         _ => [TINY, ODD, REAL],
     }
 }
 
 /// Readers and outputs are files of their own: a type without offsets and one with them meet every output, the others some.
-fn outputs(kind: WeightType) -> &'static [Output] {
-    match kind {
-        WeightType::Q4_0 | WeightType::Q4_K => &Output::ALL,
-        WeightType::F32 | WeightType::F16 | WeightType::Q8_0 | WeightType::Q6_K => {
+fn outputs(packing: Packing) -> &'static [Output] {
+    match packing {
+        Packing::Q4_0 | Packing::Q4_K => &Output::ALL,
+        Packing::F32 | Packing::F16 | Packing::Q8_0 | Packing::Q6_K => {
             &[Output::Qkv(KvType::F16), Output::Residual, Output::Swiglu, Output::Logits]
         }
         _ => &[Output::Residual],
@@ -215,7 +221,7 @@ fn outputs(kind: WeightType) -> &'static [Output] {
 /// Params, output buffers and the layout of a product of these sizes over `rows` tokens.
 fn product(
     tuning: &Tuning,
-    kind: WeightType,
+    packing: Packing,
     s: Sizes,
     output: Output,
     rows: usize,
@@ -229,7 +235,7 @@ fn product(
         Output::Gate | Output::Up => (91, round_up(91, BLOCK)),
         Output::Logits => (131, 131),
     };
-    let layout = Layout::new(kind, n, s.cols, tuning.tile);
+    let layout = Layout::new(packing, n, s.cols, tuning.tile);
     let params = LinearParams {
         quads: (round_up(s.cols, BLOCK) / 4) as u32,
         at_head: u32::from(output == Output::Logits),
@@ -264,7 +270,7 @@ fn slot(rows: usize, active: usize, d: usize, first: usize, capacity: usize) -> 
     slot
 }
 
-fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &mut Vec<Case>) {
+fn matvec(tuning: &Tuning, packing: Packing, s: Sizes, output: Output, cases: &mut Vec<Case>) {
     let splits = tuning.splits;
     let inputs = match output {
         _ if !tuning.fused => vec![Input::Plain],
@@ -275,7 +281,7 @@ fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
     };
     for input in inputs {
         let random = &mut Random::new(cases.len());
-        let (params, layout, outputs) = product(tuning, kind, s, output, 1, random);
+        let (params, layout, outputs) = product(tuning, packing, s, output, 1, random);
         let k = round_up(s.cols, BLOCK);
         let mut buffers = vec![random.packed(&layout)];
         let mut slot = slot(1, 1, s.d, 17, CAPACITY);
@@ -294,7 +300,7 @@ fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
         buffers.extend(outputs);
         let slot_shape = SlotShape { rows: 1, pairs: s.d / 2 };
         let kernel = Matvec {
-            weights: kind,
+            weights: packing,
             tile: tuning.tile,
             store: tuning.store,
             input,
@@ -307,17 +313,17 @@ fn matvec(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &m
     }
 }
 
-fn matmul(tuning: &Tuning, kind: WeightType, s: Sizes, output: Output, cases: &mut Vec<Case>) {
+fn matmul(tuning: &Tuning, packing: Packing, s: Sizes, output: Output, cases: &mut Vec<Case>) {
     let random = &mut Random::new(cases.len());
     let (rows, active) = (16, 13);
-    let (params, layout, outputs) = product(tuning, kind, s, output, rows, random);
+    let (params, layout, outputs) = product(tuning, packing, s, output, rows, random);
     let stride = round_up(s.cols, BLOCK);
     let mut buffers = vec![random.packed(&layout), random.rows(rows, s.cols, stride, 2.0)];
     buffers.extend(outputs);
     let mut slot = slot(rows, active, s.d, 5, CAPACITY);
     slot.head.head_rows = active as u32;
     let kernel = Matmul {
-        weights: kind,
+        weights: packing,
         tile: tuning.tile,
         store: tuning.store,
         output,
@@ -408,10 +414,10 @@ fn small(tuning: &Tuning, cases: &mut Vec<Case>) {
         let kernel = Rmsnorm { lanes, subgroups, rows, vector: Vector::Floats };
         cases.push(case(&format!("{rows} of {dim}"), kernel, words(&params), slot(rows, rows, 8, 0, 8), buffers));
     }
-    for kind in WeightType::ALL {
+    for packing in Packing::ALL {
         for (vocabulary, dim, parts) in [(70, 64, 1), (300, 256, 3)] {
-            let dim = if kind.block_len() == 256 { 256 } else { dim };
-            cases.push(embed(tuning, kind, vocabulary, dim, parts, cases.len()));
+            let dim = if encoding_of(packing).block_len() == 256 { 256 } else { dim };
+            cases.push(embed(tuning, packing, vocabulary, dim, parts, cases.len()));
         }
     }
 }
@@ -433,12 +439,12 @@ fn combine(tuning: &Tuning, cases: &mut Vec<Case>) {
     }
 }
 
-fn embed(tuning: &Tuning, kind: WeightType, vocabulary: usize, dim: usize, parts: usize, seed: usize) -> Case {
+fn embed(tuning: &Tuning, packing: Packing, vocabulary: usize, dim: usize, parts: usize, seed: usize) -> Case {
     let random = &mut Random::new(seed);
     let part_rows = vocabulary.div_ceil(parts).next_multiple_of(ROW_ALIGN);
     let layout = |part: usize| {
         let rows = vocabulary.saturating_sub(part * part_rows).min(part_rows).max(1);
-        Layout::new(kind, rows, dim, tuning.tile)
+        Layout::new(packing, rows, dim, tuning.tile)
     };
     let (rows, first) = (6, 2);
     let params = EmbedParams {
@@ -453,7 +459,7 @@ fn embed(tuning: &Tuning, kind: WeightType, vocabulary: usize, dim: usize, parts
     ids[first] = vocabulary as u32 - 1;
     let mut buffers = vec![ids, vec![0; rows * layout(0).blocks() * BLOCK]];
     buffers.extend((0..4).map(|part| random.packed(&layout(part))));
-    let kernel = Embed { weights: kind, tile: tuning.tile, store: tuning.store, lanes: tuning.small_lanes, rows };
+    let kernel = Embed { weights: packing, tile: tuning.tile, store: tuning.store, lanes: tuning.small_lanes, rows };
     case(&format!("{vocabulary}x{dim} in {parts}"), kernel, words(&params), slot(rows, rows - 1, 8, first, 15), buffers)
 }
 

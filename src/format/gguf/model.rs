@@ -4,7 +4,7 @@ use half::{bf16, f16};
 
 use crate::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 use crate::error::{Error, Result};
-use crate::format::{LayerTensors, ModelTensors, Tensor, WeightType};
+use crate::format::{Encoding, LayerTensors, ModelTensors, Tensor};
 
 use super::FORMAT;
 use super::reader::{LAYERS, Metadata};
@@ -238,7 +238,7 @@ fn checked(metadata: &Metadata<'_>, name: &str, described: &Described, expected:
     Ok(Tensor {
         rows: expected.get(1).map_or(1, |rows| *rows as usize),
         cols: expected[0] as usize,
-        kind: described.kind,
+        encoding: described.encoding,
         bytes: described.bytes.clone(),
     })
 }
@@ -253,8 +253,8 @@ fn frequencies(metadata: &Metadata<'_>, tensors: &Tensors, shape: &Shape) -> Res
     let frequencies = rope_frequencies(shape.head_dim, base);
     if let Some(described) = tensors.get(ROPE_FREQS) {
         checked(metadata, ROPE_FREQS, described, &[shape.head_dim as u64 / 2])?;
-        return match described.kind {
-            WeightType::F32 | WeightType::F16 | WeightType::BF16 => Ok(frequencies),
+        return match described.encoding {
+            Encoding::F32 | Encoding::F16 | Encoding::BF16 => Ok(frequencies),
             other => {
                 let expected = "expected F32, F16 or BF16";
                 Err(metadata.unsupported(format!("tensor {ROPE_FREQS} has type {}; {expected}", other.name())))
@@ -292,19 +292,19 @@ fn implied_scaling(metadata: &Metadata<'_>, shape: &Shape, base: f64) -> Result<
 }
 
 /// Divides each frequency by the value of `rope_freqs.weight` for its pair.
-pub(super) fn divide_frequencies(name: &str, shape: &mut Shape, kind: WeightType, bytes: &[u8]) -> Result<()> {
+pub(super) fn divide_frequencies(name: &str, shape: &mut Shape, encoding: Encoding, bytes: &[u8]) -> Result<()> {
     let malformed = |reason| Error::Malformed { name: name.to_owned(), format: FORMAT, reason };
-    let expected = kind.row_bytes(shape.rope_frequencies.len());
+    let expected = encoding.row_bytes(shape.rope_frequencies.len());
     if bytes.len() != expected {
         return Err(malformed(format!("tensor {ROPE_FREQS} has {} bytes; expected {expected}", bytes.len())));
     }
-    let number = |bytes: &[u8]| match (kind, bytes) {
-        (WeightType::F16, [a, b]) => f16::from_le_bytes([*a, *b]).to_f32(),
-        (WeightType::BF16, [a, b]) => bf16::from_le_bytes([*a, *b]).to_f32(),
+    let number = |bytes: &[u8]| match (encoding, bytes) {
+        (Encoding::F16, [a, b]) => f16::from_le_bytes([*a, *b]).to_f32(),
+        (Encoding::BF16, [a, b]) => bf16::from_le_bytes([*a, *b]).to_f32(),
         (_, [a, b, c, d]) => f32::from_le_bytes([*a, *b, *c, *d]),
         _ => f32::NAN,
     };
-    let values = bytes.chunks_exact(kind.block_bytes()).map(number);
+    let values = bytes.chunks_exact(encoding.block_bytes()).map(number);
     for (pair, (frequency, divisor)) in shape.rope_frequencies.iter_mut().zip(values).enumerate() {
         if !(divisor.is_finite() && divisor > 0.0) {
             return Err(malformed(format!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::error::Result;
-use crate::format::{TensorSummary, WeightType};
+use crate::format::{Encoding, TensorSummary};
 
 use super::reader::{Cursor, Stop};
 
@@ -62,7 +62,7 @@ const TYPE_NAMES: [&str; 40] = [
 pub(super) struct Described {
     /// Fastest-varying first, as in the file.
     pub(super) dims: Vec<u64>,
-    pub(super) kind: WeightType,
+    pub(super) encoding: Encoding,
     /// Bytes from the beginning of the file.
     pub(super) bytes: Range<u64>,
 }
@@ -117,7 +117,7 @@ impl Tensors {
     pub(super) fn summaries(&self) -> BTreeMap<String, TensorSummary> {
         let summary = |described: &Described| TensorSummary {
             dims: described.dims.iter().rev().copied().collect(),
-            kind: described.kind.name().to_owned(),
+            kind: described.encoding.name().to_owned(),
             bytes: described.bytes.end - described.bytes.start,
         };
         self.by_name.iter().map(|(name, described)| (name.clone(), summary(described))).collect()
@@ -180,35 +180,35 @@ fn describe<'a>(cursor: &mut Cursor<'a>, index: u64, alignment: u64) -> Result<(
             .checked_mul(dim)
             .ok_or_else(|| cursor.malformed(format!("tensor {name} has more than 2^64 elements in {dims:?}")))?;
     }
-    let kind = weight_type(cursor, name)?;
+    let encoding = encoding_of(cursor, name)?;
     let offset = cursor.u64(name)?;
     if !offset.is_multiple_of(alignment) {
         return Err(
             cursor.malformed(format!("tensor {name} is at offset {offset}, which is no multiple of {alignment}"))
         );
     }
-    let block = kind.block_len() as u64;
+    let block = encoding.block_len() as u64;
     if !dims[0].is_multiple_of(block) {
         return Err(cursor.malformed(format!(
             "tensor {name} has rows of {} elements; type {} comes in blocks of {block}",
             dims[0],
-            kind.name()
+            encoding.name()
         )));
     }
     let end = (elements / block)
-        .checked_mul(kind.block_bytes() as u64)
+        .checked_mul(encoding.block_bytes() as u64)
         .and_then(|bytes| offset.checked_add(bytes))
         .ok_or_else(|| cursor.malformed(format!("tensor {name} of {dims:?} at offset {offset} passes 2^64 bytes")))?;
-    Ok((name, Described { dims, kind, bytes: offset..end }))
+    Ok((name, Described { dims, encoding, bytes: offset..end }))
 }
 
-fn weight_type(cursor: &mut Cursor<'_>, tensor: &str) -> Result<WeightType, Stop> {
+fn encoding_of(cursor: &mut Cursor<'_>, tensor: &str) -> Result<Encoding, Stop> {
     let id = cursor.u32(tensor)?;
     let name = TYPE_NAMES.get(id as usize).copied();
-    if let Some(kind) = WeightType::ALL.into_iter().find(|kind| name == Some(kind.name())) {
-        return Ok(kind);
+    if let Some(encoding) = Encoding::ALL.into_iter().find(|encoding| name == Some(encoding.name())) {
+        return Ok(encoding);
     }
-    let supported = WeightType::ALL.map(WeightType::name).join(", ");
+    let supported = Encoding::ALL.map(Encoding::name).join(", ");
     Err(cursor.unsupported(match name {
         Some(name) => format!("tensor {tensor} has type {name}; supported types are {supported}"),
         None => format!("tensor {tensor} has type number {id}, which is not known; supported types are {supported}"),

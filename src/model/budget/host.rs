@@ -110,7 +110,7 @@ impl Slice {
     pub fn of(matrix: &Matrix, part: &Part, tensors: &ModelTensors) -> Self {
         let (id, _) = matrix.source(part.row_begin);
         let tensor = id.find(tensors);
-        let row_bytes = tensor.kind.row_bytes(tensor.cols).max(part.layout.kind.row_bytes(part.layout.cols));
+        let row_bytes = tensor.encoding.row_bytes(tensor.cols);
         let rows = (Self::BYTES / row_bytes / ROW_ALIGN).max(1) * ROW_ALIGN;
         Self { rows, row_bytes }
     }

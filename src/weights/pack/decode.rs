@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::{BLOCK, BLOCKS_PER_SUPER, Layout};
-use crate::format::WeightType;
+use crate::weights::Packing;
 
 /// What a nibble of IQ4_NL and IQ4_XS stands for (`kvalues_iq4nl` in `ggml-common.h`).
 const IQ4_VALUES: [f32; 16] =
@@ -21,28 +21,28 @@ impl Layout {
         let high_bits = || spread::<1>(plane(2, s * 8 + j));
         let scale = || half_at(plane(1, s * 4)[j / 2], j & 1);
         let scale_and_minimum = || [0, 1].map(|odd| half_at(plane(1, s * 8)[j], odd));
-        match self.kind {
-            WeightType::F32 => std::array::from_fn(|i| f32::from_bits(plane(0, index * 32)[i])),
-            WeightType::F16 => std::array::from_fn(|i| half_at(plane(0, index * 16)[i / 2], i & 1)),
-            WeightType::BF16 => {
+        match self.packing {
+            Packing::F32 => std::array::from_fn(|i| f32::from_bits(plane(0, index * 32)[i])),
+            Packing::F16 => std::array::from_fn(|i| half_at(plane(0, index * 16)[i / 2], i & 1)),
+            Packing::BF16 => {
                 std::array::from_fn(|i| f32::from_bits(plane(0, index * 16)[i / 2] >> (16 * (i & 1)) << 16))
             }
-            WeightType::Q8_0 => {
+            Packing::Q8_0 => {
                 let (d, quants) = (scale(), plane(0, index * 8));
                 std::array::from_fn(|i| d * f32::from((quants[i / 4] >> (8 * (i % 4))) as i8))
             }
-            WeightType::Q4_0 => symmetric([scale(); 2], four_bits().map(|q| f32::from(q) - 8.0)),
-            WeightType::IQ4_NL => symmetric([scale(); 2], four_bits().map(|q| IQ4_VALUES[usize::from(q)])),
-            WeightType::Q5_0 => symmetric([scale(); 2], join(four_bits(), high_bits(), 4).map(|q| f32::from(q) - 16.0)),
-            WeightType::Q4_1 => {
+            Packing::Q4_0 => symmetric([scale(); 2], four_bits().map(|q| f32::from(q) - 8.0)),
+            Packing::IQ4_NL => symmetric([scale(); 2], four_bits().map(|q| IQ4_VALUES[usize::from(q)])),
+            Packing::Q5_0 => symmetric([scale(); 2], join(four_bits(), high_bits(), 4).map(|q| f32::from(q) - 16.0)),
+            Packing::Q4_1 => {
                 let [d, m] = scale_and_minimum();
                 four_bits().map(|q| d * f32::from(q) + m)
             }
-            WeightType::Q5_1 => {
+            Packing::Q5_1 => {
                 let [d, m] = scale_and_minimum();
                 join(four_bits(), high_bits(), 4).map(|q| d * f32::from(q) + m)
             }
-            WeightType::Q2_K => {
+            Packing::Q2_K => {
                 let [d, dmin] = [0, 1].map(|odd| half_at(plane(2, s)[0], odd));
                 let quants = two_bits();
                 std::array::from_fn(|i| {
@@ -51,30 +51,30 @@ impl Layout {
                     d * f32::from(byte & 15) * f32::from(quants[i]) - dmin * f32::from(byte >> 4)
                 })
             }
-            WeightType::Q3_K => {
+            Packing::Q3_K => {
                 let header = plane(1, s * 4);
                 let d = half_at(header[3], 0);
                 let scales = pair(header, j).map(|scale| d * (scale - 32.0));
                 symmetric(scales, join(two_bits(), high_bits(), 2).map(|q| f32::from(q) - 4.0))
             }
-            WeightType::Q4_K | WeightType::Q5_K => {
+            Packing::Q4_K | Packing::Q5_K => {
                 let header = plane(1, s * 4);
                 let [scale, minimum] = pair(header, j);
                 let (d, m) = (half_at(header[3], 0) * scale, half_at(header[3], 1) * minimum);
-                let quants = match self.kind {
-                    WeightType::Q4_K => four_bits(),
+                let quants = match self.packing {
+                    Packing::Q4_K => four_bits(),
                     _ => join(four_bits(), high_bits(), 4),
                 };
                 quants.map(|q| d * f32::from(q) - m)
             }
-            WeightType::Q6_K => {
+            Packing::Q6_K => {
                 let d = half_at(plane(3, s / 2)[0], s & 1);
                 let bytes = plane(2, s * 4)[j / 2] >> (16 * (j & 1));
                 let scales = [bytes as i8, (bytes >> 8) as i8].map(|scale| d * f32::from(scale));
                 let [a, b] = [plane(0, index * 4), plane(1, index * 2)];
                 symmetric(scales, six_bits([a[0], a[1], a[2], a[3], b[0], b[1]]).map(|q| f32::from(q) - 32.0))
             }
-            WeightType::IQ4_XS => {
+            Packing::IQ4_XS => {
                 let header = plane(1, s * 2);
                 let scale = header[1] >> (4 * j) & 15 | (header[0] >> (16 + 2 * j) & 3) << 4;
                 let d = half_at(header[0], 0) * (scale as f32 - 32.0);

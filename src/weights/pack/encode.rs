@@ -1,31 +1,32 @@
 //! From the bytes of a file into planes.
 
 use super::{BLOCK, BLOCKS_PER_SUPER, Layout, file};
-use crate::format::WeightType;
+use crate::format::Encoding;
+use crate::weights::Packing;
 
 impl Layout {
     /// Packs one row into planes that begin with a multiple of 64 rows.
-    pub(super) fn pack_row(&self, planes: &mut [Vec<u32>; 4], row: usize, bytes: &[u8]) {
+    pub(super) fn pack_row(&self, planes: &mut [Vec<u32>; 4], row: usize, encoding: Encoding, bytes: &[u8]) {
         let blocks = self.blocks();
-        match self.kind {
-            WeightType::F32 => {
+        match self.packing {
+            Packing::F32 => {
                 for (i, v) in bytes.chunks_exact(4).enumerate() {
                     planes[0][self.index(row, i / BLOCK, blocks) * 32 + i % BLOCK] = word(v);
                 }
             }
-            WeightType::F16 | WeightType::BF16 => {
+            Packing::F16 | Packing::BF16 => {
                 for (i, v) in bytes.chunks_exact(2).enumerate() {
                     let at = self.index(row, i / BLOCK, blocks) * 16 + i % BLOCK / 2;
                     planes[0][at] |= half_word(v) << (16 * (i & 1));
                 }
             }
             _ => {
-                let per_block = self.kind.block_len() / BLOCK;
-                for (b, block) in bytes.chunks_exact(self.kind.block_bytes()).enumerate() {
+                let per_block = encoding.block_len() / BLOCK;
+                for (b, block) in bytes.chunks_exact(encoding.block_bytes()).enumerate() {
                     for j in 0..per_block {
-                        self.put_quants(planes, row, b * per_block + j, &file::quants(self.kind, block, j));
+                        self.put_quants(planes, row, b * per_block + j, &file::quants(encoding, block, j));
                     }
-                    self.put_scales(planes, row, b, block);
+                    self.put_scales(planes, row, b, encoding, block);
                 }
             }
         }
@@ -38,21 +39,21 @@ impl Layout {
         // Quad q as four bytes.
         let quads: [u32; 8] = std::array::from_fn(|q| word(&quants[4 * q..]));
         let parts = |shift: usize, mask: u32| quads.map(|quad| quad >> shift & mask);
-        match self.kind {
-            WeightType::Q8_0 => planes[0][index * 8..][..8].copy_from_slice(&quads),
-            WeightType::Q2_K | WeightType::Q3_K => {
+        match self.packing {
+            Packing::Q8_0 => planes[0][index * 8..][..8].copy_from_slice(&quads),
+            Packing::Q2_K | Packing::Q3_K => {
                 planes[0][index * 2..][..2].copy_from_slice(&interleave::<2>(parts(0, 0x0303_0303)));
             }
-            WeightType::Q6_K => {
+            Packing::Q6_K => {
                 let words = six_bits(quads);
                 planes[0][index * 4..][..4].copy_from_slice(&words[..4]);
                 planes[1][index * 2..][..2].copy_from_slice(&words[4..]);
             }
             _ => planes[0][index * 4..][..4].copy_from_slice(&interleave::<4>(parts(0, 0x0f0f_0f0f))),
         }
-        match self.kind {
-            WeightType::Q3_K => [planes[2][s * 8 + j]] = interleave::<1>(parts(2, 0x0101_0101)),
-            WeightType::Q5_0 | WeightType::Q5_1 | WeightType::Q5_K => {
+        match self.packing {
+            Packing::Q3_K => [planes[2][s * 8 + j]] = interleave::<1>(parts(2, 0x0101_0101)),
+            Packing::Q5_0 | Packing::Q5_1 | Packing::Q5_K => {
                 [planes[2][s * 8 + j]] = interleave::<1>(parts(4, 0x0101_0101));
             }
             _ => {}
@@ -60,51 +61,51 @@ impl Layout {
     }
 
     /// Writes the scales of the file's block `b`.
-    fn put_scales(&self, planes: &mut [Vec<u32>; 4], row: usize, b: usize, block: &[u8]) {
-        let in_super = if self.kind.block_len() == BLOCK { BLOCKS_PER_SUPER } else { 1 };
+    fn put_scales(&self, planes: &mut [Vec<u32>; 4], row: usize, b: usize, encoding: Encoding, block: &[u8]) {
+        let in_super = if encoding.block_len() == BLOCK { BLOCKS_PER_SUPER } else { 1 };
         let (s, j) = (self.index(row, b / in_super, self.supers()), b % in_super);
-        match self.kind {
-            WeightType::F32 | WeightType::F16 | WeightType::BF16 => {}
-            WeightType::Q8_0 | WeightType::Q4_0 | WeightType::IQ4_NL | WeightType::Q5_0 => {
+        match self.packing {
+            Packing::F32 | Packing::F16 | Packing::BF16 => {}
+            Packing::Q8_0 | Packing::Q4_0 | Packing::IQ4_NL | Packing::Q5_0 => {
                 planes[1][s * 4 + j / 2] |= half_word(block) << (16 * (j & 1));
             }
-            WeightType::Q4_1 | WeightType::Q5_1 => planes[1][s * 8 + j] = word(block),
-            WeightType::Q2_K => {
+            Packing::Q4_1 | Packing::Q5_1 => planes[1][s * 8 + j] = word(block),
+            Packing::Q2_K => {
                 for (w, bytes) in block[..16].chunks_exact(4).enumerate() {
                     planes[1][s * 4 + w] = word(bytes);
                 }
                 planes[2][s] = word(&block[80..]);
             }
-            WeightType::Q3_K => {
-                planes[1][s * 4..][..4].copy_from_slice(&self.header(block, half_word(&block[108..])));
+            Packing::Q3_K => {
+                planes[1][s * 4..][..4].copy_from_slice(&header(encoding, block, half_word(&block[108..])));
             }
-            WeightType::Q4_K | WeightType::Q5_K => {
-                planes[1][s * 4..][..4].copy_from_slice(&self.header(block, word(block)));
+            Packing::Q4_K | Packing::Q5_K => {
+                planes[1][s * 4..][..4].copy_from_slice(&header(encoding, block, word(block)));
             }
-            WeightType::Q6_K => {
+            Packing::Q6_K => {
                 for (w, bytes) in block[192..208].chunks_exact(4).enumerate() {
                     planes[2][s * 4 + w] = word(bytes);
                 }
                 planes[3][s / 2] |= half_word(&block[208..]) << (16 * (s & 1));
             }
-            WeightType::IQ4_XS => {
+            Packing::IQ4_XS => {
                 planes[1][s * 2] = word(block);
                 planes[1][s * 2 + 1] = word(&block[4..]);
             }
         }
     }
+}
 
-    /// Eight pairs of 6 bits, and the word that follows them.
-    fn header(&self, block: &[u8], last: u32) -> [u32; 4] {
-        let mut header = [0, 0, 0, last];
-        for j in 0..BLOCKS_PER_SUPER {
-            let [a, b] = file::pair(self.kind, block, j).map(u32::from);
-            header[0] |= (a & 15) << (4 * j);
-            header[1] |= (b & 15) << (4 * j);
-            header[2] |= (a >> 4 | b >> 4 << 2) << (4 * j);
-        }
-        header
+/// Eight pairs of 6 bits, and the word that follows them.
+fn header(encoding: Encoding, block: &[u8], last: u32) -> [u32; 4] {
+    let mut header = [0, 0, 0, last];
+    for j in 0..BLOCKS_PER_SUPER {
+        let [a, b] = file::pair(encoding, block, j).map(u32::from);
+        header[0] |= (a & 15) << (4 * j);
+        header[1] |= (b & 15) << (4 * j);
+        header[2] |= (a >> 4 | b >> 4 << 2) << (4 * j);
     }
+    header
 }
 
 /// Eight quads of small numbers into `N` words: `8 / N` quads share a word, the first in the lowest bits of its bytes.

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::{CAPACITY, Random, Sizes, case, outputs, product, sizes, slot, words};
+use super::{CAPACITY, Random, Sizes, case, encoding_of, outputs, product, sizes, slot, words};
 use crate::check::cases::Case;
-use crate::format::WeightType;
+use crate::format::Encoding;
 use crate::kernel::round_up;
 use crate::kernels::combine::CombineParams;
 use crate::kernels::fixed::{self, Vector};
@@ -14,6 +14,7 @@ use crate::kernels::quantize::QuantizeParams;
 use crate::kernels::rmsnorm::RmsnormParams;
 use crate::kernels::{Combine, Matvec, Quantize, Rmsnorm, SlotShape};
 use crate::plan::tuning::Tuning;
+use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
 
 /// Half the ranges of types of two, of four and of six bits.
@@ -32,17 +33,17 @@ const EXTREMES: [(&str, [f64; 4]); 7] = [
 
 /// Every case that a device of this tuning can run.
 pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
-    let kinds = WeightType::ALL.into_iter().filter_map(|kind| Some((kind, fixed::middle(kind)?)));
+    let packings = Packing::ALL.into_iter().filter_map(|packing| Some((packing, fixed::middle(packing)?)));
     // As for products in f32; and a type whose products are summed by pairs.
-    let some = [WeightType::Q4_0, WeightType::Q4_K, WeightType::Q6_K];
-    for (kind, middle) in kinds.filter(|(kind, _)| !tuning.tier.subgroups() || some.contains(kind)) {
-        for s in sizes(kind) {
-            for output in outputs(kind) {
+    let some = [Packing::Q4_0, Packing::Q4_K, Packing::Q6_K];
+    for (packing, middle) in packings.filter(|(packing, _)| !tuning.tier.subgroups() || some.contains(packing)) {
+        for s in sizes(packing) {
+            for output in outputs(packing) {
                 let random = &mut Random::new(cases.len());
                 let x = random.rows(1, s.cols, round_up(s.cols, BLOCK), 2.0);
                 let x: Vec<f64> = x.into_iter().map(|word| f64::from(f32::from_bits(word))).collect();
                 let x = fixed::pack(&x, middle);
-                matvec(tuning, kind, (s, *output), "", |layout| random.packed(layout), x, cases);
+                matvec(tuning, packing, (s, *output), "", |layout| random.packed(layout), x, cases);
             }
         }
         for (name, quants) in [("least", 0x00), ("most", 0xff)] {
@@ -50,14 +51,14 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
                 let s = Sizes { cols: 256, ..super::TINY };
                 let x = fixed::pack(&quad.repeat(64), middle);
                 let rows = |layout: &Layout| extreme_rows(layout, quants);
-                matvec(tuning, kind, (s, Output::Logits), &format!(", {name} of {shape}"), rows, x, cases);
+                matvec(tuning, packing, (s, Output::Logits), &format!(", {name} of {shape}"), rows, x, cases);
             }
             // A vector that wider weights read too.
             for wider in [16, 32].into_iter().filter(|wider| *wider > middle) {
                 let s = Sizes { cols: 256, ..super::TINY };
                 let x = fixed::pack(&[-1.0; 256], wider);
                 let rows = |layout: &Layout| extreme_rows(layout, quants);
-                matvec(tuning, kind, (s, Output::Logits), &format!(", {name} beside {wider}"), rows, x, cases);
+                matvec(tuning, packing, (s, Output::Logits), &format!(", {name} beside {wider}"), rows, x, cases);
             }
         }
     }
@@ -68,30 +69,31 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
 
 /// Rows whose quants are all as small, or as large, as they can be: sums in 16 bits are as far from zero as they get.
 fn extreme_rows(layout: &Layout, quants: u8) -> Vec<u32> {
-    let mut row = vec![quants; layout.kind.row_bytes(layout.cols)];
-    for block in row.chunks_exact_mut(layout.kind.block_bytes()) {
-        block[scales_within(layout.kind)].fill(0x11);
-        for (at, share) in super::scales_of(layout.kind) {
+    let encoding = encoding_of(layout.packing);
+    let mut row = vec![quants; encoding.row_bytes(layout.cols)];
+    for block in row.chunks_exact_mut(encoding.block_bytes()) {
+        block[scales_within(encoding)].fill(0x11);
+        for (at, share) in super::scales_of(encoding) {
             block[*at..][..2].copy_from_slice(&half::f16::from_f32(*share).to_le_bytes());
         }
     }
-    layout.pack_all(&vec![row.as_slice(); layout.rows])
+    layout.pack_all(encoding, &vec![row.as_slice(); layout.rows])
 }
 
 /// Where a superblock's scales of its blocks stand.
-fn scales_within(kind: WeightType) -> Range<usize> {
+fn scales_within(kind: Encoding) -> Range<usize> {
     match kind {
-        WeightType::Q2_K => 0..16,
-        WeightType::Q3_K => 96..108,
-        WeightType::Q4_K | WeightType::Q5_K => 4..16,
-        WeightType::Q6_K => 192..208,
+        Encoding::Q2_K => 0..16,
+        Encoding::Q3_K => 96..108,
+        Encoding::Q4_K | Encoding::Q5_K => 4..16,
+        Encoding::Q6_K => 192..208,
         _ => 0..0,
     }
 }
 
 fn matvec(
     tuning: &Tuning,
-    kind: WeightType,
+    packing: Packing,
     (s, output): (Sizes, Output),
     name: &str,
     weights: impl FnOnce(&Layout) -> Vec<u32>,
@@ -99,13 +101,13 @@ fn matvec(
     cases: &mut Vec<Case>,
 ) {
     let random = &mut Random::new(cases.len());
-    let (params, layout, outputs) = product(tuning, kind, s, output, 1, random);
+    let (params, layout, outputs) = product(tuning, packing, s, output, 1, random);
     let mut slot = slot(1, 1, s.d, 17, CAPACITY);
     slot.head.head_rows = 1;
     let mut buffers = vec![weights(&layout), x];
     buffers.extend(outputs);
     let kernel = Matvec {
-        weights: kind,
+        weights: packing,
         tile: tuning.tile,
         store: tuning.store,
         input: Input::Fixed,

@@ -1,0 +1,89 @@
+//! The ways in which the device stores weights.
+
+use crate::format::Encoding;
+
+/// How packed weights are stored on the device: which planes they have, and which WGSL reader decodes them. The table of
+/// [`pack`](super::pack) shows the planes.
+#[allow(non_camel_case_types, reason = "a packing has the name of the encoding that it was made for")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the table of pack.rs describes each")]
+pub enum Packing {
+    F32,
+    F16,
+    BF16,
+    Q4_0,
+    Q4_1,
+    Q5_0,
+    Q5_1,
+    Q8_0,
+    Q2_K,
+    Q3_K,
+    Q4_K,
+    Q5_K,
+    Q6_K,
+    IQ4_NL,
+    IQ4_XS,
+}
+
+impl Packing {
+    /// Every packing that kernels can read.
+    pub const ALL: [Self; 15] = [
+        Self::F32,
+        Self::F16,
+        Self::BF16,
+        Self::Q4_0,
+        Self::Q4_1,
+        Self::Q5_0,
+        Self::Q5_1,
+        Self::Q8_0,
+        Self::Q2_K,
+        Self::Q3_K,
+        Self::Q4_K,
+        Self::Q5_K,
+        Self::Q6_K,
+        Self::IQ4_NL,
+        Self::IQ4_XS,
+    ];
+
+    /// The packing that weights of an encoding get.
+    pub const fn of(encoding: Encoding) -> Self {
+        match encoding {
+            Encoding::F32 => Self::F32,
+            Encoding::F16 => Self::F16,
+            Encoding::BF16 => Self::BF16,
+            Encoding::Q4_0 => Self::Q4_0,
+            Encoding::Q4_1 => Self::Q4_1,
+            Encoding::Q5_0 => Self::Q5_0,
+            Encoding::Q5_1 => Self::Q5_1,
+            Encoding::Q8_0 => Self::Q8_0,
+            Encoding::Q2_K => Self::Q2_K,
+            Encoding::Q3_K => Self::Q3_K,
+            Encoding::Q4_K => Self::Q4_K,
+            Encoding::Q5_K => Self::Q5_K,
+            Encoding::Q6_K => Self::Q6_K,
+            Encoding::IQ4_NL => Self::IQ4_NL,
+            Encoding::IQ4_XS => Self::IQ4_XS,
+        }
+    }
+
+    /// The name in reports and labels.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::BF16 => "BF16",
+            Self::Q4_0 => "Q4_0",
+            Self::Q4_1 => "Q4_1",
+            Self::Q5_0 => "Q5_0",
+            Self::Q5_1 => "Q5_1",
+            Self::Q8_0 => "Q8_0",
+            Self::Q2_K => "Q2_K",
+            Self::Q3_K => "Q3_K",
+            Self::Q4_K => "Q4_K",
+            Self::Q5_K => "Q5_K",
+            Self::Q6_K => "Q6_K",
+            Self::IQ4_NL => "IQ4_NL",
+            Self::IQ4_XS => "IQ4_XS",
+        }
+    }
+}
