@@ -14,7 +14,7 @@ use crate::backend::Device;
 use crate::backend::gpu;
 use crate::check::bench::{self, Kind};
 use crate::error::Error;
-use crate::format::{Checkpoint, Packing, gguf};
+use crate::format::{Checkpoint, gguf};
 use crate::model::budget::{Budget, Sizes};
 use crate::model::{FIRST_CAPACITY, session_context};
 use crate::plan::Plan;
@@ -25,6 +25,7 @@ use crate::session::sampling::Sampling;
 use crate::source::Source;
 use crate::text::chat::Message;
 use crate::text::tokenizer::Encode;
+use crate::weights::Packing;
 use crate::weights::{Matrices, WeightTypes};
 
 use super::cancel::Cancel;
