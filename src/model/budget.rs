@@ -11,8 +11,10 @@ use crate::error::{Error, Result};
 use crate::plan::llama::session_plans;
 use crate::plan::tuning::Tuning;
 use crate::plan::{Kind, Plan, session_buffers, session_textures};
-use crate::session::pace::MOST_LOOK_AHEAD;
 use crate::weights::{Matrices, WeightTypes};
+
+/// Most decoded tokens that are under way at once; each reads its id back through a buffer of its own.
+pub const MOST_LOOK_AHEAD: usize = 4;
 
 /// Bytes that a model and one session take on the device, once the session has grown to its context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
