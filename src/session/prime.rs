@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::kernel::round_up;
 use crate::kernel::run::Slot;
 use crate::model::budget::cache_bytes;
-use crate::model::{Begun, LoadOptions, Model, WeightsArrive};
+use crate::model::{LoadOptions, Model, Opened, WeightsArrive};
 use crate::plan::llama::names;
 use crate::plan::{Copy, Stage, Wanted};
 use crate::session::sampling::Sampling;
@@ -53,7 +53,7 @@ impl Model {
         messages: &[Message],
     ) -> Result<(Self, Session)> {
         let progress = options.progress.take();
-        let Begun { model, tensors, compiling } = Self::begin(source, options).await?;
+        let Opened { model, tensors, compiling } = Self::open(source, options).await?;
         // The session would compile again what is not there.
         compiling.finish().await;
         let mut session = model.session()?;
