@@ -4,6 +4,7 @@ mod alphabet;
 mod encoding;
 pub mod gguf;
 mod pre_tokenizer;
+mod row;
 pub mod tokenizer;
 mod vocabulary;
 
@@ -18,6 +19,8 @@ use crate::source::Source;
 pub(crate) use alphabet::Alphabet;
 pub use encoding::Encoding;
 pub use pre_tokenizer::{PRE_TOKENIZERS, PreTokenizer};
+pub(crate) use row::Row;
+pub use row::{BLOCK, BLOCKS_PER_SUPER};
 pub(crate) use vocabulary::byte_of;
 pub use vocabulary::{MergeOrder, TokenType, Vocabulary, VocabularyKind};
 

@@ -156,7 +156,7 @@ impl Model {
         self.inner.live.borrow().device.clone()
     }
 
-    /// Whether its device was lost, so that it and its sessions need [`Self::resume`] or [`Session::resume`].
+    /// Whether its device was lost, so that it and its sessions need [`Self::resume`] or [`Session::resume`](crate::Session::resume).
     pub fn is_lost(&self) -> bool {
         self.inner.live.borrow().is_lost()
     }
@@ -175,7 +175,7 @@ impl Model {
     /// the vocabulary is Llama 3's.
     ///
     /// # Errors
-    /// [`Error::Template`] where the file's own is broken, [`Error::NoChatTemplate`] where there is none.
+    /// [`Error::Template`](crate::Error::Template) where the file's own is broken, [`Error::NoChatTemplate`](crate::Error::NoChatTemplate) where there is none.
     pub fn chat_template(&self) -> Result<ChatTemplate> {
         let template = ChatTemplate::of(self.inner.chat_template.as_deref(), &self.inner.tokenizer)?;
         Ok(match self.inner.date {

@@ -1,9 +1,5 @@
 //! From a checkpoint and options to a model that has room for its weights.
 
-use super::budget::{BudgetInputs, HostBudget, capacity_for};
-use super::loader::reserve;
-use super::{FIRST_CAPACITY, Inner, Live, LoadOptions, MAX_PADDING, Model};
-
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -19,6 +15,10 @@ use crate::source::Source;
 use crate::text::tokenizer::Tokenizer;
 use crate::weights::pack::MAX_TEXELS_BYTES;
 use crate::weights::{Matrices, WeightTypes};
+
+use super::budget::{BudgetInputs, HostBudget, capacity_for};
+use super::loader::reserve;
+use super::{FIRST_CAPACITY, Inner, Live, LoadOptions, MAX_PADDING, Model};
 
 /// The context of a session where nobody asks for one, in tokens.
 const DEFAULT_CONTEXT: usize = 4096;

@@ -1,7 +1,4 @@
-//! A model whose device was lost goes on on a fresh one.
-
-use super::loader::{Loader, reserve};
-use super::{Inner, Live, Model};
+//! How a model whose device was lost goes on: on a fresh device, with weights that are read again.
 
 use crate::backend::{Device, Weights};
 use crate::error::{Error, Result};
@@ -10,10 +7,13 @@ use crate::plan::tuning::Tuning;
 use crate::source::Source;
 use crate::weights::{Matrices, WeightTypes};
 
+use super::loader::{Loader, reserve};
+use super::{Inner, Live, Model};
+
 impl Model {
     /// Where the device was lost, opens a fresh one and brings the weights there; elsewhere this does nothing. `source` is
     /// the file that the model was loaded from, since no copy of the weights is kept. Sessions go on with
-    /// [`Session::resume`], which calls this; a scorer has to be made again.
+    /// [`Session::resume`](crate::Session::resume), which calls this; a scorer has to be made again.
     ///
     /// # Errors
     /// Where no device can be opened or the new one is of another kind, or `source` cannot be read or holds another
