@@ -1,7 +1,7 @@
 //! The ways in which files store numbers.
 
-/// How a file stores the elements of a tensor. A row is a sequence of blocks; formulas are those of `ggml-quants.c` of ggml,
-/// where `q` is a quant, `d` a scale in f16 and `m` a minimum in f16.
+/// How a file stores the elements of a tensor. A row is a sequence of blocks; formulas are those of `ggml-quants.c` of
+/// ggml, where `q` is a quant, `d` a scale in f16 and `m` a minimum in f16.
 ///
 /// # How to add an encoding
 /// Weights of a new encoding whose quants and scales fit an existing [`Packing`](crate::weights::Packing) need no shader:
@@ -38,8 +38,8 @@ pub enum Encoding {
     Q4_K,
     /// Blocks of 256, 176 bytes: quants of 5 bits; a scale and a minimum of 6 bits per 32, multiplied by one f16 each.
     Q5_K,
-    /// Blocks of 256, 210 bytes: quants of 6 bits with the zero point 32; a signed scale of 8 bits per 16, multiplied by one
-    /// f16.
+    /// Blocks of 256, 210 bytes: quants of 6 bits with the zero point 32; a signed scale of 8 bits per 16, multiplied
+    /// by one f16.
     Q6_K,
     /// Blocks of 32, 18 bytes: `d * table[q]` with quants of 4 bits and a fixed table of 16 numbers.
     IQ4_NL,

@@ -1,5 +1,6 @@
-//! Tokenizers in files of their own: Hugging Face's `tokenizer.json`, and Meta's `tokenizer.model` of Llama 3 (ranks, as
-//! tiktoken reads them) and of Llama 2 (sentencepiece). Which one a file is, its first bytes say, and not its name.
+//! Tokenizers in files of their own: Hugging Face's `tokenizer.json`, and Meta's `tokenizer.model` of Llama 3 (ranks,
+//! as tiktoken reads them) and of Llama 2 (sentencepiece). The first bytes of a file tell which one it is; its name
+//! does not matter.
 
 mod json;
 mod ranks;
@@ -12,7 +13,7 @@ use crate::source::{MAX_READ_BYTES, Source};
 
 use super::{ReadScope, Vocabulary, gguf};
 
-/// What says at the beginning of a text that it is UTF-8.
+/// The character that editors of some systems put before a text in UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Longest file that is read, in bytes; Llama 3's `tokenizer.json` has up to 17 MB.
@@ -52,10 +53,10 @@ async fn all_bytes(source: &dyn Source) -> Result<Cow<'_, [u8]>> {
 /// Parses a whole `tokenizer.json` or `tokenizer.model`; `name` appears in messages.
 ///
 /// # Errors
-/// [`Error::Malformed`] where the bytes break their format or contradict each other, [`Error::Unsupported`] where they ask
-/// for a tokenizer of another kind.
+/// [`Error::Malformed`] where the bytes break their format or contradict each other, [`Error::Unsupported`] where they
+/// ask for a tokenizer of another kind.
 pub fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
-    // Editors of some systems put it before every text; it is not part of one.
+    // It is not part of the text.
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes);
     if json::is(bytes) {
         json::parse(name, bytes)
@@ -86,7 +87,7 @@ fn shown(text: &str) -> String {
     shortened(&format!("{text:?}"))
 }
 
-/// In one line, with what is too long for a message left out.
+/// A text in one line, cut off where it is too long for a message.
 fn shortened(text: &str) -> String {
     const MOST: usize = 160;
     printable(&text.split_whitespace().collect::<Vec<_>>().join(" "), MOST)

@@ -1,4 +1,4 @@
-//! The bytes of a model and a session, buffer by buffer, before anything is allocated.
+//! The bytes that a model and a session will take, buffer by buffer, before anything is allocated.
 
 mod host;
 
@@ -12,7 +12,7 @@ use crate::plan::tuning::Tuning;
 use crate::plan::{Kind, Plan, session_buffers, session_textures};
 use crate::weights::{Matrices, WeightTypes};
 
-/// Most decoded tokens that are under way at once; each reads its id back through a buffer of its own.
+/// Most tokens in flight; the id of each comes back through a buffer of its own.
 pub const MOST_LOOK_AHEAD: usize = 4;
 
 /// Bytes that a model and one session take on the device, once the session has grown to its context.
@@ -22,18 +22,19 @@ pub struct Budget {
     pub weights: u64,
     /// KV cache, ids and masks of a session.
     pub kv: u64,
-    /// Everything else of a session: activations, logits, uniforms, readback, and what growing holds twice.
+    /// Everything else of a session: activations, logits, uniforms, readback, and the buffer that exists twice during
+    /// growth.
     pub scratch: u64,
 }
 
 impl Budget {
-    /// Everything.
+    /// The sum, in bytes.
     pub fn total(&self) -> u64 {
         self.weights + self.kv + self.scratch
     }
 }
 
-/// What the bytes of a budget are for.
+/// The purpose of bytes in a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemoryClass {
@@ -45,20 +46,20 @@ pub enum MemoryClass {
     Scratch,
     /// Params and slots of a session.
     Uniform,
-    /// Where the ids of tokens under way come back to the host.
+    /// Buffers through which the ids of tokens in flight come back to the host.
     Readback,
     /// The buffer that exists twice while a session grows.
     Growth,
-    /// What waits to be taken by the device while a model is loaded.
+    /// Staging memory of the driver while a model is loaded.
     Staging,
-    /// The host's own: tokenizer, and what is read and packed while a model is loaded.
+    /// Memory of the host: the tokenizer, and the slices that are read and packed while a model is loaded.
     Host,
 }
 
 impl MemoryClass {
-    /// Every use on the device, in the order of a report.
+    /// Every class on the device, in the order of reports.
     pub const DEVICE: [Self; 6] = [Self::Weights, Self::Kv, Self::Scratch, Self::Uniform, Self::Readback, Self::Growth];
-    /// Every use beside it.
+    /// Every class on the host, in the order of reports.
     pub const HOST: [Self; 2] = [Self::Staging, Self::Host];
 
     /// The name in reports.
@@ -76,33 +77,34 @@ impl MemoryClass {
     }
 }
 
-/// A buffer of a budget.
+/// A buffer in a budget, or another piece of memory.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct BudgetEntry {
-    /// The buffer's name.
+    /// Its name.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     pub kind: MemoryClass,
-    /// Bytes as they are allocated.
+    /// Bytes as they are allocated, alignment included.
     pub bytes: u64,
 }
 
-/// What fixes the bytes of a model and a session.
+/// The inputs that the bytes of a model and a session depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct BudgetInputs<'a> {
-    /// The numbers of the model.
+    /// The sizes of the model.
     pub shape: &'a Shape,
-    /// The types of its weights.
+    /// The packings of its weights.
     pub types: &'a WeightTypes,
-    /// The device's sizes, and the type of the KV cache.
+    /// The sizes of kernels and layouts, and the type of the KV cache.
     pub tuning: &'a Tuning,
-    /// Tokens that a session holds.
+    /// Most tokens that a session holds.
     pub context: usize,
-    /// Tokens that it has room for at first.
+    /// Tokens that a session has room for at first.
     pub first_capacity: usize,
 }
 
-/// The capacity of a session that needs so many positions: its first one, doubled until they fit, up to its context.
+/// The capacity of a session that needs `positions` positions: `first`, doubled until they fit, up to `context`; in
+/// tokens.
 pub fn capacity_for(positions: usize, first: usize, context: usize) -> usize {
     let mut capacity = first.max(1);
     while capacity < positions {
@@ -111,6 +113,7 @@ pub fn capacity_for(positions: usize, first: usize, context: usize) -> usize {
     capacity.min(context)
 }
 
+/// Bytes of the textures of a session with these plans.
 fn textures_bytes(plans: &[Plan]) -> u64 {
     session_textures(plans).iter().map(|texture| texels_bytes(texture.words)).sum()
 }
@@ -122,11 +125,12 @@ pub(crate) fn cache_bytes(plans: &[Plan]) -> u64 {
 }
 
 impl BudgetInputs<'_> {
+    /// The plans (decode, prefill) at a capacity.
     fn plans(&self, matrices: &Matrices, capacity: usize) -> [Plan; 2] {
         session_plans(self.shape, matrices, self.tuning, capacity)
     }
 
-    /// Every buffer.
+    /// Every buffer on the device.
     pub fn entries(&self) -> Vec<BudgetEntry> {
         let matrices = Matrices::new(self.shape, self.types, self.tuning.cut());
         let plans = self.plans(&matrices, self.context);
@@ -158,8 +162,9 @@ impl BudgetInputs<'_> {
         entries
     }
 
-    /// What the last growth takes beyond the rest while it replaces its last buffer, which is there at the size it had before
-    /// as well. The textures of its caches are allocated after that, and those of before are smaller.
+    /// The bytes beyond all others that the last growth of a session takes. They are most while its last buffer is
+    /// replaced: the buffer exists at its old size and at its new size. The textures of the caches have their old,
+    /// smaller size then.
     fn growth(&self, matrices: &Matrices, full: &[crate::plan::Buffer], textures: u64) -> Option<BudgetEntry> {
         let mut before = self.first_capacity.max(1);
         while before * 2 < self.context {
@@ -174,7 +179,7 @@ impl BudgetInputs<'_> {
         Some(BudgetEntry { name: format!("{} of {before}", old.name), kind: MemoryClass::Growth, bytes })
     }
 
-    /// The sums.
+    /// The sums over all buffers on the device.
     pub fn budget(&self) -> Budget {
         let mut budget = Budget::default();
         for entry in self.entries() {
@@ -187,7 +192,7 @@ impl BudgetInputs<'_> {
         budget
     }
 
-    /// Checks the sums against the most that may be used.
+    /// Checks the sums against the bytes that may be used; `None` is no bound.
     ///
     /// # Errors
     /// [`Error::Memory`] with the numbers, and the largest context that would fit.

@@ -12,10 +12,10 @@ use crate::source::Source;
 use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN, decode_row};
 use crate::weights::{Matrices, Matrix, Shard};
 
-/// Bytes that may wait in the driver's staging memory, beside a slice.
+/// Bytes that may wait in the driver's staging memory, in addition to a slice.
 pub(super) const UNFLUSHED_BYTES: usize = 8 << 20;
 
-/// Makes room for every weight. Nothing is read before the device has all of it.
+/// Reserves the buffers of all weights. Nothing is read from the file before the device has them.
 ///
 /// # Errors
 /// Where the device has no room, or is lost.

@@ -11,15 +11,15 @@ use super::loader::{Loader, reserve};
 use super::{Inner, Live, Model};
 
 impl Model {
-    /// Where the device was lost, opens a fresh one and brings the weights there; elsewhere this does nothing. `source` is
-    /// the file that the model was loaded from, since no copy of the weights is kept. Sessions go on with
+    /// Opens a fresh device and brings the weights there, if the device was lost; otherwise this does nothing. `source`
+    /// is the file that the model was loaded from, since no copy of the weights is kept. Sessions go on with
     /// [`Session::resume`](crate::Session::resume), which calls this; a scorer has to be made again.
     ///
     /// # Errors
     /// Where no device can be opened or the new one is of another kind, or `source` cannot be read or holds another
     /// model. It may be called again.
     pub async fn resume(&self, source: &dyn Source) -> Result<()> {
-        // Sessions that resume at once wait for each other, and one of them does the work.
+        // Of sessions that resume at the same time, one does the work, and the others wait for it.
         let _turn = self.inner.resuming.lock().await;
         if !self.is_lost() {
             return Ok(());

@@ -1,5 +1,6 @@
-//! Packed weights: how a matrix lies on the device. This file, `encode.rs` and `decode.rs` beside it, and the readers in
-//! `shaders/lib` (`q4_0.wgsl` …) know the order of bits there. The order of bits in a file is known to `src/format/row.rs`.
+//! Packed weights: how a matrix lies on the device. This file, `encode.rs` and `decode.rs` beside it, and the readers
+//! in `shaders/lib` (`q4_0.wgsl` …) know the order of bits there. The order of bits in a file is known to
+//! `src/format/row.rs`.
 //!
 //! # One row of Q4_0, from the file to a register
 //!
@@ -20,10 +21,10 @@
 //!
 //! # Planes
 //!
-//! A matrix of `n` rows and `k` columns is cut along `k` into blocks of 32 and superblocks of 256. Rows are padded with zeros
-//! to a multiple of [`ROW_ALIGN`], columns to a multiple of 32. Block `g` of row `r` stands at index
-//! `((r / TR) * G + g) * TR + r % TR`, where `G` is the number of blocks per row and `TR` the rows of a tile: 64 puts the same
-//! block of adjacent rows side by side (GPUs that coalesce loads), 1 is row-major. Superblocks are ordered the same way. All
+//! A matrix of `n` rows and `k` columns is cut along `k` into blocks of 32 and superblocks of 256. Rows are padded with
+//! zeros to a multiple of [`ROW_ALIGN`], columns to a multiple of 32. Block `g` of row `r` stands at index `((r / TR) *
+//! G + g) * TR + r % TR`, where `G` is the number of blocks per row and `TR` the rows of a tile: 64 puts the same block
+//! of adjacent rows side by side (GPUs that coalesce loads), 1 is row-major. Superblocks are ordered the same way. All
 //! planes of a matrix share one buffer of `vec4<u32>`, one behind the other:
 //!
 //! | packing | plane 0, per block | plane 1, per superblock | plane 2, per superblock | plane 3 |
@@ -44,16 +45,16 @@
 //!
 //! A *quad* is four consecutive weights, which a shader takes as one `vec4`; a block has eight.
 //!
-//! *Nibbles*: word `w` of a block holds elements `8w .. 8w+8`: the low nibbles of its four bytes are `8w .. 8w+4`, the high
-//! nibbles `8w+4 .. 8w+8`.
+//! *Nibbles*: word `w` of a block holds elements `8w .. 8w+8`: the low nibbles of its four bytes are `8w .. 8w+4`, the
+//! high nibbles `8w+4 .. 8w+8`.
 //! *2 bits*: word `q / 4` of a block's two, bits `2 * (q & 3)` and up of each byte, are quad `q`.
 //! *High bits*: bit `q` of each byte of a block's word is quad `q`.
-//! *6-bit quants*: three words per half of a block. The low six bits of their bytes are its first three quads; the two bits
-//! above, from the first word on, make up its fourth, the lowest first.
-//! *Pairs of 6 bits* `(a, b)`: nibble `j` of word 0 is the low part of `a`, of word 1 that of `b`; nibble `j` of word 2 is
-//! the high part of `a`, and above it that of `b`. Word 3 holds d, and dmin in its upper half.
-//! *IQ4_XS*: two words, as in the file: d in the lower half of the first, the high two bits of eight scales in its upper half,
-//! their low nibbles in the second. Two superblocks share a `vec4`.
+//! *6-bit quants*: three words per half of a block. The low six bits of their bytes are its first three quads; the two
+//! bits above, from the first word on, make up its fourth, the lowest first.
+//! *Pairs of 6 bits* `(a, b)`: nibble `j` of word 0 is the low part of `a`, of word 1 that of `b`; nibble `j` of word 2
+//! is the high part of `a`, and above it that of `b`. Word 3 holds d, and dmin in its upper half.
+//! *IQ4_XS*: two words, as in the file: d in the lower half of the first, the high two bits of eight scales in its
+//! upper half, their low nibbles in the second. Two superblocks share a `vec4`.
 //!
 //! ```
 //! use llamita::internals::{format::Encoding, weights::{Packing, pack::Layout}};
@@ -92,7 +93,8 @@ pub const MAX_TEXELS_BYTES: u64 = (8192 * TEXELS_PER_ROW * VEC * 4) as u64;
 pub enum Store {
     /// A storage buffer of `vec4<u32>`.
     Buffer,
-    /// A texture of four words per texel. Drivers that run on the CPU gather texels far faster than words of buffers: PERF.md.
+    /// A texture of four words per texel. Drivers that run on the CPU gather texels far faster than words of buffers:
+    /// PERF.md.
     Texels(Texels),
 }
 
@@ -203,9 +205,9 @@ impl Layout {
         ((row / self.tile) * count + i) * self.tile + row % self.tile
     }
 
-    /// Packs consecutive rows, whose first is a multiple of [`ROW_ALIGN`], into words of each plane; those of a plane go to
-    /// [`Self::slab_start`]. `rows` are the rows' bytes in the file, [`Encoding::row_bytes`] each; rows that lack to the next
-    /// multiple of [`ROW_ALIGN`] become zeros.
+    /// Packs consecutive rows, whose first is a multiple of [`ROW_ALIGN`], into words of each plane; those of a plane
+    /// go to [`Self::slab_start`]. `rows` are the rows' bytes in the file, [`Encoding::row_bytes`] each; rows that lack
+    /// to the next multiple of [`ROW_ALIGN`] become zeros.
     ///
     /// # Panics
     /// Where weights of this encoding are not packed like this.

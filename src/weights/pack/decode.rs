@@ -1,4 +1,5 @@
-//! From planes to numbers, by the formulas of the encodings (`ggml-quants.c` of ggml), each in the order of its roundings.
+//! From planes to numbers, by the formulas of the encodings (`ggml-quants.c` of ggml), each in the order of its
+//! roundings.
 
 use half::f16;
 
@@ -10,8 +11,8 @@ const IQ4_VALUES: [f32; 16] =
     [-127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0, 89.0, 113.0];
 
 impl Layout {
-    /// The 32 numbers of block `g` of row `row`: exactly the results of the encoding's formula, rounded to f32. `words` is the whole
-    /// buffer.
+    /// The 32 numbers of block `g` of row `row`: exactly the results of the encoding's formula, rounded to f32. `words`
+    /// is the whole buffer.
     pub fn block(&self, words: &[u32], row: usize, g: usize) -> [f32; BLOCK] {
         let starts = self.plane_starts();
         let index = self.index(row, g, self.blocks());

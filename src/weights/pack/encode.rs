@@ -129,13 +129,14 @@ fn header(pairs: [[u8; 2]; BLOCKS_PER_SUPER], last: u32) -> [u32; 4] {
     header
 }
 
-/// Eight quads of quants of `N` bits into `N` words: `8 / N` quads share a word, the first in the lowest bits of its bytes.
+/// Eight quads of quants of `N` bits into `N` words: `8 / N` quads share a word, the first in the lowest bits of its
+/// bytes.
 fn interleave<const N: usize>(quads: [u32; 8]) -> [u32; N] {
     std::array::from_fn(|w| (0..8 / N).fold(0, |word, i| word | quads[8 / N * w + i] << (N * i)))
 }
 
-/// Eight quads of 6-bit quants into six words: the fourth quad of each half fills the bits that the other three leave free in
-/// their bytes.
+/// Eight quads of 6-bit quants into six words: the fourth quad of each half fills the bits that the other three leave
+/// free in their bytes.
 fn six_bits(quads: [u32; 8]) -> [u32; 6] {
     std::array::from_fn(|w| {
         let (half, i) = (w / 3 * 4, w % 3);
