@@ -25,6 +25,9 @@ use tensors::Tensors;
 /// The name of this format in messages.
 const FORMAT: &str = "GGUF";
 
+/// The first bytes of every GGUF file.
+pub(super) const MAGIC: &[u8] = b"GGUF";
+
 /// The key of the family of the model.
 const ARCHITECTURE: &str = "general.architecture";
 
@@ -314,7 +317,7 @@ fn whole(
 fn version(cursor: &mut Cursor<'_>) -> Result<u32, Stop> {
     let magic = cursor.take(4, "the magic number")?;
     match magic {
-        b"GGUF" => {}
+        magic if magic == MAGIC => {}
         b"FUGG" => {
             return Err(
                 cursor.unsupported("a byte-swapped (big-endian) GGUF file; only little-endian is read".to_owned())

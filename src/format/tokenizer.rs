@@ -25,7 +25,7 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Those of [`parse`] and of [`gguf::read`], and those of the source.
 pub async fn read(source: &dyn Source) -> Result<Vocabulary> {
     let begin = source.read_at(0, source.len().min(4) as usize).await?;
-    if begin.starts_with(b"GGUF") {
+    if begin.starts_with(gguf::MAGIC) {
         let checkpoint = gguf::read(source, ReadScope::TokenizerOnly).await?;
         checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         return checkpoint.vocabulary.ok_or_else(|| unsupported(source.name(), "it holds no tokenizer".to_owned()));
