@@ -9,21 +9,22 @@ use std::sync::Arc;
 
 use crate::arch::shape::Shape;
 use crate::backend::{Compiling, Device, DeviceChoice, Machine, Weights};
+use crate::drivers::{DeviceOptions, PlanChoice};
 use crate::error::{Error, Result};
 use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Vocabulary, gguf, tokenizer};
+use crate::kernel::MAX_TEXTURE_BYTES;
 use crate::kernels::{KvType, Tier};
 use crate::model::budget::{Budget, Host, Sizes, capacity_for};
 use crate::plan::Plan;
 use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
 use crate::plan::llama::{self, Rows};
-use crate::plan::tuning::{Activations, DeviceOptions, PlanChoice, Tuning};
+use crate::plan::tuning::{Activations, Tuning};
 use crate::session::Session;
 use crate::session::sampling::{MAX_PENALTY_LAST_N, Sampling};
 use crate::session::scorer::{SCORER_ROWS, Scorer};
 use crate::source::Source;
 use crate::text::chat::{ChatTemplate, Date, Message};
 use crate::text::tokenizer::Tokenizer;
-use crate::weights::pack::MAX_TEXELS_BYTES;
 use crate::weights::{Matrices, WeightTypes};
 use loader::{Loader, reserve};
 
@@ -281,7 +282,7 @@ impl Model {
             Weights::Cpu(_) => return Ok(()),
         };
         let device = Device::Gpu(lost.reopen().await?);
-        if (Tuning { kv: tuning.kv, fixed_from: tuning.fixed_from, ..device.tuning() }) != *tuning {
+        if (Tuning { kv: tuning.kv, activations: tuning.activations, ..device.tuning() }) != *tuning {
             return Err(Error::NoDevice(format!("{} is another kind of device than before", device.name())));
         }
         let weights = reserve(&device, matrices, shape.dim).await?;
@@ -409,7 +410,7 @@ impl Model {
 /// Where more is asked for than the model was trained for or than fits a binding, or nothing.
 pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType, limits: Option<&Profile>) -> Result<usize> {
     // Of the strictest plan, so that no choice of a plan refuses a context.
-    let bytes = limits.map_or(WEBGPU_BINDING_BYTES, |profile| profile.binding_bytes.value.min(MAX_TEXELS_BYTES));
+    let bytes = limits.map_or(WEBGPU_BINDING_BYTES, |profile| profile.binding_bytes.value.min(MAX_TEXTURE_BYTES));
     let most = bytes as usize / (kv.words(shape.kv_dim()) * 4);
     let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
     let wrong = |value, expected| Err(Error::Setting { name: "context", value, expected });

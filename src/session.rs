@@ -57,7 +57,7 @@ impl Session {
     pub(crate) fn new(model: Model) -> Result<Self> {
         let capacity = model.capacity_for(0);
         let plans = model.session_plans(capacity).map(Arc::new);
-        let pace = Pace::new(model.device().class(), plans[PREFILL].rows);
+        let pace = Pace::new(model.device().driver(), plans[PREFILL].rows);
         let machine = model.machine(plans.to_vec())?;
         let tokens = Vec::new();
         Ok(Self { model, machine, plans, capacity, growth: None, tokens, computed: 0, pace, template: None })

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use llamita::Tier;
 use llamita::internals::backend::gpu::Gpu;
-use llamita::internals::check::cases;
+use llamita::internals::check::kernels as cases;
 use llamita::internals::kernels::NAMES;
 
 fn run(tier: Tier, names: &[&str]) {

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use llamita::internals::arch::shape::Shape;
+use llamita::internals::drivers::DeviceOptions;
 use llamita::internals::format::{Checkpoint, ModelTensors, Vocabulary, gguf};
 use llamita::internals::model::budget::{Host, Sizes};
 use llamita::internals::model::{FIRST_CAPACITY, session_context};
 use llamita::internals::plan::Plan;
 use llamita::internals::plan::limits::Profile;
 use llamita::internals::plan::llama::session_plans;
-use llamita::internals::plan::tuning::{DeviceOptions, Tuning};
+use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::weights::{Matrices, WeightTypes};
 use llamita::source;
 use llamita::{Activations, KvType, PlanChoice, Tier};

@@ -13,9 +13,9 @@ use crate::weights::{Matrices, Matrix, Part, TensorId};
 
 /// Room for every weight. Nothing is read before the device has all of it.
 pub(super) async fn reserve(device: &Device, matrices: &Matrices, dim: usize) -> Result<Weights> {
-    let (mut upload, store) = (Upload::new(device), device.tuning().store);
+    let (mut upload, element) = (Upload::new(device), device.tuning().storage.weights);
     for part in matrices.iter().flat_map(|matrix| &matrix.parts) {
-        upload.reserve_matrix(&part.name, part.layout.words(), store).await?;
+        upload.reserve_matrix(&part.name, part.layout.words(), element).await?;
     }
     let norms = (0..matrices.layers.len()).flat_map(layer_norms).chain([OUTPUT_NORM.to_owned()]);
     for name in norms {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::kernel::Active;
-use crate::plan::tuning::DeviceClass;
+use crate::plan::driver::Driver;
 use crate::plan::{Plan, Wanted};
 
 /// What a submit aims at; phones draw their screen between submits, and 60 ms is the most they should wait.
@@ -28,13 +28,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// The pace of a device that has not run yet, by the class of its driver.
-    pub fn new(driver: DeviceClass, most_rows: usize) -> Self {
-        let work_per_ms = match driver {
-            DeviceClass::Gpu => 5e7,
-            DeviceClass::Lavapipe | DeviceClass::SwiftShader => 3e6,
-        };
-        Self { work_per_ms, rows: FIRST_ROWS.min(most_rows), most_rows, token_ms: None }
+    /// The pace of a device that has not run yet, by its driver.
+    pub fn new(driver: &Driver, most_rows: usize) -> Self {
+        Self { work_per_ms: driver.work_per_ms, rows: FIRST_ROWS.min(most_rows), most_rows, token_ms: None }
     }
 
     /// Tokens of the next chunk.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::error::{Error, Result};
 use crate::kernel::run::SlotHead;
 use crate::plan::Wanted;
-use crate::plan::llama::MAX_BIASES;
+use crate::plan::lowering::MAX_BIASES;
 
 /// Most tokens that penalties look back.
 pub const MAX_PENALTY_LAST_N: usize = 1024;

@@ -51,7 +51,7 @@ mod file;
 
 use super::Packing;
 use crate::format::Encoding;
-use crate::kernel::{Element, Texels, round_up};
+use crate::kernel::round_up;
 
 /// Elements of a block.
 pub const BLOCK: usize = 32;
@@ -59,49 +59,8 @@ pub const BLOCK: usize = 32;
 pub const BLOCKS_PER_SUPER: usize = 8;
 /// Rows are padded to a multiple of this, which every tile and every workgroup's share of rows divides.
 pub const ROW_ALIGN: usize = 64;
-/// Texels of a row of a texture that holds weights.
-pub const TEXELS_PER_ROW: usize = 1024;
-/// Words of a `vec4<u32>`, and of a texel.
-pub(crate) const VEC: usize = 4;
-/// Most bytes of such a texture: every device has 8192 rows (WebGPU's default `maxTextureDimension2D`).
-pub const MAX_TEXELS_BYTES: u64 = (8192 * TEXELS_PER_ROW * VEC * 4) as u64;
-
-/// Where packed weights lie on the device: the same words in the same order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Store {
-    /// A storage buffer of `vec4<u32>`.
-    Buffer,
-    /// A texture of four words per texel. Drivers that run on the CPU gather texels far faster than words of buffers: PERF.md.
-    Texels(Texels),
-}
-
-impl Store {
-    /// The element that kernels bind.
-    pub const fn element(self) -> Element {
-        match self {
-            Self::Buffer => Element::Vec4U32,
-            Self::Texels(how) => Element::Texels(how),
-        }
-    }
-
-    /// Words that so many words of weights take: a texture has whole rows.
-    pub const fn words(self, words: usize) -> usize {
-        match self {
-            Self::Buffer => words,
-            Self::Texels(_) => round_up(words, TEXELS_PER_ROW * VEC),
-        }
-    }
-
-    /// What labels call weights of a type that are stored like this.
-    pub(crate) fn label(self, packing: Packing) -> String {
-        match self {
-            Self::Buffer => packing.name().to_owned(),
-            Self::Texels(Texels::Storage) => format!("{}-texels", packing.name()),
-            Self::Texels(Texels::Sampled) => format!("{}-sampled", packing.name()),
-        }
-    }
-}
-
+/// Words of a `vec4<u32>`.
+const VEC: usize = 4;
 /// How a matrix, or a part of one, lies in its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {

@@ -13,9 +13,8 @@ mod threaded {
 
     use crate::backend::gpu::{Gpu, texels_bytes};
     use crate::kernel::run::Slot;
-    use crate::kernel::{Arg, Element, Kernel};
+    use crate::kernel::{Arg, Element, Kernel, TEXTURE_ROW_WORDS};
     use crate::plan::{Buffer, Kind, Plan, Texture, session_textures};
-    use crate::weights::pack::{TEXELS_PER_ROW, VEC};
 
     /// Compiling the shortest kernel takes longer than this.
     const COLD: Duration = Duration::from_millis(15);
@@ -23,7 +22,7 @@ mod threaded {
     const MAX_THREADS: usize = 4;
 
     /// Bytes of a row of a texture.
-    const ROW_BYTES: u64 = (TEXELS_PER_ROW * VEC * 4) as u64;
+    const ROW_BYTES: u64 = (TEXTURE_ROW_WORDS * 4) as u64;
 
     /// A kernel that a plan dispatches, and what its compiled code depends on beside its text.
     #[derive(Clone, Debug)]
@@ -46,7 +45,7 @@ mod threaded {
                 for step in &plan.steps {
                     let args = step.kernel.args(&step.params);
                     let texels =
-                        args.iter().zip(&step.buffers).filter(|(arg, _)| matches!(arg.element, Element::Texels(_)));
+                        args.iter().zip(&step.buffers).filter(|(arg, _)| matches!(arg.element, Element::Texture(_)));
                     let textures: Vec<usize> = texels
                         .map(|(arg, id)| {
                             let Buffer { kind, words, .. } = &plan.buffers[id.0];
@@ -54,7 +53,7 @@ mod threaded {
                             let found = shared.iter().find(|texture| *kind != Kind::Weight && texture.name == own);
                             let rows = texels_bytes(found.map_or(*words, |texture| texture.words)) / ROW_BYTES;
                             let like = if rows.is_power_of_two() { 2 } else { 3 };
-                            like * TEXELS_PER_ROW * VEC
+                            like * TEXTURE_ROW_WORDS
                         })
                         .collect();
                     let text = step.kernel.source().compose();
@@ -130,7 +129,7 @@ mod threaded {
         /// Begins to compile the kernels of plans, so that they are there when a session runs.
         pub async fn compile(&self, plans: &[Plan]) -> Compiling {
             let queue = Arc::new(Queue { gpu: self.clone(), jobs: Job::all(plans), next: AtomicUsize::new(0) });
-            let late = self.class().compiles_late() && self.is_cold(&queue.jobs);
+            let late = self.driver().compiles_at_first_dispatch && self.is_cold(&queue.jobs);
             let wanted = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
             let mut threads = Vec::new();
             for _ in 0..wanted {
@@ -174,7 +173,7 @@ mod threaded {
                 [params.len(), *slot_words].map(|words| self.allocate("", words, wgpu::BufferUsages::UNIFORM));
             let args = kernel.args(params);
             let (texels, buffers): (Vec<&Arg>, Vec<_>) =
-                args.iter().partition(|arg| matches!(arg.element, Element::Texels(_)));
+                args.iter().partition(|arg| matches!(arg.element, Element::Texture(_)));
             let textures: Vec<_> = textures.iter().map(|words| self.allocate_texels("", *words)).collect();
             let nothing: Vec<_> = buffers.iter().map(|arg| self.allocate("", arg.element.words(), storage)).collect();
             let entry = |binding, resource| wgpu::BindGroupEntry { binding, resource };

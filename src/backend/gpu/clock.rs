@@ -9,7 +9,6 @@ use super::machine::{Machine, Prepared, Run, Scheduled};
 use crate::error::Result;
 use crate::kernel::run::Slot;
 use crate::plan::Wanted;
-use crate::plan::tuning::DeviceClass;
 
 /// Steps of a query set: WebGPU allows 4096 queries, and each step takes two.
 const SET: usize = 2048;
@@ -24,7 +23,7 @@ impl Gpu {
     /// Whether the device's own clock is asked. Drivers that run on the CPU have one that does not follow their work.
     pub fn has_clock(&self) -> bool {
         let features = self.inner.device.features();
-        features.contains(wgpu::Features::TIMESTAMP_QUERY) && self.class() == DeviceClass::Gpu
+        features.contains(wgpu::Features::TIMESTAMP_QUERY) && self.driver().timestamps
     }
 }
 

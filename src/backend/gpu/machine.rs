@@ -15,9 +15,8 @@ use super::texels::WordTexture;
 use super::{Allocation, Gpu, buffer_bytes, texels_bytes};
 use crate::error::{Error, Result};
 use crate::kernel::run::Slot;
-use crate::kernel::{Access, Active, Element, round_up};
+use crate::kernel::{Access, Active, Element, TEXTURE_ROW_WORDS, round_up};
 use crate::plan::{Buffer, BufferId, Copy, Kind, Plan, Step, Texture, Wanted, session_buffers, session_textures};
-use crate::weights::pack::{Store, TEXELS_PER_ROW, VEC};
 
 /// Offsets of uniform bindings are multiples of this on every device.
 const UNIFORM_ALIGN: usize = 256;
@@ -59,14 +58,12 @@ impl DeviceWeights {
         self.texels.values().for_each(|texels| texels.destroy());
     }
 
-    /// Makes room for a part of a matrix.
+    /// Makes room for a part of a matrix, which kernels bind as `element`.
     ///
     /// # Errors
     /// Where the device is lost or has no room.
-    pub async fn reserve_matrix(&mut self, gpu: &Gpu, name: &str, words: usize, store: Store) -> Result<()> {
-        if store == Store::Buffer {
-            return self.reserve(gpu, name, words).await;
-        }
+    pub async fn reserve_matrix(&mut self, gpu: &Gpu, name: &str, words: usize, element: Element) -> Result<()> {
+        let Element::Texture(_) = element else { return self.reserve(gpu, name, words).await };
         let (texels, answer) = gpu.admitted(name, texels_bytes(words), || gpu.allocate_texels(name, words))?;
         answer.await?;
         self.texels.insert(name.to_owned(), texels);
@@ -388,11 +385,11 @@ impl Machine {
                 let buffer = &plan.buffers[id.0];
                 let missing = || Error::Internal(format!("no texture of {} on the device", buffer.name));
                 let resource = match (arg.element, buffer.kind) {
-                    (Element::Texels(_), Kind::Weight) => {
+                    (Element::Texture(_), Kind::Weight) => {
                         let texels = self.weights.texels.get(&buffer.name).ok_or_else(missing)?;
                         wgpu::BindingResource::TextureView(&texels.view)
                     }
-                    (Element::Texels(_), _) => {
+                    (Element::Texture(_), _) => {
                         let name = Texture::name(buffer, arg);
                         let texture = self.texels.iter().position(|(own, _)| own == name).ok_or_else(missing)?;
                         reads.push(Copied { buffer: *id, texture });
@@ -481,7 +478,7 @@ impl Machine {
             let Buffer { name, kind, words, slabs } = &prepared.plan.buffers[buffer.0];
             let (buffer, texels) = (self.buffer(name)?, &self.texels[*texture].1);
             let slab = words / slabs;
-            if *kind == Kind::State && slab.is_multiple_of(TEXELS_PER_ROW * VEC) {
+            if *kind == Kind::State && slab.is_multiple_of(TEXTURE_ROW_WORDS) {
                 let used = slab / run.capacity * run.attended;
                 (0..*slabs).for_each(|i| texels.copy_from(encoder, buffer, i * slab..i * slab + used));
             } else {

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Counters, Gpu};
-use crate::kernel::round_up;
-use crate::weights::pack::{TEXELS_PER_ROW, VEC};
+use crate::kernel::{TEXEL_WORDS, TEXELS_PER_ROW, TEXTURE_ROW_WORDS, round_up};
 
 /// Bytes of a texture for so many words: whole rows.
 pub fn texels_bytes(words: usize) -> u64 {
-    (round_up(words.max(1), TEXELS_PER_ROW * VEC) * 4) as u64
+    (round_up(words.max(1), TEXTURE_ROW_WORDS) * 4) as u64
 }
 
 /// Words in a texture that counts itself, and gives its memory back as a buffer does.
@@ -33,7 +32,7 @@ impl Gpu {
     /// A texture for that many words, and a view of it.
     pub(super) fn allocate_texels(&self, label: &str, words: usize) -> WordTexture {
         let bytes = texels_bytes(words);
-        let rows = bytes / (TEXELS_PER_ROW * VEC * 4) as u64;
+        let rows = bytes / (TEXTURE_ROW_WORDS * 4) as u64;
         let texture = self.inner.device.create_texture(&wgpu::TextureDescriptor {
             label: Some(label),
             size: wgpu::Extent3d { width: TEXELS_PER_ROW as u32, height: rows as u32, depth_or_array_layers: 1 },
@@ -54,7 +53,7 @@ impl Gpu {
 impl WordTexture {
     /// Records a copy of words of a buffer, from the beginning of a row on: whole rows, and what is left over.
     pub(super) fn copy_from(&self, encoder: &mut wgpu::CommandEncoder, buffer: &wgpu::Buffer, words: Range<usize>) {
-        let row_bytes = TEXELS_PER_ROW * VEC * 4;
+        let row_bytes = TEXTURE_ROW_WORDS * 4;
         let begin = words.start * 4 / row_bytes;
         let (rows, rest) = (words.len() * 4 / row_bytes, words.len() * 4 % row_bytes);
         for (first, width, height) in [(begin, row_bytes, rows), (begin + rows, rest, 1)] {
@@ -70,15 +69,22 @@ impl WordTexture {
             encoder.copy_buffer_to_texture(
                 wgpu::TexelCopyBufferInfo { buffer, layout },
                 wgpu::TexelCopyTextureInfo { origin, ..self.texture.as_image_copy() },
-                wgpu::Extent3d { width: (width / (VEC * 4)) as u32, height: height as u32, depth_or_array_layers: 1 },
+                wgpu::Extent3d {
+                    width: (width / (TEXEL_WORDS * 4)) as u32,
+                    height: height as u32,
+                    depth_or_array_layers: 1,
+                },
             );
         }
     }
 
     /// Writes words from word `first` on: what is left of a row, whole rows, and what is left over.
     pub(super) fn write(&self, gpu: &Gpu, first: usize, words: &[u32]) {
-        let row_words = TEXELS_PER_ROW * VEC;
-        assert!(first.is_multiple_of(VEC) && words.len().is_multiple_of(VEC), "texels are written whole");
+        let row_words = TEXTURE_ROW_WORDS;
+        assert!(
+            first.is_multiple_of(TEXEL_WORDS) && words.len().is_multiple_of(TEXEL_WORDS),
+            "texels are written whole"
+        );
         let (mut at, mut rest) = (first, words);
         while !rest.is_empty() {
             let in_row = at % row_words;
@@ -87,17 +93,21 @@ impl WordTexture {
                 _ => rest.len().min(row_words - in_row),
             };
             let (now, later) = rest.split_at(count);
-            let width = count.min(row_words) / VEC;
-            let origin = wgpu::Origin3d { x: (in_row / VEC) as u32, y: (at / row_words) as u32, z: 0 };
+            let width = count.min(row_words) / TEXEL_WORDS;
+            let origin = wgpu::Origin3d { x: (in_row / TEXEL_WORDS) as u32, y: (at / row_words) as u32, z: 0 };
             gpu.inner.queue.write_texture(
                 wgpu::TexelCopyTextureInfo { origin, ..self.texture.as_image_copy() },
                 bytemuck::cast_slice(now),
                 wgpu::TexelCopyBufferLayout {
                     offset: 0,
-                    bytes_per_row: Some((width * VEC * 4) as u32),
+                    bytes_per_row: Some((width * TEXEL_WORDS * 4) as u32),
                     rows_per_image: None,
                 },
-                wgpu::Extent3d { width: width as u32, height: (count / VEC / width) as u32, depth_or_array_layers: 1 },
+                wgpu::Extent3d {
+                    width: width as u32,
+                    height: (count / TEXEL_WORDS / width) as u32,
+                    depth_or_array_layers: 1,
+                },
             );
             (at, rest) = (at + count, later);
         }

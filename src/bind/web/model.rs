@@ -13,13 +13,14 @@ use wasm_bindgen_futures::future_to_promise;
 use crate::backend::Device;
 use crate::backend::gpu;
 use crate::check::bench::{self, Kind};
+use crate::drivers::DeviceOptions;
 use crate::error::Error;
 use crate::format::{Checkpoint, gguf};
 use crate::model::budget::{Budget, Sizes};
 use crate::model::{FIRST_CAPACITY, session_context};
 use crate::plan::Plan;
 use crate::plan::llama::session_plans;
-use crate::plan::tuning::{Activations, DeviceClass, DeviceOptions};
+use crate::plan::tuning::Activations;
 use crate::session::DECODE;
 use crate::session::sampling::Sampling;
 use crate::source::Source;
@@ -108,7 +109,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
     let options = DeviceOptions { tier: loading.tier()?, plan: loading.plan()?, ..DeviceOptions::default() };
     let tuning = match gpu::tuning(options).await {
         Some(tuning) => tuning,
-        None => options.tuning(DeviceClass::Gpu, options.tier.unwrap_or_default()),
+        None => options.counted(),
     };
     let tuning = tuning.with(loading.kv()?, Activations::Auto);
     let types = WeightTypes::of(&tensors);
@@ -216,7 +217,7 @@ impl Model {
             trained_context: shape.context,
             tier: Some(device.tier().name()),
             device: Some(device.name()),
-            plan: device.plan().name(),
+            plan: device.plan().name,
             bytes: model.budget(),
             types: type_names(model.matrices()),
             kernels: kernels(&model.session_plans(model.capacity_for(0))),
