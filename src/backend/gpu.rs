@@ -92,7 +92,7 @@ pub struct Granted {
     pub workgroup_bytes: u32,
 }
 
-/// A device that was opened. Clones share it.
+/// A device that was opened. Clones share it. One thread at a time may submit to it and wait for it.
 #[derive(Clone, Debug)]
 pub struct Gpu {
     inner: Arc<Inner>,

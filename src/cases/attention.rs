@@ -15,7 +15,7 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
     let decode = [(8, 2, 3, 1, 0), (24, 1, 2, 1, 6), (64, 4, 2, 1, 512), (128, 3, 1, 1, 1099), (16, 7, 1, 1, 300)];
     let prefill = [(8, 2, 3, 5, 0), (64, 4, 2, 19, 0), (128, 3, 1, 16, 40), (64, 1, 1, 40, 3)];
     for (d, group, kv_heads, rows, first) in decode.into_iter().chain(prefill) {
-        let random = &mut Random::new(cases.len());
+        let random = &mut Random::of(&format!("attention {d} {group} {rows} {first}"));
         let (heads, capacity) = (kv_heads * group, first + rows + 3);
         let splits = if rows == 1 { tuning.splits } else { Splits::ONE };
         let out_quads = round_up(heads * d, BLOCK) / 4;

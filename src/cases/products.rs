@@ -112,7 +112,8 @@ pub(super) fn matvec(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
         }
     };
     for input in inputs {
-        let random = &mut Random::new(cases.len());
+        let (packed, result) = (packing.name(), output.name());
+        let random = &mut Random::of(&format!("matvec {packed} {input:?} {result} {}", s.cols));
         let (params, layout, outputs) = product(tuning, packing, s, output, 1, random);
         let k = round_up(s.cols, BLOCK);
         let mut buffers = vec![random.packed(&layout)];
@@ -145,8 +146,8 @@ pub(super) fn matvec(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
 }
 
 pub(super) fn matmul(tuning: &Tuning, packing: Packing, s: Sizes, output: Output, cases: &mut Vec<Case>) {
-    let random = &mut Random::new(cases.len());
     let (rows, active) = (16, 13);
+    let random = &mut Random::of(&format!("matmul {} {} {}", packing.name(), output.name(), s.cols));
     let (params, layout, outputs) = product(tuning, packing, s, output, rows, random);
     let stride = round_up(s.cols, BLOCK);
     let mut buffers = vec![random.packed(&layout), random.rows(rows, s.cols, stride, 2.0)];

@@ -16,8 +16,11 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    pub(crate) fn new(seed: usize) -> Self {
-        Self { seed: seed as u32, count: 0 }
+    /// The numbers of a case, which are the same for every driver and tier. The seed is the FNV-1a hash of `name`, so that a
+    /// case which is added changes no other's numbers.
+    pub(crate) fn of(name: &str) -> Self {
+        let seed = name.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+        Self { seed, count: 0 }
     }
 
     pub(crate) fn word(&mut self) -> u32 {

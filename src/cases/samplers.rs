@@ -11,7 +11,7 @@ use crate::plan::tuning::Tuning;
 pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
     let lanes = tuning.sampler_lanes;
     for vocabulary in [1, 37, 5003] {
-        for (name, logits) in hard_logits(vocabulary, cases.len()) {
+        for (name, logits) in hard_logits(vocabulary) {
             let (mut slot, buffers) = sampler_buffers(vocabulary, logits);
             slot.head.masked = u32::from(name != "ties");
             let params = (SamplerParams { vocabulary: vocabulary as u32, step: 1 }).to_words();
@@ -40,10 +40,10 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
                 slot.head.top_p = top_p;
                 slot.head.ln_min_p = f32::ln(min_p).max(f32::MIN);
                 slot.head.inv_temperature = 1.0 / temperature;
-                (slot.head.seed_lo, slot.head.seed_hi) = (cases.len() as u32, 77);
                 let kernel = Sample { lanes, head_rows: 1 };
                 let cut = format!("k {top_k} p {top_p} min-p {min_p} T {temperature}");
                 let name = format!("{name} of {vocabulary}, {cut}, {}", penalties.name());
+                (slot.head.seed_lo, slot.head.seed_hi) = (Random::of(&name).word(), 77);
                 cases.push(case(&name, kernel, params.clone(), slot, buffers.clone()));
             }
         }
@@ -93,8 +93,8 @@ impl Penalties {
 }
 
 /// Logits with ties, masked rows and numbers that are none.
-fn hard_logits(vocabulary: usize, seed: usize) -> Vec<(&'static str, Vec<f32>)> {
-    let random = &mut Random::new(seed);
+fn hard_logits(vocabulary: usize) -> Vec<(&'static str, Vec<f32>)> {
+    let random = &mut Random::of(&format!("logits {vocabulary}"));
     let plain: Vec<f32> = (0..vocabulary).map(|_| random.number() * 8.0).collect();
     let ties = plain.iter().map(|v| (v / 4.0).round() * 4.0).collect();
     let nans = plain.iter().enumerate().map(|(i, v)| if i % 3 == 1 { f32::NAN } else { *v }).collect();
@@ -114,7 +114,7 @@ fn sampler_buffers(vocabulary: usize, logits: Vec<f32>) -> (Slot, Vec<Vec<u32>>)
     slot.head.biases = if vocabulary == 1 { 1 } else { 2 };
     let logits = logits.into_iter().map(f32::to_bits).collect();
     // Ids of the text repeat, some of them often.
-    let mut random = Random::new(vocabulary);
+    let mut random = Random::of(&format!("text {vocabulary}"));
     let mut text: Vec<u32> = (0..=position).map(|_| random.word() % (random.word() % vocabulary as u32 + 1)).collect();
     text.resize(position + 3, 0);
     let buffers = vec![logits, allowed.collect(), bias.concat(), text];

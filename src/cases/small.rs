@@ -13,7 +13,7 @@ use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN};
 
 pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
     for (dim, rows, scale) in [(8, 1, 1.0), (172, 7, 1e-4), (2048, 3, 3000.0)] {
-        let random = &mut Random::new(cases.len());
+        let random = &mut Random::of(&format!("norm {rows} {dim}"));
         let k = round_up(dim, BLOCK);
         let params = RmsnormParams {
             quads: (k / 4) as u32,
@@ -30,13 +30,13 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
     for packing in Packing::ALL {
         for (vocabulary, dim, parts) in [(70, 64, 1), (300, 256, 3)] {
             let dim = if encoding_of(packing).block_len() == 256 { 256 } else { dim };
-            cases.push(embed(tuning, packing, vocabulary, dim, parts, cases.len()));
+            cases.push(embed(tuning, packing, vocabulary, dim, parts));
         }
     }
 }
 
-fn embed(tuning: &Tuning, packing: Packing, vocabulary: usize, dim: usize, parts: usize, seed: usize) -> Case {
-    let random = &mut Random::new(seed);
+fn embed(tuning: &Tuning, packing: Packing, vocabulary: usize, dim: usize, parts: usize) -> Case {
+    let random = &mut Random::of(&format!("embed {} {vocabulary}", packing.name()));
     let part_rows = vocabulary.div_ceil(parts).next_multiple_of(ROW_ALIGN);
     let layout = |part: usize| {
         let rows = vocabulary.saturating_sub(part * part_rows).min(part_rows).max(1);

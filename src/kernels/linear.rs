@@ -98,7 +98,7 @@ impl Output {
     pub const ALL: [Self; 6] =
         [Self::Qkv(KvType::F16), Self::Residual, Self::Swiglu, Self::Gate, Self::Up, Self::Logits];
 
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Qkv(KvType::F16) => "qkv",
             Self::Qkv(KvType::F32) => "qkv-f32",

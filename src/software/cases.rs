@@ -45,7 +45,7 @@ pub fn all(tier: Tier, cases: &mut Vec<Case>) {
     for (packing, midpoint) in packings.filter(|(packing, _)| !tuning.tier.subgroups() || some.contains(packing)) {
         for s in sizes(packing) {
             for output in outputs(packing) {
-                let random = &mut Random::new(cases.len());
+                let random = &mut Random::of(&format!("int16 {} {} {}", packing.name(), output.name(), s.cols));
                 let x = random.rows(1, s.cols, round_up(s.cols, BLOCK), 2.0);
                 let x: Vec<f64> = x.into_iter().map(|word| f64::from(f32::from_bits(word))).collect();
                 let x = Int16::of(midpoint).encode(&x);
@@ -106,7 +106,7 @@ fn matvec(
     x: Vec<u32>,
     cases: &mut Vec<Case>,
 ) {
-    let random = &mut Random::new(cases.len());
+    let random = &mut Random::of(&format!("int16 output {} {}", packing.name(), output.name()));
     let (params, layout, outputs) = product(tuning, packing, s, output, 1, random);
     let mut slot = slot(1, 1, s.d, 17, CAPACITY);
     slot.head.head_rows = 1;
@@ -132,7 +132,7 @@ fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
     let (lanes, subgroups) = (tuning.small_lanes, tuning.tier.subgroups());
     let (max_sum, pairwise) = (format.max_sum(), format.pairwise());
     for (dim, scale) in [(8, 1.0), (172, 1e-4), (2048, 3000.0)] {
-        let random = &mut Random::new(cases.len());
+        let random = &mut Random::of(&format!("int16 vector {dim}"));
         let k = round_up(dim, BLOCK);
         let y = || vec![0; format.words(k)];
         let mut x = random.rows(1, dim, k, scale);
@@ -162,7 +162,7 @@ fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
 /// The reduction of split-KV: over one split, some, and all.
 fn combine(tuning: &Tuning, format: &'static dyn ActivationFormat, cases: &mut Vec<Case>) {
     for (heads, head_dim, attend) in [(2, 8, 1), (5, 24, 600), (32, 64, 9000)] {
-        let random = &mut Random::new(cases.len());
+        let random = &mut Random::of(&format!("combine {heads} {head_dim}"));
         let (splits, k) = (tuning.splits, round_up(heads * head_dim, BLOCK));
         let mut slot = slot(1, 1, head_dim, 17, CAPACITY);
         slot.rows[0].attend = attend;

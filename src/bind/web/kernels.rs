@@ -10,9 +10,9 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use crate::backend::gpu::Gpu;
 use crate::cases::Case;
 use crate::check::kernels;
+use crate::drivers::DeviceOptions;
 use crate::error::Error;
 use crate::kernels::Tier;
-use crate::plan::tuning::DeviceOptions;
 
 use super::options::tier;
 

@@ -127,7 +127,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         trained_context: shape.context,
         tier: None,
         device: None,
-        plan: tuning.class.name(),
+        plan: tuning.driver.name,
         bytes: sizes.budget(),
         types: type_names(&matrices),
         dispatches_per_token: plans[DECODE].dispatches(Sampling::greedy().wanted()),
