@@ -338,21 +338,21 @@ impl Machine {
     ///
     /// # Errors
     /// Where the device is lost or has no room.
-    pub(crate) async fn hold(&mut self, name: &str, words: usize) -> Result<()> {
+    pub(crate) async fn alloc_temp(&mut self, name: &str, words: usize) -> Result<()> {
         match self {
-            Self::Gpu(machine) => machine.hold(name, words).await,
+            Self::Gpu(machine) => machine.alloc_temp(name, words).await,
             Self::Cpu(machine) => {
-                machine.hold(name, words);
+                machine.alloc_temp(name, words);
                 Ok(())
             }
         }
     }
 
     /// Gives such a buffer up.
-    pub(crate) fn give_up(&mut self, name: &str) {
+    pub(crate) fn free_temp(&mut self, name: &str) {
         match self {
-            Self::Gpu(machine) => machine.give_up(name),
-            Self::Cpu(machine) => machine.give_up(name),
+            Self::Gpu(machine) => machine.free_temp(name),
+            Self::Cpu(machine) => machine.free_temp(name),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A plan is data: symbolic buffers, and steps over them. It is made once and replayed per token.
 
+pub mod bytes;
 pub mod driver;
 pub mod gpu;
 pub mod limits;

@@ -1,12 +1,12 @@
 //! The only code that names wgpu: adapters, devices, pipelines, uploads, replay and readback.
 
 mod adapter;
-mod ahead;
 mod clock;
 mod machine;
 mod poll;
+mod precompile;
 mod readback;
-mod texels;
+mod textures;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,15 +16,15 @@ use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 
 pub use adapter::{AdapterReport, adapters, tuning};
-pub use ahead::Compiling;
-pub use machine::{DeviceWeights, Machine, uniform_words};
+pub use machine::{DeviceWeights, Machine};
+pub use precompile::Compiling;
 pub use readback::Readback;
-pub use texels::texels_bytes;
 
 use crate::drivers::DeviceOptions;
 use crate::error::{Error, Result};
 use crate::kernel::{Access, Arg, Element, Kernel, TextureKind};
 use crate::kernels::Tier;
+use crate::plan::bytes::buffer_bytes;
 use crate::plan::driver::Driver;
 use crate::plan::limits::Profile;
 use crate::plan::tuning::Tuning;
@@ -141,11 +141,6 @@ impl Failure {
 pub(crate) struct Allocation {
     buffer: wgpu::Buffer,
     counters: Arc<Counters>,
-}
-
-/// Bytes of a buffer of so many words: a binding must not be empty.
-pub fn buffer_bytes(words: usize) -> u64 {
-    (words.max(4) * 4) as u64
 }
 
 impl std::ops::Deref for Allocation {

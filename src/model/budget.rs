@@ -6,8 +6,8 @@ pub use host::Host;
 pub(crate) use host::{Slice, UNFLUSHED_BYTES};
 
 use crate::arch::shape::Shape;
-use crate::backend::gpu::{buffer_bytes, texels_bytes, uniform_words};
 use crate::error::{Error, Result};
+use crate::plan::bytes::{buffer_bytes, texture_bytes, uniform_words};
 use crate::plan::llama::session_plans;
 use crate::plan::tuning::Tuning;
 use crate::plan::{Kind, Plan, session_buffers, session_textures};
@@ -111,7 +111,7 @@ pub fn capacity_for(positions: usize, first: usize, context: usize) -> usize {
 }
 
 fn textures_bytes(plans: &[Plan]) -> u64 {
-    session_textures(plans).iter().map(|texture| texels_bytes(texture.words)).sum()
+    session_textures(plans).iter().map(|texture| texture_bytes(texture.words)).sum()
 }
 
 /// Bytes of the KV cache, ids and masks of a session with these plans.
@@ -143,7 +143,7 @@ impl Sizes<'_> {
         }
         for texture in session_textures(&plans) {
             let name = format!("{}, as a texture", texture.name);
-            items.push(Item { name, kind: Use::Scratch, bytes: texels_bytes(texture.words) });
+            items.push(Item { name, kind: Use::Scratch, bytes: texture_bytes(texture.words) });
         }
         for (plan, name) in plans.iter().zip(["decode", "prefill"]) {
             for (words, what) in uniform_words(plan).into_iter().zip(["slots", "params"]) {

@@ -52,7 +52,7 @@ impl Session {
             other => other?,
         }
         if ids.len() > rows {
-            match self.machine.hold(WAITING, ids.len() * self.width()).await {
+            match self.machine.alloc_temp(WAITING, ids.len() * self.width()).await {
                 Err(Error::OutOfMemory { .. }) => ids.truncate(rows),
                 other => other?,
             }
@@ -145,7 +145,7 @@ impl Prime<'_> {
             oldest.await?;
             self.advance()?;
         }
-        self.session.machine.give_up(WAITING);
+        self.session.machine.free_temp(WAITING);
         self.session.computed = self.ids.len();
         self.session.tokens = self.ids;
         Ok(())

@@ -11,9 +11,10 @@ mod threaded {
 
     use futures::channel::oneshot;
 
-    use crate::backend::gpu::{Gpu, texels_bytes};
+    use crate::backend::gpu::Gpu;
     use crate::kernel::run::Slot;
     use crate::kernel::{Arg, Element, Kernel, TEXTURE_ROW_WORDS};
+    use crate::plan::bytes::texture_bytes;
     use crate::plan::{Buffer, Kind, Plan, Texture, session_textures};
 
     /// Compiling the shortest kernel takes longer than this.
@@ -51,7 +52,7 @@ mod threaded {
                             let Buffer { kind, words, .. } = &plan.buffers[id.0];
                             let own = Texture::name(&plan.buffers[id.0], arg);
                             let found = shared.iter().find(|texture| *kind != Kind::Weight && texture.name == own);
-                            let rows = texels_bytes(found.map_or(*words, |texture| texture.words)) / ROW_BYTES;
+                            let rows = texture_bytes(found.map_or(*words, |texture| texture.words)) / ROW_BYTES;
                             let like = if rows.is_power_of_two() { 2 } else { 3 };
                             like * TEXTURE_ROW_WORDS
                         })
@@ -86,7 +87,7 @@ mod threaded {
                 let index = self.next.fetch_add(1, Ordering::Relaxed);
                 match (self.jobs.get(index), twin) {
                     (Some(job), _) => drop(self.gpu.pipeline(job.kernel.as_ref(), &job.params)),
-                    (None, Some(twin)) if index < all => twin.rehearse(&self.jobs[index - self.jobs.len()]),
+                    (None, Some(twin)) if index < all => twin.warm_up(&self.jobs[index - self.jobs.len()]),
                     _ => return,
                 }
             }
@@ -160,12 +161,12 @@ mod threaded {
             let Some(job) = jobs.last() else { return false };
             self.pipeline(job.kernel.as_ref(), &job.params);
             let begin = Instant::now();
-            self.rehearse(job);
+            self.warm_up(job);
             begin.elapsed() > COLD
         }
 
         /// Dispatches no workgroup of a kernel, with next to nothing bound.
-        fn rehearse(&self, job: &Job) {
+        fn warm_up(&self, job: &Job) {
             let Job { kernel, params, slot_words, textures } = job;
             let compiled = self.pipeline(kernel.as_ref(), params);
             let storage = wgpu::BufferUsages::STORAGE;
@@ -174,7 +175,7 @@ mod threaded {
             let args = kernel.args(params);
             let (texels, buffers): (Vec<&Arg>, Vec<_>) =
                 args.iter().partition(|arg| matches!(arg.element, Element::Texture(_)));
-            let textures: Vec<_> = textures.iter().map(|words| self.allocate_texels("", *words)).collect();
+            let textures: Vec<_> = textures.iter().map(|words| self.allocate_texture("", *words)).collect();
             let nothing: Vec<_> = buffers.iter().map(|arg| self.allocate("", arg.element.words(), storage)).collect();
             let entry = |binding, resource| wgpu::BindGroupEntry { binding, resource };
             let views = textures.iter().map(|texture| wgpu::BindingResource::TextureView(&texture.view));

@@ -1,16 +1,17 @@
-//! Words in textures, which drivers that run on the CPU gather faster than words of buffers.
+//! Textures of words: weights, and buffers of a session that kernels read as textures.
+//!
+//! A session's buffers are written as buffers. Before a step that reads one as a texture, it is copied there, unless the texture
+//! still holds it. Only plans of drivers that run on the CPU have such steps.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Counters, Gpu};
-use crate::kernel::{TEXEL_WORDS, TEXELS_PER_ROW, TEXTURE_ROW_WORDS, round_up};
-
-/// Bytes of a texture for so many words: whole rows.
-pub fn texels_bytes(words: usize) -> u64 {
-    (round_up(words.max(1), TEXTURE_ROW_WORDS) * 4) as u64
-}
+use super::{Allocation, Counters, Gpu};
+use crate::error::{Error, Result};
+use crate::kernel::{Arg, TEXEL_WORDS, TEXELS_PER_ROW, TEXTURE_ROW_WORDS};
+use crate::plan::bytes::texture_bytes;
+use crate::plan::{Buffer, BufferId, Kind, Plan, Texture, session_textures};
 
 /// Words in a texture that counts itself, and gives its memory back as a buffer does.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ impl Drop for WordTexture {
 
 impl Gpu {
     /// A texture for that many words, and a view of it.
-    pub(super) fn allocate_texels(&self, label: &str, words: usize) -> WordTexture {
-        let bytes = texels_bytes(words);
+    pub(super) fn allocate_texture(&self, label: &str, words: usize) -> WordTexture {
+        let bytes = texture_bytes(words);
         let rows = bytes / (TEXTURE_ROW_WORDS * 4) as u64;
         let texture = self.inner.device.create_texture(&wgpu::TextureDescriptor {
             label: Some(label),
@@ -116,5 +117,90 @@ impl WordTexture {
     /// Gives the memory back at once, although it may still be bound.
     pub(super) fn destroy(&self) {
         self.texture.destroy();
+    }
+}
+
+/// A buffer that a step reads as a texture: its place in the plan, and the texture's among the session's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TextureRead {
+    pub(super) buffer: BufferId,
+    texture: usize,
+}
+
+/// The textures that a session's buffers are copied to, with their names.
+#[derive(Debug, Default)]
+pub(super) struct SessionTextures(Vec<(String, WordTexture)>);
+
+impl SessionTextures {
+    /// Bytes of the textures that these plans need and that are not here.
+    pub(super) fn missing_bytes<'p>(&self, plans: impl IntoIterator<Item = &'p Plan>) -> u64 {
+        self.missing(plans).iter().map(|texture| texture_bytes(texture.words)).sum()
+    }
+
+    /// Allocates them, and gives up those that the plans do not need.
+    pub(super) fn fit<'p>(&mut self, gpu: &Gpu, plans: impl IntoIterator<Item = &'p Plan> + Clone) {
+        let missing = self.missing(plans.clone());
+        let needed = session_textures(plans);
+        self.0.retain(|own| needed.iter().any(|texture| is(own, texture)));
+        let allocate = |t: &Texture| (t.name.clone(), gpu.allocate_texture(&t.name, t.words));
+        self.0.extend(missing.iter().map(allocate));
+    }
+
+    fn missing<'p>(&self, plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Texture> {
+        let mut textures = session_textures(plans);
+        textures.retain(|texture| !self.0.iter().any(|own| is(own, texture)));
+        textures
+    }
+
+    /// Gives them all up.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The texture by which a kernel reads a buffer of the session.
+    pub(super) fn read(&self, buffer: &Buffer, id: BufferId, arg: &Arg) -> Result<(TextureRead, &wgpu::TextureView)> {
+        let name = Texture::name(buffer, arg);
+        let texture = self.0.iter().position(|(own, _)| own == name);
+        let texture = texture.ok_or_else(|| Error::Internal(format!("no texture of {name} on the device")))?;
+        Ok((TextureRead { buffer: id, texture }, &self.0[texture].1.view))
+    }
+
+    /// Records the copy before a read; of a KV cache it copies what the run attends to, `attended` of `capacity` positions.
+    pub(super) fn copy(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        read: TextureRead,
+        (source, buffer): (&Allocation, &Buffer),
+        [attended, capacity]: [usize; 2],
+    ) {
+        let Buffer { kind, words, slabs, .. } = buffer;
+        let texture = &self.0[read.texture].1;
+        let slab = words / slabs;
+        if *kind == Kind::State && slab.is_multiple_of(TEXTURE_ROW_WORDS) {
+            let used = slab / capacity * attended;
+            (0..*slabs).for_each(|i| texture.copy_from(encoder, source, i * slab..i * slab + used));
+        } else {
+            texture.copy_from(encoder, source, 0..*words);
+        }
+    }
+}
+
+/// Whether it is that texture, at that size.
+fn is((name, own): &(String, WordTexture), texture: &Texture) -> bool {
+    *name == texture.name && own.bytes == texture_bytes(texture.words)
+}
+
+/// The buffers that the textures hold at a point of a run.
+#[derive(Default)]
+pub(super) struct Held(Vec<TextureRead>);
+
+impl Held {
+    /// The reads of a step that need a copy; afterwards the step writes `writes`.
+    pub(super) fn step(&mut self, reads: &[TextureRead], writes: &[BufferId]) -> Vec<TextureRead> {
+        let copies: Vec<_> = reads.iter().filter(|read| !self.0.contains(read)).copied().collect();
+        self.0.retain(|one| copies.iter().all(|copy| copy.texture != one.texture));
+        self.0.extend(&copies);
+        self.0.retain(|one| !writes.contains(&one.buffer));
+        copies
     }
 }
