@@ -189,10 +189,10 @@ impl Machine {
         let mut textures = SessionTextures::default();
         let bytes = uniform_bytes(&plans)
             + buffers.iter().map(|b| buffer_bytes(b.words)).sum::<u64>()
-            + textures.missing_bytes(plans.iter().map(Arc::as_ref));
+            + textures.begin_fit(plans.iter().map(Arc::as_ref));
         let (machine, answer) = gpu.admitted("a session", bytes, || {
             let state = buffers.iter().map(|b| (b.name.clone(), gpu.allocate(&b.name, b.words, STATE))).collect();
-            textures.fit(gpu, plans.iter().map(Arc::as_ref));
+            textures.end_fit(gpu, plans.iter().map(Arc::as_ref));
             let (gpu, plans_made, staging) = (gpu.clone(), Vec::new(), Rc::default());
             let mut machine =
                 Self { gpu, weights, state, textures, plans: plans_made, staging, answer: None, replacement: None };
@@ -248,9 +248,9 @@ impl Machine {
     fn replace_plans(&mut self, plans: Vec<Arc<Plan>>) -> Result<()> {
         self.plans.clear();
         let gpu = self.gpu.clone();
-        let bytes = uniform_bytes(&plans) + self.textures.missing_bytes(plans.iter().map(Arc::as_ref));
+        let bytes = uniform_bytes(&plans) + self.textures.begin_fit(plans.iter().map(Arc::as_ref));
         let (prepared, answer) = gpu.admitted("a session", bytes, || {
-            self.textures.fit(&gpu, plans.iter().map(Arc::as_ref));
+            self.textures.end_fit(&gpu, plans.iter().map(Arc::as_ref));
             self.prepare_all(plans)
         })?;
         self.answer = Some(answer);

@@ -132,17 +132,17 @@ pub(super) struct TextureRead {
 pub(super) struct SessionTextures(Vec<(String, WordTexture)>);
 
 impl SessionTextures {
-    /// Bytes of the textures that these plans need and that are not here.
-    pub(super) fn missing_bytes<'p>(&self, plans: impl IntoIterator<Item = &'p Plan>) -> u64 {
+    /// Gives up those that these plans do not need; the answer is the bytes of those that are missing.
+    pub(super) fn begin_fit<'p>(&mut self, plans: impl IntoIterator<Item = &'p Plan> + Clone) -> u64 {
+        let needed = session_textures(plans.clone());
+        self.0.retain(|own| needed.iter().any(|texture| is(own, texture)));
         self.missing(plans).iter().map(|texture| texture_bytes(texture.words)).sum()
     }
 
-    /// Allocates them, and gives up those that the plans do not need.
-    pub(super) fn fit<'p>(&mut self, gpu: &Gpu, plans: impl IntoIterator<Item = &'p Plan> + Clone) {
-        let missing = self.missing(plans.clone());
-        let needed = session_textures(plans);
-        self.0.retain(|own| needed.iter().any(|texture| is(own, texture)));
+    /// Allocates those that are missing.
+    pub(super) fn end_fit<'p>(&mut self, gpu: &Gpu, plans: impl IntoIterator<Item = &'p Plan>) {
         let allocate = |t: &Texture| (t.name.clone(), gpu.allocate_texture(&t.name, t.words));
+        let missing = self.missing(plans);
         self.0.extend(missing.iter().map(allocate));
     }
 
