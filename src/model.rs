@@ -2,47 +2,44 @@
 
 pub mod budget;
 mod loader;
+mod opening;
+mod resuming;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::arch::shape::Shape;
-use crate::backend::{Compiling, Device, DeviceChoice, Machine, Weights};
-use crate::drivers::{DeviceOptions, PlanChoice};
-use crate::error::{Error, Result};
-use crate::format::{Checkpoint, ModelTensors, SamplingDefaults, Vocabulary, gguf, tokenizer};
-use crate::kernel::MAX_TEXTURE_BYTES;
+use crate::backend::{Device, DeviceChoice, Machine, Weights};
+use crate::drivers::PlanChoice;
+use crate::error::Result;
+use crate::format::{ModelTensors, SamplingDefaults};
 use crate::kernels::{KvType, Tier};
-use crate::model::budget::{Budget, Host, Sizes, capacity_for};
+use crate::model::budget::{Budget, HostBudget, capacity_for};
 use crate::plan::Plan;
-use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
-use crate::plan::llama::{self, Rows};
+use crate::plan::limits::Profile;
+use crate::plan::llama;
 use crate::plan::tuning::{Activations, Tuning};
-use crate::session::Session;
-use crate::session::sampling::{MAX_PENALTY_LAST_N, Sampling};
-use crate::session::scorer::{SCORER_ROWS, Scorer};
 use crate::source::Source;
-use crate::text::chat::{ChatTemplate, Date, Message};
+use crate::text::chat::{ChatTemplate, Date};
 use crate::text::tokenizer::Tokenizer;
-use crate::weights::{Matrices, WeightTypes};
-use loader::{Loader, reserve};
+use crate::weights::Matrices;
+use loader::Loader;
+pub(crate) use loader::WeightsArrive;
+pub(crate) use opening::Opened;
+pub use opening::session_context;
 
-/// The context of a session where nobody asks for one, in tokens.
-const DEFAULT_CONTEXT: usize = 4096;
 /// Rows of a model beyond the tokens of a tokenizer that is given to it.
 pub const MAX_PADDING: usize = 511;
 /// The first capacity of a session where nobody asks for one, in tokens.
 pub const FIRST_CAPACITY: usize = 512;
-/// The samplers sum masses of so many tokens without overflow.
-const MAX_VOCABULARY: usize = (1 << 18) - 1;
 
 /// How a model is loaded.
 #[derive(Default)]
 pub struct LoadOptions<'a> {
     /// What to run on.
     pub device: DeviceChoice,
-    /// Where the tokenizer comes from, instead of the checkpoint: any file that [`format::tokenizer`](tokenizer::read)
+    /// Where the tokenizer comes from, instead of the checkpoint: any file that [`format::tokenizer`](crate::format::tokenizer::read)
     /// reads. It may have up to [`MAX_PADDING`] tokens fewer than the model has rows, as padded models do, and never more.
     pub tokenizer: Option<&'a dyn Source>,
     /// Whether ids are all that the model will be given, so that a checkpoint without a tokenizer will do, and one whose
@@ -95,7 +92,7 @@ struct Inner {
     context: usize,
     first_capacity: usize,
     budget: Budget,
-    host: Host,
+    host: HostBudget,
     date: Option<Date>,
 }
 
@@ -119,114 +116,25 @@ impl Model {
     /// [`LoadOptions::ids_only`]) no tokenizer, does not fit the memory, or the device fails.
     pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
         let progress = options.progress.take();
-        let (model, tensors, compiling) = Self::begin(source, options).await?;
-        Loader::new(source, &tensors, &model, progress).all(None).await?;
+        let Opened { model, tensors, compiling } = Self::open(source, options).await?;
+        model.load_weights(source, &tensors, progress, None).await?;
         compiling.finish().await;
         Ok(model)
     }
 
-    /// The same, with a session whose conversation will begin with `messages`: each layer's part of them is computed as
-    /// soon as its weights are there, so that little is left when the last have come. A template that refuses these
-    /// messages on their own leaves the session empty, and so does a model that has none.
+    /// Brings every weight from `source` to the room that was reserved, and tells `hook` of what has arrived.
     ///
     /// # Errors
-    /// As [`Self::load`].
-    pub async fn load_primed(
+    /// Where the source cannot be read, the device is lost, or the hook fails.
+    pub(crate) async fn load_weights(
+        &self,
         source: &dyn Source,
-        mut options: LoadOptions<'_>,
-        messages: &[Message],
-    ) -> Result<(Self, Session)> {
-        let progress = options.progress.take();
-        let (model, tensors, compiling) = Self::begin(source, options).await?;
-        // The session would compile again what is not there.
-        compiling.finish().await;
-        let mut session = model.session()?;
-        session.ready().await?;
-        let loader = Loader::new(source, &tensors, &model, progress);
-        match model.chat_template().and_then(|template| template.encode(messages, model.tokenizer())) {
-            Ok(ids) => {
-                let mut prime = session.prime(&ids).await?;
-                loader.all(Some(&mut prime)).await?;
-                prime.finish().await?;
-            }
-            Err(error) => {
-                log::debug!("not primed: {error}");
-                loader.all(None).await?;
-            }
-        }
-        Ok((model, session))
-    }
-
-    /// A model with room for its weights, where they come from, and the compilation of its kernels.
-    async fn begin(source: &dyn Source, options: LoadOptions<'_>) -> Result<(Self, ModelTensors, Compiling)> {
-        // What is wrong with the file's own tokenizer does not matter where another takes its place.
-        let checkpoint = match options.tokenizer {
-            Some(_) => gguf::read_model(source).await?,
-            None if options.ids_only => gguf::read_model_first(source).await?,
-            None => gguf::read(source).await?,
-        };
-        checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
-        let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
-        let parameters = checkpoint.parameters();
-        let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
-        let (shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
-        let vocabulary = match (options.tokenizer, vocabulary) {
-            (Some(file), _) => other_vocabulary(file, &shape).await?,
-            (None, Some(own)) => own,
-            (None, None) if options.ids_only => Vocabulary::none(),
-            _ => return Err(unsupported("it holds no tokenizer (--tokenizer FILE gives one)".to_owned())),
-        };
-        if shape.vocabulary > MAX_VOCABULARY {
-            return Err(unsupported(format!("a vocabulary of {} (at most {MAX_VOCABULARY})", shape.vocabulary)));
-        }
-        let LoadOptions { tier, plan, limits, .. } = options;
-        let context = session_context(&shape, options.context, options.kv, limits)?;
-        let device = Device::open(&options.device, DeviceOptions { tier, plan, limits }).await?;
-        let tuning = device.tuning().with(options.kv, options.activations);
-        if let Device::Gpu(_) = &device {
-            tuning.check_heads(shape.heads).map_err(unsupported)?;
-        }
-        let types = WeightTypes::of(&tensors);
-        let matrices = Matrices::new(&shape, &types, tuning.cut());
-        let host = Host::new(&tensors, &matrices, Some(&vocabulary));
-        let shared = options.shared_memory.filter(|_| device.shares_memory());
-        let memory = options.memory.or(shared.map(|left| left.saturating_sub(host.total())));
-        let memory = memory.into_iter().chain(limits.and_then(|profile| profile.memory.value)).min();
-        if let (Device::Gpu(gpu), Some(bytes)) = (&device, memory) {
-            gpu.limit_memory(bytes);
-        }
-        let first_capacity = options.first_capacity.unwrap_or(FIRST_CAPACITY).clamp(1, context);
-        let sizes = Sizes { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
-        let budget = sizes.check(memory)?;
-        let capacity = capacity_for(0, first_capacity, context);
-        let compiling = device.compile(&llama::session_plans(&shape, &matrices, &tuning, capacity)).await;
-        let tokenizer = match Tokenizer::from_vocabulary(&vocabulary) {
-            Err(error) if options.ids_only && options.tokenizer.is_none() => {
-                log::warn!("{}: {error} (ignored)", source.name());
-                Tokenizer::from_vocabulary(&Vocabulary::none())?
-            }
-            built => built?,
-        };
-        drop(vocabulary);
-        let weights = reserve(&device, &matrices, shape.dim).await?;
-        let inner = Inner {
-            name,
-            parameters,
-            shape,
-            matrices,
-            tuning,
-            live: RefCell::new(Live { device, weights }),
-            resuming: futures::lock::Mutex::new(()),
-            tokenizer,
-            chat_template,
-            sampling,
-            context,
-            first_capacity,
-            budget,
-            host,
-            date: options.date,
-        };
-        Ok((Self { inner: Rc::new(inner) }, tensors, compiling))
+        tensors: &ModelTensors,
+        progress: Option<&mut dyn FnMut(u64, u64)>,
+        hook: Option<&mut dyn WeightsArrive>,
+    ) -> Result<()> {
+        let weights = self.inner.live.borrow().weights.clone();
+        Loader::new(source, tensors, &self.inner.matrices, weights, progress).all(hook).await
     }
 
     /// The model's own name, or the file's.
@@ -249,46 +157,9 @@ impl Model {
         self.inner.live.borrow().device.clone()
     }
 
-    /// Whether its device was lost, so that it and its sessions need [`Self::resume`] or [`Session::resume`].
+    /// Whether its device was lost, so that it and its sessions need [`Self::resume`] or [`Session::resume`](crate::Session::resume).
     pub fn is_lost(&self) -> bool {
         self.inner.live.borrow().is_lost()
-    }
-
-    /// Where the device was lost, opens a fresh one and brings the weights there; elsewhere this does nothing. `source` is
-    /// the file that the model was loaded from, since no copy of the weights is kept. Sessions go on with
-    /// [`Session::resume`], which calls this; a scorer has to be made again.
-    ///
-    /// # Errors
-    /// Where no device can be opened or the new one is of another kind, or `source` cannot be read or holds another
-    /// model. It may be called again.
-    pub async fn resume(&self, source: &dyn Source) -> Result<()> {
-        // Sessions that resume at once wait for each other, and one of them does the work.
-        let _turn = self.inner.resuming.lock().await;
-        if !self.is_lost() {
-            return Ok(());
-        }
-        let checkpoint = gguf::read_model(source).await?;
-        let other = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
-        let (shape, tensors) = checkpoint.model.ok_or_else(|| other("it holds no weights"))?;
-        let Inner { matrices, tuning, live, .. } = &*self.inner;
-        if shape != *self.shape() || Matrices::new(&shape, &WeightTypes::of(&tensors), tuning.cut()) != *matrices {
-            return Err(other("it is not the file that the model was loaded from"));
-        }
-        let lost = match &live.borrow().weights {
-            Weights::Gpu(gpu, weights) => {
-                weights.destroy();
-                gpu.clone()
-            }
-            Weights::Cpu(_) => return Ok(()),
-        };
-        let device = Device::Gpu(lost.reopen().await?);
-        if (Tuning { kv: tuning.kv, activations: tuning.activations, ..device.tuning() }) != *tuning {
-            return Err(Error::NoDevice(format!("{} is another kind of device than before", device.name())));
-        }
-        let weights = reserve(&device, matrices, shape.dim).await?;
-        Loader::of(source, &tensors, &self.inner, weights.clone(), None).all(None).await?;
-        *live.borrow_mut() = Live { device, weights };
-        Ok(())
     }
 
     /// The sizes in use.
@@ -305,7 +176,7 @@ impl Model {
     /// the vocabulary is Llama 3's.
     ///
     /// # Errors
-    /// [`Error::Template`] where the file's own is broken, [`Error::NoChatTemplate`] where there is none.
+    /// [`Error::Template`](crate::Error::Template) where the file's own is broken, [`Error::NoChatTemplate`](crate::Error::NoChatTemplate) where there is none.
     pub fn chat_template(&self) -> Result<ChatTemplate> {
         let template = ChatTemplate::of(self.inner.chat_template.as_deref(), &self.inner.tokenizer)?;
         Ok(match self.inner.date {
@@ -325,35 +196,13 @@ impl Model {
     }
 
     /// Bytes that the host takes beside those, at most.
-    pub fn host(&self) -> &Host {
+    pub fn host(&self) -> &HostBudget {
         &self.inner.host
     }
 
-    /// The file's recommended settings, or Llama's.
-    pub fn sampling(&self) -> Sampling {
-        let (file, llama) = (self.inner.sampling, Sampling::default());
-        Sampling {
-            temperature: file.temperature.unwrap_or(llama.temperature),
-            top_k: file.top_k.unwrap_or(llama.top_k),
-            top_p: file.top_p.unwrap_or(llama.top_p),
-            min_p: file.min_p.unwrap_or(llama.min_p),
-            repetition_penalty: file.repetition_penalty.unwrap_or(llama.repetition_penalty),
-            penalty_last_n: file.penalty_last_n.map_or(llama.penalty_last_n, |n| MAX_PENALTY_LAST_N.min(n as usize)),
-            ..llama
-        }
-    }
-
-    /// Dispatches of one decoded token.
-    pub fn dispatches_per_token(&self, sampling: &Sampling) -> usize {
-        self.session_plans(self.capacity_for(0))[0].dispatches(sampling.wanted())
-    }
-
-    /// A conversation of its own: KV cache, ids and position. Sessions of one model may live at once.
-    ///
-    /// # Errors
-    /// Where the device is lost or out of memory.
-    pub fn session(&self) -> Result<Session> {
-        Session::new(self.clone())
+    /// The sampling settings that the file recommends.
+    pub(crate) fn recommended_sampling(&self) -> SamplingDefaults {
+        self.inner.sampling
     }
 
     /// Most tokens of one run of a prompt.
@@ -371,25 +220,6 @@ impl Model {
         capacity_for(positions, self.inner.first_capacity, self.context())
     }
 
-    /// Gives logits of every position of given ids, up to `positions` of them.
-    ///
-    /// # Errors
-    /// Where the device is lost or out of memory.
-    pub fn scorer(&self, positions: usize) -> Result<Scorer> {
-        self.scorer_of_rows(SCORER_ROWS, positions)
-    }
-
-    /// The same in runs of so many tokens, or fewer where the device would not take them; 1 runs the kernels of decode.
-    ///
-    /// # Errors
-    /// Where the device is lost or out of memory.
-    pub fn scorer_of_rows(&self, rows: usize, positions: usize) -> Result<Scorer> {
-        let rows = rows.clamp(1, llama::prefill_rows(self.shape()));
-        let rows = Rows { rows, head_rows: rows, capacity: positions.max(1) };
-        let plan = llama::forward(self.shape(), &self.inner.matrices, self.tuning(), rows);
-        Scorer::new(self.clone(), plan)
-    }
-
     /// A machine for plans over this model's weights.
     ///
     /// # Errors
@@ -402,50 +232,4 @@ impl Model {
     pub fn matrices(&self) -> &Matrices {
         &self.inner.matrices
     }
-}
-
-/// The tokens that a session holds: what was asked for, or the model's own context, up to 4096.
-///
-/// # Errors
-/// Where more is asked for than the model was trained for or than fits a binding, or nothing.
-pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType, limits: Option<&Profile>) -> Result<usize> {
-    // Of the strictest plan, so that no choice of a plan refuses a context.
-    let bytes = limits.map_or(WEBGPU_BINDING_BYTES, |profile| profile.binding_bytes.value.min(MAX_TEXTURE_BYTES));
-    let most = bytes as usize / (kv.words(shape.kv_dim()) * 4);
-    let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
-    let wrong = |value, expected| Err(Error::Setting { name: "context", value, expected });
-    if context == 0 {
-        return wrong(context.to_string(), "at least 1 token");
-    }
-    if context > shape.context {
-        let value = format!("{context} (the model was trained for {})", shape.context);
-        return wrong(value, "no more than the model's own context");
-    }
-    if context > most {
-        return wrong(
-            format!("{context} ({most} fit)"),
-            "a KV cache that fits a binding per layer and side: 128 MiB, or less under --limits",
-        );
-    }
-    Ok(context)
-}
-
-/// A vocabulary from a file of its own, which must be of this model's size.
-async fn other_vocabulary(source: &dyn Source, shape: &Shape) -> Result<Vocabulary> {
-    let vocabulary = tokenizer::read(source).await?;
-    let (tokens, rows) = (vocabulary.tokens.len(), shape.vocabulary);
-    if tokens > rows || rows - tokens > MAX_PADDING {
-        let reason = format!(
-            "it has {tokens} tokens, and the model's vocabulary has {rows} (up to {MAX_PADDING} more than the tokenizer \
-             can be padding)"
-        );
-        return Err(Error::Unsupported { name: source.name().to_owned(), reason });
-    }
-    if tokens < rows {
-        log::warn!(
-            "{}: {tokens} tokens for {rows} rows of the model; ids from {tokens} on print nothing",
-            source.name()
-        );
-    }
-    Ok(vocabulary)
 }

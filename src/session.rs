@@ -10,7 +10,6 @@ mod stop;
 
 use std::sync::Arc;
 
-pub(crate) use prime::Prime;
 pub use reply::{Reply, Stats, StopReason};
 
 use crate::backend::Machine;
@@ -53,8 +52,23 @@ struct Growth {
     capacity: usize,
 }
 
+impl Model {
+    /// A conversation of its own: KV cache, ids and position. Sessions of one model may live at once.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory.
+    pub fn session(&self) -> Result<Session> {
+        Session::new(self.clone())
+    }
+
+    /// Dispatches of one decoded token.
+    pub fn dispatches_per_token(&self, sampling: &Sampling) -> usize {
+        self.session_plans(self.capacity_for(0))[DECODE].dispatches(sampling.wanted())
+    }
+}
+
 impl Session {
-    pub(crate) fn new(model: Model) -> Result<Self> {
+    fn new(model: Model) -> Result<Self> {
         let capacity = model.capacity_for(0);
         let plans = model.session_plans(capacity).map(Arc::new);
         let pace = Pace::new(model.device().driver(), plans[PREFILL].rows);

@@ -304,7 +304,7 @@ fn dispatches_of_llama_3_2_1b() {
     let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
     let matrices = Matrices::new(&shape, &types, tuning.cut());
     let [decode, prefill] = session_plans(&shape, &matrices, &tuning, 8192);
-    assert_eq!(matrices.head().parts.len(), 2);
+    assert_eq!(matrices.head().shards.len(), 2);
     assert_eq!(decode.dispatches(Wanted::Greedy), 84);
     assert_eq!(decode.dispatches(Wanted::Draw), 84);
     assert_eq!(decode.dispatches(Wanted::Body), 81);

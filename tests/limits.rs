@@ -6,7 +6,7 @@ use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
 use llamita::internals::backend::gpu;
 use llamita::internals::drivers::DeviceOptions;
 use llamita::internals::kernel::MAX_TEXTURE_BYTES;
-use llamita::internals::model::budget::Sizes;
+use llamita::internals::model::budget::BudgetInputs;
 use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::limits::{Known, Profile, WEBGPU_BINDING_BYTES};
 use llamita::internals::plan::tuning::Tuning;
@@ -59,10 +59,10 @@ fn llama_3_2(layers: usize, dim: usize, ffn: usize, heads: usize) -> Shape {
 fn parts(shape: &Shape, tuning: &Tuning, kind: Packing) -> usize {
     let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, kind);
     let head = &Matrices::new(shape, &types, tuning.cut()).embedding;
-    let most = head.parts.iter().map(|part| part.layout.words() as u64 * 4).max().expect("it has parts");
+    let most = head.shards.iter().map(|shard| shard.layout.words() as u64 * 4).max().expect("it has shards");
     assert!(most <= tuning.binding_bytes, "{most} bytes in a part, {} in a binding", tuning.binding_bytes);
-    assert_eq!(head.parts.iter().map(|part| part.layout.rows).sum::<usize>(), shape.vocabulary);
-    head.parts.len()
+    assert_eq!(head.shards.iter().map(|shard| shard.layout.rows).sum::<usize>(), shape.vocabulary);
+    head.shards.len()
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn parts_are_what_a_binding_holds() {
     let budget = |profile: &Profile| {
         let tuning = (GPU.tuning)(Tier::Base).within(Some(profile));
         let types = WeightTypes::uniform(one_b.layers, Packing::Q4_0, Packing::Q6_K);
-        Sizes { shape: &one_b, types: &types, tuning: &tuning, context: 4096, first_capacity: 512 }.budget()
+        BudgetInputs { shape: &one_b, types: &types, tuning: &tuning, context: 4096, first_capacity: 512 }.budget()
     };
     let [half, whole, large] = [&HALF, &Profile::ALL[0], Profile::named("mali-g78").expect("it is known")].map(budget);
     assert!(half.scratch > whole.scratch && whole.scratch > large.scratch, "{half:?} {whole:?} {large:?}");

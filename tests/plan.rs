@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
+use llamita::internals::arch::tensors::Role;
 use llamita::internals::backend::Machine;
 use llamita::internals::kernel::run::Slot;
 use llamita::internals::kernels::activations::ActivationFormat;
@@ -381,17 +382,14 @@ fn half_split_rows() {
         rope_frequencies: rope_frequencies(16, 10_000.0),
     };
     use llamita::internals::weights::Packing::F32;
-    use llamita::internals::weights::TensorId::{K, Q, V};
+    let [q, k, v] = [Role::AttnQ, Role::AttnK, Role::AttnV].map(|role| role.in_block(0));
     let types = WeightTypes::uniform(1, F32, F32);
-    let cut = Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES };
+    let cut = Cut { tile: 8, shard_bytes: WEBGPU_BINDING_BYTES };
     let matrix = Matrices::new(&shape(RopePairing::HalfSplit), &types, cut).layers[0].qkv.clone();
     // Row 2i + p of a head is row i + 8p of the file (permute, convert_llama_weights_to_hf.py).
-    assert_eq!(
-        [0, 1, 2, 3, 15].map(|row| matrix.source(row)),
-        [(Q(0), 0), (Q(0), 8), (Q(0), 1), (Q(0), 9), (Q(0), 15)]
-    );
-    assert_eq!([16, 17, 32, 33].map(|row| matrix.source(row)), [(Q(0), 16), (Q(0), 24), (K(0), 0), (K(0), 8)]);
-    assert_eq!([48, 49].map(|row| matrix.source(row)), [(V(0), 0), (V(0), 1)]);
+    assert_eq!([0, 1, 2, 3, 15].map(|row| matrix.source(row)), [(q, 0), (q, 8), (q, 1), (q, 9), (q, 15)]);
+    assert_eq!([16, 17, 32, 33].map(|row| matrix.source(row)), [(q, 16), (q, 24), (k, 0), (k, 8)]);
+    assert_eq!([48, 49].map(|row| matrix.source(row)), [(v, 0), (v, 1)]);
     let same = Matrices::new(&shape(RopePairing::Interleaved), &types, cut).layers[0].qkv.clone();
     assert_eq!((0..64).map(|row| same.source(row).1).collect::<Vec<_>>()[..32], (0..32).collect::<Vec<_>>());
 }

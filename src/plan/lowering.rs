@@ -201,12 +201,12 @@ impl<'a> Builder<'a> {
     ) {
         let stage = if output.0 == Output::Logits { Stage::Head } else { Stage::Body };
         let single = self.single(stage);
-        for part in &matrix.parts {
-            let weights = self.weight(&part.name, self.tuning.storage.words(part.layout.words()));
-            let params = LinearParams { row_begin: part.row_begin as u32, ..params.with_layout(&part.layout) };
-            let name = if matrix.parts.len() == 1 { label.to_owned() } else { format!("{label}@{}", part.row_begin) };
+        for shard in &matrix.shards {
+            let weights = self.weight(&shard.name, self.tuning.storage.words(shard.layout.words()));
+            let params = LinearParams { row_begin: shard.row_begin as u32, ..params.with_layout(&shard.layout) };
+            let name = if matrix.shards.len() == 1 { label.to_owned() } else { format!("{label}@{}", shard.row_begin) };
             let buffers = [&[weights], input.1, output.1].concat();
-            let (packing, tile) = (part.layout.packing, part.layout.tile);
+            let (packing, tile) = (shard.layout.packing, shard.layout.tile);
             if single {
                 let kernel = Matvec {
                     weights: packing,
@@ -227,7 +227,7 @@ impl<'a> Builder<'a> {
                 "{label}: prefill prepares its input in a dispatch of its own"
             );
             let tokens = if output.0 == Output::Logits { self.rows.head_rows } else { self.rows.rows };
-            let per_token = (part.layout.rows * part.layout.cols) as u64;
+            let per_token = (shard.layout.rows * shard.layout.cols) as u64;
             let step = TOKENS_PER_LANE;
             let span =
                 ((self.tuning.max_work / per_token) as usize / step * step).clamp(step, tokens.next_multiple_of(step));
@@ -259,10 +259,10 @@ impl<'a> Builder<'a> {
         let x = self.scratch(names::RESIDUAL, self.rows.rows * round_up(self.shape.dim, BLOCK));
         let ids = self.ids();
         let storage = self.tuning.storage;
-        let parts: Vec<BufferId> =
-            table.parts.iter().map(|p| self.weight(&p.name, storage.words(p.layout.words()))).collect();
-        let first = table.parts[0].layout;
-        for (i, (bound, layouts)) in parts.chunks(PARTS).zip(table.parts.chunks(PARTS)).enumerate() {
+        let shards: Vec<BufferId> =
+            table.shards.iter().map(|p| self.weight(&p.name, storage.words(p.layout.words()))).collect();
+        let first = table.shards[0].layout;
+        for (i, (bound, layouts)) in shards.chunks(PARTS).zip(table.shards.chunks(PARTS)).enumerate() {
             let at = |p: usize| if p < bound.len() { p } else { 0 };
             let params = EmbedParams {
                 vocabulary: self.shape.vocabulary as u32,

@@ -75,7 +75,7 @@ pub struct Tuning {
 impl Tuning {
     /// How it cuts matrices.
     pub const fn cut(&self) -> Cut {
-        Cut { tile: self.tile, part_bytes: self.binding_bytes }
+        Cut { tile: self.tile, shard_bytes: self.binding_bytes }
     }
 
     /// Checks that shaders of this plan have workgroup memory for so many query heads: the reduction of split-KV holds a weight

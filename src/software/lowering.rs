@@ -42,7 +42,7 @@ impl Software {
         if !b.single(stage) || b.shape.dim < from {
             return &F32;
         }
-        Int16::shared(matrices.into_iter().flat_map(|matrix| &matrix.parts).map(|part| part.layout.packing))
+        Int16::shared(matrices.into_iter().flat_map(|matrix| &matrix.shards).map(|shard| shard.layout.packing))
     }
 }
 

@@ -15,8 +15,8 @@ use crate::backend::gpu;
 use crate::check::bench::{self, Kind};
 use crate::drivers::DeviceOptions;
 use crate::error::Error;
-use crate::format::{Checkpoint, gguf};
-use crate::model::budget::{Budget, Sizes};
+use crate::format::{self, Checkpoint, ReadScope};
+use crate::model::budget::{Budget, BudgetInputs};
 use crate::model::{FIRST_CAPACITY, session_context};
 use crate::plan::Plan;
 use crate::plan::llama::session_plans;
@@ -97,7 +97,7 @@ pub async fn inspect(source: ByteSource, options: String, cancel: &Cancel) -> Re
 }
 
 async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error> {
-    let checkpoint = gguf::read(source).await?;
+    let checkpoint = format::read(source, ReadScope::Everything).await?;
     let parameters = checkpoint.parameters();
     let Checkpoint { name, model, vocabulary, chat_template, .. } = checkpoint;
     let unsupported = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
@@ -114,7 +114,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
     let tuning = tuning.with(loading.kv()?, Activations::Auto);
     let types = WeightTypes::of(&tensors);
     let first_capacity = FIRST_CAPACITY.min(context);
-    let sizes = Sizes { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
+    let inputs = BudgetInputs { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
     let matrices = Matrices::new(&shape, &types, tuning.cut());
     let plans = session_plans(&shape, &matrices, &tuning, first_capacity);
     let info = Info {
@@ -128,7 +128,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         tier: None,
         device: None,
         plan: tuning.driver.name,
-        bytes: sizes.budget(),
+        bytes: inputs.budget(),
         types: type_names(&matrices),
         dispatches_per_token: plans[DECODE].dispatches(Sampling::greedy().wanted()),
         kernels: kernels(&plans),
