@@ -4,11 +4,12 @@ mod conversation;
 pub mod pace;
 mod prime;
 mod reply;
+pub mod run;
 pub mod sampling;
 pub mod scorer;
 mod stop;
 
-use std::sync::Arc;
+use std::ops::Range;
 
 pub(crate) use prime::Prime;
 pub use reply::{Reply, Stats, StopReason};
@@ -20,24 +21,21 @@ use crate::model::Model;
 use crate::plan::Plan;
 use crate::plan::llama::names;
 use crate::session::pace::Pace;
+use crate::session::run::{Plans, Run};
 use crate::session::sampling::Sampling;
 use crate::source::Source;
 use crate::text::chat::{ChatTemplate, Prompt};
 use crate::text::tokenizer::{Decoder, Encode};
 
-/// Indices of a session's plans.
-pub(crate) const DECODE: usize = 0;
-pub(crate) const PREFILL: usize = 1;
-
 /// Ids, KV cache and position of one conversation.
 pub struct Session {
     model: Model,
     machine: Machine,
-    plans: [Arc<Plan>; 2],
+    plans: Plans,
     /// Positions that the KV cache has room for; 0 where it has to be made.
     capacity: usize,
-    /// What the cache grows to, where the future that makes room was dropped on the way.
-    growth: Option<Growth>,
+    /// The plans of a larger cache, where the future that makes room for it was dropped before it was done.
+    growth: Option<Plans>,
     /// Ids of the conversation.
     tokens: Vec<u32>,
     /// How many of them have their keys and values in the cache.
@@ -47,18 +45,12 @@ pub struct Session {
     template: Option<ChatTemplate>,
 }
 
-/// A larger cache: the plans that work on it, and positions that it has room for.
-struct Growth {
-    plans: [Arc<Plan>; 2],
-    capacity: usize,
-}
-
 impl Session {
     pub(crate) fn new(model: Model) -> Result<Self> {
         let capacity = model.capacity_for(0);
-        let plans = model.session_plans(capacity).map(Arc::new);
-        let pace = Pace::new(model.device().class(), plans[PREFILL].rows);
-        let machine = model.machine(plans.to_vec())?;
+        let plans = Plans::new(&model, capacity);
+        let pace = Pace::new(model.device().class(), plans.prefill.rows);
+        let machine = model.machine(plans.list())?;
         let tokens = Vec::new();
         Ok(Self { model, machine, plans, capacity, growth: None, tokens, computed: 0, pace, template: None })
     }
@@ -109,8 +101,8 @@ impl Session {
         self.lose_cache();
         self.machine.release();
         let capacity = self.model.capacity_for(self.tokens.len());
-        self.plans = self.model.session_plans(capacity).map(Arc::new);
-        self.machine = self.model.machine(self.plans.to_vec())?;
+        self.plans = Plans::new(&self.model, capacity);
+        self.machine = self.model.machine(self.plans.list())?;
         self.capacity = capacity;
         Ok(())
     }
@@ -196,21 +188,16 @@ impl Session {
         if positions <= self.capacity && self.growth.is_none() {
             return Ok(());
         }
-        let growth = match self.growth.take().filter(|growth| positions <= growth.capacity) {
-            Some(growth) => growth,
-            None => {
-                let capacity = self.model.capacity_for(positions);
-                Growth { plans: self.model.session_plans(capacity).map(Arc::new), capacity }
-            }
-        };
-        let (plans, capacity) = (growth.plans.clone(), growth.capacity);
-        self.growth = Some(growth);
+        let begun = self.growth.take().filter(|plans| positions <= plans.capacity);
+        let plans = begun.unwrap_or_else(|| Plans::new(&self.model, self.model.capacity_for(positions)));
+        self.growth = Some(plans.clone());
         let keep = self.capacity > 0 && self.computed > 0;
-        if let Err(error) = self.machine.resize(plans.to_vec(), keep).await {
+        if let Err(error) = self.machine.resize(plans.list(), keep).await {
             self.lose_cache();
             return Err(error);
         }
-        (self.growth, self.plans, self.capacity) = (None, plans, capacity);
+        self.capacity = plans.capacity;
+        (self.growth, self.plans) = (None, plans);
         Ok(())
     }
 
@@ -219,12 +206,8 @@ impl Session {
         (self.growth, self.capacity, self.computed) = (None, 0, 0);
     }
 
-    fn slot(&self, plan: usize, positions: std::ops::Range<usize>, sampling: &Sampling, biases: usize) -> Slot {
-        let mut slot = Slot::new(self.plans[plan].rows, &self.model.shape().rope_frequencies, positions);
-        slot.head.capacity = self.capacity as u32;
-        slot.head.head_first = slot.head.rows - 1;
-        slot.head.head_rows = 1;
-        sampling.write_to(&mut slot.head, biases);
-        slot
+    /// What the shaders of one of the plans read about a run over these positions.
+    fn uniforms(&self, plan: &Plan, positions: Range<usize>, sampling: &Sampling, biases: usize) -> Slot {
+        Run::at(positions, self.capacity).sampling(sampling, biases).uniforms(plan, self.model.shape())
     }
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use llamita::internals::format::{PRE_TOKENIZERS, VocabularyKind, gguf};
 use llamita::internals::model::budget::{Host, Use};
 use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
-use llamita::internals::session::pace::MOST_LOOK_AHEAD;
+use llamita::internals::session::pace::MAX_TOKENS_IN_FLIGHT;
 use llamita::internals::weights::{Cut, Matrices, WeightTypes};
 use llamita::source::{Bytes, File, Source};
 use llamita::tokenizer::Tokenizer;
@@ -48,7 +48,7 @@ fn peak(model: &Model, prompt: usize) -> u64 {
 }
 
 /// A readback of one word takes 16 bytes, and how many are made depends on how fast tokens come.
-const READBACK: u64 = 16 * MOST_LOOK_AHEAD as u64;
+const READBACK: u64 = 16 * MAX_TOKENS_IN_FLIGHT as u64;
 
 #[test]
 fn the_budget_is_what_is_allocated() {

@@ -79,6 +79,7 @@ struct Turn<'a> {
 
 impl Chat {
     pub async fn run(self) -> Result<(), Failure> {
+        // Settings outside their range are refused before the model is loaded.
         self.over(Sampling::default(), 1)?.check_numbers()?;
         let template = self.template.as_deref().map(own_template).transpose()?;
         let once = match (&self.prompt, &self.file) {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::plan::llama::session_plans;
 use crate::plan::tuning::Tuning;
 use crate::plan::{Kind, Plan, session_buffers, session_textures};
-use crate::session::pace::MOST_LOOK_AHEAD;
+use crate::session::pace::MAX_TOKENS_IN_FLIGHT;
 use crate::weights::{Matrices, WeightTypes};
 
 /// Bytes that a model and one session take on the device, once the session has grown to its context.
@@ -152,7 +152,7 @@ impl Sizes<'_> {
             }
         }
         let readback = Item { name: "readback".to_owned(), kind: Use::Readback, bytes: 0 };
-        items.push(Item { bytes: MOST_LOOK_AHEAD as u64 * buffer_bytes(1), ..readback });
+        items.push(Item { bytes: MAX_TOKENS_IN_FLIGHT as u64 * buffer_bytes(1), ..readback });
         items.extend(self.growth(&matrices, &session, textures_bytes(&plans)));
         items
     }

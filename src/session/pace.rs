@@ -11,8 +11,8 @@ use crate::plan::{Plan, Wanted};
 const SUBMIT_MS: f64 = 40.0;
 /// What the longest dispatch of a chunk may take.
 const DISPATCH_MS: f64 = 10.0;
-/// Most tokens that are under way at once.
-pub const MOST_LOOK_AHEAD: usize = 4;
+/// Most tokens in flight: submitted, and not yet read by the host.
+pub const MAX_TOKENS_IN_FLIGHT: usize = 4;
 /// The first chunk.
 const FIRST_ROWS: usize = 32;
 
@@ -79,8 +79,9 @@ impl Pace {
         self.token_ms = Some(self.token_ms.map_or(ms, |before| 0.9 * before + 0.1 * ms));
     }
 
-    /// Tokens to keep under way: two hide the host, and short tokens need more. What runs past an end is lost.
-    pub fn look_ahead(&self) -> usize {
-        if self.token_ms.is_some_and(|ms| ms < 10.0) { MOST_LOOK_AHEAD } else { 2 }
+    /// Tokens to keep in flight. Two are enough to hide the host's own work; tokens of less than 10 ms need more. Tokens
+    /// in flight when a reply ends are computed in vain.
+    pub fn tokens_in_flight(&self) -> usize {
+        if self.token_ms.is_some_and(|ms| ms < 10.0) { MAX_TOKENS_IN_FLIGHT } else { 2 }
     }
 }

@@ -15,7 +15,8 @@ use crate::plan::{Copy, Stage, Wanted};
 use crate::session::sampling::Sampling;
 use crate::weights::pack::BLOCK;
 
-use super::{PREFILL, Session};
+use super::Session;
+use super::run::{Plans, chunks};
 
 type Run = LocalBoxFuture<'static, Result<Vec<u32>>>;
 
@@ -44,7 +45,7 @@ impl Session {
     /// # Errors
     /// Where the device is lost.
     pub(crate) async fn prime(&mut self, ids: &[u32]) -> Result<Prime<'_>> {
-        let rows = self.plans[PREFILL].rows;
+        let rows = self.plans.prefill.rows;
         let mut ids = ids[..self.primed(ids.len())].to_vec();
         // That there is no room now must not keep the model from loading.
         match self.make_room(ids.len()).await {
@@ -60,8 +61,9 @@ impl Session {
         if !ids.is_empty() {
             self.machine.write(names::IDS, 0, &ids)?;
         }
-        let chunks = (0..ids.len()).step_by(rows).map(|first| first..(first + rows).min(ids.len()));
-        let slots = chunks.map(|chunk| self.slot(PREFILL, chunk, &Sampling::greedy(), 0)).collect();
+        let greedy = Sampling::greedy();
+        let slots =
+            chunks(ids.len(), rows).map(|chunk| self.uniforms(&self.plans.prefill, chunk, &greedy, 0)).collect();
         Ok(Prime { session: self, ids, slots, arrived: 0, due: VecDeque::new(), running: VecDeque::new() })
     }
 
@@ -73,7 +75,7 @@ impl Session {
     /// How many of so many tokens are primed. What they are between layers stands where the cache has not grown to yet,
     /// so that priming takes no more than the model's budget. What a single run takes needs no room.
     fn primed(&self, tokens: usize) -> usize {
-        let (model, rows) = (&self.model, self.plans[PREFILL].rows);
+        let (model, rows) = (&self.model, self.plans.prefill.rows);
         let tokens = tokens.min(model.context());
         let mut most = tokens.min(rows);
         let mut capacity = 0;
@@ -92,7 +94,7 @@ impl Prime<'_> {
     /// # Errors
     /// Where the device is lost.
     pub fn layer_arrived(&mut self, layer: usize) -> Result<()> {
-        let plan = &self.session.plans[PREFILL];
+        let plan = &self.session.plans.prefill;
         let prefix = format!("blk.{}.", layer + 1);
         let later = |i: &usize| plan.steps[*i].stage != Stage::Body || plan.steps[*i].label.starts_with(&prefix);
         let end = (self.arrived..plan.steps.len()).find(later).unwrap_or(plan.steps.len());
@@ -123,12 +125,12 @@ impl Prime<'_> {
         let (machine, slot, width) = (&self.session.machine, &self.slots[chunk], self.session.width());
         let words = slot.head.rows as usize * width;
         let current = Copy { name: names::RESIDUAL, first: 0, words };
-        let waiting = Copy { name: WAITING, first: chunk * self.session.plans[PREFILL].rows * width, words };
+        let waiting = Copy { name: WAITING, first: chunk * self.session.plans.prefill.rows * width, words };
         let several = self.slots.len() > 1;
         if several && steps.start > 0 {
             machine.transfer(waiting, current)?;
         }
-        let run = machine.run(PREFILL, steps, Wanted::Body, slot, None)?;
+        let run = machine.run(Plans::PREFILL, steps, Wanted::Body, slot, None)?;
         if several {
             machine.transfer(current, waiting)?;
         }

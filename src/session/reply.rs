@@ -14,8 +14,9 @@ use crate::session::sampling::Sampling;
 use crate::source::Source;
 use crate::text::tokenizer::Decoder;
 
+use super::Session;
+use super::run::Plans;
 use super::stop::{Passed, Stops};
-use super::{DECODE, PREFILL, Session};
 
 /// Why a reply ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -85,12 +86,13 @@ pub struct Reply<'s> {
     stops: Stops,
     /// Where the text of each generated token ends at the latest, in bytes.
     ends: Vec<usize>,
-    /// Tokens that were submitted and have not come back, oldest first.
-    inflight: VecDeque<Token>,
+    /// Tokens in flight: their runs were submitted and have not come back. Oldest first.
+    in_flight: VecDeque<Token>,
     /// Tokens that were submitted.
     requested: usize,
     prefilled: bool,
-    generated: Vec<u32>,
+    /// The position of the first generated token, in the session's ids.
+    first: usize,
     started: Instant,
     first_token: Option<Instant>,
     last_token: Option<Instant>,
@@ -121,10 +123,10 @@ impl<'s> Reply<'s> {
             ends: Vec::new(),
             sampling,
             decoder,
-            inflight: VecDeque::new(),
+            in_flight: VecDeque::new(),
             requested: 0,
             prefilled: false,
-            generated: Vec::new(),
+            first: session.tokens.len(),
             first_token: None,
             last_token: None,
             prefill_ms: 0.0,
@@ -145,7 +147,7 @@ impl<'s> Reply<'s> {
 
     /// Ids generated so far, without the one that ended the reply.
     pub fn token_ids(&self) -> &[u32] {
-        &self.generated
+        &self.session.tokens[self.first..]
     }
 
     /// How many messages the conversation lost at its beginning, after the system messages, since the context is too
@@ -180,7 +182,7 @@ impl<'s> Reply<'s> {
             }
             Err(error) => {
                 self.stop = Some(StopReason::Error);
-                self.inflight.clear();
+                self.in_flight.clear();
                 Some(Err(error))
             }
         }
@@ -193,7 +195,7 @@ impl<'s> Reply<'s> {
     /// # Errors
     /// As [`Session::resume`]; the reply stays where it is, and this may be called again.
     pub async fn resume(&mut self, source: &dyn Source) -> Result<()> {
-        self.inflight.clear();
+        self.in_flight.clear();
         self.prefilled = false;
         self.session.resume(source).await?;
         self.biases = self.session.write_settings(&self.sampling)?;
@@ -206,14 +208,14 @@ impl<'s> Reply<'s> {
     async fn step(&mut self) -> Result<Option<String>> {
         if !self.prefilled {
             self.session.ready().await?;
-            self.inflight.clear();
-            self.requested = self.generated.len();
+            self.in_flight.clear();
+            self.requested = self.token_ids().len();
             self.prefill().await?;
             self.prefilled = true;
         }
-        self.look_ahead().await?;
-        let alone = self.inflight.len() == 1;
-        let Some(token) = self.inflight.front_mut() else {
+        self.keep_tokens_in_flight().await?;
+        let alone = self.in_flight.len() == 1;
+        let Some(token) = self.in_flight.front_mut() else {
             let full =
                 self.session.tokens.len() >= self.session.model.context() && self.requested < self.sampling.max_tokens;
             self.stop = Some(if full { StopReason::Context } else { StopReason::Length });
@@ -223,7 +225,7 @@ impl<'s> Reply<'s> {
             self.requested < self.sampling.max_tokens && self.session.tokens.len() + 1 < self.session.model.context();
         // The token is taken once it is there: whoever drops this future may ask again.
         let words = token.await?;
-        self.inflight.pop_front();
+        self.in_flight.pop_front();
         self.waits += usize::from(alone && more && self.session.machine.overlaps());
         let id = words.first().copied().ok_or_else(|| Error::Internal("a run gave no token".to_owned()))?;
         if id == NO_ID {
@@ -241,12 +243,11 @@ impl<'s> Reply<'s> {
         self.session.computed = self.session.tokens.len();
         if self.session.model.tokenizer().is_end_of_generation(id) && !self.sampling.ignore_eos {
             // What runs ahead is dropped: its keys lie past the end and are overwritten.
-            self.inflight.clear();
+            self.in_flight.clear();
             self.stop = Some(StopReason::Eos);
             return Ok(None);
         }
         self.session.tokens.push(id);
-        self.generated.push(id);
         let piece = self.decoder.push(id);
         self.ends.push(self.stops.len() + piece.len() + self.decoder.waiting());
         Ok(Some(self.pass(&piece)))
@@ -257,10 +258,8 @@ impl<'s> Reply<'s> {
     fn pass(&mut self, piece: &str) -> String {
         let Passed { text, stop } = self.stops.push(piece);
         if let Some(at) = stop {
-            self.inflight.clear();
-            let prompt = self.session.tokens.len() - self.generated.len();
-            self.generated.truncate(self.ends.partition_point(|end| *end <= at));
-            self.session.truncate(prompt + self.generated.len());
+            self.in_flight.clear();
+            self.session.truncate(self.first + self.ends.partition_point(|end| *end <= at));
             self.stop = Some(StopReason::Stop);
         }
         text
@@ -279,11 +278,11 @@ impl<'s> Reply<'s> {
         while session.computed < last {
             let first = session.computed;
             let chunk = (last + 1 - first).min(session.pace.rows());
-            let slot = session.slot(PREFILL, first..first + chunk, sampling, self.biases);
+            let uniforms = session.uniforms(&session.plans.prefill, first..first + chunk, sampling, self.biases);
             session.machine.write(names::IDS, first, &session.tokens[first..first + chunk])?;
             let ends = first + chunk > last;
             let wanted = if ends { sampling.wanted() } else { Wanted::Body };
-            let segments = session.pace.segments(&session.plans[PREFILL], wanted, chunk);
+            let segments = session.pace.segments(&session.plans.prefill, wanted, chunk);
             let count = segments.len();
             for (i, (steps, work)) in segments.into_iter().enumerate() {
                 while running.len() >= 2 {
@@ -297,10 +296,10 @@ impl<'s> Reply<'s> {
                 }
                 let copy = Copy { name: names::IDS, first: total, words: 1 };
                 let copy = (ends && i + 1 == count).then_some(copy);
-                let run = session.machine.run(PREFILL, steps, wanted, &slot, copy)?;
+                let run = session.machine.run(Plans::PREFILL, steps, wanted, &uniforms, copy)?;
                 self.submits += 1;
                 if copy.is_some() {
-                    self.inflight.push_back(run);
+                    self.in_flight.push_back(run);
                     self.requested += 1;
                 } else {
                     running.push_back((run, Instant::now(), work));
@@ -308,27 +307,27 @@ impl<'s> Reply<'s> {
             }
             session.computed = first + chunk;
         }
-        if self.inflight.is_empty() {
+        if self.in_flight.is_empty() {
             // A single token is left: the conversation went on from the cache.
             session.machine.write(names::IDS, last, &session.tokens[last..])?;
         }
         Ok(())
     }
 
-    /// Keeps enough tokens under way that the device never waits for the host.
-    async fn look_ahead(&mut self) -> Result<()> {
+    /// Submits decode runs until enough tokens are in flight that the device never waits for the host.
+    async fn keep_tokens_in_flight(&mut self) -> Result<()> {
         let session = &mut *self.session;
-        let depth = if session.machine.overlaps() { session.pace.look_ahead() } else { 1 };
-        let prompt = session.tokens.len() - self.generated.len();
-        while self.inflight.len() < depth && self.requested < self.sampling.max_tokens {
-            let position = prompt + self.requested - 1;
+        let depth = if session.machine.overlaps() { session.pace.tokens_in_flight() } else { 1 };
+        while self.in_flight.len() < depth && self.requested < self.sampling.max_tokens {
+            let position = self.first + self.requested - 1;
             if position < session.model.context() {
                 session.make_room(position + 1).await?;
-                let slot = session.slot(DECODE, position..position + 1, &self.sampling, self.biases);
+                let decode = &session.plans.decode;
+                let uniforms = session.uniforms(decode, position..position + 1, &self.sampling, self.biases);
                 let copy = Copy { name: names::IDS, first: position + 1, words: 1 };
-                let steps = 0..session.plans[DECODE].steps.len();
-                let run = session.machine.run(DECODE, steps, self.sampling.wanted(), &slot, Some(copy))?;
-                self.inflight.push_back(run);
+                let steps = 0..decode.steps.len();
+                let run = session.machine.run(Plans::DECODE, steps, self.sampling.wanted(), &uniforms, Some(copy))?;
+                self.in_flight.push_back(run);
                 self.requested += 1;
                 self.submits += 1;
             } else {
@@ -343,7 +342,7 @@ impl<'s> Reply<'s> {
         let ms = |from: Instant, to: Option<Instant>| to.map_or(0.0, |to| (to - from).as_secs_f64() * 1e3);
         Stats {
             prompt_tokens: self.prompt_tokens,
-            generated_tokens: self.generated.len(),
+            generated_tokens: self.token_ids().len(),
             prefill_ms: self.prefill_ms,
             time_to_first_token_ms: ms(self.started, self.first_token),
             decode_ms: self.first_token.map_or(0.0, |first| ms(first, self.last_token)),

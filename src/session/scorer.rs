@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::backend::Machine;
 use crate::error::{Error, Result};
-use crate::kernel::run::Slot;
 use crate::model::Model;
 use crate::plan::llama::names;
 use crate::plan::{Copy, Plan, Wanted};
+use crate::session::run::{Run, chunks};
 
 /// Rows of a scoring run: their logits are kept, so this stays small.
 pub const SCORER_ROWS: usize = 32;
@@ -40,18 +40,15 @@ impl Scorer {
         if ids.len() > self.capacity {
             return Err(Error::ContextFull { prompt: ids.len(), context: self.capacity });
         }
-        for (chunk_index, chunk) in ids.chunks(self.plan.rows).enumerate() {
-            let first = chunk_index * self.plan.rows;
-            self.machine.write(names::IDS, first, chunk)?;
-            let positions = first..first + chunk.len();
-            let mut slot = Slot::new(self.plan.rows, &self.model.shape().rope_frequencies, positions);
-            slot.head.capacity = self.capacity as u32;
-            slot.head.head_rows = chunk.len() as u32;
-            let copy = Copy { name: names::LOGITS, first: 0, words: chunk.len() * vocabulary };
-            let words = self.machine.run(0, 0..self.plan.steps.len(), Wanted::Logits, &slot, Some(copy))?.await?;
-            let logits: &[f32] = bytemuck::cast_slice(&words[..chunk.len() * vocabulary]);
-            for (i, row) in logits.chunks_exact(vocabulary).enumerate() {
-                each(first + i, row);
+        for positions in chunks(ids.len(), self.plan.rows) {
+            self.machine.write(names::IDS, positions.start, &ids[positions.clone()])?;
+            let run = Run::at(positions.clone(), self.capacity).every_logit();
+            let uniforms = run.uniforms(&self.plan, self.model.shape());
+            let copy = Copy { name: names::LOGITS, first: 0, words: positions.len() * vocabulary };
+            let words = self.machine.run(0, 0..self.plan.steps.len(), Wanted::Logits, &uniforms, Some(copy))?.await?;
+            let logits: &[f32] = bytemuck::cast_slice(&words[..copy.words]);
+            for (position, row) in positions.zip(logits.chunks_exact(vocabulary)) {
+                each(position, row);
             }
         }
         Ok(())

@@ -101,11 +101,11 @@ mod tests {
             (&["x"], "x", "", Some(0)),
         ];
         for (strings, text, expected, stop) in cases {
-            let letters: Vec<String> = text.chars().map(String::from).collect();
-            for mask in 0..1u32 << (letters.len() - 1) {
+            let characters: Vec<String> = text.chars().map(String::from).collect();
+            for mask in 0..1u32 << (characters.len() - 1) {
                 let mut pieces = vec![String::new()];
-                for (i, letter) in letters.iter().enumerate() {
-                    pieces.last_mut().expect("one").push_str(letter);
+                for (i, character) in characters.iter().enumerate() {
+                    pieces.last_mut().expect("one").push_str(character);
                     if mask & (1 << i) != 0 {
                         pieces.push(String::new());
                     }

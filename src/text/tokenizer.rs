@@ -2,10 +2,10 @@
 
 mod byte_level;
 mod decoder;
-mod guard;
 mod merging;
 mod pieces;
 mod sentence_piece;
+mod sentinel;
 mod tokens;
 
 use std::collections::HashMap;
@@ -111,16 +111,17 @@ impl Tokenizer {
         }
     }
 
-    /// The ids of a rendered chat template: control tokens count where no mark stands before or in them, and marks go.
-    pub(crate) fn encode_guarded(&self, text: &str, mark: char) -> Result<Vec<u32>> {
+    /// The ids of a rendered chat template. Control tokens are found where no sentinel stands before or in them. Sentinels
+    /// are left out of the ids.
+    pub(crate) fn encode_guarded(&self, text: &str, sentinel: char) -> Result<Vec<u32>> {
         let mut ids: Vec<u32> = self.bos.filter(|_| self.add_bos).into_iter().collect();
-        self.extend(&mut ids, text, true, Some(mark))?;
+        self.extend(&mut ids, text, true, Some(sentinel))?;
         Ok(ids)
     }
 
     /// A user's text that [`Self::encode_guarded`] finds no control token in.
-    pub(crate) fn guard(&self, text: &str, mark: char) -> String {
-        self.special.guard(text, mark)
+    pub(crate) fn guard(&self, text: &str, sentinel: char) -> String {
+        self.special.guard(text, sentinel)
     }
 
     /// The texts of all control tokens.
@@ -129,14 +130,14 @@ impl Tokenizer {
     }
 
     /// Appends the ids of a text. A beginning-of-text token that the text begins with is not repeated.
-    fn extend(&self, ids: &mut Vec<u32>, text: &str, special: bool, mark: Option<char>) -> Result<()> {
-        for (index, fragment) in self.special.split(text, special, mark).into_iter().enumerate() {
-            match (fragment, mark, &self.family) {
+    fn extend(&self, ids: &mut Vec<u32>, text: &str, special: bool, sentinel: Option<char>) -> Result<()> {
+        for (index, fragment) in self.special.split(text, special, sentinel).into_iter().enumerate() {
+            match (fragment, sentinel, &self.family) {
                 (Fragment::Token(id), ..) if index == 0 && ids.first() == Some(&id) => {}
                 (Fragment::Token(id), ..) => ids.push(id),
-                // A user's own tokens may have had marks in them.
-                (Fragment::Text(text), Some(mark), _) if text.contains(mark) => {
-                    self.extend(ids, &text.replace(mark, ""), false, None)?;
+                // A user-defined token may have a sentinel in it, and is then found once the sentinels are gone.
+                (Fragment::Text(text), Some(sentinel), _) if text.contains(sentinel) => {
+                    self.extend(ids, &text.replace(sentinel, ""), false, None)?;
                 }
                 (Fragment::Text(text), _, Family::ByteLevel(family)) => family.encode(text, &self.tokens, ids)?,
                 (Fragment::Text(text), _, Family::SentencePiece(family)) => family.encode(text, &self.tokens, ids)?,
@@ -245,14 +246,15 @@ impl SpecialTexts {
         Self { by_first_byte }
     }
 
-    /// Cuts a text at the leftmost, longest tokens. A control token after a mark is text.
-    fn split<'a>(&self, text: &'a str, control: bool, mark: Option<char>) -> Vec<Fragment<'a>> {
+    /// Cuts a text at the leftmost, longest tokens. A control token behind a sentinel is text.
+    fn split<'a>(&self, text: &'a str, control: bool, sentinel: Option<char>) -> Vec<Fragment<'a>> {
         let mut fragments = Vec::new();
         let mut start = 0;
         let mut at = 0;
         while at < text.len() {
             let rest = &text.as_bytes()[at..];
-            let control = control && !mark.is_some_and(|mark| text.is_char_boundary(at) && text[..at].ends_with(mark));
+            let control = control
+                && !sentinel.is_some_and(|sentinel| text.is_char_boundary(at) && text[..at].ends_with(sentinel));
             let found = self.by_first_byte.get(&rest[0]).and_then(|candidates| {
                 candidates.iter().find(|(token, _, always)| (control || *always) && rest.starts_with(token.as_bytes()))
             });

@@ -3,7 +3,7 @@
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-use crate::check::bench::{self, Kind};
+use crate::check::bench::{self, Workload};
 
 use super::cancel::Cancel;
 use super::failure::{aborted, failure};
@@ -16,14 +16,14 @@ use super::session::{Session, report};
 /// Where so many tokens do not fit the context, or the device fails.
 #[wasm_bindgen]
 pub async fn benchmark_run(session: &Session, kind: String, tokens: usize, cancel: &Cancel) -> Result<String, JsValue> {
-    let kind = match kind.as_str() {
-        "prefill" => Kind::Prefill,
-        "decode" => Kind::Decode,
+    let workload = match kind.as_str() {
+        "prefill" => Workload::Prefill,
+        "decode" => Workload::Decode,
         other => return Err(failure("InvalidSetting", &format!("there is no benchmark {other:?}"), [])),
     };
     let mut session = session.inner(cancel).await?;
     let ids = bench::random_ids(session.model(), tokens);
-    let run = cancel.attend(bench::run(&mut session, kind, tokens, 0, &ids)).await;
+    let run = cancel.attend(bench::run(&mut session, workload, tokens, 0, &ids)).await;
     session.truncate(0);
     Ok(report(&run.ok_or_else(aborted)??.stats))
 }

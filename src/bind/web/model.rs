@@ -12,7 +12,7 @@ use wasm_bindgen_futures::future_to_promise;
 
 use crate::backend::Device;
 use crate::backend::gpu;
-use crate::check::bench::{self, Kind};
+use crate::check::bench::{self, Workload};
 use crate::error::Error;
 use crate::format::{Checkpoint, gguf};
 use crate::model::budget::{Budget, Sizes};
@@ -20,7 +20,6 @@ use crate::model::{FIRST_CAPACITY, session_context};
 use crate::plan::Plan;
 use crate::plan::llama::session_plans;
 use crate::plan::tuning::{Activations, DeviceClass, DeviceOptions};
-use crate::session::DECODE;
 use crate::session::sampling::Sampling;
 use crate::source::Source;
 use crate::text::chat::Message;
@@ -116,6 +115,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
     let sizes = Sizes { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
     let matrices = Matrices::new(&shape, &types, tuning.cut());
     let plans = session_plans(&shape, &matrices, &tuning, first_capacity);
+    let [decode, _] = &plans;
     let info = Info {
         name: &name,
         parameters,
@@ -129,7 +129,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         plan: tuning.class.name(),
         bytes: sizes.budget(),
         types: type_names(&matrices),
-        dispatches_per_token: plans[DECODE].dispatches(Sampling::greedy().wanted()),
+        dispatches_per_token: decode.dispatches(Sampling::greedy().wanted()),
         kernels: kernels(&plans),
         has_chat_template: chat_template.is_some(),
     };
@@ -154,8 +154,8 @@ async fn warm_up(session: &mut crate::Session) -> Result<(), Error> {
         return Ok(());
     }
     let ids = vec![0; depth + PROMPT];
-    for (kind, tokens) in [(Kind::Prefill, PROMPT), (Kind::Decode, 1)] {
-        bench::run(session, kind, tokens, depth, &ids).await?;
+    for (workload, tokens) in [(Workload::Prefill, PROMPT), (Workload::Decode, 1)] {
+        bench::run(session, workload, tokens, depth, &ids).await?;
     }
     session.truncate(depth);
     Ok(())

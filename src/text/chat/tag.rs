@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-/// Most letters of one tag, texts in quotes and white space not counted: minijinja parses and compiles an expression
-/// with a stack as deep as the expression. Meta's longest has 92.
+/// Most bytes of one tag, without texts in quotes and white space: minijinja parses and compiles an expression with a
+/// stack as deep as the expression. The longest tag of Meta's templates has 92.
 const MAX_TAG: usize = 2048;
 
-/// Words between operands.
+/// Words that stand between operands.
 const KEYWORDS: [&str; 7] = ["and", "or", "not", "in", "is", "if", "else"];
 
-/// A tag that is longer, or one more, than any should be.
+/// A tag that is too long, or that is one too many.
 pub(super) struct TooLong {
     pub begin: usize,
     pub reason: String,
@@ -30,7 +30,7 @@ pub(super) struct Token<'t> {
     pub kind: Kind,
     pub text: &'t str,
     pub begin: usize,
-    /// Brackets around it.
+    /// How many brackets are open around it.
     pub depth: usize,
 }
 
@@ -54,7 +54,7 @@ impl<'t> Tag<'t> {
     pub fn read(template: &'t str, begin: usize, statement: bool) -> Result<Self, TooLong> {
         let bytes = template.as_bytes();
         let closing: &[u8] = if statement { b"%}" } else { b"}}" };
-        let (mut tokens, mut at, mut depth, mut letters) = (Vec::<Token>::new(), begin + 2, 0usize, 0);
+        let (mut tokens, mut at, mut depth, mut bytes_outside) = (Vec::<Token>::new(), begin + 2, 0usize, 0);
         at += usize::from(matches!(bytes.get(at), Some(b'-' | b'+')));
         let mut mark = "";
         while let Some(byte) = bytes.get(at) {
@@ -92,9 +92,9 @@ impl<'t> Tag<'t> {
             depth -= usize::from(kind == Kind::Close && depth > 0);
             tokens.push(Token { kind, text: &template[at..at + len], begin: at, depth });
             depth += usize::from(kind == Kind::Open);
-            letters += if kind == Kind::Text { 0 } else { len };
-            if letters > MAX_TAG {
-                let reason = format!("an expression has more than {MAX_TAG} letters outside of quotes");
+            bytes_outside += if kind == Kind::Text { 0 } else { len };
+            if bytes_outside > MAX_TAG {
+                let reason = format!("an expression has more than {MAX_TAG} characters outside of quotes");
                 return Err(TooLong { begin, reason });
             }
             at += len;
@@ -245,5 +245,5 @@ fn number_len(rest: &[u8], after_dot: bool) -> usize {
 
 /// Bytes of a name, 0 where there is none.
 fn name_len(rest: &str) -> usize {
-    rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len())
+    rest.find(|character: char| !character.is_alphanumeric() && character != '_').unwrap_or(rest.len())
 }

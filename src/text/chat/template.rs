@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::text::tokenizer::Tokenizer;
 
 use super::budget::{self, Deadline, TooSlow};
-use super::measured::Measured;
 use super::tag::TooLong;
+use super::value_limits::Limited;
 use super::{Date, Message, check, jinja};
 
 const LLAMA_3: &str = include_str!("llama3.jinja");
@@ -38,28 +38,29 @@ const RAISED: usize = 500;
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     source: String,
-    measured: Measured,
+    /// The text that minijinja reads: the source with limits on its values.
+    limited: Limited,
     date: Option<Date>,
     variables: BTreeMap<String, Value>,
 }
 
 impl ChatTemplate {
-    /// A template of one's own.
+    /// A template from its Jinja text.
     ///
     /// # Errors
     /// [`Error::Template`] where it is no Jinja, with the line.
     pub fn new(source: impl Into<String>) -> Result<Self> {
         // Jinja's lines end with a line feed alone.
         let source = source.into().replace("\r\n", "\n").replace('\r', "\n");
-        let template = match Measured::new(&source) {
-            Ok(measured) => Self { source, measured, date: None, variables: BTreeMap::new() },
+        let template = match Limited::new(&source) {
+            Ok(limited) => Self { source, limited, date: None, variables: BTreeMap::new() },
             Err(TooLong { begin, reason }) => {
                 let line = 1 + source[..begin].matches('\n').count();
                 let excerpt = source[begin..].chars().take(EXCERPT).collect();
                 return Err(Error::Template { line, excerpt, reason });
             }
         };
-        let parsed = template.environment(0).template_from_str(&template.measured.text).map(|_| ());
+        let parsed = template.environment(0).template_from_str(&template.limited.text).map(|_| ());
         parsed.map_err(|error| template.error(&error))?;
         Ok(template)
     }
@@ -101,7 +102,7 @@ impl ChatTemplate {
         &self.source
     }
 
-    /// A conversation as text, up to where the answer begins. It is for reading: in these letters, a control token of
+    /// A conversation as text, up to where the answer begins. It is for reading: in this text, a control token of
     /// the template and one that a user wrote look the same.
     ///
     /// # Errors
@@ -118,27 +119,27 @@ impl ChatTemplate {
     /// Those of [`Self::render`] and [`Tokenizer::encode`].
     pub fn encode(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<Vec<u32>> {
         check(messages)?;
-        let mark = self.mark(messages, tokenizer)?;
-        let guard = |message: &Message| Message::new(&message.role, tokenizer.guard(&message.content, mark));
+        let sentinel = self.sentinel(messages, tokenizer)?;
+        let guard = |message: &Message| Message::new(&message.role, tokenizer.guard(&message.content, sentinel));
         let guarded: Vec<Message> = messages.iter().map(guard).collect();
-        tokenizer.encode_guarded(&self.run(&guarded, tokenizer)?, mark)
+        tokenizer.encode_guarded(&self.run(&guarded, tokenizer)?, sentinel)
     }
 
     /// A character that occurs nowhere in this conversation: first Unicode's own noncharacters, then private ones.
-    fn mark(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<char> {
-        let occurs = |mark: char| {
-            self.source.contains(mark)
-                || messages.iter().any(|message| message.content.contains(mark))
-                || self.variables.values().any(|value| value.to_string().contains(mark))
-                || tokenizer.control_texts().any(|text| text.contains(mark))
+    fn sentinel(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<char> {
+        let occurs = |sentinel: char| {
+            self.source.contains(sentinel)
+                || messages.iter().any(|message| message.content.contains(sentinel))
+                || self.variables.values().any(|value| value.to_string().contains(sentinel))
+                || tokenizer.control_texts().any(|text| text.contains(sentinel))
         };
-        ('\u{FDD0}'..='\u{FDEF}').chain('\u{F0000}'..='\u{10FFFF}').find(|mark| !occurs(*mark)).ok_or_else(|| {
-            Error::Setting {
+        ('\u{FDD0}'..='\u{FDEF}').chain('\u{F0000}'..='\u{10FFFF}').find(|sentinel| !occurs(*sentinel)).ok_or_else(
+            || Error::Setting {
                 name: "messages",
                 value: "every private character of Unicode".to_owned(),
                 expected: "one of them left over",
-            }
-        })
+            },
+        )
     }
 
     fn run(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<String> {
@@ -156,7 +157,7 @@ impl ChatTemplate {
         let own = self.variables.iter().map(|(name, value)| (name.as_str(), value.clone()));
         let variables = Value::from_pairs(given.into_iter().chain(own));
         let rendered =
-            environment.template_from_str(&self.measured.text).and_then(|template| template.render(variables));
+            environment.template_from_str(&self.limited.text).and_then(|template| template.render(variables));
         let rendered = rendered.map_err(|error| self.error(&error))?;
         if rendered.is_empty() {
             let excerpt = self.source.lines().next().unwrap_or_default().chars().take(EXCERPT).collect();
@@ -175,7 +176,7 @@ impl ChatTemplate {
         environment.set_fuel(Some(steps));
         environment.set_recursion_limit(MAX_DEPTH);
         jinja::add_to(&mut environment, &deadline);
-        Measured::add_to(&mut environment, &deadline);
+        Limited::add_to(&mut environment, &deadline);
         environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, "raised").with_source(Raised(message)))
         });
@@ -191,7 +192,7 @@ impl ChatTemplate {
     fn error(&self, error: &minijinja::Error) -> Error {
         let line = error.line().unwrap_or(1);
         let whole = self.source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        let range = error.range().map(|range| self.measured.original(range));
+        let range = error.range().map(|range| self.limited.original(range));
         let shown = range.and_then(|range| self.source.get(range)).filter(|shown| !shown.is_empty()).unwrap_or(whole);
         let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         let excerpt: String = words.chars().take(EXCERPT).collect();

@@ -114,12 +114,12 @@ impl ByteLevel {
     }
 
     /// Says once that a byte is left out, for which a vocabulary need not have a token.
-    fn say_missing(&self, letter: &str) {
+    fn say_missing(&self, character: &str) {
         if self.said.swap(true, Ordering::Relaxed) {
             return;
         }
         let mut bytes = Vec::new();
-        self.alphabet.extend_bytes(letter, &mut bytes);
+        self.alphabet.extend_bytes(character, &mut bytes);
         let byte = bytes.first().copied().unwrap_or_default();
         log::warn!("the tokenizer has no token for the byte 0x{byte:02X}: such bytes are left out of texts");
     }

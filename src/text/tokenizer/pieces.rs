@@ -19,8 +19,8 @@ impl Pieces {
     pub(super) fn new(vocabulary: &Vocabulary) -> Self {
         let sentence_piece = matches!(vocabulary.kind, VocabularyKind::SentencePiece { .. });
         let alphabet = Alphabet::new();
-        let letters = vocabulary.tokens.iter().map(String::len).sum();
-        let mut printed = Strings::with_capacity(vocabulary.tokens.len(), letters);
+        let bytes = vocabulary.tokens.iter().map(String::len).sum();
+        let mut printed = Strings::with_capacity(vocabulary.tokens.len(), bytes);
         for (token, kind) in vocabulary.tokens.iter().zip(&vocabulary.token_types) {
             let byte = byte_of(token).filter(|_| *kind == TokenType::Byte);
             printed.push(|bytes| match (kind, sentence_piece) {
