@@ -15,16 +15,14 @@ use crate::kernels::{KvType, Tier};
 use crate::model::budget::{Budget, Host, Sizes, capacity_for};
 use crate::plan::Plan;
 use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
-use crate::plan::llama::{self, Rows};
+use crate::plan::llama;
 use crate::plan::tuning::{Activations, DeviceOptions, PlanChoice, Tuning};
-use crate::session::Session;
-use crate::session::sampling::{MAX_PENALTY_LAST_N, Sampling};
-use crate::session::scorer::{SCORER_ROWS, Scorer};
 use crate::source::Source;
-use crate::text::chat::{ChatTemplate, Date, Message};
+use crate::text::chat::{ChatTemplate, Date};
 use crate::text::tokenizer::Tokenizer;
 use crate::weights::pack::MAX_TEXELS_BYTES;
 use crate::weights::{Matrices, WeightTypes};
+pub(crate) use loader::WeightsArrive;
 use loader::{Loader, reserve};
 
 /// The context of a session where nobody asks for one, in tokens.
@@ -110,6 +108,15 @@ impl Live {
     }
 }
 
+/// A model whose weights are still to come.
+pub(crate) struct Begun {
+    pub model: Model,
+    /// Where the weights lie in the file.
+    pub tensors: ModelTensors,
+    /// The compilation of its kernels, under way.
+    pub compiling: Compiling,
+}
+
 impl Model {
     /// Reads a checkpoint, opens a device and brings the weights there, in slices of whole rows.
     ///
@@ -118,46 +125,17 @@ impl Model {
     /// [`LoadOptions::ids_only`]) no tokenizer, does not fit the memory, or the device fails.
     pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
         let progress = options.progress.take();
-        let (model, tensors, compiling) = Self::begin(source, options).await?;
-        Loader::new(source, &tensors, &model, progress).all(None).await?;
+        let Begun { model, tensors, compiling } = Self::begin(source, options).await?;
+        model.load_weights(source, &tensors, progress, None).await?;
         compiling.finish().await;
         Ok(model)
     }
 
-    /// The same, with a session whose conversation will begin with `messages`: each layer's part of them is computed as
-    /// soon as its weights are there, so that little is left when the last have come. A template that refuses these
-    /// messages on their own leaves the session empty, and so does a model that has none.
+    /// Reads and checks everything but the weights, opens the device, and reserves room there for the weights.
     ///
     /// # Errors
-    /// As [`Self::load`].
-    pub async fn load_primed(
-        source: &dyn Source,
-        mut options: LoadOptions<'_>,
-        messages: &[Message],
-    ) -> Result<(Self, Session)> {
-        let progress = options.progress.take();
-        let (model, tensors, compiling) = Self::begin(source, options).await?;
-        // The session would compile again what is not there.
-        compiling.finish().await;
-        let mut session = model.session()?;
-        session.ready().await?;
-        let loader = Loader::new(source, &tensors, &model, progress);
-        match model.chat_template().and_then(|template| template.encode(messages, model.tokenizer())) {
-            Ok(ids) => {
-                let mut prime = session.prime(&ids).await?;
-                loader.all(Some(&mut prime)).await?;
-                prime.finish().await?;
-            }
-            Err(error) => {
-                log::debug!("not primed: {error}");
-                loader.all(None).await?;
-            }
-        }
-        Ok((model, session))
-    }
-
-    /// A model with room for its weights, where they come from, and the compilation of its kernels.
-    async fn begin(source: &dyn Source, options: LoadOptions<'_>) -> Result<(Self, ModelTensors, Compiling)> {
+    /// As [`Self::load`], without those of reading weights.
+    pub(crate) async fn begin(source: &dyn Source, options: LoadOptions<'_>) -> Result<Begun> {
         // What is wrong with the file's own tokenizer does not matter where another takes its place.
         let checkpoint = match options.tokenizer {
             Some(_) => gguf::read_model(source).await?,
@@ -225,7 +203,22 @@ impl Model {
             host,
             date: options.date,
         };
-        Ok((Self { inner: Rc::new(inner) }, tensors, compiling))
+        Ok(Begun { model: Self { inner: Rc::new(inner) }, tensors, compiling })
+    }
+
+    /// Brings every weight from `source` to the room that was reserved, and tells `hook` of what has arrived.
+    ///
+    /// # Errors
+    /// Where the source cannot be read, the device is lost, or the hook fails.
+    pub(crate) async fn load_weights(
+        &self,
+        source: &dyn Source,
+        tensors: &ModelTensors,
+        progress: Option<&mut dyn FnMut(u64, u64)>,
+        hook: Option<&mut dyn WeightsArrive>,
+    ) -> Result<()> {
+        let weights = self.inner.live.borrow().weights.clone();
+        Loader::new(source, tensors, &self.inner.matrices, weights, progress).all(hook).await
     }
 
     /// The model's own name, or the file's.
@@ -285,7 +278,7 @@ impl Model {
             return Err(Error::NoDevice(format!("{} is another kind of device than before", device.name())));
         }
         let weights = reserve(&device, matrices, shape.dim).await?;
-        Loader::of(source, &tensors, &self.inner, weights.clone(), None).all(None).await?;
+        Loader::new(source, &tensors, matrices, weights.clone(), None).all(None).await?;
         *live.borrow_mut() = Live { device, weights };
         Ok(())
     }
@@ -328,31 +321,9 @@ impl Model {
         &self.inner.host
     }
 
-    /// The file's recommended settings, or Llama's.
-    pub fn sampling(&self) -> Sampling {
-        let (file, llama) = (self.inner.sampling, Sampling::default());
-        Sampling {
-            temperature: file.temperature.unwrap_or(llama.temperature),
-            top_k: file.top_k.unwrap_or(llama.top_k),
-            top_p: file.top_p.unwrap_or(llama.top_p),
-            min_p: file.min_p.unwrap_or(llama.min_p),
-            repetition_penalty: file.repetition_penalty.unwrap_or(llama.repetition_penalty),
-            penalty_last_n: file.penalty_last_n.map_or(llama.penalty_last_n, |n| MAX_PENALTY_LAST_N.min(n as usize)),
-            ..llama
-        }
-    }
-
-    /// Dispatches of one decoded token.
-    pub fn dispatches_per_token(&self, sampling: &Sampling) -> usize {
-        self.session_plans(self.capacity_for(0))[0].dispatches(sampling.wanted())
-    }
-
-    /// A conversation of its own: KV cache, ids and position. Sessions of one model may live at once.
-    ///
-    /// # Errors
-    /// Where the device is lost or out of memory.
-    pub fn session(&self) -> Result<Session> {
-        Session::new(self.clone())
+    /// The sampling settings that the file recommends.
+    pub(crate) fn recommended_sampling(&self) -> SamplingDefaults {
+        self.inner.sampling
     }
 
     /// Most tokens of one run of a prompt.
@@ -368,25 +339,6 @@ impl Model {
     /// The capacity of a session that needs so many positions: its first one, doubled until they fit.
     pub(crate) fn capacity_for(&self, positions: usize) -> usize {
         capacity_for(positions, self.inner.first_capacity, self.context())
-    }
-
-    /// Gives logits of every position of given ids, up to `positions` of them.
-    ///
-    /// # Errors
-    /// Where the device is lost or out of memory.
-    pub fn scorer(&self, positions: usize) -> Result<Scorer> {
-        self.scorer_of_rows(SCORER_ROWS, positions)
-    }
-
-    /// The same in runs of so many tokens, or fewer where the device would not take them; 1 runs the kernels of decode.
-    ///
-    /// # Errors
-    /// Where the device is lost or out of memory.
-    pub fn scorer_of_rows(&self, rows: usize, positions: usize) -> Result<Scorer> {
-        let rows = rows.clamp(1, llama::prefill_rows(self.shape()));
-        let rows = Rows { rows, head_rows: rows, capacity: positions.max(1) };
-        let plan = llama::forward(self.shape(), &self.inner.matrices, self.tuning(), rows);
-        Scorer::new(self.clone(), plan)
     }
 
     /// A machine for plans over this model's weights.

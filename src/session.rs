@@ -11,7 +11,6 @@ mod stop;
 
 use std::ops::Range;
 
-pub(crate) use prime::Prime;
 pub use reply::{Reply, Stats, StopReason};
 
 use crate::backend::Machine;
@@ -45,8 +44,23 @@ pub struct Session {
     template: Option<ChatTemplate>,
 }
 
+impl Model {
+    /// A conversation of its own: KV cache, ids and position. Sessions of one model may live at once.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory.
+    pub fn session(&self) -> Result<Session> {
+        Session::new(self.clone())
+    }
+
+    /// Dispatches of one decoded token.
+    pub fn dispatches_per_token(&self, sampling: &Sampling) -> usize {
+        Plans::new(self, self.capacity_for(0)).decode.dispatches(sampling.wanted())
+    }
+}
+
 impl Session {
-    pub(crate) fn new(model: Model) -> Result<Self> {
+    fn new(model: Model) -> Result<Self> {
         let capacity = model.capacity_for(0);
         let plans = Plans::new(&model, capacity);
         let pace = Pace::new(model.device().class(), plans.prefill.rows);

@@ -11,9 +11,8 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use llamita::internals::format::{PRE_TOKENIZERS, VocabularyKind, gguf};
-use llamita::internals::model::budget::{Host, Use};
+use llamita::internals::model::budget::{Host, MAX_TOKENS_IN_FLIGHT, Use};
 use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
-use llamita::internals::session::pace::MAX_TOKENS_IN_FLIGHT;
 use llamita::internals::weights::{Cut, Matrices, WeightTypes};
 use llamita::source::{Bytes, File, Source};
 use llamita::tokenizer::Tokenizer;

@@ -11,8 +11,11 @@ use crate::error::{Error, Result};
 use crate::plan::llama::session_plans;
 use crate::plan::tuning::Tuning;
 use crate::plan::{Kind, Plan, session_buffers, session_textures};
-use crate::session::pace::MAX_TOKENS_IN_FLIGHT;
 use crate::weights::{Matrices, WeightTypes};
+
+/// Most decoded tokens in flight: submitted, and not yet read by the host. Each reads its id back through a buffer of its
+/// own.
+pub const MAX_TOKENS_IN_FLIGHT: usize = 4;
 
 /// Bytes that a model and one session take on the device, once the session has grown to its context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]

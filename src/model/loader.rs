@@ -1,12 +1,10 @@
 //! Reads the weights of a checkpoint, packs them and brings them to the device, in the order of use.
 
-use super::{Inner, Model};
 use crate::backend::{Device, Upload, Weights};
 use crate::error::Result;
 use crate::format::{ModelTensors, Tensor};
 use crate::kernel::round_up;
 use crate::model::budget::{Slice, UNFLUSHED_BYTES};
-use crate::session::Prime;
 use crate::source::Source;
 use crate::weights::pack::{BLOCK, decode_row};
 use crate::weights::{Matrices, Matrix, Part, TensorId};
@@ -32,11 +30,26 @@ fn layer_norms(layer: usize) -> [String; 2] {
     [format!("blk.{layer}.attn_norm"), format!("blk.{layer}.ffn_norm")]
 }
 
+/// Is told what the loader has brought to the device, so that a computation can follow the weights.
+pub(crate) trait WeightsArrive {
+    /// One more matrix is on the device.
+    ///
+    /// # Errors
+    /// Those of the computation; they end the loading.
+    fn matrix_arrived(&mut self) -> Result<()>;
+
+    /// Every weight of `layer` (from 0) and of the layers before it is on the device.
+    ///
+    /// # Errors
+    /// Those of the computation; they end the loading.
+    fn layer_arrived(&mut self, layer: usize) -> Result<()>;
+}
+
 /// Reads, packs and uploads, in the order of use.
 pub(super) struct Loader<'a, 'p> {
     source: &'a dyn Source,
     tensors: &'a ModelTensors,
-    inner: &'a Inner,
+    matrices: &'a Matrices,
     weights: Weights,
     loaded: u64,
     total: u64,
@@ -48,26 +61,16 @@ impl<'a, 'p> Loader<'a, 'p> {
     pub(super) fn new(
         source: &'a dyn Source,
         tensors: &'a ModelTensors,
-        model: &'a Model,
-        progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
-    ) -> Self {
-        let weights = model.inner.live.borrow().weights.clone();
-        Self::of(source, tensors, &model.inner, weights, progress)
-    }
-
-    pub(super) fn of(
-        source: &'a dyn Source,
-        tensors: &'a ModelTensors,
-        inner: &'a Inner,
+        matrices: &'a Matrices,
         weights: Weights,
         progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
     ) -> Self {
-        Self { source, tensors, inner, weights, loaded: 0, total: tensors.bytes(), unflushed: 0, progress }
+        Self { source, tensors, matrices, weights, loaded: 0, total: tensors.bytes(), unflushed: 0, progress }
     }
 
-    /// Every weight. What `prime` can compute with those that are there, it computes meanwhile.
-    pub(super) async fn all(mut self, mut prime: Option<&mut Prime<'_>>) -> Result<()> {
-        let matrices = &self.inner.matrices;
+    /// Every weight; `hook` is told of each matrix of a layer, and of each layer.
+    pub(super) async fn all(mut self, mut hook: Option<&mut dyn WeightsArrive>) -> Result<()> {
+        let matrices = self.matrices;
         self.matrix(&matrices.embedding).await?;
         for (i, (matrices, tensors)) in matrices.layers.iter().zip(&self.tensors.layers).enumerate() {
             let [attn_norm, ffn_norm] = layer_norms(i);
@@ -75,9 +78,9 @@ impl<'a, 'p> Loader<'a, 'p> {
             self.norm(&ffn_norm, &tensors.ffn_norm).await?;
             for matrix in matrices.iter() {
                 self.matrix(matrix).await?;
-                prime.as_deref_mut().map_or(Ok(()), Prime::advance)?;
+                hook.as_deref_mut().map_or(Ok(()), |hook| hook.matrix_arrived())?;
             }
-            prime.as_deref_mut().map_or(Ok(()), |prime| prime.layer_arrived(i))?;
+            hook.as_deref_mut().map_or(Ok(()), |hook| hook.layer_arrived(i))?;
         }
         self.norm(OUTPUT_NORM, &self.tensors.output_norm).await?;
         if let Some(head) = &matrices.head {

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::kernel::Active;
+use crate::model::budget::MAX_TOKENS_IN_FLIGHT;
 use crate::plan::tuning::DeviceClass;
 use crate::plan::{Plan, Wanted};
 
@@ -11,8 +12,6 @@ use crate::plan::{Plan, Wanted};
 const SUBMIT_MS: f64 = 40.0;
 /// What the longest dispatch of a chunk may take.
 const DISPATCH_MS: f64 = 10.0;
-/// Most tokens in flight: submitted, and not yet read by the host.
-pub const MAX_TOKENS_IN_FLIGHT: usize = 4;
 /// The first chunk.
 const FIRST_ROWS: usize = 32;
 

@@ -10,9 +10,12 @@ use crate::error::{Error, Result};
 use crate::kernel::round_up;
 use crate::kernel::run::Slot;
 use crate::model::budget::cache_bytes;
+use crate::model::{Begun, LoadOptions, Model, WeightsArrive};
 use crate::plan::llama::names;
 use crate::plan::{Copy, Stage, Wanted};
 use crate::session::sampling::Sampling;
+use crate::source::Source;
+use crate::text::chat::Message;
 use crate::weights::pack::BLOCK;
 
 use super::Session;
@@ -26,7 +29,7 @@ const UNDER_WAY: usize = 2;
 const WAITING: &str = "waiting";
 
 /// The beginning of a conversation, under way: every chunk of it goes through a layer before the next layer is there.
-pub(crate) struct Prime<'s> {
+struct Prime<'s> {
     session: &'s mut Session,
     ids: Vec<u32>,
     /// Of each chunk.
@@ -38,13 +41,46 @@ pub(crate) struct Prime<'s> {
     running: VecDeque<Run>,
 }
 
+impl Model {
+    /// As [`Model::load`], with a session whose conversation will begin with `messages`: each layer's part of them is
+    /// computed as soon as its weights are there, so that little is left when the last have come. A template that refuses
+    /// these messages on their own leaves the session empty, and so does a model that has none.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub async fn load_primed(
+        source: &dyn Source,
+        mut options: LoadOptions<'_>,
+        messages: &[Message],
+    ) -> Result<(Self, Session)> {
+        let progress = options.progress.take();
+        let Begun { model, tensors, compiling } = Self::begin(source, options).await?;
+        // The session would compile again what is not there.
+        compiling.finish().await;
+        let mut session = model.session()?;
+        session.ready().await?;
+        match model.chat_template().and_then(|template| template.encode(messages, model.tokenizer())) {
+            Ok(ids) => {
+                let mut prime = session.prime(&ids).await?;
+                model.load_weights(source, &tensors, progress, Some(&mut prime)).await?;
+                prime.finish().await?;
+            }
+            Err(error) => {
+                log::debug!("not primed: {error}");
+                model.load_weights(source, &tensors, progress, None).await?;
+            }
+        }
+        Ok((model, session))
+    }
+}
+
 impl Session {
     /// Begins to compute ids in an empty session whose model has room for its weights, and not the weights yet. Ids that
     /// there is no room for are left to the first reply.
     ///
     /// # Errors
     /// Where the device is lost.
-    pub(crate) async fn prime(&mut self, ids: &[u32]) -> Result<Prime<'_>> {
+    async fn prime(&mut self, ids: &[u32]) -> Result<Prime<'_>> {
         let rows = self.plans.prefill.rows;
         let mut ids = ids[..self.primed(ids.len())].to_vec();
         // That there is no room now must not keep the model from loading.
@@ -88,12 +124,13 @@ impl Session {
     }
 }
 
-impl Prime<'_> {
-    /// What ends with a layer can be computed now: its weights, and those before it, are on the device.
-    ///
-    /// # Errors
-    /// Where the device is lost.
-    pub fn layer_arrived(&mut self, layer: usize) -> Result<()> {
+impl WeightsArrive for Prime<'_> {
+    fn matrix_arrived(&mut self) -> Result<()> {
+        self.advance()
+    }
+
+    /// What ends with a layer can be computed now.
+    fn layer_arrived(&mut self, layer: usize) -> Result<()> {
         let plan = &self.session.plans.prefill;
         let prefix = format!("blk.{}.", layer + 1);
         let later = |i: &usize| plan.steps[*i].stage != Stage::Body || plan.steps[*i].label.starts_with(&prefix);
@@ -102,12 +139,14 @@ impl Prime<'_> {
         self.arrived = end;
         self.advance()
     }
+}
 
+impl Prime<'_> {
     /// Submits what is due, as far as the device is done with what came before. Nothing waits: a source has more to read.
     ///
     /// # Errors
     /// Where the device is lost.
-    pub fn advance(&mut self) -> Result<()> {
+    fn advance(&mut self) -> Result<()> {
         while let Some((steps, chunk)) = self.due.front() {
             if self.running.len() >= UNDER_WAY {
                 let Some(oldest) = self.running.front_mut().and_then(FutureExt::now_or_never) else { return Ok(()) };
@@ -141,7 +180,7 @@ impl Prime<'_> {
     ///
     /// # Errors
     /// Where the device is lost.
-    pub async fn finish(mut self) -> Result<()> {
+    async fn finish(mut self) -> Result<()> {
         self.advance()?;
         while let Some(oldest) = self.running.pop_front() {
             oldest.await?;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::kernel::run::SlotHead;
+use crate::model::Model;
 use crate::plan::Wanted;
 use crate::plan::llama::MAX_BIASES;
 
@@ -72,6 +73,22 @@ impl Default for Sampling {
             stop: Vec::new(),
             bias: Vec::new(),
             allowed: None,
+        }
+    }
+}
+
+impl Model {
+    /// The file's recommended settings, or Llama's.
+    pub fn sampling(&self) -> Sampling {
+        let (file, llama) = (self.recommended_sampling(), Sampling::default());
+        Sampling {
+            temperature: file.temperature.unwrap_or(llama.temperature),
+            top_k: file.top_k.unwrap_or(llama.top_k),
+            top_p: file.top_p.unwrap_or(llama.top_p),
+            min_p: file.min_p.unwrap_or(llama.min_p),
+            repetition_penalty: file.repetition_penalty.unwrap_or(llama.repetition_penalty),
+            penalty_last_n: file.penalty_last_n.map_or(llama.penalty_last_n, |n| MAX_PENALTY_LAST_N.min(n as usize)),
+            ..llama
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::backend::Machine;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::plan::llama::names;
+use crate::plan::llama::{self, Rows, names};
 use crate::plan::{Copy, Plan, Wanted};
 use crate::session::run::{Run, chunks};
 
@@ -20,8 +20,29 @@ pub struct Scorer {
     capacity: usize,
 }
 
+impl Model {
+    /// Gives logits of every position of given ids, up to `positions` of them.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory.
+    pub fn scorer(&self, positions: usize) -> Result<Scorer> {
+        self.scorer_of_rows(SCORER_ROWS, positions)
+    }
+
+    /// The same in runs of so many tokens, or fewer where the device would not take them; 1 runs the kernels of decode.
+    ///
+    /// # Errors
+    /// Where the device is lost or out of memory.
+    pub fn scorer_of_rows(&self, rows: usize, positions: usize) -> Result<Scorer> {
+        let rows = rows.clamp(1, self.prefill_rows());
+        let rows = Rows { rows, head_rows: rows, capacity: positions.max(1) };
+        let plan = llama::forward(self.shape(), self.matrices(), self.tuning(), rows);
+        Scorer::new(self.clone(), plan)
+    }
+}
+
 impl Scorer {
-    pub(crate) fn new(model: Model, plan: Plan) -> Result<Self> {
+    fn new(model: Model, plan: Plan) -> Result<Self> {
         let plan = Arc::new(plan);
         let machine = model.machine(vec![plan.clone()])?;
         let capacity = plan.buffers.iter().find(|b| b.name == names::IDS).map_or(0, |b| b.words - 1);
