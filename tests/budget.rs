@@ -16,7 +16,7 @@ use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
 use llamita::internals::weights::{Cut, Matrices, WeightTypes};
 use llamita::source::{Bytes, File, Source};
 use llamita::tokenizer::Tokenizer;
-use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, PlanChoice, Sampling};
+use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, PlanChoice};
 use pollster::block_on;
 
 use PlanChoice::Software;
@@ -26,21 +26,14 @@ use engine::GPU_PLAN;
 const CUT: Cut = Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES };
 
 fn load(name: &str, plan: PlanChoice, options: LoadOptions) -> llamita::Result<Model> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-    let source = File::open(path).expect("the fixture is there");
+    let source = engine::open(engine::fixture(name));
     block_on(Model::load(&source, engine::Engine::gpu(plan, None).options(options)))
 }
 
 /// Fills the context of a session; the answer is the most bytes that were allocated at once.
 fn peak(model: &Model, prompt: usize) -> u64 {
-    let ids: Vec<u32> = (0..prompt as u32).map(|i| (i * 37 + 11) % 250).collect();
     let mut session = model.session().expect("there is memory");
-    let sampling = Sampling { max_tokens: usize::MAX, ignore_eos: true, ..Sampling::greedy() };
-    let mut reply = session.reply_ids(&ids, sampling).expect("the prompt is fine");
-    while let Some(piece) = block_on(reply.next()) {
-        piece.unwrap_or_else(|e| panic!("{e}"));
-    }
-    drop(reply);
+    engine::continued(&mut session, &engine::ids(prompt), engine::greedy(usize::MAX));
     assert_eq!(session.capacity(), model.context());
     let Device::Gpu(gpu) = model.device() else { panic!("a GPU was asked for") };
     gpu.counters().peak.load(Ordering::Relaxed)

@@ -4,23 +4,19 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use llamita::{DeviceChoice, Error, LoadOptions, Model, Sampling, source};
-use pollster::block_on;
+use llamita::{DeviceChoice, Error, LoadOptions, PlanChoice, Sampling};
 
 #[path = "common/context.rs"]
 #[allow(dead_code, reason = "other tests use the rest")]
 mod context;
+#[path = "common/engine.rs"]
+mod engine;
 #[path = "../examples/threads.rs"]
 #[allow(dead_code, reason = "the example's own command line is not run here")]
 mod threads;
 
+use engine::{BUNDLED, Engine, greedy, say};
 use threads::{MAX_REPLIES, Owner};
-
-const BUNDLED: &str = "models/llamita-stories.gguf";
-
-fn greedy(max_tokens: usize) -> Sampling {
-    Sampling { max_tokens, ignore_eos: true, ..Sampling::greedy() }
-}
 
 /// The bundled model with a context that no reply fills while a test waits.
 fn endless() -> PathBuf {
@@ -35,18 +31,10 @@ fn every_thread_gets_its_own_text() {
     let prompts = ["Once upon a time", "The dog said", "Lily had a red ball", "One day", "Tom and his mom"];
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(BUNDLED);
     for device in [DeviceChoice::Gpu, DeviceChoice::Cpu] {
-        let source = source::open(&path).expect("the bundled model");
-        let options = LoadOptions { device: device.clone(), ..LoadOptions::default() };
-        let model = block_on(Model::load(source.as_ref(), options)).unwrap_or_else(|e| panic!("{e}"));
-        let expected = prompts.map(|prompt| {
-            let mut session = model.session().expect("there is memory");
-            let mut reply = session.reply(prompt, greedy(40)).expect("the prompt is fine");
-            let mut text = String::new();
-            while let Some(piece) = block_on(reply.next()) {
-                text += &piece.expect("the device works");
-            }
-            text
-        });
+        let alone = Engine { device: device.clone(), plan: PlanChoice::default(), tier: None };
+        let model = alone.load_file(BUNDLED, LoadOptions::default());
+        let expected =
+            prompts.map(|prompt| say(&mut model.session().expect("there is memory"), prompt, greedy(40)).text);
         let owner = Owner::start(path.clone(), device).unwrap_or_else(|e| panic!("{e}"));
         let asking = prompts.map(|prompt| {
             let owner = owner.clone();
