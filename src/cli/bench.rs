@@ -18,10 +18,10 @@ use super::failure::Failure;
 use super::load::{Loaded, load_for};
 use super::{memory, output};
 
-/// Prompt lengths where nobody asks for others.
+/// Prompt lengths without `--prefill`.
 const DEFAULT_PREFILL: [usize; 2] = [128, 512];
 
-/// Tokens that are computed at once where a run begins at a depth.
+/// Tokens per call while the context is filled up to `--depth`.
 const FILL: usize = 256;
 
 /// Measure how fast a model runs here
@@ -71,7 +71,7 @@ struct Report<'a> {
     tokens_per_second: f64,
     tokens_per_second_min: f64,
     tokens_per_second_max: f64,
-    /// The run that compiles shaders, which is in none of the others.
+    /// The speed of the first run, which compiles shaders. No other figure counts it.
     first_tokens_per_second: f64,
     time_to_first_token_ms: f64,
     first_run_time_to_first_token_ms: f64,
@@ -117,7 +117,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Computes what is in the context already, in pieces, so that there is progress to show.
+    /// Fills the context with `--depth` tokens, in calls of [`FILL`] tokens, and shows the progress.
     async fn fill(&self, session: &mut Session, ids: &[u32]) -> llamita::Result<()> {
         let bar = output::progress("computing", self.depth as u64, "tokens");
         for first in (0..self.depth).step_by(FILL) {
@@ -149,7 +149,7 @@ impl Bench {
         Ok(())
     }
 
-    /// What to measure: all that was asked for, or of the usual lengths those that fit.
+    /// The workloads to measure, with their tokens: all that the flags name, or those of the default lengths that fit.
     fn configurations(&self, loaded: &Loaded) -> Result<Vec<(Workload, usize)>, Failure> {
         let context = loaded.model.context();
         let needed = |kind, tokens: usize| {
@@ -251,7 +251,7 @@ fn bytes_per_token(model: &Model, kind: Workload, tokens: usize, depth: usize) -
     }
 }
 
-/// What products of a single row read: `fixed` where any of them reads fixed point.
+/// The activations that decode reads: `fixed` where any product reads fixed point, else `f32`.
 fn activations(model: &Model) -> &'static str {
     let [decode, _] = session_plans(model.shape(), model.matrices(), model.tuning(), 1);
     let fixed = decode.steps.iter().any(|step| step.kernel.label().contains("/fixed/"));

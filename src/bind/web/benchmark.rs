@@ -9,11 +9,11 @@ use super::cancel::Cancel;
 use super::failure::{aborted, failure};
 use super::session::{Session, report};
 
-/// Runs `prefill` or `decode` of so many random tokens once, from an empty session, which is empty again afterwards. The
-/// answer is `Stats` in JSON.
+/// Runs the workload `prefill` or `decode` once, over `tokens` random tokens. The session is emptied before and afterwards.
+/// Gives `Stats` in JSON.
 ///
 /// # Errors
-/// Where so many tokens do not fit the context, or the device fails.
+/// `InvalidSetting` for another workload, `ContextFull` where the tokens do not fit, and those of the device.
 #[wasm_bindgen]
 pub async fn benchmark_run(session: &Session, kind: String, tokens: usize, cancel: &Cancel) -> Result<String, JsValue> {
     let workload = match kind.as_str() {

@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 /// Most places that a directive is filled to.
 const MAX_WIDTH: usize = 1000;
 
-/// What stands between the percent sign and the letter of a directive.
+/// Flags and width: the part of a directive between the percent sign and its letter.
 #[derive(Clone, Copy, Default)]
 struct Flags {
     /// `_`, `-` or `0`.

@@ -45,7 +45,7 @@ pub(super) struct Tag<'t> {
     pub tokens: Vec<Token<'t>>,
     pub statement: bool,
     pub end: usize,
-    /// The sign before its closing bracket, which says what becomes of the white space behind it.
+    /// The sign before its closing bracket, `-` or `+` or none. It says whether the white space behind the tag stays.
     pub mark: &'static str,
 }
 
@@ -112,7 +112,7 @@ impl<'t> Tag<'t> {
         self.statement && matches!(&self.tokens[..], [only] if only.text == word)
     }
 
-    /// Whether what stands before a token is an operand.
+    /// Whether an operand ends directly before a token.
     pub fn follows(&self, i: usize) -> bool {
         i.checked_sub(1).is_some_and(|i| match self.tokens[i].kind {
             Kind::Name => !self.is_keyword(i),
@@ -121,7 +121,7 @@ impl<'t> Tag<'t> {
         })
     }
 
-    /// Where the tokens of expressions are: names that are assigned to, or declared, are none.
+    /// The ranges of tokens that are expressions. Names that are assigned to or declared are not part of them.
     pub fn expressions(&self) -> Vec<Range<usize>> {
         if self.word() == "macro" { self.defaults() } else { std::iter::once(self.expression()).collect() }
     }
@@ -167,7 +167,7 @@ impl<'t> Tag<'t> {
         out
     }
 
-    /// Whether it wants a call, and nothing around it.
+    /// Whether the statement takes a bare call: no filter may stand behind the call.
     pub fn is_call(&self) -> bool {
         ["call", "do"].contains(&self.word())
     }
@@ -180,7 +180,8 @@ impl<'t> Tag<'t> {
         !named && !test && self.tokens[i].kind == Kind::Name && KEYWORDS.contains(&self.tokens[i].text)
     }
 
-    /// Whether a value that may be large ends here: a variable with all that is asked of it, a list, a call, a filter.
+    /// Whether an operand ends here whose value may be large: a variable with its attributes and items, a list, a call, a
+    /// filter.
     pub fn ends_operand(&self, i: usize) -> bool {
         let token = &self.tokens[i];
         let text = |at: Option<usize>| at.and_then(|at| self.tokens.get(at)).map_or("", |token| token.text);

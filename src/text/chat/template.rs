@@ -18,10 +18,10 @@ use super::{Date, Message, check, jinja};
 
 const LLAMA_3: &str = include_str!("llama3.jinja");
 
-/// What a vocabulary must have for [`ChatTemplate::llama3`].
+/// Tokens that a vocabulary must have for [`ChatTemplate::llama3`].
 const LLAMA_3_TOKENS: [&str; 3] = ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"];
 
-/// Depth of macros and loops in each other, and of lists.
+/// Most macros and loops within each other, and most lists within each other.
 pub(super) const MAX_DEPTH: usize = 100;
 
 /// Characters of the template that an error shows, and of what it raised.
@@ -30,11 +30,11 @@ const RAISED: usize = 500;
 
 /// A chat template with the date and the variables it is given.
 ///
-/// Jinja as `transformers` sets it up: `trim_blocks` and `lstrip_blocks` are on, values print, compare and format as in
-/// Python, its methods and `break` and `continue` work, and there are `raise_exception`, `strftime_now`, `tojson`,
-/// `bos_token`, `eos_token`, `messages`, `add_generation_prompt`, and `tools` and `documents`, which are none. One
-/// template cannot load another, and one that would run for longer than two seconds or grow without bounds fails.
-/// `{% generation %}` is taken, and does nothing.
+/// Jinja is set up as in Hugging Face's `transformers`. `trim_blocks` and `lstrip_blocks` are on. Values print, compare and
+/// format as in Python, and have Python's methods. `break` and `continue` work. A template has `raise_exception`,
+/// `strftime_now`, `tojson`, `bos_token`, `eos_token`, `messages`, `add_generation_prompt`, and `tools` and `documents`,
+/// which are none. `{% generation %}` does nothing. A template cannot load another one. A template that would run for more
+/// than two seconds, or grow without bounds, fails.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     source: String,
@@ -82,15 +82,15 @@ impl ChatTemplate {
         }
     }
 
-    /// What `strftime_now` tells. Without a date there is no such function, and most templates then write none, or a
-    /// fixed one.
+    /// Sets the date that `strftime_now` gives. Without a date there is no such function, and most templates then write no
+    /// date, or a fixed one.
     #[must_use]
     pub fn with_date(self, date: Date) -> Self {
         Self { date: Some(date), ..self }
     }
 
-    /// A variable of the template, such as `date_string`; templates define which they look at. What it holds is taken
-    /// as part of the template: control tokens in it count.
+    /// Sets a variable of the template, such as `date_string`; which ones have a meaning is up to the template. Its value is
+    /// trusted like the template itself: control tokens that it spells are found.
     #[must_use]
     pub fn with_variable(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         self.variables.insert(name.into(), Value::from(Serde(value)));
@@ -212,12 +212,12 @@ impl ChatTemplate {
     }
 }
 
-/// What an error came from.
+/// The source of an error, if it is of this type.
 fn source<E: std::error::Error + 'static>(error: &minijinja::Error) -> Option<&E> {
     error.source().and_then(|source| source.downcast_ref())
 }
 
-/// What a template raised.
+/// The message of a template's `raise_exception`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Raised(String);

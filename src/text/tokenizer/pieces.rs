@@ -1,11 +1,11 @@
-//! What every token prints.
+//! The bytes that every token prints.
 
 use crate::format::{Alphabet, TokenType, Vocabulary, VocabularyKind, byte_of};
 
 use super::sentence_piece::SPACE;
 use super::tokens::Strings;
 
-/// What sentencepiece prints for the unknown token (`unk_surface` of its `TrainerSpec`).
+/// The text that sentencepiece prints for the unknown token (`unk_surface` of its `TrainerSpec`).
 const UNKNOWN: &str = " \u{2047} ";
 
 /// The bytes of every token.
@@ -35,12 +35,12 @@ impl Pieces {
         Self { printed, begins_with_space: sentence_piece && vocabulary.add_space_prefix }
     }
 
-    /// The bytes of a token: none for control tokens, or outside the vocabulary.
+    /// The bytes of a token. They are empty for control tokens and outside the vocabulary.
     pub(super) fn get(&self, id: u32) -> &[u8] {
         self.printed.get(id).unwrap_or_default()
     }
 
-    /// Whether encoding put a space before the text.
+    /// Whether encoding puts a space before a text.
     pub(super) fn begins_with_space(&self) -> bool {
         self.begins_with_space
     }

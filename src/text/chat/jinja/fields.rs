@@ -16,7 +16,7 @@ const MAX_NESTING: usize = 2;
 struct Values<'v> {
     placed: &'v [Value],
     named: Option<&'v Value>,
-    /// Fields without a name so far.
+    /// How many fields without a name there were so far.
     counted: usize,
 }
 
@@ -141,7 +141,7 @@ fn shortened(number: f64, precision: usize, alternate: bool) -> String {
     if short.contains(['.', 'e', 'n']) { short } else { short + ".0" }
 }
 
-/// Where the brace stands that closes a field.
+/// The position of the brace that closes a field.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0;
     for (at, character) in text.char_indices() {
@@ -155,7 +155,7 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// What stands behind the colon of a field.
+/// The format specification of a field: the part behind its colon.
 struct Spec {
     fill: char,
     align: Option<char>,

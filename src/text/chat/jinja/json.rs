@@ -116,7 +116,7 @@ impl Layout {
         charge(state, out.len() - begin)
     }
 
-    /// What stands before an item.
+    /// Writes the separator and the line break before an item.
     fn separate(&self, state: &State, out: &mut String, place: usize, depth: usize) -> Result<(), Error> {
         if place > 0 {
             charge(state, self.between.len())?;

@@ -30,7 +30,7 @@ fn escape(state: &mut State, value: &Value, _: &Arguments) -> Result<Value, Erro
     Ok(Value::from_safe_string(escaped(&text(value))))
 }
 
-/// A text whose signs mean nothing to HTML.
+/// A text with its HTML characters escaped.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {

@@ -192,7 +192,7 @@ fn text_method_with(state: &State, text: &str, method: &str, given: &[Value]) ->
             let found = range.and_then(|range| {
                 let part = &text[range.clone()];
                 let found = if method.starts_with('r') { part.rfind(sought) } else { part.find(sought) };
-                found.map(|at| strings::letters_before(text, range.start + at))
+                found.map(|at| strings::characters_before(text, range.start + at))
             });
             match found {
                 Some(at) => Ok(Value::from(at)),
@@ -269,7 +269,7 @@ fn text_method_with(state: &State, text: &str, method: &str, given: &[Value]) ->
     }
 }
 
-/// What a text is split at: none means white space.
+/// The separator that a text is split at; none means white space.
 fn separator(given: &Arguments) -> Result<Option<&str>, Error> {
     match given.text(0)? {
         Some("") => Err(wrong("empty separator")),

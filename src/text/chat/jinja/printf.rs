@@ -214,7 +214,7 @@ impl Field {
         }
     }
 
-    /// What was written, in the width of the field.
+    /// A written value, filled to the width of the field.
     fn pad(&self, prefix: &str, body: &str, number: bool) -> String {
         let missing = self.width.saturating_sub(prefix.len() + body.chars().count());
         match (self.left, self.zero && number) {

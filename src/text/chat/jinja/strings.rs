@@ -7,7 +7,7 @@ pub(super) fn is_space(character: char) -> bool {
     character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
 
-/// Which ends of a text are meant.
+/// The ends of a text that [`strip`] works on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ends {
     Both,
@@ -38,7 +38,7 @@ pub(super) fn words(text: &str, splits: usize) -> Vec<&str> {
     out
 }
 
-/// The same from the right.
+/// As [`words`], with the splits from the right.
 pub(super) fn words_from_right(text: &str, splits: usize) -> Vec<&str> {
     let (mut out, mut rest) = (Vec::new(), text.trim_end_matches(is_space));
     while !rest.is_empty() {
@@ -73,7 +73,7 @@ pub(super) fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
     out
 }
 
-/// The first letter large and the others small, in each run of letters that have cases.
+/// A text with the first letter of each run of cased letters in upper case, and the others in lower case.
 pub(super) fn title(text: &str) -> String {
     let mut out = String::new();
     let mut within = false;
@@ -88,7 +88,7 @@ pub(super) fn title(text: &str) -> String {
     out
 }
 
-/// The first letter large and all others small.
+/// A text with its first letter in upper case and all others in lower case.
 pub(super) fn capitalize(text: &str) -> String {
     let mut characters = text.chars();
     let first: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
@@ -102,7 +102,7 @@ pub(super) fn swap_case(text: &str) -> String {
     text.chars().map(swapped).collect()
 }
 
-/// Letters without cases, for comparisons.
+/// A text without cases, for comparisons.
 pub(super) fn case_fold(text: &str) -> String {
     text.to_lowercase().replace('ß', "ss").replace('ς', "σ")
 }
@@ -111,14 +111,14 @@ fn is_cased(character: char) -> bool {
     character.is_lowercase() || character.is_uppercase()
 }
 
-/// Whether there is a letter with a case, and none in the other case.
+/// Whether at least one letter has this case, and none has the other.
 pub(super) fn is_all(text: &str, lower: bool) -> bool {
     let right = |character: char| if lower { character.is_lowercase() } else { character.is_uppercase() };
     let wrong = |character: char| if lower { character.is_uppercase() } else { character.is_lowercase() };
     text.chars().any(right) && !text.chars().any(wrong)
 }
 
-/// Whether large letters begin words, and small ones go on.
+/// Whether every word begins with an upper-case letter and has none behind it.
 pub(super) fn is_title(text: &str) -> bool {
     let (mut within, mut any) = (false, false);
     for character in text.chars() {
@@ -208,6 +208,6 @@ pub(super) fn range(text: &str, begin: Option<i64>, end: Option<i64>) -> Option<
 }
 
 /// How many characters stand before a byte.
-pub(super) fn letters_before(text: &str, byte: usize) -> usize {
+pub(super) fn characters_before(text: &str, byte: usize) -> usize {
     text[..byte].chars().count()
 }

@@ -187,7 +187,7 @@ fn wrapped(line: &str, width: usize, breaks: bool, hyphens: bool) -> Vec<String>
     lines
 }
 
-/// Words and the white space between them, words cut behind hyphens between letters.
+/// The chunks of a line: words and the white space between them. Words are also cut behind hyphens between letters.
 fn chunks(line: &str, hyphens: bool) -> Vec<&str> {
     let mut out = Vec::new();
     let mut rest = line;
@@ -208,7 +208,7 @@ fn chunks(line: &str, hyphens: bool) -> Vec<&str> {
     out
 }
 
-/// Where the first hyphen ends that stands between two letters and two letters.
+/// The position behind the first hyphen that has two letters on each side.
 fn behind_hyphen(word: &str) -> Option<usize> {
     let characters: Vec<(usize, char)> = word.char_indices().collect();
     let is_letter = |at: usize| characters.get(at).is_some_and(|(_, character)| character.is_alphabetic());
@@ -238,7 +238,7 @@ fn sorted_dicts(value: &Value, depth: usize) -> Result<Value, Error> {
     Ok(value.clone())
 }
 
-/// A whole number: of a text in a base, or what a number is without its fraction.
+/// The whole number that a text spells in a base, or a number without its fraction.
 fn integer(value: &Value, base: u32) -> Option<i128> {
     let Some(text) = value.as_str() else {
         return match Number::of(value)? {
@@ -273,7 +273,7 @@ fn whole(text: &str, base: u32) -> Option<i128> {
     Some(if negative { -number } else { number })
 }
 
-/// A number with a fraction: of a text, or what a number is.
+/// The float that a text spells, or that a number is.
 fn float(value: &Value) -> Option<f64> {
     let Some(text) = value.as_str() else { return Number::of(value).map(Number::float) };
     let text = strings::strip(text, None, strings::Ends::Both);
