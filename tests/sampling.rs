@@ -16,7 +16,6 @@ use llamita::internals::kernels::argmax::SamplerParams;
 use llamita::internals::kernels::sample::philox4x32;
 use llamita::internals::kernels::{Argmax, Sample};
 use llamita::internals::plan::{BufferId, Copy, Kind, Plan, Stage, Wanted};
-use llamita::source::File;
 use llamita::{LoadOptions, Model, Sampling, Session, Tier};
 use pollster::block_on;
 
@@ -386,18 +385,12 @@ fn milliseconds(gpu: &Gpu, case: &Case) -> f64 {
 }
 
 fn load(engine: &Engine) -> Model {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/llamita-stories.gguf");
-    let source = File::open(path).expect("the bundled model");
-    engine.load(&source, LoadOptions::default())
+    engine.load_file(engine::BUNDLED, LoadOptions::default())
 }
 
 /// The ids of a reply.
 fn reply(session: &mut Session, prompt: &str, sampling: &Sampling) -> Vec<u32> {
-    let mut reply = session.reply(prompt, sampling.clone()).expect("the prompt is fine");
-    while let Some(piece) = block_on(reply.next()) {
-        piece.expect("the device works");
-    }
-    reply.token_ids().to_vec()
+    engine::say(session, prompt, sampling.clone()).ids
 }
 
 #[test]

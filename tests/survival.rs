@@ -11,16 +11,12 @@ mod context;
 #[path = "common/engine.rs"]
 mod engine;
 
-use engine::{Engine, both_plans};
+use engine::{Engine, both_plans, ids};
 
 const FIXTURE: &str = "random-q4_0-h64.gguf";
 
 fn load(source: &Bytes, engine: &Engine, first_capacity: usize) -> Model {
     engine.load(source, LoadOptions { first_capacity: Some(first_capacity), ..Default::default() })
-}
-
-fn ids(count: usize) -> Vec<u32> {
-    (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
 }
 
 fn sampling(temperature: f32, max_tokens: usize) -> Sampling {

@@ -1,4 +1,4 @@
-//! `llamita devices`: what there is to run on.
+//! `llamita devices`: the adapters that models can run on, and the profiles of `--limits`.
 
 use clap::Args;
 use llamita::internals::backend::gpu::{AdapterReport, adapters};

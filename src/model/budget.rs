@@ -12,8 +12,9 @@ use crate::plan::tuning::Tuning;
 use crate::plan::{Kind, Plan, session_buffers, session_textures};
 use crate::weights::{Matrices, WeightTypes};
 
-/// Most decoded tokens that are under way at once; each reads its id back through a buffer of its own.
-pub const MOST_LOOK_AHEAD: usize = 4;
+/// Most decoded tokens in flight: submitted, and not yet read by the host. Each reads its id back through a buffer of its
+/// own.
+pub const MAX_TOKENS_IN_FLIGHT: usize = 4;
 
 /// Bytes that a model and one session take on the device, once the session has grown to its context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -153,7 +154,7 @@ impl BudgetInputs<'_> {
             }
         }
         let readback = BudgetEntry { name: "readback".to_owned(), kind: MemoryClass::Readback, bytes: 0 };
-        entries.push(BudgetEntry { bytes: MOST_LOOK_AHEAD as u64 * buffer_bytes(1), ..readback });
+        entries.push(BudgetEntry { bytes: MAX_TOKENS_IN_FLIGHT as u64 * buffer_bytes(1), ..readback });
         entries.extend(self.growth(&matrices, &session, textures_bytes(&plans)));
         entries
     }

@@ -23,7 +23,7 @@ pub struct Report {
 struct StepReport {
     step: usize,
     label: String,
-    /// body, head, greedy or draw: what a run has to ask for.
+    /// The stage: body, head, greedy or draw.
     stage: String,
     kernel: String,
     grid: [u32; 2],
@@ -67,7 +67,7 @@ impl Report {
 }
 
 impl StepReport {
-    /// `None` where a run over so many rows has nothing to do there.
+    /// The report of a step, or `None` where a run over so many rows does nothing in it.
     fn new(plan: &Plan, index: usize, rows: usize) -> Option<Self> {
         let step = &plan.steps[index];
         let active = Active { rows, head_rows: 1 };
@@ -92,7 +92,7 @@ impl StepReport {
     }
 }
 
-/// The composed text of the kernel that a name fits.
+/// The composed WGSL of the one kernel that a name or a part of a name fits.
 pub fn wgsl(sized: &Sized, name: &str) -> Result<String, Failure> {
     let plans = sized.plans();
     let kernels = plans.iter().flat_map(|plan| &plan.steps).map(|step| &step.kernel);

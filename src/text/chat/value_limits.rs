@@ -1,14 +1,15 @@
-//! What keeps a hostile template small, and what makes minijinja's operators Python's.
+//! Limits on the values of a template, and Python's operators for minijinja. Both are made by changing the template's text
+//! before minijinja reads it.
 //!
-//! minijinja counts the strings and lists that a template makes. It does not count that a list stands in another many
-//! times, and so on, which takes little until it is printed. So a template is changed before minijinja reads it: behind
-//! every operand stands a filter that fails where a value is too large to be printed or copied. Operators become filters
-//! too: `x + y` is `x|__measured|__add(y|__measured)`. At the beginning of each loop and macro stands
-//! `{% if n|__tick %}{% endif %}`, which pays for the text in it and looks at the clock. Lines stay lines, and
-//! [`Measured::original`] gives positions back.
+//! minijinja counts the strings and lists that a template makes. It does not count how often one list stands in another:
+//! nested lists can double at every step, and take little memory until they are printed or copied. So a filter is put
+//! behind every operand, which fails where the value is too large to be printed or copied. Operators become filters too:
+//! `x + y` is `x|__measured|__add(y|__measured)`. Each loop and macro begins with `{% if n|__tick %}{% endif %}`, which
+//! pays for the `n` bytes of text in it and looks at the clock. The changes keep the lines of the template, and
+//! [`Limited::original`] finds the place in the template that a place in the changed text comes from.
 //!
-//! `{% generation %}`, by which Hugging Face marks what a model is trained on, becomes a block that does nothing, and so
-//! does `{% block %}`.
+//! `{% generation %}`, in which Hugging Face puts the text that a model is trained on, becomes a block that does nothing,
+//! and so does `{% block %}`.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -23,28 +24,29 @@ use super::tag::{Kind, Tag, TooLong};
 /// Most `{% elif %}` of a template: minijinja parses each one deeper in its stack than the one before.
 const MAX_ELIF: usize = 500;
 
-/// Behind a value that was there.
+/// The filter behind a value that was looked up.
 const MEASURED: &str = "|__measured";
-/// Behind a value that was made.
+/// The filter behind a value that the template made.
 const MADE: &str = "|__made";
-/// Stands for `cycle` of a loop, whose own panics without values.
+/// Takes the place of a loop's `cycle`, which in minijinja panics without values.
 const CYCLE: &str = "index0|__cycle";
-/// Does nothing at the beginning of a loop, but costs something.
+/// The filter at the beginning of a loop or macro. It gives false, and takes steps.
 const TICK: &str = "|__tick";
 
-/// A place in a template, and what stands there instead.
+/// A range of a template in bytes, and the text that replaces it.
 type Edit = (Range<usize>, Cow<'static, str>);
 
-/// A template as minijinja gets it.
+/// A template with the limits in its text.
 #[derive(Clone, Debug)]
-pub(super) struct Measured {
+pub(super) struct Limited {
+    /// The changed text.
     pub text: String,
-    /// Where the text has bytes that the template has not, how many, and how many of the template they stand for.
+    /// Each change: where the new bytes begin in `text`, how many they are, and how many bytes of the template they replace.
     changes: Vec<(usize, usize, usize)>,
 }
 
-impl Measured {
-    /// Changes a template. What is no Jinja stays as it is, for minijinja to refuse.
+impl Limited {
+    /// Changes a template. A text that is not Jinja stays as it is, and minijinja refuses it.
     pub fn new(template: &str) -> Result<Self, TooLong> {
         let mut edits = Vec::<Edit>::new();
         // The tick of each loop that is open, and the bytes of text in it.
@@ -107,7 +109,7 @@ impl Measured {
         Ok(Self { text, changes })
     }
 
-    /// The range of the template that a range of the text stands for.
+    /// The range of the template that a range of the changed text comes from.
     pub fn original(&self, range: Range<usize>) -> Range<usize> {
         let back = |at: usize| {
             let before = self.changes.iter().take_while(|(begin, _, _)| *begin < at);
@@ -116,7 +118,7 @@ impl Measured {
         back(range.start)..back(range.end)
     }
 
-    /// Gives an environment the filters that the text uses.
+    /// Adds the filters of the changed text to an environment.
     pub fn add_to(environment: &mut Environment<'_>, deadline: &Deadline) {
         let clock = deadline.clone();
         environment.add_filter(&MEASURED[1..], move |state: &State, value: Value| {
@@ -143,7 +145,7 @@ impl Measured {
     }
 }
 
-/// Behind the tag that ends a raw block.
+/// The position behind the tag that ends a raw block.
 fn end_of_raw(template: &str, from: usize) -> usize {
     let mut at = from;
     while let Some(begin) = template[at..].find("{%").map(|found| at + found) {
@@ -160,7 +162,7 @@ fn end_of_raw(template: &str, from: usize) -> usize {
     template.len()
 }
 
-/// What is changed in a tag.
+/// Collects the changes to one tag.
 fn edit(tag: &Tag, edits: &mut Vec<Edit>) {
     let tokens = &tag.tokens;
     for (word, instead) in [("generation", "if true"), ("endgeneration", "endif")] {
@@ -185,7 +187,7 @@ fn edit(tag: &Tag, edits: &mut Vec<Edit>) {
             let token = &tokens[i];
             let operator = OPERATORS.iter().find(|(sign, _, _)| token.kind == Kind::Sign && *sign == token.text);
             let operator = operator.filter(|_| tag.follows(i));
-            // What ends here at the latest: operands within brackets that close, or within a looser operator.
+            // Operands end here at the latest where their brackets close, or where an operator that binds less follows.
             let loosest = match (token.kind, token.text) {
                 (Kind::Close, _) => Some((token.depth + 1, 0)),
                 (Kind::Sign, "." | "|") => None,
@@ -244,7 +246,7 @@ fn is_cycle(tag: &Tag, i: usize) -> bool {
     tag.tokens[i].text == "cycle" && text(i.checked_sub(1)) == "." && text(Some(i + 1)) == "("
 }
 
-/// Whether a token is a variable, and no part of a longer operand.
+/// Whether a token is a variable alone, and not part of a longer operand.
 fn is_variable(tag: &Tag, i: Option<usize>) -> bool {
     let before = i.and_then(|i| i.checked_sub(1)).map_or("", |before| tag.tokens[before].text);
     i.is_some_and(|i| tag.tokens[i].kind == Kind::Name) && before != "." && before != "|"
@@ -265,7 +267,7 @@ fn makes(tag: &Tag, i: usize, begin: Option<usize>) -> bool {
     }
 }
 
-/// Escapes of Python's that minijinja does not know.
+/// Replaces the escapes of Python that minijinja does not know.
 fn escapes(text: &str, begin: usize, edits: &mut Vec<Edit>) {
     let mut at = 0;
     while let Some(found) = text[at..].find('\\').map(|found| at + found) {
@@ -274,8 +276,8 @@ fn escapes(text: &str, begin: usize, edits: &mut Vec<Edit>) {
             Some(b'v') => Some((2, Cow::Borrowed("\\x0b"))),
             Some(b'U') => {
                 let code = text.get(found + 2..found + 10).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-                let letter = code.and_then(char::from_u32).filter(|letter| !letter.is_ascii());
-                letter.map(|letter| (10, Cow::Owned(letter.to_string())))
+                let character = code.and_then(char::from_u32).filter(|character| !character.is_ascii());
+                character.map(|character| (10, Cow::Owned(character.to_string())))
             }
             _ => None,
         };
