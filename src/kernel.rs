@@ -327,8 +327,8 @@ pub trait Kernel: fmt::Debug + Send + Sync {
     /// What the shader is put together from.
     fn source(&self) -> Source;
 
-    /// Lanes per workgroup.
-    fn lanes(&self) -> u32;
+    /// Invocations per workgroup.
+    fn invocations(&self) -> u32;
 
     /// The params struct's fields in order.
     fn fields(&self) -> &'static [(&'static str, Scalar)];

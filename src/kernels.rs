@@ -47,16 +47,16 @@ impl SlotShape {
         source
             .size("ROWS", self.rows)
             .size("ROPE", self.rows * self.pairs / 2)
-            .with(include_str!("../shaders/lib/slot.wgsl"))
+            .with(include_str!("../shaders/lib/run.wgsl"))
     }
 }
 
-/// What a workgroup's lanes know of themselves, and how a workgroup sums over them.
-pub(crate) const fn lanes(subgroups: bool) -> &'static str {
+/// What a workgroup's invocations know of themselves, and how a workgroup sums over them.
+pub(crate) const fn invocations(subgroups: bool) -> &'static str {
     if subgroups {
-        include_str!("../shaders/lib/lanes_subgroup.wgsl")
+        include_str!("../shaders/lib/invocation_subgroup.wgsl")
     } else {
-        include_str!("../shaders/lib/lanes.wgsl")
+        include_str!("../shaders/lib/invocation.wgsl")
     }
 }
 

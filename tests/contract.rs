@@ -23,7 +23,7 @@ use naga::{
 /// The default limits of WebGPU.
 const MAX_STORAGE_BUFFERS: usize = 8;
 const MAX_WORKGROUP_BYTES: u32 = 16_384;
-const MAX_LANES: u32 = 256;
+const MAX_INVOCATIONS: u32 = 256;
 
 fn llama_3_2_1b() -> Shape {
     let frequencies = rope_frequencies(64, 500_000.0);
@@ -113,13 +113,17 @@ fn differences(module: &naga::Module, kernel: &dyn Kernel, params: &[u32]) -> Ve
         found.push(format!("{workgroup_bytes} bytes of workgroup memory"));
     }
     let entry = &module.entry_points[0];
-    let lanes: u32 = entry.workgroup_size.iter().product();
+    let invocations: u32 = entry.workgroup_size.iter().product();
     if entry.stage != ShaderStage::Compute
-        || entry.workgroup_size[0] != lanes
-        || lanes > MAX_LANES
-        || lanes != kernel.lanes()
+        || entry.workgroup_size[0] != invocations
+        || invocations > MAX_INVOCATIONS
+        || invocations != kernel.invocations()
     {
-        found.push(format!("a workgroup of {:?} where {} lanes are declared", entry.workgroup_size, kernel.lanes()));
+        found.push(format!(
+            "a workgroup of {:?} where {} invocations are declared",
+            entry.workgroup_size,
+            kernel.invocations()
+        ));
     }
 
     let args = kernel.args(params);
@@ -268,7 +272,7 @@ fn the_check_sees_faults() {
         ("    at_head: u32,\n    norm_dim: f32,", "    norm_dim: f32,\n    at_head: u32,"),
         ("gamma: array<vec4<f32>>", "gamma: array<vec4<u32>>"),
         ("@binding(4)", "@binding(5)"),
-        ("array<f32, LANES>", "array<f32, 5000>"),
+        ("array<f32, WORKGROUP_SIZE>", "array<f32, 5000>"),
     ];
     for (from, to) in faults {
         assert!(text.contains(from), "{from} is not in the shader any more");

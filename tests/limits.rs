@@ -265,6 +265,6 @@ fn reports_read_the_profile() {
     for report in reports {
         assert_eq!((report.max_binding_bytes, report.max_buffer_bytes), (715_827_880, 715_827_880));
         assert_eq!((report.tier, report.plan, report.subgroups, report.shader_f16), ("f16", "gpu", false, true));
-        assert_eq!((report.workgroup_bytes, report.workgroup_lanes), (32 << 10, 1024));
+        assert_eq!((report.workgroup_bytes, report.workgroup_invocations), (32 << 10, 1024));
     }
 }

@@ -39,7 +39,7 @@ struct Sampler {
 impl Sampler {
     fn new(vocabulary: usize) -> Self {
         let gpu = engine::gpu("the sampler", Tier::Base).expect("every device has the base tier");
-        let kernel = Sample { lanes: 64, head_rows: ROWS };
+        let kernel = Sample { invocations: 64, head_rows: ROWS };
         let params = SamplerParams { vocabulary: vocabulary as u32, step: STEP as u32 };
         let mut plan = Plan::new(ROWS, ROWS, 2);
         let sizes = [("logits", ROWS * vocabulary), ("allowed", vocabulary.div_ceil(32)), ("bias", 64)];
@@ -322,7 +322,7 @@ const FULL_VOCABULARY: usize = 128_256;
 #[test]
 fn full_vocabulary() {
     let gpu = engine::gpu("the sampler", Tier::Base).expect("every device has the base tier");
-    let lanes = gpu.tuning().sampler_lanes;
+    let invocations = gpu.tuning().sampler_invocations;
     let logits: Vec<u32> = fixed_logits(FULL_VOCABULARY).iter().map(|l| l.to_bits()).collect();
     let text: Vec<u32> = (0..1025).map(|i| i * 331 % 900 * 140).collect();
     let settings = [
@@ -341,9 +341,9 @@ fn full_vocabulary() {
     ];
     for (name, sampling) in settings {
         let kernel: Arc<dyn Kernel> = if sampling.temperature == 0.0 {
-            Arc::new(Argmax { lanes, subgroups: false, head_rows: 1 })
+            Arc::new(Argmax { invocations, subgroups: false, head_rows: 1 })
         } else {
-            Arc::new(Sample { lanes, head_rows: 1 })
+            Arc::new(Sample { invocations, head_rows: 1 })
         };
         let mut slot = Slot::new(1, &[1.0, 1.0], 1023..1024);
         slot.head.head_rows = 1;

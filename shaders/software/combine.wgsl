@@ -1,7 +1,7 @@
-// y = the splits of attention combined: one token, one workgroup. The input file has the formula, the output file stores.
+// y = the reduction of split-KV: one token, one workgroup. The input file has the formula, the output file stores.
 
 struct Params {
-    quads: u32,
+    vec4s: u32,
     max_sum: f32,
     pairwise: u32,
 }
@@ -10,13 +10,13 @@ struct Params {
 
 struct Origin { nothing: u32 }
 
-fn value(at: Origin, quad: u32) -> vec4<f32> {
-    return combined_quad(quad);
+fn value(at: Origin, vec4_index: u32) -> vec4<f32> {
+    return combined_vec4(vec4_index);
 }
 
-@compute @workgroup_size(LANES)
-fn main(lanes: Lanes) {
-    let lane = lane_index(lanes);
-    prepare_input(lane);
-    store_row(0u, lane, Origin(0u));
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(invocation: Invocation) {
+    let local_id = local_id_of(invocation);
+    prepare_input(local_id);
+    store_row(0u, local_id, Origin(0u));
 }

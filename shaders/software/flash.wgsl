@@ -1,36 +1,36 @@
 // o = softmax(q k^T) v, causal, grouped queries, online softmax (arXiv 1805.02867), keys cut into splits.
 //
-// A lane does it alone: up to four query heads of a key/value head, one token, one split. There is no workgroup memory and
-// no barrier, which drivers on CPUs pay dearly for, and what it reads lies in textures. Keys come in tiles of KEYS, so that
-// a sum is read and stored once per tile. Loops over texels and quads go by numbers that compilers do not know: unrolled,
-// each access becomes code of its own for every lane on such drivers, and compiling takes seconds; so does a tile of more
-// keys. Queries are already divided by sqrt(d).
+// An invocation does it alone: up to four query heads of a key/value head, one token, one split. There is no workgroup
+// memory and no barrier, which drivers on CPUs pay dearly for, and what it reads lies in textures. Keys come in tiles
+// of KEYS, so that a sum is read and stored once per tile. Loops over texels and vec4s go by numbers that compilers do
+// not know: unrolled, each access becomes code of its own for every invocation on such drivers, and compiling takes
+// seconds; so does a tile of more keys. Queries are already divided by sqrt(d).
 
 struct Params {
     token_begin: u32,
     token_end: u32,
     kv_heads: u32,
     heads: u32,
-    out_quads: u32,
-    head_quads: u32,
+    out_vec4s: u32,
+    head_vec4s: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 // In textures: queries [rows][heads][d], keys and values [kv_heads][capacity][d].
-// [rows][SPLITS][out_quads], normalised within the split
+// [rows][SPLITS][out_vec4s], normalised within the split
 @group(0) @binding(5) var<storage, read_write> out: array<vec4<f32>>;
 // [rows][SPLITS][heads] of (max score, sum of exponentials)
 @group(0) @binding(6) var<storage, read_write> score: array<vec2<f32>>;
 
 const MASKED: f32 = -1e30;
-// Lanes that share a key/value head's group.
+// Invocations that share a key/value head's group.
 const PARTS: u32 = (GROUP + 3u) / 4u;
 
 fn query(at: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(texel_queries(at));
 }
 
-// Quad c of four heads: columns are heads.
+// vec4 c of four heads: columns are heads.
 fn query_columns(from_head: vec4<u32>, c: u32) -> mat4x4<f32> {
     return mat4x4<f32>(
         query(from_head.x + c),
@@ -40,14 +40,14 @@ fn query_columns(from_head: vec4<u32>, c: u32) -> mat4x4<f32> {
     );
 }
 
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    let tokens = min(slot.rows, params.token_end) - params.token_begin;
-    let item = group.x * LANES + lane;
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local_id: u32) {
+    let tokens = min(run.rows, params.token_end) - params.token_begin;
+    let item = group.x * WORKGROUP_SIZE + local_id;
     let token = params.token_begin + item % tokens;
     let part = (item / tokens) % (params.kv_heads * PARTS);
     let split = item / (tokens * params.kv_heads * PARTS);
-    let longest = slot.row[min(token, ROWS - 1u)].y;
+    let longest = run.row[min(token, ROWS - 1u)].y;
     let count = split_count(longest);
     if (split >= count) {
         return;
@@ -57,15 +57,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let end = min(begin + span, longest);
 
     // Four heads; where the group has fewer left, its last one again, which is not stored.
-    let quads = params.head_quads;
-    let texels = quads / TEXEL_QUADS;
-    let texel_quads = quads / texels;
+    let vec4s = params.head_vec4s;
+    let texels = vec4s / TEXEL_VEC4S;
+    let texel_vec4s = vec4s / texels;
     let kv_head = part / PARTS;
     let first = kv_head * GROUP + (part % PARTS) * 4u;
     let last = kv_head * GROUP + GROUP - 1u;
     let heads = min(vec4<u32>(first, first + 1u, first + 2u, first + 3u), vec4<u32>(last));
-    let from_head = (token * params.heads + heads) * quads;
-    let from_out = (token * SPLITS + split) * params.out_quads + heads * quads;
+    let from_head = (token * params.heads + heads) * vec4s;
+    let from_out = (token * SPLITS + split) * params.out_vec4s + heads * vec4s;
 
     var largest = vec4<f32>(MASKED);
     var total = vec4<f32>(0.0);
@@ -73,7 +73,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var tile = array<mat4x4<f32>, FOURS>();
     for (var base = begin; base < end; base += KEYS) {
         // Four keys at a time; where fewer are left, the last one again, which gets no weight.
-        let from_kv = kv_head * slot.capacity + base;
+        let from_kv = kv_head * run.capacity + base;
         let left = min(KEYS, end - base);
         var top = largest;
         for (var j = 0u; j < left; j += 4u) {
@@ -87,13 +87,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 let key_b = texel_keys(at.y + t);
                 let key_c = texel_keys(at.z + t);
                 let key_d = texel_keys(at.w + t);
-                for (var q = 0u; q < texel_quads; q++) {
+                for (var q = 0u; q < texel_vec4s; q++) {
                     // v * M is the dot product of v with each column of M: one per head.
-                    let columns = query_columns(from_head, t * texel_quads + q);
-                    a += quad_of(key_a, q) * columns;
-                    b += quad_of(key_b, q) * columns;
-                    c += quad_of(key_c, q) * columns;
-                    d += quad_of(key_d, q) * columns;
+                    let columns = query_columns(from_head, t * texel_vec4s + q);
+                    a += vec4_of(key_a, q) * columns;
+                    b += vec4_of(key_b, q) * columns;
+                    c += vec4_of(key_c, q) * columns;
+                    d += vec4_of(key_d, q) * columns;
                 }
             }
             b = select(vec4<f32>(MASKED), b, j + 1u < left);
@@ -129,13 +129,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 let c = texel_values(at.z);
                 let d = texel_values(at.w);
                 let weights = tile[j / 4u];
-                front += mat4x4<f32>(quad_of(a, 0u), quad_of(b, 0u), quad_of(c, 0u), quad_of(d, 0u)) * weights;
-                if (TEXEL_QUADS == 2u) {
-                    back += mat4x4<f32>(quad_of(a, 1u), quad_of(b, 1u), quad_of(c, 1u), quad_of(d, 1u)) * weights;
+                front += mat4x4<f32>(vec4_of(a, 0u), vec4_of(b, 0u), vec4_of(c, 0u), vec4_of(d, 0u)) * weights;
+                if (TEXEL_VEC4S == 2u) {
+                    back += mat4x4<f32>(vec4_of(a, 1u), vec4_of(b, 1u), vec4_of(c, 1u), vec4_of(d, 1u)) * weights;
                 }
             }
-            for (var q = 0u; q < texel_quads; q++) {
-                let at = from_out + t * texel_quads + q;
+            for (var q = 0u; q < texel_vec4s; q++) {
+                let at = from_out + t * texel_vec4s + q;
                 var sums = front;
                 if (q == 1u) {
                     sums = back;
@@ -158,7 +158,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 
     let scale = 1.0 / max(total, vec4<f32>(1e-20));
     for (var u = 0u; u < min(4u, last + 1u - first); u++) {
-        for (var c = 0u; c < quads; c++) {
+        for (var c = 0u; c < vec4s; c++) {
             out[from_out[u] + c] *= scale[u];
         }
         score[(token * SPLITS + split) * params.heads + first + u] = vec2<f32>(largest[u], total[u]);

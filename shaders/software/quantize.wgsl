@@ -1,7 +1,7 @@
-// y = x in fixed point: one token, a lane per block.
+// y = x in int16: one token, an invocation per block.
 
 struct Params {
-    quads: u32,
+    vec4s: u32,
     max_sum: f32,
     pairwise: u32,
 }
@@ -12,14 +12,14 @@ struct Params {
 
 struct Origin { nothing: u32 }
 
-fn value(at: Origin, quad: u32) -> vec4<f32> {
-    return x[quad];
+fn value(at: Origin, vec4_index: u32) -> vec4<f32> {
+    return x[vec4_index];
 }
 
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
-    let block = group.x * LANES + lane_index(lanes);
-    if (block < params.quads / 8u) {
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
+    let block = group.x * WORKGROUP_SIZE + local_id_of(invocation);
+    if (block < params.vec4s / 8u) {
         store_block(0u, block, Origin(0u));
     }
 }

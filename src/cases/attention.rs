@@ -18,14 +18,14 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
         let random = &mut Random::of(&format!("attention {d} {group} {rows} {first}"));
         let (heads, capacity) = (kv_heads * group, first + rows + 3);
         let splits = if rows == 1 { tuning.splits } else { Splits::ONE };
-        let out_quads = round_up(heads * d, BLOCK) / 4;
+        let out_vec4s = round_up(heads * d, BLOCK) / 4;
         let params = AttentionParams {
             token_begin: 0,
             token_end: rows as u32,
             kv_heads: kv_heads as u32,
             heads: heads as u32,
-            out_quads: out_quads as u32,
-            head_quads: (d / 4) as u32,
+            out_vec4s: out_vec4s as u32,
+            head_vec4s: (d / 4) as u32,
         };
         let shape = SlotShape { rows, pairs: d / 2 };
         let mut slot = slot(rows, rows, d, first, capacity);
@@ -38,7 +38,7 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
             random.floats(rows * heads * d, 3.0),
             random.cache(tuning.kv, kv_heads * capacity * d),
             random.cache(tuning.kv, kv_heads * capacity * d),
-            vec![0; rows * splits.most * out_quads * 4],
+            vec![0; rows * splits.most * out_vec4s * 4],
             vec![0; rows * splits.most * heads * 2],
         ];
         let name = format!("{rows} rows from {first}");

@@ -25,7 +25,7 @@ pub(crate) const ODD: Sizes = Sizes { cols: 172, heads: 6, kv_heads: 2, d: 24 };
 pub(crate) const REAL: Sizes = Sizes { cols: 2048, heads: 4, kv_heads: 1, d: 64 };
 
 pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
-    // Subgroups change how lanes add up and share, and no reader: types without and with offsets stand for the others.
+    // Subgroups change how invocations add up and share, and no reader: types without and with offsets stand for the others.
     let packings: &[Packing] = if tuning.tier.subgroups() { &[Packing::Q4_0, Packing::Q4_K] } else { &Packing::ALL };
     for packing in packings.iter().copied() {
         for sizes in sizes(packing) {
@@ -75,7 +75,7 @@ pub(crate) fn product(
     };
     let layout = Layout::new(packing, n, s.cols, tuning.tile);
     let params = LinearParams {
-        quads: (round_up(s.cols, BLOCK) / 4) as u32,
+        vec4s: (round_up(s.cols, BLOCK) / 4) as u32,
         at_head: u32::from(output == Output::Logits),
         q_dim: q_dim as u32,
         kv_dim: kv_dim as u32,
@@ -159,7 +159,7 @@ pub(super) fn matmul(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
         tile: tuning.tile,
         storage: tuning.storage,
         output,
-        lanes: tuning.matmul_lanes,
+        invocations: tuning.matmul_invocations,
         row_blocks: tuning.matvec.row_blocks,
         exchange: tuning.matmul_exchange,
         slot: SlotShape { rows, pairs: s.d / 2 },

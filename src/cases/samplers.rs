@@ -9,14 +9,14 @@ use crate::kernels::{Argmax, Sample};
 use crate::plan::tuning::Tuning;
 
 pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
-    let lanes = tuning.sampler_lanes;
+    let invocations = tuning.sampler_invocations;
     for vocabulary in [1, 37, 5003] {
         for (name, logits) in hard_logits(vocabulary) {
             let (mut slot, buffers) = sampler_buffers(vocabulary, logits);
             slot.head.masked = u32::from(name != "ties");
             let params = (SamplerParams { vocabulary: vocabulary as u32, step: 1 }).to_words();
             for penalties in &PENALTIES {
-                let kernel = Argmax { lanes, subgroups: tuning.tier.subgroups(), head_rows: 1 };
+                let kernel = Argmax { invocations, subgroups: tuning.tier.subgroups(), head_rows: 1 };
                 let name = format!("{name} of {vocabulary}, {}", penalties.name());
                 cases.push(case(&name, kernel, params.clone(), penalties.with(&slot), buffers.clone()));
             }
@@ -40,7 +40,7 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
                 slot.head.top_p = top_p;
                 slot.head.ln_min_p = f32::ln(min_p).max(f32::MIN);
                 slot.head.inv_temperature = 1.0 / temperature;
-                let kernel = Sample { lanes, head_rows: 1 };
+                let kernel = Sample { invocations, head_rows: 1 };
                 let cut = format!("k {top_k} p {top_p} min-p {min_p} T {temperature}");
                 let name = format!("{name} of {vocabulary}, {cut}, {}", penalties.name());
                 (slot.head.seed_lo, slot.head.seed_hi) = (Random::of(&name).word(), 77);
@@ -51,12 +51,18 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
         let (mut slot, buffers) = sampler_buffers(vocabulary, vec![f32::NAN; vocabulary]);
         let params = (SamplerParams { vocabulary: vocabulary as u32, step: 1 }).to_words();
         let (name, subgroups) = (format!("only NaNs of {vocabulary}"), tuning.tier.subgroups());
-        let kernel = Argmax { lanes, subgroups, head_rows: 1 };
+        let kernel = Argmax { invocations, subgroups, head_rows: 1 };
         cases.push(case(&name, kernel, params.clone(), slot.clone(), buffers.clone()));
         for top_p in [1.0, 0.9] {
             slot.head.top_p = top_p;
             let name = format!("{name}, p {top_p}");
-            cases.push(case(&name, Sample { lanes, head_rows: 1 }, params.clone(), slot.clone(), buffers.clone()));
+            cases.push(case(
+                &name,
+                Sample { invocations, head_rows: 1 },
+                params.clone(),
+                slot.clone(),
+                buffers.clone(),
+            ));
         }
     }
 }

@@ -16,15 +16,15 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
         let random = &mut Random::of(&format!("norm {rows} {dim}"));
         let k = round_up(dim, BLOCK);
         let params = RmsnormParams {
-            quads: (k / 4) as u32,
+            vec4s: (k / 4) as u32,
             at_head: 0,
             norm_dim: dim as f32,
             eps: 1e-5,
             ..RmsnormParams::default()
         };
         let buffers = vec![random.rows(rows, dim, k, scale), random.rows(1, dim, k, 1.5), vec![0; rows * k]];
-        let (lanes, subgroups) = (tuning.small_lanes, tuning.tier.subgroups());
-        let kernel = Rmsnorm { lanes, subgroups, rows, format: &F32, rows_out: rows };
+        let (invocations, subgroups) = (tuning.small_invocations, tuning.tier.subgroups());
+        let kernel = Rmsnorm { invocations, subgroups, rows, format: &F32, rows_out: rows };
         cases.push(case(&format!("{rows} of {dim}"), kernel, params.to_words(), slot(rows, rows, 8, 0, 8), buffers));
     }
     for packing in Packing::ALL {
@@ -55,8 +55,13 @@ fn embed(tuning: &Tuning, packing: Packing, vocabulary: usize, dim: usize, parts
     ids[first] = vocabulary as u32 - 1;
     let mut buffers = vec![ids, vec![0; rows * layout(0).blocks() * BLOCK]];
     buffers.extend((0..4).map(|part| random.packed(&layout(part))));
-    let kernel =
-        Embed { weights: packing, tile: tuning.tile, storage: tuning.storage, lanes: tuning.small_lanes, rows };
+    let kernel = Embed {
+        weights: packing,
+        tile: tuning.tile,
+        storage: tuning.storage,
+        invocations: tuning.small_invocations,
+        rows,
+    };
     case(
         &format!("{vocabulary}x{dim} in {parts}"),
         kernel,

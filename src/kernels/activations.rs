@@ -37,7 +37,7 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
     /// The element that kernels store, binding `y`, and the numbers that its words are.
     fn stored(&self) -> (Element, Content);
 
-    /// Adds WGSL that stores rows as `y`. The kernel says in `value(at, quad)` what they hold.
+    /// Adds WGSL that stores rows as `y`. The kernel says in `value(at, vec4)` what they hold.
     fn add_store(&self, source: Source, binding: u32) -> Source;
 
     /// Adds WGSL that loads a vector as the input of a product, and multiplies it with weights of a packing. `exchange` is
@@ -100,7 +100,7 @@ impl ActivationFormat for F32 {
 
     fn add_product(&self, source: Source, storage: &WeightStorage, _packing: Packing, exchange: bool) -> Source {
         storage
-            .add_input(linear::add_f32_product(source), linear::load_quads(exchange))
+            .add_input(linear::add_f32_product(source), linear::load_vec4s(exchange))
             .with(include_str!("../../shaders/lib/input_plain.wgsl"))
     }
 

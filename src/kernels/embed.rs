@@ -69,8 +69,8 @@ pub struct Embed {
     pub tile: usize,
     /// Where the weights lie.
     pub storage: &'static WeightStorage,
-    /// Lanes of a workgroup.
-    pub lanes: usize,
+    /// Invocations of a workgroup.
+    pub invocations: usize,
     /// Rows (tokens) of the plan.
     pub rows: usize,
 }
@@ -91,19 +91,19 @@ impl Kernel for Embed {
     }
 
     fn label(&self) -> String {
-        format!("embed/{}/tile{}-{}-rows{}", self.storage.label(self.weights), self.tile, self.lanes, self.rows)
+        format!("embed/{}/tile{}-{}-rows{}", self.storage.label(self.weights), self.tile, self.invocations, self.rows)
     }
 
     fn source(&self) -> Source {
         let source = SlotShape::FIRST
             .add_to(Source::new(include_str!("../../shaders/embed.wgsl")))
             .size("TILE", self.tile)
-            .size("LANES", self.lanes);
+            .size("WORKGROUP_SIZE", self.invocations);
         self.storage.add_weights(source, self.weights, &[("_a", 4), ("_b", 5), ("_c", 6), ("_d", 7)])
     }
 
-    fn lanes(&self) -> u32 {
-        self.lanes as u32
+    fn invocations(&self) -> u32 {
+        self.invocations as u32
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {
@@ -126,7 +126,7 @@ impl Kernel for Embed {
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
         let params = EmbedParams::from_words(params);
-        [(params.blocks * 8).div_ceil(self.lanes as u32), active.rows as u32]
+        [(params.blocks * 8).div_ceil(self.invocations as u32), active.rows as u32]
     }
 
     fn work(&self, params: &[u32], active: Active) -> u64 {

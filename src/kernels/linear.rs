@@ -25,8 +25,8 @@ uniform! {
         plane_2: u32,
         /// First `vec4` of plane 3.
         plane_3: u32,
-        /// Quads between rows of the input.
-        quads: u32,
+        /// vec4s between rows of the input.
+        vec4s: u32,
         /// 1 where the rows are those whose logits are wanted.
         at_head: u32,
         /// Width of all query heads.
@@ -262,8 +262,11 @@ pub(super) fn source(
     (row_invocations, row_blocks): (usize, usize),
     slot: SlotShape,
 ) -> Source {
-    let source =
-        slot.add_to(Source::new(main)).size("TILE", tile).size("ROW_LANES", row_invocations).size("SETS", row_blocks);
+    let source = slot
+        .add_to(Source::new(main))
+        .size("TILE", tile)
+        .size("ROW_INVOCATIONS", row_invocations)
+        .size("ROW_BLOCKS", row_blocks);
     storage.add_weights(source, packing, &[("_w", 2)]).with(include_str!("../../shaders/lib/linear.wgsl"))
 }
 
@@ -278,10 +281,10 @@ pub(super) fn add_f32_product(source: Source) -> Source {
 }
 
 /// WGSL that loads eight vec4 of x in f32, which the invocations of a subgroup exchange or each load alone.
-pub(super) const fn load_quads(exchange: bool) -> &'static str {
+pub(super) const fn load_vec4s(exchange: bool) -> &'static str {
     if exchange {
-        include_str!("../../shaders/lib/quads_subgroup.wgsl")
+        include_str!("../../shaders/lib/load_vec4s_subgroup.wgsl")
     } else {
-        include_str!("../../shaders/lib/quads.wgsl")
+        include_str!("../../shaders/lib/load_vec4s.wgsl")
     }
 }

@@ -94,10 +94,10 @@ impl Kernel for Matvec {
         let main = include_str!("../../shaders/matvec.wgsl");
         let weights = (self.tile, self.storage);
         let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.slot)
-            .size("LANES", row_invocations * ksplit)
+            .size("WORKGROUP_SIZE", row_invocations * ksplit)
             .size("KSPLIT", ksplit)
             .size("SPLIT_SUMS", if ksplit > 1 { row_invocations * ksplit } else { 1 })
-            .with(super::lanes(self.subgroups))
+            .with(super::invocations(self.subgroups))
             .with(if self.subgroups {
                 include_str!("../../shaders/lib/ksplit_subgroup.wgsl")
             } else {
@@ -117,7 +117,7 @@ impl Kernel for Matvec {
         self.output.add_to(source)
     }
 
-    fn lanes(&self) -> u32 {
+    fn invocations(&self) -> u32 {
         (self.tiling.row_invocations * self.tiling.ksplit) as u32
     }
 
@@ -173,7 +173,7 @@ impl Kernel for Matvec {
         let (input, scale, output_first) = match self.input {
             Input::Vector(format) => (format.decode(&call.words(1)[..format.words(k)]), 1.0, 2),
             Input::Norm => {
-                let first = (params.at_head * call.slot.head.head_first * params.quads * 4) as usize;
+                let first = (params.at_head * call.slot.head.head_first * params.vec4s * 4) as usize;
                 let row: Vec<f64> = x[first..first + k].iter().map(|v| f64::from(*v)).collect();
                 let square: f64 = row.iter().map(|v| v * v).sum();
                 let gamma = call.floats(2);

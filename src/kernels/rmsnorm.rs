@@ -7,8 +7,8 @@ use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform,
 uniform! {
     /// Params of the norm.
     pub struct RmsnormParams {
-        /// Quads of a row, padded.
-        quads: u32,
+        /// vec4s of a row, padded.
+        vec4s: u32,
         /// 1 where the rows are those whose logits are wanted.
         at_head: u32,
         /// Elements that are averaged.
@@ -25,9 +25,9 @@ uniform! {
 /// One variant: workgroup, and the format of the result.
 #[derive(Clone, Copy, Debug)]
 pub struct Rmsnorm {
-    /// Lanes of a workgroup.
-    pub lanes: usize,
-    /// Whether lanes sum within subgroups.
+    /// Invocations of a workgroup.
+    pub invocations: usize,
+    /// Whether invocations sum within subgroups.
     pub subgroups: bool,
     /// Rows (tokens) of the plan.
     pub rows: usize,
@@ -43,7 +43,7 @@ impl Kernel for Rmsnorm {
     }
 
     fn label(&self) -> String {
-        format!("rmsnorm/{}{}-rows{}{}", self.lanes, super::mark(self.subgroups), self.rows, self.format.mark())
+        format!("rmsnorm/{}{}-rows{}{}", self.invocations, super::mark(self.subgroups), self.rows, self.format.mark())
     }
 
     fn source(&self) -> Source {
@@ -53,11 +53,14 @@ impl Kernel for Rmsnorm {
         } else {
             include_str!("../../shaders/lib/sum.wgsl")
         };
-        self.format.add_store(source.size("LANES", self.lanes).with(super::lanes(self.subgroups)).with(sum), 4)
+        self.format.add_store(
+            source.size("WORKGROUP_SIZE", self.invocations).with(super::invocations(self.subgroups)).with(sum),
+            4,
+        )
     }
 
-    fn lanes(&self) -> u32 {
-        self.lanes as u32
+    fn invocations(&self) -> u32 {
+        self.invocations as u32
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {
@@ -66,7 +69,7 @@ impl Kernel for Rmsnorm {
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let params = RmsnormParams::from_words(params);
-        let k = params.quads as usize * 4;
+        let k = params.vec4s as usize * 4;
         vec![
             Arg::read("x", 2, Element::Vec4F32, self.rows * k),
             Arg::read("gamma", 3, Element::Vec4F32, k),
@@ -81,7 +84,7 @@ impl Kernel for Rmsnorm {
 
     fn work(&self, params: &[u32], active: Active) -> u64 {
         let params = RmsnormParams::from_words(params);
-        2 * active.of(params.at_head) as u64 * u64::from(params.quads) * 4
+        2 * active.of(params.at_head) as u64 * u64::from(params.vec4s) * 4
     }
 
     /// The worst on lavapipe 22.3 is 1e-14: f32 rounding.
@@ -94,7 +97,7 @@ impl Kernel for Rmsnorm {
         let head = call.slot.head;
         let (tokens, first) =
             if params.at_head == 1 { (head.head_rows, head.head_first as usize) } else { (head.rows, 0) };
-        let k = params.quads as usize * 4;
+        let k = params.vec4s as usize * 4;
         let (x, gamma) = (call.floats(0), call.floats(1));
         for t in 0..tokens as usize {
             let row = &x[(first + t) * k..][..k];

@@ -60,7 +60,7 @@ impl WeightStorage {
             let source = self.add_texture(source, &format!("weights{role}"), *binding);
             let source = source.role(self.words, role, *binding).role(reader(packing), role, *binding);
             match quant_midpoint(packing) {
-                Some(_) => source.role(include_str!("../../shaders/lib/byte_quads.wgsl"), role, *binding),
+                Some(_) => source.role(include_str!("../../shaders/lib/byte_vec4s.wgsl"), role, *binding),
                 None => source,
             }
         })

@@ -8,7 +8,7 @@ pub enum Tier {
     Base,
     /// `shader-f16`: the KV cache is read as native halves.
     F16,
-    /// Subgroups: lanes sum and share through their registers. Never in browsers.
+    /// Subgroups: invocations sum and share through their registers. Never in browsers.
     Sub,
     /// Both.
     F16Sub,

@@ -15,7 +15,7 @@ use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
 use crate::kernels::embed::{EmbedParams, PARTS};
 use crate::kernels::linear::{LinearParams, Output};
-use crate::kernels::matmul::TOKENS_PER_LANE;
+use crate::kernels::matmul::TOKENS_PER_INVOCATION;
 use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
 use crate::kernels::{Argmax, Embed, Matmul, Matvec, Rmsnorm, Sample, SlotShape, Splits};
@@ -130,7 +130,7 @@ impl<'a> Builder<'a> {
         let k = round_up(self.shape.dim, BLOCK);
         let (input, y) = self.vector("normed", format, k);
         let params = RmsnormParams {
-            quads: (k / 4) as u32,
+            vec4s: (k / 4) as u32,
             at_head: u32::from(stage == Stage::Head),
             norm_dim: self.shape.dim as f32,
             eps: self.shape.norm_eps,
@@ -138,7 +138,7 @@ impl<'a> Builder<'a> {
             pairwise: format.pairwise(),
         };
         let kernel = Rmsnorm {
-            lanes: self.tuning.small_lanes,
+            invocations: self.tuning.small_invocations,
             subgroups: self.tuning.tier.subgroups(),
             rows: self.rows.rows,
             format,
@@ -177,7 +177,7 @@ impl<'a> Builder<'a> {
 
     fn linear_params(&self, cols: usize) -> LinearParams {
         LinearParams {
-            quads: (round_up(cols, BLOCK) / 4) as u32,
+            vec4s: (round_up(cols, BLOCK) / 4) as u32,
             q_dim: self.shape.q_dim() as u32,
             kv_dim: self.shape.kv_dim() as u32,
             head_dim: self.shape.head_dim as u32,
@@ -228,7 +228,7 @@ impl<'a> Builder<'a> {
             );
             let tokens = if output.0 == Output::Logits { self.rows.head_rows } else { self.rows.rows };
             let per_token = (shard.layout.rows * shard.layout.cols) as u64;
-            let step = TOKENS_PER_LANE;
+            let step = TOKENS_PER_INVOCATION;
             let span =
                 ((self.tuning.max_work / per_token) as usize / step * step).clamp(step, tokens.next_multiple_of(step));
             for token in (0..tokens).step_by(span) {
@@ -237,7 +237,7 @@ impl<'a> Builder<'a> {
                     tile,
                     storage: self.tuning.storage,
                     output: output.0,
-                    lanes: self.tuning.matmul_lanes,
+                    invocations: self.tuning.matmul_invocations,
                     row_blocks: self.tuning.matvec.row_blocks,
                     exchange: self.tuning.matmul_exchange,
                     slot: self.slot,
@@ -277,7 +277,7 @@ impl<'a> Builder<'a> {
                 weights: first.packing,
                 tile: first.tile,
                 storage,
-                lanes: self.tuning.small_lanes,
+                invocations: self.tuning.small_invocations,
                 rows: self.rows.rows,
             };
             let mut buffers = vec![ids, x];
@@ -317,8 +317,8 @@ impl<'a> Builder<'a> {
             token_end: rows as u32,
             kv_heads: shape.kv_heads as u32,
             heads: shape.heads as u32,
-            out_quads: (out_words / 4) as u32,
-            head_quads: (shape.head_dim / 4) as u32,
+            out_vec4s: (out_words / 4) as u32,
+            head_vec4s: (shape.head_dim / 4) as u32,
         };
         let (head_dim, group) = (shape.head_dim, shape.group());
         let spec = AttentionSpec { tuning: self.tuning, head_dim, group, rows, splits, slot: self.slot };
@@ -384,10 +384,10 @@ impl<'a> Builder<'a> {
         let allowed = self.state(names::ALLOWED, self.shape.vocabulary.div_ceil(32));
         let bias = self.state(names::BIAS, MAX_BIASES * 2);
         let ids = self.ids();
-        let (lanes, head_rows) = (self.tuning.sampler_lanes, self.rows.head_rows);
+        let (invocations, head_rows) = (self.tuning.sampler_invocations, self.rows.head_rows);
         let subgroups = self.tuning.tier.subgroups();
         let buffers = [logits, allowed, bias, ids];
-        self.plan.push(Stage::Greedy, "argmax", Argmax { lanes, subgroups, head_rows }, &params, &buffers);
-        self.plan.push(Stage::Draw, "sample", Sample { lanes, head_rows }, &params, &buffers);
+        self.plan.push(Stage::Greedy, "argmax", Argmax { invocations, subgroups, head_rows }, &params, &buffers);
+        self.plan.push(Stage::Draw, "sample", Sample { invocations, head_rows }, &params, &buffers);
     }
 }

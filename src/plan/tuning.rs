@@ -51,11 +51,11 @@ pub struct Tuning {
     /// Rows and columns of an invocation of a matvec.
     pub matvec: MatvecTiling,
     /// Invocations of a matmul workgroup; each has as many row blocks as in a matvec.
-    pub matmul_lanes: usize,
+    pub matmul_invocations: usize,
     /// Whether the invocations of a matmul's subgroup exchange the input: where a load costs more than an exchange.
     pub matmul_exchange: bool,
     /// Invocations of the attention workgroup.
-    pub attention_lanes: usize,
+    pub attention_invocations: usize,
     /// Keys of an attention tile.
     pub attention_keys: usize,
     /// Most queries (tokens times grouped heads) of an attention workgroup in prefill.
@@ -63,9 +63,9 @@ pub struct Tuning {
     /// How the keys are split in decode (split-KV).
     pub splits: Splits,
     /// Invocations of small kernels: norm and embedding.
-    pub small_lanes: usize,
+    pub small_invocations: usize,
     /// Invocations of the samplers.
-    pub sampler_lanes: usize,
+    pub sampler_invocations: usize,
     /// Multiply-accumulates that one dispatch may do: prefill dispatches above it are split by tokens.
     pub max_work: u64,
     /// Most bytes of a part of a matrix, and of a buffer of the KV cache: what a binding holds.

@@ -24,7 +24,7 @@ use crate::weights::pack::{BLOCK, Layout};
 /// The midpoints of weights of two, of four and of six bits.
 const MIDPOINTS: [u32; 3] = [2, 8, 32];
 
-/// Quads whose sums are as far from zero as they get: in the upper half of a word, in the lower half, with different signs.
+/// vec4s whose sums are as far from zero as they get: in the upper half of a word, in the lower half, with different signs.
 const EXTREMES: [(&str, [f64; 4]); 7] = [
     ("positive", [1.0; 4]),
     ("negative", [-1.0; 4]),
@@ -54,9 +54,9 @@ pub fn all(tier: Tier, cases: &mut Vec<Case>) {
             }
         }
         for (name, quants) in [("least", 0x00), ("most", 0xff)] {
-            for (shape, quad) in EXTREMES {
+            for (shape, four) in EXTREMES {
                 let s = Sizes { cols: 256, ..TINY };
-                let x = Int16::of(midpoint).encode(&quad.repeat(64));
+                let x = Int16::of(midpoint).encode(&four.repeat(64));
                 let rows = |layout: &Layout| extreme_rows(layout, quants);
                 matvec(tuning, packing, (s, Output::Logits), &format!(", {name} of {shape}"), rows, x, cases);
             }
@@ -130,16 +130,16 @@ fn matvec(
 /// nothing but zeros, or something that is no number.
 fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
     let format: &'static dyn ActivationFormat = Int16::of(midpoint);
-    let (lanes, subgroups) = (tuning.small_lanes, tuning.tier.subgroups());
+    let (invocations, subgroups) = (tuning.small_invocations, tuning.tier.subgroups());
     let (max_sum, pairwise) = (format.max_sum(), format.pairwise());
     for (dim, scale) in [(8, 1.0), (172, 1e-4), (2048, 3000.0)] {
         let random = &mut Random::of(&format!("int16 vector {dim}"));
         let k = round_up(dim, BLOCK);
         let y = || vec![0; format.words(k)];
         let mut x = random.rows(1, dim, k, scale);
-        let quads = (k / 4) as u32;
-        let params = RmsnormParams { quads, at_head: 0, norm_dim: dim as f32, eps: 1e-5, max_sum, pairwise };
-        let kernel = Rmsnorm { lanes, subgroups, rows: 1, format, rows_out: 1 };
+        let vec4s = (k / 4) as u32;
+        let params = RmsnormParams { vec4s, at_head: 0, norm_dim: dim as f32, eps: 1e-5, max_sum, pairwise };
+        let kernel = Rmsnorm { invocations, subgroups, rows: 1, format, rows_out: 1 };
         let buffers = vec![x.clone(), random.rows(1, dim, k, 1.5), y()];
         cases.push(case(&dim.to_string(), kernel, params.to_words(), slot(1, 1, 8, 0, 8), buffers));
 
@@ -153,9 +153,15 @@ fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
             x[320..352].fill(3e38f32.to_bits());
             x[352] = 3e38f32.to_bits();
         }
-        let params = QuantizeParams { quads, max_sum, pairwise };
+        let params = QuantizeParams { vec4s, max_sum, pairwise };
         let buffers = vec![x, y()];
-        cases.push(case(&dim.to_string(), Quantize { lanes, format }, params.to_words(), slot(1, 1, 8, 0, 8), buffers));
+        cases.push(case(
+            &dim.to_string(),
+            Quantize { invocations, format },
+            params.to_words(),
+            slot(1, 1, 8, 0, 8),
+            buffers,
+        ));
     }
     combine(tuning, format, cases);
 }
@@ -168,9 +174,9 @@ fn combine(tuning: &Tuning, format: &'static dyn ActivationFormat, cases: &mut V
         let mut slot = slot(1, 1, head_dim, 17, CAPACITY);
         slot.rows[0].attend = attend;
         let shape = SlotShape { rows: 1, pairs: head_dim / 2 };
-        let kernel = Combine { heads, head_dim, splits, lanes: tuning.small_lanes, format, slot: shape };
+        let kernel = Combine { heads, head_dim, splits, invocations: tuning.small_invocations, format, slot: shape };
         let params =
-            CombineParams { quads: (k / 4) as u32, max_sum: format.max_sum(), pairwise: format.pairwise() }.to_words();
+            CombineParams { vec4s: (k / 4) as u32, max_sum: format.max_sum(), pairwise: format.pairwise() }.to_words();
         let scores = random.scores(splits.most * heads);
         let buffers = vec![random.rows(splits.most, heads * head_dim, k, 2.0), scores, vec![0; format.words(k)]];
         cases.push(case(&format!("{attend} keys"), kernel, params, slot, buffers));

@@ -138,8 +138,8 @@ fn pack(numbers: &[f64], midpoint: u32) -> Vec<u32> {
 
 fn pack_block(words: &mut [u32], numbers: &[f64], midpoint: u32) {
     let most = f64::from(max_sum(midpoint));
-    let sum = |quad: &[f64]| {
-        let pairs = [0, 1].map(|e| quad[e].abs() + quad[e + 2].abs());
+    let sum = |four: &[f64]| {
+        let pairs = [0, 1].map(|e| four[e].abs() + four[e + 2].abs());
         if pairwise(midpoint) { pairs[0].max(pairs[1]) } else { pairs[0] + pairs[1] }
     };
     let largest = numbers.chunks_exact(4).map(sum).fold(0.0, f64::max);

@@ -59,7 +59,15 @@ impl Lowering for Software {
     fn attention(&self, spec: AttentionSpec) -> Arc<dyn Kernel> {
         let AttentionSpec { tuning, head_dim, group, splits, slot, .. } = spec;
         let Element::Texture(texture) = tuning.storage.input else { panic!("software drivers read textures") };
-        Arc::new(Flash { kv: tuning.kv, texture, lanes: tuning.attention_lanes, head_dim, group, splits, slot })
+        Arc::new(Flash {
+            kv: tuning.kv,
+            texture,
+            invocations: tuning.attention_invocations,
+            head_dim,
+            group,
+            splits,
+            slot,
+        })
     }
 
     fn attended(&self, b: &mut Builder, layer: usize, matrix: &Matrix, [out, score]: [BufferId; 2]) -> Prepared {
@@ -70,12 +78,12 @@ impl Lowering for Software {
             heads: b.shape.heads,
             head_dim: b.shape.head_dim,
             splits: b.splits(),
-            lanes: b.tuning.small_lanes,
+            invocations: b.tuning.small_invocations,
             format,
             slot: b.slot,
         };
         let (max_sum, pairwise) = (format.max_sum(), format.pairwise());
-        let params = CombineParams { quads: (k / 4) as u32, max_sum, pairwise };
+        let params = CombineParams { vec4s: (k / 4) as u32, max_sum, pairwise };
         b.plan.push(Stage::Body, format!("blk.{layer}.combine"), kernel, &params, &[out, score, combined]);
         (input, vec![combined])
     }
@@ -87,9 +95,9 @@ impl Lowering for Software {
         }
         let k = round_up(matrix.cols, BLOCK);
         let (input, quantized) = b.vector("activation", format, k);
-        let kernel = Quantize { lanes: b.tuning.small_lanes, format };
+        let kernel = Quantize { invocations: b.tuning.small_invocations, format };
         let (max_sum, pairwise) = (format.max_sum(), format.pairwise());
-        let params = QuantizeParams { quads: (k / 4) as u32, max_sum, pairwise };
+        let params = QuantizeParams { vec4s: (k / 4) as u32, max_sum, pairwise };
         b.plan.push(Stage::Body, format!("blk.{layer}.ffn_quantize"), kernel, &params, &[activation, quantized]);
         (input, vec![quantized])
     }

@@ -1,6 +1,6 @@
-// Four bytes of a word as numbers, each where it stands: the second is 256 times as large, and so on, which takes no shifts.
-// BYTE_UNIT is what their products are multiplied by, and x beforehand: powers of two, so that nothing is rounded. The
-// last byte is below 128, so that numbers with a sign, which drivers on the CPU convert at once, hold it.
+// Four bytes of a word as numbers, each where it stands: the second is 256 times as large, and so on, which takes no
+// shifts. BYTE_UNIT is what their products are multiplied by, and x beforehand: powers of two, so that nothing is
+// rounded. The last byte is below 128, so that numbers with a sign, which drivers on the CPU convert at once, hold it.
 
 const BYTE_UNIT: vec4<f32> = vec4<f32>(1.0, 0x1p-8, 0x1p-16, 0x1p-24);
 

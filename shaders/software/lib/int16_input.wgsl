@@ -1,12 +1,12 @@
-// Input of a matvec: blocks in fixed point.
+// Input of a matvec: int16 blocks.
 
-fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> Quads {
+fn load_block(invocation: Invocation, at: u32, square: ptr<function, f32>) -> XBlock {
     let first = at / 8u * 5u;
     return block_of(
-        fixed_texel(first),
-        fixed_texel(first + 1u),
-        fixed_texel(first + 2u),
-        fixed_texel(first + 3u),
-        fixed_texel(first + 4u),
+        int16_texel(first),
+        int16_texel(first + 1u),
+        int16_texel(first + 2u),
+        int16_texel(first + 3u),
+        int16_texel(first + 4u),
     );
 }

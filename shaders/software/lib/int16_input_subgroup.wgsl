@@ -1,13 +1,13 @@
-// Input of a matvec: blocks in fixed point. All lanes of a subgroup need the same: each loads a texel, or two where lanes
-// are few, and they exchange them.
+// Input of a matvec: int16 blocks. All invocations of a subgroup need the same: each loads a texel, or two where
+// invocations are few, and they exchange them.
 
-fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> Quads {
-    let few = min(lanes.size, LANES) < 8u;
+fn load_block(invocation: Invocation, at: u32, square: ptr<function, f32>) -> XBlock {
+    let few = min(invocation.size, WORKGROUP_SIZE) < 8u;
     let first = at / 8u * 5u;
-    let mine = fixed_texel(first + min(lanes.within & 7u, 4u));
+    let mine = int16_texel(first + min(invocation.within & 7u, 4u));
     var last = mine;
     if (few) {
-        last = fixed_texel(first + 4u);
+        last = int16_texel(first + 4u);
     }
     return block_of(
         subgroupBroadcast(mine, 0u),

@@ -1,5 +1,5 @@
-// Rows of y in fixed point: lib/fixed_block.wgsl. A lane stores a block. A kernel that stores so has quads, max_sum and pairwise in
-// its params, and says what a quad is: value(at, quad), where at is what the row needs for that (Origin).
+// Rows of y in int16: int16_block.wgsl. An invocation stores a block. A kernel that stores so has vec4s, max_sum and
+// pairwise in its params, and says what a vec4 is: value(at, vec4), where at is what the row needs for that (Origin).
 
 // [rows][k / 32][5]
 @group(0) @binding(BINDING) var<storage, read_write> ROLE: array<vec4<u32>>;
@@ -8,10 +8,10 @@ fn is_number(v: f32) -> bool {
     return (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u;
 }
 
-// Two quads: their words, and what they add to the sum.
+// Two vec4s: their words, and what they add to the sum.
 struct Two { words: vec4<u32>, sum: i32 }
 
-fn two_quads(a: vec4<f32>, b: vec4<f32>, inverse: f32) -> Two {
+fn two_vec4s(a: vec4<f32>, b: vec4<f32>, inverse: f32) -> Two {
     let first = vec4<i32>(round(a * inverse));
     let second = vec4<i32>(round(b * inverse));
     let words = vec4<i32>(first.zw + first.xy * 65536, second.zw + second.xy * 65536);
@@ -33,10 +33,10 @@ fn store_block(row: u32, block: u32, at: Origin) {
         largest = max(largest, select(sum, max(pairs.x, pairs.y), params.pairwise == 1u));
     }
     let inverse = select(0.0, params.max_sum / largest, largest > 1e-30);
-    let to = (row * (params.quads / 8u) + block) * 5u;
+    let to = (row * (params.vec4s / 8u) + block) * 5u;
     var sums = vec2<i32>();
     for (var i = 0u; i < 4u; i++) {
-        let two = two_quads(value(at, first + 2u * i), value(at, first + 2u * i + 1u), inverse);
+        let two = two_vec4s(value(at, first + 2u * i), value(at, first + 2u * i + 1u), inverse);
         ROLE[to + i] = two.words;
         sums += select(vec2<i32>(two.sum, 0), vec2<i32>(0, two.sum), i >= 2u);
     }
@@ -45,8 +45,8 @@ fn store_block(row: u32, block: u32, at: Origin) {
     ROLE[to + 4u] = vec4<u32>(scale, bitcast<vec2<u32>>(sums), 0u);
 }
 
-fn store_row(row: u32, lane: u32, at: Origin) {
-    for (var block = lane; block < params.quads / 8u; block += LANES) {
+fn store_row(row: u32, local_id: u32, at: Origin) {
+    for (var block = local_id; block < params.vec4s / 8u; block += WORKGROUP_SIZE) {
         store_block(row, block, at);
     }
 }

@@ -1,7 +1,7 @@
-// Keys and values in f32: a texel is a quad.
+// Keys and values in f32: a texel is a vec4.
 
-const TEXEL_QUADS: u32 = 1u;
+const TEXEL_VEC4S: u32 = 1u;
 
-fn quad_of(texel: vec4<u32>, q: u32) -> vec4<f32> {
+fn vec4_of(texel: vec4<u32>, q: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(texel);
 }

@@ -1,5 +1,6 @@
-// Words in a sampled texture, row-major, TEXELS_PER_ROW of four words each: a power of two, and fewer than 2^24 texels, so
-// that the row is found exactly in floating point. SwiftShader divides and shifts lane by lane.
+// Words in a sampled texture, row-major, TEXELS_PER_ROW of four words each: a power of two, and fewer than 2^24
+// texels, so that the row is found exactly in floating point. SwiftShader divides and shifts one invocation after the
+// other.
 
 @group(0) @binding(BINDING) var ROLE: texture_2d<u32>;
 

@@ -1,5 +1,5 @@
-// Words in a storage texture, row-major, TEXELS_PER_ROW of four words each. It has one level: where textures are sampled,
-// lavapipe looks for the level of every texel.
+// Words in a storage texture, row-major, TEXELS_PER_ROW of four words each. It has one level: where textures are
+// sampled, lavapipe looks for the level of every texel.
 
 @group(0) @binding(BINDING) var ROLE: texture_storage_2d<rgba32uint, read>;
 

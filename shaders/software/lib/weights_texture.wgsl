@@ -4,8 +4,8 @@ fn loadROLE(at: u32) -> vec4<u32> {
     return texel_weightsROLE(at);
 }
 
-// What a superblock says of its blocks: loaded once for all of them. A word alone costs a driver on the CPU as much as
-// its texel.
+// The data of a superblock that its blocks share: loaded once for all of them. A word alone costs a driver on the CPU
+// as much as its texel.
 struct KeptROLE { words: vec4<u32> }
 
 fn keepROLE(at: u32) -> KeptROLE {

@@ -46,8 +46,9 @@ pub struct AdapterReport {
     pub max_buffer_bytes: u64,
     /// Bytes of workgroup memory.
     pub workgroup_bytes: u32,
-    /// Lanes of a workgroup.
-    pub workgroup_lanes: u32,
+    /// Invocations of a workgroup.
+    #[serde(rename = "workgroup_lanes")]
+    pub workgroup_invocations: u32,
     /// Storage buffers of a kernel.
     pub storage_buffers: u32,
     /// What it lacks of the profile that was asked for; empty where it has everything.
@@ -97,7 +98,7 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_buffer_bytes: limits.max_buffer_size,
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
-            workgroup_lanes: limits.max_compute_invocations_per_workgroup,
+            workgroup_invocations: limits.max_compute_invocations_per_workgroup,
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
             name: info.name,
         }
@@ -136,7 +137,7 @@ pub(super) async fn choose(_name: Option<&str>) -> Result<wgpu::Adapter> {
     instance().request_adapter(&options).await.map_err(|e| Error::NoDevice(format!("WebGPU: {e}")))
 }
 
-/// The tier with everything that an adapter has, or that the profile has. Subgroups of fewer than four lanes are none.
+/// The tier with everything that an adapter has, or that the profile has. Subgroups of fewer than four invocations are none.
 pub(super) fn best_tier(adapter: &wgpu::Adapter, limits: Option<&Profile>) -> Tier {
     if let Some(profile) = limits {
         return profile.best_tier();

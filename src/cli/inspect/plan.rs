@@ -27,7 +27,8 @@ struct StepReport {
     stage: String,
     kernel: String,
     grid: [u32; 2],
-    lanes: u32,
+    #[serde(rename = "lanes")]
+    invocations: u32,
     /// Bytes that the kernel's binding table counts; of a KV cache, one position.
     bytes: u64,
     /// Multiply-accumulates.
@@ -78,15 +79,15 @@ impl StepReport {
             stage: format!("{:?}", step.stage).to_lowercase(),
             kernel: step.kernel.label(),
             grid,
-            lanes: step.kernel.lanes(),
+            invocations: step.kernel.invocations(),
             bytes: step.kernel.args(&step.params).iter().map(|arg| arg.words as u64 * 4).sum(),
             work: step.kernel.work(&step.params, active),
         })
     }
 
     fn text(&self, label: usize, kernel: usize) -> String {
-        let Self { step, stage, grid: [x, y], lanes, bytes, work, .. } = self;
-        let grid = format!("{x} x {y} x {lanes}");
+        let Self { step, stage, grid: [x, y], invocations, bytes, work, .. } = self;
+        let grid = format!("{x} x {y} x {invocations}");
         let (name, variant) = (&self.label, &self.kernel);
         format!("{step:>4}  {name:<label$}  {stage:<6}  {variant:<kernel$}  {grid:>16}  {bytes:>11}  {work:>12}")
     }

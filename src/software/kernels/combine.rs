@@ -8,8 +8,8 @@ use crate::kernels::{self, SlotShape, Splits};
 uniform! {
     /// Params of the combination.
     pub struct CombineParams {
-        /// Quads of all heads, padded.
-        quads: u32,
+        /// vec4s of all heads, padded.
+        vec4s: u32,
         /// [`ActivationFormat::max_sum`]
         max_sum: f32,
         /// [`ActivationFormat::pairwise`]
@@ -27,7 +27,7 @@ pub struct Combine {
     /// How the keys were split.
     pub splits: Splits,
     /// Invocations of the workgroup.
-    pub lanes: usize,
+    pub invocations: usize,
     /// How the result is stored.
     pub format: &'static dyn ActivationFormat,
     /// The size of the slot.
@@ -41,18 +41,18 @@ impl Kernel for Combine {
 
     fn label(&self) -> String {
         let format = self.format.mark();
-        format!("combine/{}xd{}/splits{}/{}{format}", self.heads, self.head_dim, self.splits.most, self.lanes)
+        format!("combine/{}xd{}/splits{}/{}{format}", self.heads, self.head_dim, self.splits.most, self.invocations)
     }
 
     fn source(&self) -> Source {
         let source = self.slot.add_to(Source::new(include_str!("../../../shaders/software/combine.wgsl")));
-        let source = source.size("LANES", self.lanes).with(kernels::lanes(false));
+        let source = source.size("WORKGROUP_SIZE", self.invocations).with(kernels::invocations(false));
         let source = add_combine_to(source, self.heads, self.head_dim, self.splits);
         self.format.add_store(source, 5)
     }
 
-    fn lanes(&self) -> u32 {
-        self.lanes as u32
+    fn invocations(&self) -> u32 {
+        self.invocations as u32
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {
@@ -61,7 +61,7 @@ impl Kernel for Combine {
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let params = CombineParams::from_words(params);
-        let k = params.quads as usize * 4;
+        let k = params.vec4s as usize * 4;
         vec![
             Arg::read("x", 3, Element::Vec4F32, self.splits.most * k),
             Arg::read("score", 4, Element::Vec2F32, self.splits.most * self.heads * 2),
@@ -75,7 +75,7 @@ impl Kernel for Combine {
 
     fn work(&self, params: &[u32], _active: Active) -> u64 {
         let params = CombineParams::from_words(params);
-        self.splits.most as u64 * u64::from(params.quads) * 4
+        self.splits.most as u64 * u64::from(params.vec4s) * 4
     }
 
     /// The worst on lavapipe 22.3 is that of its `exp`, as in [`Matvec`](crate::kernels::Matvec).
@@ -85,7 +85,7 @@ impl Kernel for Combine {
 
     fn oracle(&self, call: &Call) {
         let params: CombineParams = call.params();
-        let sums = combined(call, [0, 1], (self.heads, self.head_dim, self.splits), params.quads as usize * 4);
+        let sums = combined(call, [0, 1], (self.heads, self.head_dim, self.splits), params.vec4s as usize * 4);
         self.format.store(call, 2, 0, &sums);
     }
 }

@@ -5,7 +5,7 @@ use crate::kernels::attention::{self, AttentionParams};
 use crate::kernels::{KvType, SlotShape, Splits};
 
 /// Query heads of an invocation.
-const HEADS_PER_LANE: usize = 4;
+const HEADS_PER_INVOCATION: usize = 4;
 /// Keys of a tile.
 const KEYS: usize = 32;
 
@@ -17,7 +17,7 @@ pub struct Flash {
     /// The textures that it and the queries are read from.
     pub texture: TextureKind,
     /// Invocations of a workgroup.
-    pub lanes: usize,
+    pub invocations: usize,
     /// Elements of a head.
     pub head_dim: usize,
     /// Query heads of a key/value head.
@@ -36,13 +36,16 @@ impl Kernel for Flash {
     fn label(&self) -> String {
         let (d, group, splits, rows) = (self.head_dim, self.group, self.splits.most, self.slot.rows);
         let how = if self.texture == TextureKind::Sampled { "-sampled" } else { "" };
-        format!("flash/kv-{}{how}/d{d}-g{group}/{}-splits{splits}-rows{rows}", self.kv.name(), self.lanes)
+        format!("flash/kv-{}{how}/d{d}-g{group}/{}-splits{splits}-rows{rows}", self.kv.name(), self.invocations)
     }
 
     fn source(&self) -> Source {
         let source = self.slot.add_to(Source::new(include_str!("../../../shaders/software/flash.wgsl")));
-        let source =
-            source.size("LANES", self.lanes).size("GROUP", self.group).size("KEYS", KEYS).size("FOURS", KEYS / 4);
+        let source = source
+            .size("WORKGROUP_SIZE", self.invocations)
+            .size("GROUP", self.group)
+            .size("KEYS", KEYS)
+            .size("FOURS", KEYS / 4);
         let source = self.splits.add_to(source).size("TEXELS_PER_ROW", TEXELS_PER_ROW);
         let texture = match self.texture {
             TextureKind::Sampled => include_str!("../../../shaders/software/lib/texture_sampled.wgsl"),
@@ -56,8 +59,8 @@ impl Kernel for Flash {
         })
     }
 
-    fn lanes(&self) -> u32 {
-        self.lanes as u32
+    fn invocations(&self) -> u32 {
+        self.invocations as u32
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {
@@ -70,8 +73,8 @@ impl Kernel for Flash {
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
         let params = AttentionParams::from_words(params);
-        let parts = params.kv_heads as usize * self.group.div_ceil(HEADS_PER_LANE);
-        [(params.tokens(active) * parts * self.splits.most).div_ceil(self.lanes) as u32, 1]
+        let parts = params.kv_heads as usize * self.group.div_ceil(HEADS_PER_INVOCATION);
+        [(params.tokens(active) * parts * self.splits.most).div_ceil(self.invocations) as u32, 1]
     }
 
     /// As [`Attention`](crate::kernels::Attention)'s.

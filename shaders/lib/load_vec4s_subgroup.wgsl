@@ -1,15 +1,16 @@
-// Eight quads of x, `stride` apart: a block of one token, or one quad of eight tokens. All lanes of a subgroup need the
-// same: each loads a quad, or two where lanes are few, and they exchange them. A load costs a driver on the CPU far more
-// than an exchange. There is no branch around the exchange, since such a driver keeps all that leaves one in memory.
+// Eight vec4s of x, `stride` apart: a block of one token, or one vec4 of eight tokens. All invocations of a subgroup
+// need the same: each loads a vec4, or two where invocations are few, and they exchange them. A load costs a driver on
+// the CPU far more than an exchange. There is no branch around the exchange, since such a driver keeps all that leaves
+// one in memory.
 
-fn load_quads(lanes: Lanes, at: u32, stride: u32) -> Quads {
-    let few = min(lanes.size, LANES) < 8u;
-    let mine = load_x(at + (lanes.within & 7u) * stride);
+fn load_vec4s(invocation: Invocation, at: u32, stride: u32) -> XBlock {
+    let few = min(invocation.size, WORKGROUP_SIZE) < 8u;
+    let mine = load_x(at + (invocation.within & 7u) * stride);
     var other = mine;
     if (few) {
-        other = load_x(at + (4u + (lanes.within & 3u)) * stride);
+        other = load_x(at + (4u + (invocation.within & 3u)) * stride);
     }
-    let quads = array<vec4<f32>, 8>(
+    let vec4s = array<vec4<f32>, 8>(
         subgroupBroadcast(mine, 0u),
         subgroupBroadcast(mine, 1u),
         subgroupBroadcast(mine, 2u),
@@ -24,5 +25,5 @@ fn load_quads(lanes: Lanes, at: u32, stride: u32) -> Quads {
         + subgroupBroadcast(sum, 3u);
     let rest = subgroupBroadcast(sum.x, 4u) + subgroupBroadcast(sum.x, 5u) + subgroupBroadcast(sum.x, 6u)
         + subgroupBroadcast(sum.x, 7u);
-    return Quads(quads, vec2<f32>(first.x, select(rest, first.y, few)));
+    return XBlock(vec4s, vec2<f32>(first.x, select(rest, first.y, few)));
 }

@@ -1,6 +1,6 @@
-// The per-token slot: src/kernel/run.rs. ROWS rows, ROPE = ROWS * d/4 vectors of two (cos, sin) pairs.
+// The uniforms of a run: src/kernel/run.rs. ROWS rows, ROPE = ROWS * d/4 vectors of two (cos, sin) pairs.
 
-struct Slot {
+struct Run {
     rows: u32,
     capacity: u32,
     head_first: u32,
@@ -22,4 +22,4 @@ struct Slot {
     rope: array<vec4<f32>, ROPE>,
 }
 
-@group(0) @binding(1) var<uniform> slot: Slot;
+@group(0) @binding(1) var<uniform> run: Run;

@@ -1,6 +1,6 @@
-// Eight quads of x, `stride` apart: a block of one token, or one quad of eight tokens.
+// Eight vec4s of x, `stride` apart: a block of one token, or one vec4 of eight tokens.
 
-fn load_quads(lanes: Lanes, at: u32, stride: u32) -> Quads {
+fn load_vec4s(invocation: Invocation, at: u32, stride: u32) -> XBlock {
     return with_sums(array<vec4<f32>, 8>(
         load_x(at),
         load_x(at + stride),
