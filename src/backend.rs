@@ -23,7 +23,7 @@ use crate::plan::tuning::{Activations, Tuning};
 use crate::plan::{Copy, Plan, Wanted};
 use crate::weights::pack::Layout;
 
-/// What a model is asked to run on.
+/// The device that a model is asked to run on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The best adapter, and the CPU where there is none.
@@ -50,7 +50,7 @@ impl std::str::FromStr for DeviceChoice {
     }
 }
 
-/// What a model runs on.
+/// The device that a model runs on.
 #[derive(Clone, Debug)]
 pub enum Device {
     /// A device of wgpu's.
@@ -59,7 +59,7 @@ pub enum Device {
     Cpu(Tuning),
 }
 
-/// What would be faster than the oracles, where there is no GPU.
+/// Advice where there is no GPU: something faster than the oracles.
 #[cfg(target_arch = "wasm32")]
 const HELP: &str = "a browser with WebGPU is many times faster";
 #[cfg(not(target_arch = "wasm32"))]
@@ -84,7 +84,7 @@ impl Device {
                 device.warn_of_foreign_plan();
                 Ok(device)
             }
-            // Whoever asks for features or limits wants to see them, or hear why not.
+            // A caller who asks for features or limits gets them, or the reason why not.
             (Err(error), DeviceChoice::Auto)
                 if options.tier.is_none_or(|tier| tier == Tier::Base) && options.limits.is_none() =>
             {
@@ -348,7 +348,7 @@ impl Machine {
         }
     }
 
-    /// Gives such a buffer up.
+    /// Frees a buffer of [`Self::alloc_temp`].
     pub(crate) fn free_temp(&mut self, name: &str) {
         match self {
             Self::Gpu(machine) => machine.free_temp(name),

@@ -22,7 +22,7 @@ pub(crate) use products::{Sizes, TINY, outputs, product, sizes};
 
 /// Words after every buffer that no kernel may touch.
 pub(crate) const GUARD_WORDS: usize = 64;
-/// What guard words hold: a signalling pattern, so that reading them shows too.
+/// The value of guard words: a signalling NaN, so that reading them shows too.
 pub(crate) const GUARD: u32 = 0x7fa5_a5a5;
 /// f16 in the KV cache: WGSL leaves the rounding open, which is up to one unit in the last place (2^-10).
 const F16_TOLERANCE: f64 = 1.0 / (1u64 << 20) as f64;
@@ -53,7 +53,7 @@ pub struct Report {
     pub tolerance: f64,
     /// Whether everything held.
     pub passed: bool,
-    /// What did not hold; empty where everything did.
+    /// The first check that failed, in words; empty where none did.
     pub fault: String,
 }
 

@@ -64,14 +64,14 @@ impl PlanChoice {
     }
 }
 
-/// What a device is opened with, beside its name.
+/// The options that a device is opened with, beside its name.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DeviceOptions {
     /// Features that shaders may use; `None` is the best tier that the plan has a use for.
     pub tier: Option<Tier>,
     /// The plan.
     pub plan: PlanChoice,
-    /// What the device is requested with; `None` is the default WebGPU limits, and the features that the adapter has.
+    /// The limits that the device is requested with; `None` is the default WebGPU limits, and the features that the adapter has.
     pub limits: Option<&'static Profile>,
 }
 

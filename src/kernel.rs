@@ -1,4 +1,4 @@
-//! What a kernel is: one declaration, from which layouts, checks, tests and the CPU path are derived.
+//! A kernel is one declaration, from which layouts, checks, tests and the CPU path are derived.
 
 pub mod run;
 
@@ -61,9 +61,9 @@ impl Element {
 pub const TEXEL_WORDS: usize = 4;
 /// Texels of a row of a texture of words.
 pub const TEXELS_PER_ROW: usize = 1024;
-/// Words of such a row.
+/// Words of a row of a texture.
 pub const TEXTURE_ROW_WORDS: usize = TEXELS_PER_ROW * TEXEL_WORDS;
-/// Most bytes of such a texture: every device has 8192 rows (WebGPU's default `maxTextureDimension2D`).
+/// Most bytes of a texture of words: every device has 8192 rows (WebGPU's default `maxTextureDimension2D`).
 pub const MAX_TEXTURE_BYTES: u64 = (8192 * TEXTURE_ROW_WORDS * 4) as u64;
 
 /// How a kernel uses a binding.
@@ -261,7 +261,7 @@ impl Source {
 /// Host memory that oracles run on: 32-bit words.
 pub type Words = RefCell<Vec<u32>>;
 
-/// What an oracle gets: the same params, slot and buffers as a dispatch.
+/// The arguments of an oracle: the same params, slot and buffers as those of a dispatch.
 pub struct Call<'a> {
     /// The params struct, as words.
     pub params: &'a [u32],
@@ -324,7 +324,7 @@ pub trait Kernel: fmt::Debug + Send + Sync {
     /// The name and what tells this variant from others, for labels and reports.
     fn label(&self) -> String;
 
-    /// What the shader is put together from.
+    /// The WGSL files and constants that the shader is composed of.
     fn source(&self) -> Source;
 
     /// Invocations per workgroup.

@@ -28,7 +28,7 @@ use crate::kernel::Source;
 /// The stems of every kernel; those of software drivers are in [`software`](crate::software::kernels::NAMES).
 pub const NAMES: [&str; 7] = ["argmax", "attention", "embed", "matmul", "matvec", "rmsnorm", "sample"];
 
-/// What fixes the size of the per-token slot.
+/// The numbers that fix the size of the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SlotShape {
     /// Rows (tokens) of the plan.
@@ -38,8 +38,8 @@ pub struct SlotShape {
 }
 
 impl SlotShape {
-    /// What is at the same place in every slot: its head and its first row. Kernels that look at nothing else are the same
-    /// in every plan, and are compiled once.
+    /// The head and the first row, which are at the same place in every slot. Kernels that read nothing else are the same in
+    /// every plan, and are compiled once.
     pub(crate) const FIRST: Self = Self { rows: 1, pairs: 2 };
 
     /// Adds the slot's struct and sizes to a source.
@@ -51,7 +51,7 @@ impl SlotShape {
     }
 }
 
-/// What a workgroup's invocations know of themselves, and how a workgroup sums over them.
+/// WGSL that gives an invocation its place in the workgroup, and in its subgroup.
 pub(crate) const fn invocations(subgroups: bool) -> &'static str {
     if subgroups {
         include_str!("../shaders/lib/invocation_subgroup.wgsl")
@@ -63,7 +63,7 @@ pub(crate) const fn invocations(subgroups: bool) -> &'static str {
 const ORDER_KEY: &str = include_str!("../shaders/lib/order_key.wgsl");
 const ADJUST_LOGITS: &str = include_str!("../shaders/lib/adjust_logits.wgsl");
 
-/// What labels add for variants with subgroups.
+/// The part of a label that marks variants with subgroups.
 pub(crate) const fn mark(subgroups: bool) -> &'static str {
     if subgroups { "-sub" } else { "" }
 }

@@ -63,7 +63,7 @@ pub use session::{Reply, Session, Stats, StopReason};
 pub use text::chat::{ChatTemplate, Message, Prompt};
 pub use text::{chat, tokenizer};
 
-/// What the command, the tests and `xtask` see of the inside. It may change in any version.
+/// The modules that the command and the tests use. They may change in any version.
 #[doc(hidden)]
 pub mod internals {
     macro_rules! open {

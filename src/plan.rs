@@ -61,7 +61,7 @@ pub struct Step {
     pub label: String,
     /// When it runs.
     pub stage: Stage,
-    /// The kernel.
+    /// The kernel that it dispatches.
     pub kernel: Arc<dyn Kernel>,
     /// Its params as words.
     pub params: Vec<u32>,

@@ -71,7 +71,7 @@ impl Machine {
         self.state.insert(name.to_owned(), RefCell::new(vec![0; words]));
     }
 
-    /// Gives such a buffer up.
+    /// Frees a buffer of [`Self::alloc_temp`].
     pub fn free_temp(&mut self, name: &str) {
         self.state.remove(name);
     }

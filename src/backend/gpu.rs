@@ -84,11 +84,11 @@ impl Counters {
 /// Limits of a device that was opened, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Granted {
-    /// Of a storage binding.
+    /// Most bytes of a storage binding.
     pub max_binding_bytes: u64,
-    /// Of a buffer.
+    /// Most bytes of a buffer.
     pub max_buffer_bytes: u64,
-    /// Of workgroup memory.
+    /// Bytes of workgroup memory.
     pub workgroup_bytes: u32,
 }
 
@@ -103,7 +103,7 @@ struct Inner {
     device: wgpu::Device,
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
-    /// What it was opened with, and the tier that it has.
+    /// The options that it was opened with, and its tier.
     options: DeviceOptions,
     tier: Tier,
     best_tier: Tier,
@@ -296,7 +296,7 @@ impl Gpu {
         }
     }
 
-    /// What this device was asked for so far.
+    /// Counters of submits, dispatches and allocations so far.
     pub fn counters(&self) -> &Counters {
         &self.inner.counters
     }
@@ -306,7 +306,7 @@ impl Gpu {
         adapter::driver(&self.inner.info)
     }
 
-    /// What it was opened with, and the tier that it has.
+    /// The options that it was opened with, with its tier.
     pub fn options(&self) -> DeviceOptions {
         self.inner.options
     }
@@ -321,7 +321,7 @@ impl Gpu {
         self.inner.info.device_type != wgpu::DeviceType::DiscreteGpu
     }
 
-    /// Refuses sessions, and their growth, that would bring this program above so many bytes on the device.
+    /// Refuses sessions, and their growth, that would bring this program above `bytes` on the device.
     pub fn limit_memory(&self, bytes: u64) {
         self.inner.limit.store(bytes, Ordering::Relaxed);
     }
@@ -384,7 +384,7 @@ impl Gpu {
     ) -> Result<(T, LocalBoxFuture<'static, Result<()>>)> {
         self.admit(what, bytes)?;
         let in_use = self.counters().allocated.load(Ordering::Relaxed);
-        // What uses a refused buffer is invalid, and must not count as a failure of the device.
+        // A bind group with a refused buffer is invalid, and must not count as a failure of the device.
         let invalid = self.inner.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let refused = self.inner.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let made = make();

@@ -87,7 +87,7 @@ impl Case {
         Ok(results)
     }
 
-    /// What the oracle makes of the case: every buffer, with its guard words.
+    /// Every buffer after the oracle ran, with its guard words.
     ///
     /// # Errors
     /// Never, unless the case itself is broken.
@@ -95,7 +95,7 @@ impl Case {
         self.run(Upload::cpu()).await
     }
 
-    /// What a device makes of the case.
+    /// Every buffer after a device ran the case, with its guard words.
     ///
     /// # Errors
     /// Where the device refuses the kernel or is lost.

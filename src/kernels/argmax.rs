@@ -15,10 +15,10 @@ uniform! {
     }
 }
 
-/// Of the logits of both samplers.
+/// Tolerance of the adjusted logits of both samplers.
 pub(super) const TOLERANCE: f64 = 1e-13;
 
-/// The kernel.
+/// One variant: the size of the workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Argmax {
     /// Invocations of a workgroup.

@@ -33,23 +33,23 @@ impl AttentionParams {
 /// One variant: tier, KV cache, heads, tile of keys and split-KV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attention {
-    /// How halves are read, and whether the invocations of a subgroup share a softmax.
+    /// Whether f16 is read natively, and whether the invocations of a subgroup share a softmax.
     pub tier: Tier,
-    /// What the KV cache holds.
+    /// Number type of the KV cache.
     pub kv: KvType,
     /// Invocations of a workgroup.
     pub invocations: usize,
     /// Elements of a head.
     pub head_dim: usize,
-    /// Query heads of a key/value head.
+    /// Query heads of a key/value head (GQA).
     pub group: usize,
     /// Tokens of a workgroup.
     pub query_tokens: usize,
     /// Keys of a tile.
     pub keys: usize,
-    /// The splits.
+    /// How the keys are split.
     pub splits: Splits,
-    /// The slot.
+    /// The size of the slot.
     pub slot: SlotShape,
 }
 

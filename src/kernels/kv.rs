@@ -26,7 +26,7 @@ impl KvType {
         }
     }
 
-    /// 32-bit words of so many numbers, an even count.
+    /// 32-bit words of `count` numbers, which is even.
     pub const fn words(self, count: usize) -> usize {
         match self {
             Self::F16 => count / 2,
@@ -43,7 +43,7 @@ impl KvType {
         }
     }
 
-    /// What such a reader loads at once.
+    /// The element that the reader loads, which is four numbers.
     pub(crate) const fn element(self, native: bool) -> Element {
         match (self, native) {
             (Self::F16, false) => Element::Vec2U32,

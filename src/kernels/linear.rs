@@ -1,5 +1,4 @@
-//! What [`Matvec`](super::Matvec) and [`Matmul`](super::Matmul) share: params, the weight matrix, and what becomes of the
-//! result.
+//! The params, weights and outputs that [`Matvec`](super::Matvec) and [`Matmul`](super::Matmul) share.
 
 use super::storage::WeightStorage;
 use super::{KvType, SlotShape};
@@ -76,7 +75,7 @@ impl LinearParams {
     }
 }
 
-/// What becomes of the rows of a product.
+/// Where the rows of a product go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     /// Rotated queries, and rotated keys and values appended to the KV cache.
@@ -248,7 +247,7 @@ pub(super) fn padded(params: &LinearParams) -> usize {
 /// Rows of a row block, two adjacent pairs. An invocation owns one row block or two.
 pub(super) const ROWS_PER_BLOCK: usize = 4;
 
-/// What labels say of the row blocks of an invocation.
+/// The part of a label that gives the row blocks of an invocation.
 pub(super) const fn row_blocks_mark(row_blocks: usize) -> &'static str {
     if row_blocks == 2 { "x2" } else { "" }
 }

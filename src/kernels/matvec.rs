@@ -21,7 +21,7 @@ pub enum Input {
         heads: usize,
         /// Elements of a head.
         head_dim: usize,
-        /// The splits.
+        /// How the keys were split.
         splits: Splits,
     },
 }

@@ -5,7 +5,7 @@ use super::argmax::{SamplerParams, TOLERANCE, adjusted_keys, put_id, sampler_arg
 use super::{ADJUST_LOGITS, ORDER_KEY, SlotShape};
 use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
 
-/// The kernel.
+/// One variant: the size of the workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sample {
     /// Invocations of a workgroup.

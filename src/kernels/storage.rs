@@ -15,7 +15,7 @@ pub struct WeightStorage {
     pub weights: Element,
     /// The binding of an input of f32.
     pub input: Element,
-    /// Weights take a multiple of so many words.
+    /// The words of weights are padded to a multiple of this.
     pub row_words: usize,
     /// Most bytes of a shard, whatever the device binds.
     pub max_bytes: u64,
@@ -43,12 +43,12 @@ pub const BUFFER: WeightStorage = WeightStorage {
 };
 
 impl WeightStorage {
-    /// 32-bit words that so many words of weights take.
+    /// `words` of weights with their padding.
     pub const fn words(&self, words: usize) -> usize {
         words.next_multiple_of(self.row_words)
     }
 
-    /// What labels call weights of a packing that lie here.
+    /// The name, in labels, of weights of a packing that lie here.
     pub(crate) fn label(&self, packing: Packing) -> String {
         format!("{}{}", packing.name(), self.mark)
     }
@@ -76,7 +76,7 @@ impl WeightStorage {
         self.texture.into_iter().fold(source, |source, texture| source.role(texture, name, binding))
     }
 
-    /// The binding of the input of a product, of so many words.
+    /// The binding of the input of a product, of `words` 32-bit words.
     pub(crate) const fn input_arg(&self, words: usize) -> Arg {
         Arg::read("x", 3, self.input, words)
     }

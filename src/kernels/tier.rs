@@ -1,6 +1,6 @@
 //! Tiers: the features that shaders may use.
 
-/// What the device can do beyond the default WebGPU limits.
+/// The features that shaders may use beyond the default WebGPU limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
     /// Default WebGPU limits: no f16, no subgroups. Works everywhere.

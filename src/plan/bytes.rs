@@ -1,4 +1,4 @@
-//! The bytes of what a device allocates, before it does.
+//! Bytes of buffers, textures and uniforms, before they are allocated.
 
 use super::Plan;
 use crate::kernel::run::Slot;
@@ -9,12 +9,12 @@ pub const UNIFORM_ALIGN: usize = 256;
 /// Slots of the ring: more than submits that are ever in flight.
 pub const SLOTS: usize = 8;
 
-/// Bytes of a buffer of so many words: a binding must not be empty.
+/// Bytes of a buffer of `words` 32-bit words: a binding must not be empty.
 pub fn buffer_bytes(words: usize) -> u64 {
     (words.max(4) * 4) as u64
 }
 
-/// Bytes of a texture for so many words: whole rows.
+/// Bytes of a texture for `words` 32-bit words: whole rows.
 pub fn texture_bytes(words: usize) -> u64 {
     (round_up(words.max(1), TEXTURE_ROW_WORDS) * 4) as u64
 }

@@ -1,4 +1,4 @@
-//! What is known of a driver: the plan that is made for it, and how it behaves.
+//! A driver as data: the plan that is made for it, and how it behaves.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

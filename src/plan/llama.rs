@@ -58,7 +58,7 @@ pub struct Rows {
 
 /// Names of buffers that the session reads and writes.
 pub mod names {
-    /// What every token of a run is between layers: `[rows][dim]`.
+    /// The residual stream of each token of a run: `[rows][dim]` f32.
     pub const RESIDUAL: &str = "residual";
     /// The id at each position: `[capacity + 1]`.
     pub const IDS: &str = "ids";

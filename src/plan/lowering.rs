@@ -45,7 +45,7 @@ pub trait Lowering: fmt::Debug + Send + Sync {
     /// The activation after SwiGLU, as the input of the down projection.
     fn activation(&self, b: &mut Builder, layer: usize, matrix: &Matrix, activation: BufferId) -> Prepared;
 
-    /// Bytes of workgroup memory of the reduction of split-KV over so many query heads.
+    /// Bytes of workgroup memory that the reduction of split-KV takes over `heads` query heads.
     fn reduction_bytes(&self, tuning: &Tuning, heads: usize) -> usize;
 }
 

@@ -40,9 +40,9 @@ pub struct Tuning {
     pub driver: &'static Driver,
     /// Features that shaders may use.
     pub tier: Tier,
-    /// What the KV cache holds: a choice of the caller's.
+    /// Number type of the KV cache: a choice of the caller's.
     pub kv: KvType,
-    /// What products of a single row read: a choice of the caller's.
+    /// Format that products of a single row read: a choice of the caller's.
     pub activations: Activations,
     /// Rows of a tile of the packed weights.
     pub tile: usize,
@@ -78,7 +78,7 @@ impl Tuning {
         Cut { tile: self.tile, shard_bytes: self.binding_bytes }
     }
 
-    /// Checks that shaders of this plan have workgroup memory for so many query heads: the reduction of split-KV holds a weight
+    /// Checks that shaders of this plan have workgroup memory for `heads` query heads: the reduction of split-KV holds a weight
     /// of each split and head.
     ///
     /// # Errors

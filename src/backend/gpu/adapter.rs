@@ -51,7 +51,7 @@ pub struct AdapterReport {
     pub workgroup_invocations: u32,
     /// Storage buffers of a kernel.
     pub storage_buffers: u32,
-    /// What it lacks of the profile that was asked for; empty where it has everything.
+    /// The limits and features of the requested profile that it lacks.
     pub lacks: Vec<String>,
 }
 
@@ -147,7 +147,7 @@ pub(super) fn best_tier(adapter: &wgpu::Adapter, limits: Option<&Profile>) -> Ti
     Tier::of(has(wgpu::Features::SHADER_F16), subgroups)
 }
 
-/// What a device is requested with: the default WebGPU limits, or exactly those of the profile.
+/// The limits that a device is requested with: exactly those of the profile.
 pub(super) fn required_limits(profile: &Profile) -> wgpu::Limits {
     wgpu::Limits {
         max_storage_buffer_binding_size: profile.binding_bytes.value,
@@ -159,7 +159,7 @@ pub(super) fn required_limits(profile: &Profile) -> wgpu::Limits {
     }
 }
 
-/// What an adapter lacks of what a device is requested with, in words with both numbers.
+/// The requested limits and features that an adapter lacks, in words with both numbers.
 pub(super) fn lacks(adapter: &wgpu::Adapter, limits: Option<&Profile>, tier: Tier) -> Vec<String> {
     let mut lacks = Vec::new();
     let required = limits.map(required_limits).unwrap_or_default();

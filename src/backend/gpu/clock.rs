@@ -104,7 +104,7 @@ impl Machine {
         Ok(times)
     }
 
-    /// How long the host waits for a step so many times, or for an empty pass.
+    /// How long the host waits for a step that is recorded `times` times, or for an empty pass.
     async fn submit(&self, prepared: &Prepared, step: Option<&Scheduled>, times: u32, run: Run) -> Result<Duration> {
         let gpu = &self.gpu.inner;
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });

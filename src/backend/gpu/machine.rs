@@ -83,7 +83,7 @@ struct Dispatch {
     writes: Vec<BufferId>,
 }
 
-/// What a slot says of a run.
+/// The numbers of a run that recording needs.
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     /// Where it was written.
@@ -304,7 +304,7 @@ impl Machine {
         self.replace(&buffer, false).await
     }
 
-    /// Gives such a buffer up, once the device is done with it.
+    /// Frees a buffer of [`Self::alloc_temp`], once the device is done with it.
     pub fn free_temp(&mut self, name: &str) {
         self.state.remove(name);
         self.replacement.take_if(|begun| begun.name == name);

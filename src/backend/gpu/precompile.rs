@@ -37,7 +37,7 @@ mod threaded {
     }
 
     impl Job {
-        /// What the plans dispatch, each once, the longest texts first, so that no thread is left with one at the end.
+        /// The kernels that the plans dispatch, each once, the longest texts first, so that no thread is left with one at the end.
         fn all(plans: &[Plan]) -> Vec<Self> {
             let shared = session_textures(plans);
             let mut seen = HashSet::new();
@@ -71,7 +71,7 @@ mod threaded {
         }
     }
 
-    /// What is compiled, in order.
+    /// The kernels to compile, in order.
     struct Queue {
         gpu: Gpu,
         jobs: Vec<Job>,
@@ -143,12 +143,12 @@ mod threaded {
                 let thread = thread::Builder::new().name("llamita-compile".to_owned()).spawn(move || {
                     work.run(twin.as_ref());
                     drop(twin);
-                    // Whoever does not wait does not want to know.
+                    // The receiver is gone where nobody waits.
                     sender.send(()).ok();
                 });
                 match thread {
                     Ok(thread) => threads.push((thread, done)),
-                    // What is not compiled now is compiled when it is needed.
+                    // A kernel that is not compiled now is compiled when it is needed.
                     Err(error) => log::warn!("no thread to compile: {error}"),
                 }
             }
@@ -196,7 +196,7 @@ mod threaded {
             let submission = self.inner.queue.submit([encoder.finish()]);
             let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
             let polled = device.poll(wait).map_err(|e| e.to_string());
-            // What goes wrong here says nothing of the device that matters.
+            // An error here concerns the twin device, not the one that the model runs on.
             if let Err(error) = polled.and_then(|_| self.check().map_err(|e| e.to_string())) {
                 log::debug!("{}: not compiled ahead: {error}", kernel.label());
             }

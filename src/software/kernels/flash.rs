@@ -12,7 +12,7 @@ const KEYS: usize = 32;
 /// One variant: KV cache, heads and split-KV.
 #[derive(Clone, Copy, Debug)]
 pub struct Flash {
-    /// What the KV cache holds.
+    /// Number type of the KV cache.
     pub kv: KvType,
     /// The textures that it and the queries are read from.
     pub texture: TextureKind,
