@@ -9,22 +9,22 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 // [head rows][v]; bias and penalties are added in place
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>;
-// [ceil(v / 32)], one bit per id, where the slot is masked
+// [ceil(v / 32)], one bit per id, where the run is masked
 @group(0) @binding(3) var<storage, read> allowed: array<u32>;
 // [biases] of (id, value)
 @group(0) @binding(4) var<storage, read> bias: array<vec2<u32>>;
 // [capacity + 1], the id at each position
 @group(0) @binding(5) var<storage, read_write> ids: array<u32>;
 
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
-    let lane = lane_index(lanes);
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
+    let local_id = local_id_of(invocation);
     let first = group.x * params.vocabulary;
-    let position = slot.row[0].x + (slot.head_first + group.x) * params.step;
-    adjust_logits(first, position, lane);
+    let position = run.row[0].x + (run.head_first + group.x) * params.step;
+    adjust_logits(first, position, local_id);
     var keys = vec4<u32>();
     var at = vec4<u32>(NO_ID);
-    for (var base = lane; base < params.vocabulary; base += 4u * LANES) {
+    for (var base = local_id; base < params.vocabulary; base += 4u * WORKGROUP_SIZE) {
         let i = min(vec4<u32>(base) + STREAMS, vec4<u32>(params.vocabulary - 1u));
         let candidates = keys_at(first, i);
         let better = candidates > keys;
@@ -39,8 +39,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
             id = at[j];
         }
     }
-    let best = best_of_lanes(lanes, key, id);
-    if (lane == 0u) {
+    let best = best_of_workgroup(invocation, key, id);
+    if (local_id == 0u) {
         ids[position + 1u] = best;
     }
 }

@@ -8,14 +8,14 @@ struct Params {
     token_end: u32,
     kv_heads: u32,
     heads: u32,
-    out_quads: u32,
-    head_quads: u32,
+    out_vec4s: u32,
+    head_vec4s: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 // [rows][heads][d]
 @group(0) @binding(2) var<storage, read> queries: array<vec4<f32>>;
-// [rows][SPLITS][out_quads], normalised within the split
+// [rows][SPLITS][out_vec4s], normalised within the split
 @group(0) @binding(5) var<storage, read_write> out: array<vec4<f32>>;
 // [rows][SPLITS][heads] of (max score, sum of exponentials)
 @group(0) @binding(6) var<storage, read_write> score: array<vec2<f32>>;
@@ -31,19 +31,19 @@ var<workgroup> largest: array<f32, QUERIES>;
 var<workgroup> total: array<f32, QUERIES>;
 var<workgroup> rescale: array<f32, QUERIES>;
 
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
-    let lane = lane_index(lanes);
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
+    let local_id = local_id_of(invocation);
     let kv_head = group.x % params.kv_heads;
     let split = group.x / params.kv_heads;
     let token = params.token_begin + group.y * QUERY_TOKENS;
-    if (token >= slot.rows) {
+    if (token >= run.rows) {
         return;
     }
-    let tokens = min(QUERY_TOKENS, slot.rows - token);
+    let tokens = min(QUERY_TOKENS, run.rows - token);
     var longest = 0u;
     for (var t = 0u; t < tokens; t++) {
-        longest = max(longest, slot.row[token + t].y);
+        longest = max(longest, run.row[token + t].y);
     }
     let count = split_count(longest);
     if (split >= count) {
@@ -53,55 +53,55 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
     let begin = split * span;
     let end = min(begin + span, longest);
 
-    for (var i = lane; i < QUERIES; i += LANES) {
+    for (var i = local_id; i < QUERIES; i += WORKGROUP_SIZE) {
         largest[i] = MASKED;
         total[i] = 0.0;
     }
     var acc = array<vec4<f32>, ITEMS>();
     workgroupBarrier();
 
-    let key_base = kv_head * slot.capacity;
+    let key_base = kv_head * run.capacity;
     for (var base = begin; base < end; base += KEYS) {
-        // Scores: a lane takes one key, and QUERIES_PER_LANE queries that share its loads.
-        for (var i = lane; i < KEYS * QUERY_PARTS; i += LANES) {
+        // Scores: an invocation takes one key, and QUERIES_PER_INVOCATION queries that share its loads.
+        for (var i = local_id; i < KEYS * QUERY_PARTS; i += WORKGROUP_SIZE) {
             let j = i % KEYS;
-            let first = (i / KEYS) * QUERIES_PER_LANE;
+            let first = (i / KEYS) * QUERIES_PER_INVOCATION;
             let position = base + j;
-            var sums = array<f32, QUERIES_PER_LANE>();
+            var sums = array<f32, QUERIES_PER_INVOCATION>();
             if (position < end) {
                 for (var c = 0u; c < QUADS; c++) {
-                    let key = kv_quad(keys[(key_base + position) * QUADS + c]);
-                    for (var u = 0u; u < QUERIES_PER_LANE; u++) {
+                    let key = kv_vec4(keys[(key_base + position) * QUADS + c]);
+                    for (var u = 0u; u < QUERIES_PER_INVOCATION; u++) {
                         let query = min(first + u, QUERIES - 1u);
-                        let row = min(token + query / GROUP, slot.rows - 1u);
+                        let row = min(token + query / GROUP, run.rows - 1u);
                         let head = kv_head * GROUP + query % GROUP;
                         sums[u] += dot(queries[(row * params.heads + head) * QUADS + c], key);
                     }
                 }
             }
-            for (var u = 0u; u < QUERIES_PER_LANE; u++) {
+            for (var u = 0u; u < QUERIES_PER_INVOCATION; u++) {
                 let query = first + u;
                 if (query < QUERIES) {
                     let row = token + query / GROUP;
-                    let seen = position < end && row < slot.rows && position < slot.row[min(row, ROWS - 1u)].y;
+                    let seen = position < end && row < run.rows && position < run.row[min(row, ROWS - 1u)].y;
                     weight[query * KEYS + j] = select(MASKED, sums[u], seen);
                 }
             }
         }
         workgroupBarrier();
 
-        update_softmax(lanes);
+        update_softmax(invocation);
         workgroupBarrier();
 
-        // Values: a lane takes ITEMS (query, quad of the head) pairs.
+        // Values: an invocation takes ITEMS (query, vec4 of the head) pairs.
         let valid = min(KEYS, end - base);
         for (var item = 0u; item < ITEMS; item++) {
-            let i = item * LANES + lane;
+            let i = item * WORKGROUP_SIZE + local_id;
             if (i < QUERIES * QUADS) {
                 let query = i / QUADS;
                 var sum = acc[item] * rescale[query];
                 for (var j = 0u; j < valid; j++) {
-                    sum += weight[query * KEYS + j] * kv_quad(values[(key_base + base + j) * QUADS + i % QUADS]);
+                    sum += weight[query * KEYS + j] * kv_vec4(values[(key_base + base + j) * QUADS + i % QUADS]);
                 }
                 acc[item] = sum;
             }
@@ -110,18 +110,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
     }
 
     for (var item = 0u; item < ITEMS; item++) {
-        let i = item * LANES + lane;
+        let i = item * WORKGROUP_SIZE + local_id;
         let query = i / QUADS;
         let row = token + query / GROUP;
-        if (i < QUERIES * QUADS && row < slot.rows) {
+        if (i < QUERIES * QUADS && row < run.rows) {
             let head = kv_head * GROUP + query % GROUP;
-            out[(row * SPLITS + split) * params.out_quads + head * QUADS + i % QUADS] =
+            out[(row * SPLITS + split) * params.out_vec4s + head * QUADS + i % QUADS] =
                 acc[item] / max(total[query], 1e-20);
         }
     }
-    for (var query = lane; query < QUERIES; query += LANES) {
+    for (var query = local_id; query < QUERIES; query += WORKGROUP_SIZE) {
         let row = token + query / GROUP;
-        if (row < slot.rows) {
+        if (row < run.rows) {
             let head = kv_head * GROUP + query % GROUP;
             score[(row * SPLITS + split) * params.heads + head] = vec2<f32>(largest[query], total[query]);
         }

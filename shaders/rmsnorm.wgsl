@@ -1,12 +1,12 @@
 // y[t] = x[t] * gamma / sqrt(mean(x[t]^2) + eps) (arXiv 1910.07467). One workgroup per token. The output file stores.
 
 struct Params {
-    quads: u32,
+    vec4s: u32,
     at_head: u32,
     norm_dim: f32,
     eps: f32,
-    most: f32,
-    apart: u32,
+    max_sum: f32,
+    pairwise: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -15,25 +15,25 @@ struct Params {
 // [k], padded with zeros
 @group(0) @binding(3) var<storage, read> gamma: array<vec4<f32>>;
 
-// The first quad of a row, and what it is multiplied by.
+// The first vec4 of a row, and what it is multiplied by.
 struct Origin { first: u32, scale: f32 }
 
-fn value(at: Origin, quad: u32) -> vec4<f32> {
-    return at.scale * x[at.first + quad] * gamma[quad];
+fn value(at: Origin, vec4_index: u32) -> vec4<f32> {
+    return at.scale * x[at.first + vec4_index] * gamma[vec4_index];
 }
 
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, lanes: Lanes) {
-    let lane = lane_index(lanes);
-    let tokens = select(slot.rows, slot.head_rows, params.at_head == 1u);
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
+    let local_id = local_id_of(invocation);
+    let tokens = select(run.rows, run.head_rows, params.at_head == 1u);
     if (group.x >= tokens) {
         return;
     }
-    let from_row = (params.at_head * slot.head_first + group.x) * params.quads;
+    let from_row = (params.at_head * run.head_first + group.x) * params.vec4s;
     var square = 0.0;
-    for (var q = lane; q < params.quads; q += LANES) {
+    for (var q = local_id; q < params.vec4s; q += WORKGROUP_SIZE) {
         square += dot(x[from_row + q], x[from_row + q]);
     }
-    let scale = inverseSqrt(sum_lanes(lanes, square) / params.norm_dim + params.eps);
-    store_row(group.x, lane, Origin(from_row, scale));
+    let scale = inverseSqrt(sum_workgroup(invocation, square) / params.norm_dim + params.eps);
+    store_row(group.x, local_id, Origin(from_row, scale));
 }

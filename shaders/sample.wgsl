@@ -1,12 +1,12 @@
 // id ~ softmax(l / T) over the allowed ids, l being the logits with bias and penalties; cut to the top k, then to the
 // likeliest ids of mass p of those, then to ids at least min_p times as likely as the likeliest.
 //
-// One workgroup per head row. Cuts look at a list of the likeliest ids wherever it is sure to hold all that is kept: most
-// vocabularies are long tails. Its floor is taken from the largest logits of 4 * LANES interleaved streams, so that about
-// a thousand ids are above it, or little more than k. Thresholds are found exactly by radix selection on the ordered bits
-// of the logits, eight bits at a time; masses are summed in fixed point (14 + 14 bits), so that the result does not depend
-// on the order of the lanes. Ties are kept from the lowest id up. The draw is Philox4x32-10 (Salmon et al., SC 2011),
-// counted by position. NO_ID where no logit is a finite number.
+// One workgroup per head row. Cuts look at a list of the likeliest ids wherever it is sure to hold all that is kept:
+// most vocabularies are long tails. Its floor is taken from the largest logits of 4 * WORKGROUP_SIZE interleaved
+// streams, so that about a thousand ids are above it, or little more than k. Thresholds are found exactly by radix
+// selection on the ordered bits of the logits, eight bits at a time; masses are summed in fixed point (14 + 14 bits),
+// so that the result does not depend on the order of the invocations. Ties are kept from the lowest id up. The draw is
+// Philox4x32-10 (Salmon et al., SC 2011), counted by position. NO_ID where no logit is a finite number.
 
 struct Params {
     vocabulary: u32,
@@ -16,7 +16,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 // [head rows][v]; bias and penalties are added in place
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>;
-// [ceil(v / 32)], one bit per id, where the slot is masked
+// [ceil(v / 32)], one bit per id, where the run is masked
 @group(0) @binding(3) var<storage, read> allowed: array<u32>;
 // [biases] of (id, value)
 @group(0) @binding(4) var<storage, read> bias: array<vec2<u32>>;
@@ -26,16 +26,16 @@ struct Params {
 const HIGH_UNIT: f32 = 1.0 / 16384.0;
 const LOW_UNIT: f32 = 1.0 / 268435456.0;
 
-const MAXIMA: u32 = 4u * LANES;
+const MAXIMA: u32 = 4u * WORKGROUP_SIZE;
 // Most ids of the list: the maxima fit too.
 const LISTED: u32 = 2048u;
 
 var<workgroup> bin_count: array<atomic<u32>, 256>;
 var<workgroup> bin_high: array<atomic<u32>, 256>;
 var<workgroup> bin_low: array<atomic<u32>, 256>;
-var<workgroup> lane_sum: array<f32, LANES>;
-var<workgroup> lane_listed: array<f32, LANES>;
-var<workgroup> lane_key: array<u32, LANES>;
+var<workgroup> own_sum: array<f32, WORKGROUP_SIZE>;
+var<workgroup> own_listed: array<f32, WORKGROUP_SIZE>;
+var<workgroup> own_key: array<u32, WORKGROUP_SIZE>;
 // The streams' maxima, and after that the listed ids in order.
 var<workgroup> list: array<u32, LISTED>;
 var<workgroup> floor_key: u32;
@@ -50,7 +50,7 @@ var<workgroup> cut_id: u32;
 var<workgroup> prefix: u32;
 var<workgroup> ties: u32;
 var<workgroup> goal: f32;
-var<workgroup> chosen_lane: u32;
+var<workgroup> chosen_invocation: u32;
 
 fn float_of(key: u32) -> f32 {
     return bitcast<f32>(select(~key, key & 0x7fffffffu, (key >> 31u) == 1u));
@@ -61,12 +61,12 @@ fn kept(key: u32, id: u32) -> bool {
 }
 
 fn weight_of(key: u32, top: f32) -> f32 {
-    return exp((float_of(key) - top) * slot.inv_temperature);
+    return exp((float_of(key) - top) * run.inv_temperature);
 }
 
 // p >= min_p * p_max, in logarithms.
 fn likely(key: u32, top: f32) -> bool {
-    return (float_of(key) - top) * slot.inv_temperature >= slot.ln_min_p;
+    return (float_of(key) - top) * run.inv_temperature >= run.ln_min_p;
 }
 
 fn bin_mass(bin: u32) -> f32 {
@@ -81,22 +81,22 @@ fn item(i: u32, count: u32) -> u32 {
     return list[i];
 }
 
-// A lane's part of `count` neighbours.
-fn share(lane: u32, count: u32) -> vec2<u32> {
-    let most = (count + LANES - 1u) / LANES;
-    return min(vec2<u32>(lane * most, (lane + 1u) * most), vec2<u32>(count));
+// An invocation's part of `count` neighbours.
+fn share(local_id: u32, count: u32) -> vec2<u32> {
+    let most = (count + WORKGROUP_SIZE - 1u) / WORKGROUP_SIZE;
+    return min(vec2<u32>(local_id * most, (local_id + 1u) * most), vec2<u32>(count));
 }
 
 // Counts and masses of the kept keys that begin with the prefix, by their next eight bits.
-fn histogram(first: u32, lane: u32, shift: u32, top: f32) {
-    for (var bin = lane; bin < 256u; bin += LANES) {
+fn histogram(first: u32, local_id: u32, shift: u32, top: f32) {
+    for (var bin = local_id; bin < 256u; bin += WORKGROUP_SIZE) {
         atomicStore(&bin_count[bin], 0u);
         atomicStore(&bin_high[bin], 0u);
         atomicStore(&bin_low[bin], 0u);
     }
     workgroupBarrier();
     let considered = items;
-    for (var i = lane; i < considered; i += LANES) {
+    for (var i = local_id; i < considered; i += WORKGROUP_SIZE) {
         let id = item(i, considered);
         let key = key_at(first, id);
         if (kept(key, id) && (shift == 24u || (key >> ((shift + 8u) & 31u)) == prefix)) {
@@ -113,16 +113,17 @@ fn histogram(first: u32, lane: u32, shift: u32, top: f32) {
 // Ids, or their mass, that a cut keeps.
 fn first_goal(by_mass: bool, after_k: bool) -> f32 {
     if (!by_mass) {
-        return f32(slot.top_k);
+        return f32(run.top_k);
     }
     var mass = 0.0;
     for (var bin = 0u; bin < 256u; bin++) {
         mass += bin_mass(bin);
     }
-    return slot.top_p * select(total, mass, after_k);
+    return run.top_p * select(total, mass, after_k);
 }
 
-// Adds the highest bin with which the goal is reached to the prefix; of a key that is the whole prefix, `ties` ids are kept.
+// Adds the highest bin with which the goal is reached to the prefix; of a key that is the whole prefix, `ties` ids are
+// kept.
 fn choose_bin(by_mass: bool) {
     var found = false;
     var lowest = 0u;
@@ -149,31 +150,31 @@ fn choose_bin(by_mass: bool) {
 }
 
 // Cuts after the ties-th id whose key is the prefix.
-fn cut_at_ties(first: u32, lane: u32) {
+fn cut_at_ties(first: u32, local_id: u32) {
     let considered = items;
-    let own = share(lane, considered);
+    let own = share(local_id, considered);
     var count = 0u;
     for (var i = own.x; i < own.y; i++) {
         let id = item(i, considered);
         let key = key_at(first, id);
         count += select(0u, 1u, key == prefix && kept(key, id));
     }
-    lane_key[lane] = count;
+    own_key[local_id] = count;
     workgroupBarrier();
-    if (lane == 0u) {
-        chosen_lane = LANES;
-        for (var l = 0u; l < LANES; l++) {
-            if (chosen_lane == LANES) {
-                if (lane_key[l] >= ties) {
-                    chosen_lane = l;
+    if (local_id == 0u) {
+        chosen_invocation = WORKGROUP_SIZE;
+        for (var l = 0u; l < WORKGROUP_SIZE; l++) {
+            if (chosen_invocation == WORKGROUP_SIZE) {
+                if (own_key[l] >= ties) {
+                    chosen_invocation = l;
                 } else {
-                    ties -= lane_key[l];
+                    ties -= own_key[l];
                 }
             }
         }
     }
     workgroupBarrier();
-    if (lane == chosen_lane) {
+    if (local_id == chosen_invocation) {
         var left = ties;
         var last = 0u;
         for (var i = own.x; i < own.y; i++) {
@@ -191,18 +192,18 @@ fn cut_at_ties(first: u32, lane: u32) {
 }
 
 // The largest key; and the floor of the list, which leaves `below` of the streams' maxima below it.
-fn find_floor(first: u32, lane: u32, below: u32) -> u32 {
+fn find_floor(first: u32, local_id: u32, below: u32) -> u32 {
     var own = vec4<u32>();
-    for (var base = lane; base < params.vocabulary; base += MAXIMA) {
+    for (var base = local_id; base < params.vocabulary; base += MAXIMA) {
         own = max(own, keys_at(first, min(vec4<u32>(base) + STREAMS, vec4<u32>(params.vocabulary - 1u))));
     }
     for (var j = 0u; j < 4u; j++) {
-        list[4u * lane + j] = own[j];
+        list[4u * local_id + j] = own[j];
     }
     workgroupBarrier();
     var largest = 0u;
     var smaller = vec4<u32>();
-    let index = vec4<u32>(4u * lane) + vec4<u32>(0u, 1u, 2u, 3u);
+    let index = vec4<u32>(4u * local_id) + vec4<u32>(0u, 1u, 2u, 3u);
     for (var i = 0u; i < MAXIMA; i++) {
         let other = vec4<u32>(list[i]);
         largest = max(largest, other.x);
@@ -219,29 +220,29 @@ fn find_floor(first: u32, lane: u32, below: u32) -> u32 {
 }
 
 // Lists the ids above the floor in order, unless they are too many, or may not hold all that the first cut keeps.
-fn make_list(first: u32, lane: u32, cuts_k: bool, count: u32, sum: f32, listed_sum: f32) {
-    lane_key[lane] = count;
-    lane_sum[lane] = sum;
-    lane_listed[lane] = listed_sum;
+fn make_list(first: u32, local_id: u32, cuts_k: bool, count: u32, sum: f32, listed_sum: f32) {
+    own_key[local_id] = count;
+    own_sum[local_id] = sum;
+    own_listed[local_id] = listed_sum;
     workgroupBarrier();
-    if (lane == 0u) {
+    if (local_id == 0u) {
         var length = 0u;
         var mass = 0.0;
         total = 0.0;
-        for (var l = 0u; l < LANES; l++) {
-            let next = length + lane_key[l];
-            lane_key[l] = length;
+        for (var l = 0u; l < WORKGROUP_SIZE; l++) {
+            let next = length + own_key[l];
+            own_key[l] = length;
             length = next;
-            total += lane_sum[l];
-            mass += lane_listed[l];
+            total += own_sum[l];
+            mass += own_listed[l];
         }
-        let enough = select(mass >= slot.top_p * total, length >= slot.top_k, cuts_k) || floor_key == 1u;
+        let enough = select(mass >= run.top_p * total, length >= run.top_k, cuts_k) || floor_key == 1u;
         items = select(params.vocabulary, length, enough && length <= LISTED);
     }
     workgroupBarrier();
     if (items < params.vocabulary) {
-        let own = share(lane, params.vocabulary);
-        var at = lane_key[lane];
+        let own = share(local_id, params.vocabulary);
+        var at = own_key[local_id];
         for (var i = own.x; i < own.y; i++) {
             if (key_at(first, i) >= floor_key) {
                 list[at] = i;
@@ -262,7 +263,7 @@ fn multiply_high(a: u32, b: u32) -> u32 {
 // The first word of Philox4x32-10 of counter (position, 0, 0, 0), as a number in [0, 1) with 24 bits.
 fn uniform_draw(position: u32) -> f32 {
     var c = vec4<u32>(position, 0u, 0u, 0u);
-    var key = vec2<u32>(slot.seed_lo, slot.seed_hi);
+    var key = vec2<u32>(run.seed_lo, run.seed_hi);
     for (var round = 0u; round < 10u; round++) {
         let high_0 = multiply_high(0xd2511f53u, c.x);
         let high_1 = multiply_high(0xcd9e8d57u, c.z);
@@ -272,24 +273,24 @@ fn uniform_draw(position: u32) -> f32 {
     return f32(c.x >> 8u) / 16777216.0;
 }
 
-@compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local_id: u32) {
     let first = group.x * params.vocabulary;
-    let position = slot.row[0].x + (slot.head_first + group.x) * params.step;
-    adjust_logits(first, position, lane);
-    if (lane == 0u) {
+    let position = run.row[0].x + (run.head_first + group.x) * params.step;
+    adjust_logits(first, position, local_id);
+    if (local_id == 0u) {
         cut_key = 0u;
         cut_id = 0u;
         items = params.vocabulary;
     }
     workgroupBarrier();
 
-    let cuts_k = slot.top_k > 0u && slot.top_k < params.vocabulary;
-    let cuts_p = slot.top_p < 1.0;
-    let above_k = MAXIMA - min(slot.top_k, MAXIMA);
-    let top = float_of(find_floor(first, lane, select(FLOOR_RANK, max(FLOOR_RANK, above_k), cuts_k)));
+    let cuts_k = run.top_k > 0u && run.top_k < params.vocabulary;
+    let cuts_p = run.top_p < 1.0;
+    let above_k = MAXIMA - min(run.top_k, MAXIMA);
+    let top = float_of(find_floor(first, local_id, select(FLOOR_RANK, max(FLOOR_RANK, above_k), cuts_k)));
 
-    var own = share(lane, params.vocabulary);
+    var own = share(local_id, params.vocabulary);
     var count = 0u;
     var sum = 0.0;
     var listed_sum = 0.0;
@@ -306,20 +307,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         }
     }
     if (cuts_k || cuts_p) {
-        make_list(first, lane, cuts_k, count, sum, listed_sum);
+        make_list(first, local_id, cuts_k, count, sum, listed_sum);
     }
 
     // One loop for both cuts: what it calls is much code, and is compiled once.
     for (var cut = 0u; cut < 2u; cut++) {
         let by_mass = cut == 1u;
         if (select(cuts_k, cuts_p, by_mass)) {
-            if (lane == 0u) {
+            if (local_id == 0u) {
                 prefix = 0u;
             }
             workgroupBarrier();
             for (var digit = 0u; digit < 4u; digit++) {
-                histogram(first, lane, 24u - 8u * digit, top);
-                if (lane == 0u) {
+                histogram(first, local_id, 24u - 8u * digit, top);
+                if (local_id == 0u) {
                     if (digit == 0u) {
                         goal = first_goal(by_mass, cuts_k);
                     }
@@ -327,12 +328,12 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 }
                 workgroupBarrier();
             }
-            cut_at_ties(first, lane);
+            cut_at_ties(first, local_id);
         }
     }
 
     let considered = items;
-    own = share(lane, considered);
+    own = share(local_id, considered);
     if (cuts_k || cuts_p) {
         sum = 0.0;
         for (var i = own.x; i < own.y; i++) {
@@ -343,31 +344,31 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
             }
         }
     }
-    lane_sum[lane] = sum;
+    own_sum[local_id] = sum;
     workgroupBarrier();
-    if (lane == 0u) {
+    if (local_id == 0u) {
         var mass = 0.0;
-        for (var l = 0u; l < LANES; l++) {
-            mass += lane_sum[l];
+        for (var l = 0u; l < WORKGROUP_SIZE; l++) {
+            mass += own_sum[l];
         }
         goal = uniform_draw(position) * mass;
-        chosen_lane = 0u;
+        chosen_invocation = 0u;
         var found = false;
-        for (var l = 0u; l < LANES; l++) {
-            if (!found && lane_sum[l] > 0.0) {
-                chosen_lane = l;
-                if (goal < lane_sum[l]) {
+        for (var l = 0u; l < WORKGROUP_SIZE; l++) {
+            if (!found && own_sum[l] > 0.0) {
+                chosen_invocation = l;
+                if (goal < own_sum[l]) {
                     found = true;
                 } else {
-                    goal -= lane_sum[l];
+                    goal -= own_sum[l];
                 }
             }
         }
-        // Rounding may leave the goal past the last lane: then its last id is drawn.
+        // Rounding may leave the goal past the last invocation: then its last id is drawn.
         goal = select(mass, goal, found);
     }
     workgroupBarrier();
-    if (lane == chosen_lane) {
+    if (local_id == chosen_invocation) {
         var left = goal;
         var id = NO_ID;
         for (var i = own.x; i < own.y; i++) {

@@ -1,3 +1,3 @@
-//! Thin faces of the library for other languages. No logic lives here.
+//! Bindings: thin faces of the library for other languages, without logic of their own.
 
 pub mod web;

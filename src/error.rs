@@ -1,6 +1,6 @@
 //! One error type. Every message carries the numbers that decided.
 
-/// What went wrong, in words that a person can act on.
+/// An error, in words that a person can act on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -19,7 +19,7 @@ pub enum Error {
         name: String,
         /// `GGUF`, `safetensors` …
         format: &'static str,
-        /// What was found, where, and what was expected.
+        /// The value that was found, its place, and the expected one.
         reason: String,
     },
     /// The checkpoint is valid, and asks for something this engine does not do.
@@ -27,7 +27,7 @@ pub enum Error {
     Unsupported {
         /// The file or address.
         name: String,
-        /// What it asks for, and what is supported.
+        /// The feature that it asks for, and those that are supported.
         reason: String,
     },
     /// The tokenizer could not be built or run.
@@ -54,9 +54,9 @@ pub enum Error {
     Setting {
         /// The setting.
         name: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: String,
-        /// What is accepted.
+        /// The values that are accepted.
         expected: &'static str,
     },
     /// More memory would be needed than there is.
@@ -77,7 +77,7 @@ pub enum Error {
         context: usize,
         /// Bytes allowed.
         budget: u64,
-        /// What would fit.
+        /// A context that would fit, or other advice.
         advice: String,
     },
     /// A buffer was refused, by the device or by the limit that it was given. What there was before stays usable.
@@ -97,7 +97,7 @@ pub enum Error {
     Template {
         /// The line, from 1.
         line: usize,
-        /// What stands there.
+        /// The text there.
         excerpt: String,
         /// The template's own words where it raised, else what went wrong.
         reason: String,
@@ -111,7 +111,7 @@ pub enum Error {
         limit: String,
         /// The line, from 1.
         line: usize,
-        /// What stands there.
+        /// The text there.
         excerpt: String,
     },
     /// A chat was asked for, and nothing says how messages are written.

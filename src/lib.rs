@@ -18,7 +18,16 @@
 //! ```
 //!
 //! A [`Model`] owns packed weights and compiled kernels, a [`Session`] one conversation, and a [`Reply`] one answer.
-//! Everything is asynchronous and needs no runtime; ARCHITECTURE.md says how it is made.
+//! Everything is asynchronous and needs no runtime: any executor on the thread can poll the futures. ARCHITECTURE.md says
+//! how the library is made.
+//!
+//! # Threads
+//!
+//! One thread owns a model. [`Model`], [`Session`], [`Reply`] and [`Scorer`] are not `Send`: they share weights through
+//! `Rc`, and in a browser the objects of WebGPU cannot leave their thread anyway. A server or a binding gives the model a thread of
+//! its own with a mailbox. Other threads send prompts there and receive text; several replies run side by side on the one
+//! thread, since each waits for the device most of the time. `examples/threads.rs` does this in 100 lines. [`Error`] and
+//! [`Sampling`] are `Send`.
 
 #![warn(missing_docs)]
 
@@ -26,7 +35,9 @@ mod arch;
 mod backend;
 #[cfg(target_arch = "wasm32")]
 mod bind;
+mod cases;
 mod check;
+mod drivers;
 pub mod error;
 mod format;
 mod kernel;
@@ -34,23 +45,25 @@ mod kernels;
 mod model;
 mod plan;
 mod session;
+mod software;
 pub mod source;
 mod text;
 mod weights;
 
 pub use backend::{Device, DeviceChoice};
+pub use drivers::PlanChoice;
 pub use error::{Error, Result};
 pub use kernels::{KvType, Tier};
 pub use model::budget::Budget;
 pub use model::{LoadOptions, Model};
-pub use plan::tuning::{Activations, PlanChoice};
+pub use plan::tuning::Activations;
 pub use session::sampling::Sampling;
 pub use session::scorer::Scorer;
 pub use session::{Reply, Session, Stats, StopReason};
 pub use text::chat::{ChatTemplate, Message, Prompt};
 pub use text::{chat, tokenizer};
 
-/// What the command, the tests and `xtask` see of the inside. It may change in any version.
+/// The modules that the command and the tests use. They may change in any version.
 #[doc(hidden)]
 pub mod internals {
     macro_rules! open {
@@ -62,5 +75,5 @@ pub mod internals {
         };
     }
 
-    open!(arch backend check format kernel kernels model plan session text weights);
+    open!(arch backend cases check drivers format kernel kernels model plan session software text weights);
 }

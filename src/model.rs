@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::arch::shape::Shape;
 use crate::backend::{Device, DeviceChoice, Machine, Weights};
+use crate::drivers::PlanChoice;
 use crate::error::Result;
 use crate::format::{ModelTensors, SamplingDefaults};
 use crate::kernels::{KvType, Tier};
@@ -18,7 +19,7 @@ use crate::model::budget::{Budget, HostBudget, capacity_for};
 use crate::plan::Plan;
 use crate::plan::limits::Profile;
 use crate::plan::llama;
-use crate::plan::tuning::{Activations, PlanChoice, Tuning};
+use crate::plan::tuning::{Activations, Tuning};
 use crate::source::Source;
 use crate::text::chat::{ChatTemplate, Date};
 use crate::text::tokenizer::Tokenizer;
@@ -71,7 +72,11 @@ pub struct LoadOptions<'a> {
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
 }
 
-/// A loaded model. Clones share it.
+/// A loaded model: packed weights on a device, the tokenizer and the chat template. Clones share all of it.
+///
+/// A model is not `Send`. It stays on the thread that loaded it, with its sessions, replies and scorers, which share the
+/// model without locks. A program with several threads gives the model a thread of its own that the others send prompts to:
+/// `examples/threads.rs` is one.
 #[derive(Clone)]
 pub struct Model {
     inner: Rc<Inner>,

@@ -1,14 +1,15 @@
-//! A conversation: its ids and KV cache.
+//! Sessions: the ids and the KV cache of one conversation, the replies in it, and teacher-forced logits.
 
 mod conversation;
+mod layerwise;
 pub mod pace;
-mod prime;
 mod reply;
+pub mod run;
 pub mod sampling;
 pub mod scorer;
 mod stop;
 
-use std::sync::Arc;
+use std::ops::Range;
 
 pub use reply::{Reply, Stats, StopReason};
 
@@ -19,89 +20,84 @@ use crate::model::Model;
 use crate::plan::Plan;
 use crate::plan::llama::names;
 use crate::session::pace::Pace;
+use crate::session::run::{Plans, Run};
 use crate::session::sampling::Sampling;
 use crate::source::Source;
 use crate::text::chat::{ChatTemplate, Prompt};
 use crate::text::tokenizer::{Decoder, Encode};
 
-/// Indices of a session's plans.
-pub(crate) const DECODE: usize = 0;
-pub(crate) const PREFILL: usize = 1;
-
-/// Ids, KV cache and position of one conversation.
+/// One conversation: its ids, and its KV cache on the device.
+///
+/// A session stays on the thread of its model ([`Model`] says why); `examples/threads.rs` serves other threads from there.
 pub struct Session {
     model: Model,
     machine: Machine,
-    plans: [Arc<Plan>; 2],
-    /// Positions that the KV cache has room for; 0 where it has to be made.
+    plans: Plans,
+    /// Positions that the KV cache has room for; 0 where the cache is lost.
     capacity: usize,
-    /// What the cache grows to, where the future that makes room was dropped on the way.
-    growth: Option<Growth>,
-    /// Ids of the conversation.
+    /// The plans of a larger cache, where the future that makes room for it was dropped before it was done.
+    growth: Option<Plans>,
+    /// The ids of the conversation.
     tokens: Vec<u32>,
     /// How many of them have their keys and values in the cache.
     computed: usize,
     pace: Pace,
-    /// How messages become text, once that was asked for.
+    /// The chat template, from the first reply to messages on.
     template: Option<ChatTemplate>,
 }
 
-/// A larger cache: the plans that work on it, and positions that it has room for.
-struct Growth {
-    plans: [Arc<Plan>; 2],
-    capacity: usize,
-}
-
 impl Model {
-    /// A conversation of its own: KV cache, ids and position. Sessions of one model may live at once.
+    /// A new, empty session. A model may have several sessions at once; each has a KV cache of its own.
     ///
     /// # Errors
-    /// Where the device is lost or out of memory.
+    /// [`Error::DeviceLost`], and [`Error::OutOfMemory`] where the device has no room for the cache.
     pub fn session(&self) -> Result<Session> {
         Session::new(self.clone())
     }
 
-    /// Dispatches of one decoded token.
+    /// How many dispatches one decoded token takes with these settings.
     pub fn dispatches_per_token(&self, sampling: &Sampling) -> usize {
-        self.session_plans(self.capacity_for(0))[DECODE].dispatches(sampling.wanted())
+        Plans::new(self, self.capacity_for(0)).decode.dispatches(sampling.wanted())
     }
 }
 
 impl Session {
     fn new(model: Model) -> Result<Self> {
         let capacity = model.capacity_for(0);
-        let plans = model.session_plans(capacity).map(Arc::new);
-        let pace = Pace::new(model.device().class(), plans[PREFILL].rows);
-        let machine = model.machine(plans.to_vec())?;
+        let plans = Plans::new(&model, capacity);
+        let pace = Pace::new(model.device().driver(), plans.prefill.rows);
+        let machine = model.machine(plans.list())?;
         let tokens = Vec::new();
         Ok(Self { model, machine, plans, capacity, growth: None, tokens, computed: 0, pace, template: None })
     }
 
-    /// The model.
+    /// The model that the session computes with.
     pub fn model(&self) -> &Model {
         &self.model
     }
 
-    /// Ids of the conversation so far.
+    /// The ids of the conversation so far, prompts and answers.
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
     }
 
-    /// Positions that the KV cache has room for now; it doubles as the conversation grows, up to the model's context.
+    /// How many positions the KV cache has room for now. The cache doubles as the conversation grows, up to the model's
+    /// context. It is 0 after the device was lost or had no room, until the next reply makes the cache anew.
     pub fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Forgets ids from position `len` on; their keys and values are overwritten later.
+    /// Forgets the ids from position `len` on. Later tokens overwrite their keys and values.
     pub fn truncate(&mut self, len: usize) {
         self.tokens.truncate(len);
         self.computed = self.computed.min(len);
     }
 
-    /// Waits until the device has said that it has room, which browsers do later. The first reply does so too.
+    /// Waits until the device has confirmed that it has room for the KV cache. A browser confirms that some time after it
+    /// was asked; the first reply waits for it too.
     ///
     /// # Errors
-    /// Where it has none; then the next reply asks again.
+    /// [`Error::OutOfMemory`] where there is no room, [`Error::DeviceLost`]. The next reply asks for room again.
     pub async fn ready(&mut self) -> Result<()> {
         let answer = self.machine.ready().await;
         if answer.is_err() {
@@ -111,38 +107,40 @@ impl Session {
         answer
     }
 
-    /// Goes on where the device was lost, or ran out of memory: on the model's fresh device, which this opens where no
-    /// other session has done so ([`Model::resume`]; `source` is the file that the model was loaded from). The ids stay,
-    /// and their keys and values are computed again by the next reply. A reply that was under way goes on with
+    /// Brings the session to a fresh device, after its device was lost or ran out of memory. [`Model::resume`] opens that
+    /// device, unless another session of the model has done so already. `source` is the file that the model was loaded
+    /// from. The ids stay, and the next reply computes their keys and values again. A reply that was under way goes on with
     /// [`Reply::resume`].
     ///
     /// # Errors
-    /// As [`Model::resume`], and where the device has no room. It may be called again.
+    /// Those of [`Model::resume`] and [`Model::session`]. It may be called again.
     pub async fn resume(&mut self, source: &dyn Source) -> Result<()> {
         self.model.resume(source).await?;
         self.lose_cache();
         self.machine.release();
         let capacity = self.model.capacity_for(self.tokens.len());
-        self.plans = self.model.session_plans(capacity).map(Arc::new);
-        self.machine = self.model.machine(self.plans.to_vec())?;
+        self.plans = Plans::new(&self.model, capacity);
+        self.machine = self.model.machine(self.plans.list())?;
         self.capacity = capacity;
         Ok(())
     }
 
     /// Replies to a text or to messages.
     ///
-    /// A text (`&str`) is continued as it is: it is appended to what the session holds, with the beginning-of-text token
-    /// in front where the session is new and the tokenizer has one. Control tokens written in it are plain text.
+    /// A text (`&str`) is continued as it is. Its ids are appended to those that the session holds. An empty session puts
+    /// the beginning-of-text token in front, where the vocabulary asks for one. Control tokens spelled in the text are
+    /// plain text.
     ///
-    /// Messages (`&[Message]`) are the whole conversation, and take the place of what the session holds: only what
-    /// follows the longest common beginning of ids is computed, so that a further turn costs what is new in it, and an
-    /// edited message costs what comes after it. The oldest turns are left out where the context is too short
+    /// Messages (`&[Message]`) are the whole conversation, and their ids replace those that the session holds. Only the ids
+    /// behind the longest common beginning of both are computed: a further turn costs its new tokens, and an edited message
+    /// costs the tokens from there on. Where the context is too short, the oldest turns are left out
     /// ([`Reply::dropped`]); the system messages and the newest turn stay. The answer is not added to the messages: push
     /// it, and the next turn finds it in the cache.
     ///
     /// # Errors
-    /// Where a setting is invalid, the prompt is empty or does not fit the context; for messages also where there is no
-    /// chat template or it fails. The session is as it was.
+    /// [`Error::Setting`] where a setting is outside its range or the prompt is empty, [`Error::ContextFull`] or
+    /// [`Error::TurnTooLong`] where the prompt does not fit the context. For messages also [`Error::NoChatTemplate`],
+    /// [`Error::Template`] and [`Error::TemplateTooCostly`]. The session is then as it was.
     pub fn reply<'p>(&mut self, prompt: impl Into<Prompt<'p>>, sampling: Sampling) -> Result<Reply<'_>> {
         match prompt.into() {
             Prompt::Text(text) => {
@@ -154,18 +152,19 @@ impl Session {
         }
     }
 
-    /// Continues ids, which are taken as they are.
+    /// Appends `ids` to those that the session holds, and continues them. No beginning-of-text token is added.
     ///
     /// # Errors
-    /// As [`Self::reply`]; also where an id is outside the vocabulary.
+    /// Those of [`Self::reply`] for a text, and [`Error::TokenId`] where an id is outside the vocabulary.
     pub fn reply_ids(&mut self, ids: &[u32], sampling: Sampling) -> Result<Reply<'_>> {
         let tokenizer = self.model.tokenizer();
-        // Where nothing but the beginning-of-text token is in front, the reply is a whole text.
+        // With at most beginning-of-text tokens in front, the reply is a text from its beginning.
         let at_start = self.tokens.iter().chain(ids).all(|id| Some(*id) == tokenizer.bos());
         let decoder = if at_start { tokenizer.decoder_at_start() } else { tokenizer.decoder() };
         self.begin(ids, sampling, decoder, 0)
     }
 
+    /// Appends ids, and begins the reply to all ids; `dropped` messages were left out of them.
     fn begin(&mut self, ids: &[u32], sampling: Sampling, decoder: Decoder, dropped: usize) -> Result<Reply<'_>> {
         let vocabulary = self.model.shape().vocabulary;
         sampling.check(vocabulary)?;
@@ -191,7 +190,8 @@ impl Session {
         Ok(Reply::new(self, sampling, decoder, prompt_tokens, dropped, biases))
     }
 
-    /// Brings the settings that are too large for the slot to the device; the answer is the entries of the bias.
+    /// Writes the bias and the mask of allowed ids to the device; the uniforms have no room for them. Gives the number of
+    /// entries of the bias.
     fn write_settings(&self, sampling: &Sampling) -> Result<usize> {
         let bias = sampling.bias_words();
         if !bias.is_empty() {
@@ -204,41 +204,35 @@ impl Session {
         Ok(bias.len() / 2)
     }
 
-    /// Makes room for so many positions. Runs that are under way are not waited for: the copies come after them. Where the
-    /// future is dropped, the next call goes on where it was; an error leaves a cache that holds nothing.
+    /// Makes room in the KV cache for so many positions. It does not wait for runs under way: the device copies the cache
+    /// behind them. Where the future is dropped, the next call goes on from there.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], [`Error::OutOfMemory`]. The cache is then lost.
     async fn make_room(&mut self, positions: usize) -> Result<()> {
         if positions <= self.capacity && self.growth.is_none() {
             return Ok(());
         }
-        let growth = match self.growth.take().filter(|growth| positions <= growth.capacity) {
-            Some(growth) => growth,
-            None => {
-                let capacity = self.model.capacity_for(positions);
-                Growth { plans: self.model.session_plans(capacity).map(Arc::new), capacity }
-            }
-        };
-        let (plans, capacity) = (growth.plans.clone(), growth.capacity);
-        self.growth = Some(growth);
+        let under_way = self.growth.take().filter(|plans| positions <= plans.capacity);
+        let plans = under_way.unwrap_or_else(|| Plans::new(&self.model, self.model.capacity_for(positions)));
+        self.growth = Some(plans.clone());
         let keep = self.capacity > 0 && self.computed > 0;
-        if let Err(error) = self.machine.resize(plans.to_vec(), keep).await {
+        if let Err(error) = self.machine.resize(plans.list(), keep).await {
             self.lose_cache();
             return Err(error);
         }
-        (self.growth, self.plans, self.capacity) = (None, plans, capacity);
+        self.capacity = plans.capacity;
+        (self.growth, self.plans) = (None, plans);
         Ok(())
     }
 
-    /// The cache has to be made before the next run.
+    /// Notes that the cache is lost: the next reply makes it anew, and computes every id again.
     fn lose_cache(&mut self) {
         (self.growth, self.capacity, self.computed) = (None, 0, 0);
     }
 
-    fn slot(&self, plan: usize, positions: std::ops::Range<usize>, sampling: &Sampling, biases: usize) -> Slot {
-        let mut slot = Slot::new(self.plans[plan].rows, &self.model.shape().rope_frequencies, positions);
-        slot.head.capacity = self.capacity as u32;
-        slot.head.head_first = slot.head.rows - 1;
-        slot.head.head_rows = 1;
-        sampling.write_to(&mut slot.head, biases);
-        slot
+    /// What the shaders of one of the plans read about a run over these positions.
+    fn uniforms(&self, plan: &Plan, positions: Range<usize>, sampling: &Sampling, biases: usize) -> Slot {
+        Run::at(positions, self.capacity).sampling(sampling, biases).uniforms(plan, self.model.shape())
     }
 }

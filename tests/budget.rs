@@ -11,12 +11,12 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use llamita::internals::format::{self, ModelTensors, PRE_TOKENIZERS, ReadScope, Tensor, VocabularyKind};
-use llamita::internals::model::budget::{HostBudget, MOST_LOOK_AHEAD, MemoryClass};
+use llamita::internals::model::budget::{HostBudget, MAX_TOKENS_IN_FLIGHT, MemoryClass};
 use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
 use llamita::internals::weights::{Cut, Matrices, WeightTypes};
 use llamita::source::{Bytes, File, Source};
 use llamita::tokenizer::Tokenizer;
-use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, PlanChoice, Sampling};
+use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, PlanChoice};
 use pollster::block_on;
 
 use PlanChoice::Software;
@@ -26,28 +26,21 @@ use engine::GPU_PLAN;
 const CUT: Cut = Cut { tile: 8, shard_bytes: WEBGPU_BINDING_BYTES };
 
 fn load(name: &str, plan: PlanChoice, options: LoadOptions) -> llamita::Result<Model> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name);
-    let source = File::open(path).expect("the fixture is there");
+    let source = engine::open(engine::fixture(name));
     block_on(Model::load(&source, engine::Engine::gpu(plan, None).options(options)))
 }
 
 /// Fills the context of a session; the answer is the most bytes that were allocated at once.
 fn peak(model: &Model, prompt: usize) -> u64 {
-    let ids: Vec<u32> = (0..prompt as u32).map(|i| (i * 37 + 11) % 250).collect();
     let mut session = model.session().expect("there is memory");
-    let sampling = Sampling { max_tokens: usize::MAX, ignore_eos: true, ..Sampling::greedy() };
-    let mut reply = session.reply_ids(&ids, sampling).expect("the prompt is fine");
-    while let Some(piece) = block_on(reply.next()) {
-        piece.unwrap_or_else(|e| panic!("{e}"));
-    }
-    drop(reply);
+    engine::continued(&mut session, &engine::ids(prompt), engine::greedy(usize::MAX));
     assert_eq!(session.capacity(), model.context());
     let Device::Gpu(gpu) = model.device() else { panic!("a GPU was asked for") };
     gpu.counters().peak.load(Ordering::Relaxed)
 }
 
 /// A readback of one word takes 16 bytes, and how many are made depends on how fast tokens come.
-const READBACK: u64 = 16 * MOST_LOOK_AHEAD as u64;
+const READBACK: u64 = 16 * MAX_TOKENS_IN_FLIGHT as u64;
 
 #[test]
 fn the_budget_is_what_is_allocated() {

@@ -1,25 +1,19 @@
 //! The KV cache as it grows: the same bits as one that was made at full size, whatever happens meanwhile.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::FutureExt;
-use llamita::internals::kernel::run::Slot;
 use llamita::internals::plan::llama::{names, session_plans};
 use llamita::internals::plan::{Copy, Wanted};
-use llamita::source::File;
-use llamita::{Device, Error, LoadOptions, Model, Sampling, Session, StopReason, Tier};
+use llamita::internals::session::run::Run;
+use llamita::{Device, Error, LoadOptions, Model, Sampling, StopReason, Tier};
 use pollster::block_on;
 
 #[path = "common/engine.rs"]
 mod engine;
 
-use engine::{Engine, PLANS, both_plans};
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
+use engine::{Engine, PLANS, both_plans, continued, fixture, ids};
 
 const CONTEXT: usize = 200;
 
@@ -31,25 +25,13 @@ fn engines() -> Vec<Engine> {
 
 /// A model whose sessions begin with room for so many positions.
 fn starting_with(first: usize, engine: &Engine) -> Model {
-    let source = File::open(fixture("random-q4_0-h64.gguf")).expect("the fixture is there");
-    engine.load(&source, LoadOptions { context: Some(CONTEXT), first_capacity: Some(first), ..Default::default() })
-}
-
-fn ids(count: usize) -> Vec<u32> {
-    (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
+    let options = LoadOptions { context: Some(CONTEXT), first_capacity: Some(first), ..Default::default() };
+    engine.load_file(fixture("random-q4_0-h64.gguf"), options)
 }
 
 /// Drawn, so that a difference in the last bit of the logits shows sooner or later.
 fn drawn(max_tokens: usize) -> Sampling {
     Sampling { temperature: 1.5, top_k: 0, top_p: 1.0, seed: 7, max_tokens, ignore_eos: true, ..Sampling::default() }
-}
-
-fn run(session: &mut Session, prompt: &[u32], sampling: Sampling) -> Vec<u32> {
-    let mut reply = session.reply_ids(prompt, sampling).expect("the prompt is fine");
-    while let Some(piece) = block_on(reply.next()) {
-        piece.unwrap_or_else(|e| panic!("{e}"));
-    }
-    reply.token_ids().to_vec()
 }
 
 #[test]
@@ -58,7 +40,7 @@ fn growth_changes_nothing() {
         let full = starting_with(CONTEXT, device);
         let mut session = full.session().expect("there is memory");
         assert_eq!(session.capacity(), CONTEXT);
-        let expected = run(&mut session, &ids(5), drawn(180));
+        let expected = continued(&mut session, &ids(5), drawn(180));
         assert_eq!(expected.len(), 180);
 
         let model = starting_with(8, device);
@@ -66,18 +48,18 @@ fn growth_changes_nothing() {
         let mut found = Vec::new();
         // 8, 16, 32, 64, 128, 200, in the middle of replies and at their ends.
         for (prompt, count) in [(5, 90), (0, 33), (0, 1), (0, 56)] {
-            found.extend(run(&mut session, &ids(prompt), drawn(count)));
+            found.extend(continued(&mut session, &ids(prompt), drawn(count)));
         }
         assert_eq!(found, expected, "{device}");
         assert_eq!(session.capacity(), CONTEXT);
 
         // A prompt that needs more than there is, and one that needs no more.
         let mut session = model.session().expect("there is memory");
-        assert_eq!(run(&mut session, &ids(5), drawn(3)), expected[..3]);
+        assert_eq!(continued(&mut session, &ids(5), drawn(3)), expected[..3]);
         assert_eq!(session.capacity(), 8);
         session.truncate(0);
         let long = [&ids(5)[..], &expected[..100]].concat();
-        assert_eq!(run(&mut session, &long, drawn(80)), expected[100..]);
+        assert_eq!(continued(&mut session, &long, drawn(80)), expected[100..]);
     }
 }
 
@@ -93,12 +75,10 @@ fn logits(model: &Model, ids: &[u32], capacities: &[(usize, usize)], keep: bool)
             block_on(machine.resize(plans(capacity).to_vec(), keep)).expect("there is memory");
         }
         machine.write(names::IDS, position, &[*id]).expect("there are ids");
-        let mut slot = Slot::new(1, &model.shape().rope_frequencies, position..position + 1);
-        slot.head.capacity = capacity as u32;
-        slot.head.head_rows = 1;
+        let [decode, _] = plans(capacity);
+        let uniforms = Run::at(position..position + 1, capacity).uniforms(&decode, model.shape());
         let copy = Copy { name: names::LOGITS, first: 0, words: model.shape().vocabulary };
-        let steps = 0..plans(capacity)[0].steps.len();
-        let run = machine.run(0, steps, Wanted::Logits, &slot, Some(copy)).expect("it runs");
+        let run = machine.run(0, 0..decode.steps.len(), Wanted::Logits, &uniforms, Some(copy)).expect("it runs");
         all.extend_from_slice(&block_on(run).expect("it ends")[..copy.words]);
     }
     all
@@ -120,14 +100,14 @@ fn sessions_grow_side_by_side() {
     for device in &engines() {
         let full = starting_with(CONTEXT, device);
         let prompts = [ids(9), ids(40)[20..].to_vec()];
-        let expected = prompts.each_ref().map(|ids| run(&mut full.session().expect("memory"), ids, drawn(100)));
+        let expected = prompts.each_ref().map(|ids| continued(&mut full.session().expect("memory"), ids, drawn(100)));
         let model = starting_with(8, device);
         let mut sessions = [model.session().expect("memory"), model.session().expect("memory")];
         let mut found = [Vec::new(), Vec::new()];
         for turn in 0..10 {
             for i in 0..2 {
                 let next = if turn == 0 { &prompts[i][..] } else { &[] };
-                found[i].extend(run(&mut sessions[i], next, drawn(10)));
+                found[i].extend(continued(&mut sessions[i], next, drawn(10)));
             }
         }
         assert_eq!(found, expected);
@@ -142,7 +122,7 @@ fn futures_may_be_dropped() {
         let Device::Gpu(gpu) = model.device().clone() else { panic!("a GPU was asked for") };
         let dispatches = || gpu.counters().dispatches.load(Ordering::Relaxed);
         let before = dispatches();
-        let expected = run(&mut model.session().expect("memory"), &ids(9), drawn(60));
+        let expected = continued(&mut model.session().expect("memory"), &ids(9), drawn(60));
         let undisturbed = dispatches() - before;
 
         let mut session = model.session().expect("memory");
@@ -178,9 +158,9 @@ fn no_room_to_grow_on(engine: &Engine) {
     let model = starting_with(32, engine);
     let Device::Gpu(gpu) = model.device().clone() else { panic!("a GPU was asked for") };
     let allocated = || gpu.counters().allocated.load(Ordering::Relaxed);
-    let expected = run(&mut model.session().expect("there is memory"), &ids(9), drawn(60));
+    let expected = continued(&mut model.session().expect("there is memory"), &ids(9), drawn(60));
     let mut session = model.session().expect("there is memory");
-    assert_eq!(run(&mut session, &ids(9), drawn(10)), expected[..10]);
+    assert_eq!(continued(&mut session, &ids(9), drawn(10)), expected[..10]);
 
     gpu.limit_memory(allocated() + 1000);
     let error = model.session().map(|_| ()).expect_err("there is no room for another session");
@@ -197,9 +177,9 @@ fn no_room_to_grow_on(engine: &Engine) {
 
     // At the size it had, and at full size once there is room.
     session.truncate(9);
-    assert_eq!(run(&mut session, &[], drawn(23)), expected[..23]);
+    assert_eq!(continued(&mut session, &[], drawn(23)), expected[..23]);
     assert_eq!(session.capacity(), 32);
     gpu.limit_memory(u64::MAX);
     session.truncate(9);
-    assert_eq!(run(&mut session, &[], drawn(60)), expected);
+    assert_eq!(continued(&mut session, &[], drawn(60)), expected);
 }

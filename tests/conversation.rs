@@ -4,16 +4,15 @@ use llamita::chat::{ChatTemplate, Message};
 use llamita::error::Error;
 use llamita::source::Bytes;
 use llamita::tokenizer::Encode;
-use llamita::{LoadOptions, Model, Prompt, Sampling, Session, Stats, StopReason};
+use llamita::{LoadOptions, Model, Sampling, Session, StopReason};
 
 #[path = "common/engine.rs"]
 mod engine;
 
-use engine::{Engine, GPU_PLAN, PLANS, both_plans, everywhere};
+use engine::{Engine, Finished, GPU_PLAN, PLANS, both_plans, everywhere, greedy, say};
 
 fn model(engine: &Engine, context: usize) -> Model {
-    let bytes: &[u8] = include_bytes!("../models/llamita-stories.gguf");
-    engine.load(&Bytes::new("bundled", bytes), LoadOptions { context: Some(context), ..Default::default() })
+    engine.load_file(engine::BUNDLED, LoadOptions { context: Some(context), ..Default::default() })
 }
 
 fn session(model: &Model) -> Session {
@@ -22,37 +21,13 @@ fn session(model: &Model) -> Session {
     session
 }
 
-fn greedy(max_tokens: usize) -> Sampling {
-    Sampling { max_tokens, ignore_eos: true, ..Sampling::greedy() }
-}
-
 fn stopping(max_tokens: usize, stop: &[&str]) -> Sampling {
     Sampling { stop: stop.iter().map(|s| (*s).to_owned()).collect(), ..greedy(max_tokens) }
 }
 
-/// What a reply was.
-struct Ran {
-    pieces: Vec<String>,
-    text: String,
-    ids: Vec<u32>,
-    dropped: usize,
-    stats: Stats,
-}
-
-fn run<'p>(session: &mut Session, prompt: impl Into<Prompt<'p>>, sampling: Sampling) -> Ran {
-    let mut reply = session.reply(prompt, sampling).unwrap_or_else(|error| panic!("{error}"));
-    let dropped = reply.dropped();
-    let mut pieces = Vec::new();
-    while let Some(piece) = pollster::block_on(reply.next()) {
-        pieces.push(piece.unwrap_or_else(|error| panic!("{error}")));
-    }
-    let ids = reply.token_ids().to_vec();
-    Ran { text: pieces.concat(), pieces, ids, dropped, stats: reply.finish() }
-}
-
 /// What a new session says.
-fn fresh(model: &Model, messages: &[Message], sampling: Sampling) -> Ran {
-    run(&mut session(model), messages, sampling)
+fn fresh(model: &Model, messages: &[Message], sampling: Sampling) -> Finished {
+    say(&mut session(model), messages, sampling)
 }
 
 fn ids(model: &Model, messages: &[Message]) -> Vec<u32> {
@@ -65,7 +40,7 @@ fn a_further_turn_computes_what_is_new() {
         let model = model(&engine, 1024);
         let mut session = session(&model);
         let mut messages = vec![Message::system("Be kind."), Message::user("Tell me a story about a cat.")];
-        let first = run(&mut session, &messages, greedy(12));
+        let first = say(&mut session, &messages, greedy(12));
         assert_eq!(first.stats.prompt_tokens, ids(&model, &messages).len(), "all of it is new");
         assert_eq!((first.ids.len(), first.stats.stop_reason), (12, StopReason::Length));
         assert_eq!(first.text, fresh(&model, &messages, greedy(12)).text);
@@ -76,7 +51,7 @@ fn a_further_turn_computes_what_is_new() {
         let all = ids(&model, &messages);
         let common = before.iter().zip(&all).take_while(|(a, b)| a == b).count();
         assert!(common >= before.len() - 12, "the question at least is the same");
-        let second = run(&mut session, &messages, greedy(12));
+        let second = say(&mut session, &messages, greedy(12));
         // The last token that was generated is not in the cache.
         assert_eq!(second.stats.prompt_tokens, all.len() - common.min(before.len() - 1));
         assert!(second.stats.prompt_tokens < all.len() / 2, "{} of {}", second.stats.prompt_tokens, all.len());
@@ -84,14 +59,14 @@ fn a_further_turn_computes_what_is_new() {
         assert_eq!(session.tokens(), [all.clone(), second.ids.clone()].concat());
 
         // The same again needs one token.
-        let again = run(&mut session, &messages, greedy(12));
+        let again = say(&mut session, &messages, greedy(12));
         assert_eq!((again.stats.prompt_tokens, again.text), (1, second.text));
 
         // An edited message is computed from where it differs.
         messages[1].content = "Tell me a story about a dog.".to_owned();
         let edited = ids(&model, &messages);
         let common = all.iter().zip(&edited).take_while(|(a, b)| a == b).count();
-        let third = run(&mut session, &messages, greedy(12));
+        let third = say(&mut session, &messages, greedy(12));
         assert_eq!(third.stats.prompt_tokens, edited.len() - common);
         assert!(common > 20 && common < edited.len() - 12);
         assert_eq!(third.text, fresh(&model, &messages, greedy(12)).text);
@@ -103,7 +78,7 @@ fn what_is_wrong_leaves_the_session_as_it_was() {
     let model = model(&Engine::cpu(GPU_PLAN), 256);
     let mut session = session(&model);
     let messages = [Message::user("Hello")];
-    let first = run(&mut session, &messages, greedy(4));
+    let first = say(&mut session, &messages, greedy(4));
     let tokens = session.tokens().to_vec();
     let empty: [Message; 0] = [];
     let failed =
@@ -123,7 +98,7 @@ fn what_is_wrong_leaves_the_session_as_it_was() {
     assert!(matches!(error, Error::Template { line: 1, .. }), "{error}");
     assert_eq!(session.tokens(), tokens);
     session.set_chat_template(ChatTemplate::llama3());
-    let again = run(&mut session, &messages, greedy(4));
+    let again = say(&mut session, &messages, greedy(4));
     assert_eq!((again.text, again.stats.prompt_tokens), (first.text, 1));
 }
 
@@ -135,7 +110,7 @@ fn the_oldest_turns_go_when_the_context_is_full() {
     let mut dropped = Vec::new();
     for turn in 0..6 {
         messages.push(Message::user(format!("Tell me number {turn} of the stories about a cat.")));
-        let ran = run(&mut session, &messages, greedy(20));
+        let ran = say(&mut session, &messages, greedy(20));
         let prompt = session.tokens().len() - ran.ids.len();
         messages.drain(1..1 + ran.dropped);
         assert_eq!(ids(&model, &messages), session.tokens()[..prompt], "system prompt and newest turns");
@@ -153,11 +128,11 @@ fn the_oldest_turns_go_when_the_context_is_full() {
 
     // An answer that runs into the end says so, and the next turn makes room.
     let mut messages = vec![Message::user("Tell me everything.")];
-    let full = run(&mut session, &messages, greedy(1000));
+    let full = say(&mut session, &messages, greedy(1000));
     assert_eq!((full.stats.stop_reason, full.dropped), (StopReason::Context, 0));
     assert!(session.tokens().len() >= 160);
     messages.extend([Message::assistant(full.text), Message::user("More!")]);
-    let next = run(&mut session, &messages, greedy(4));
+    let next = say(&mut session, &messages, greedy(4));
     assert_eq!((next.stats.stop_reason, next.dropped), (StopReason::Length, 2));
 }
 
@@ -174,13 +149,13 @@ fn the_oldest_turns_go_when_the_template_costs_too_much() {
         messages.extend([Message::user(format!("{turn}")), Message::assistant("a")]);
     }
     messages.push(Message::user("last"));
-    let ran = run(&mut session, &messages, greedy(4));
+    let ran = say(&mut session, &messages, greedy(4));
     assert!(ran.dropped > 0 && ran.dropped % 2 == 0 && ran.dropped < messages.len() - 10, "{}", ran.dropped);
     let prompt = session.tokens().len() - ran.ids.len();
     let shown = model.tokenizer().decode(&session.tokens()[..prompt]);
     assert_eq!(shown, format!("{} s last", messages.len() - ran.dropped));
     messages.drain(1..1 + ran.dropped);
-    assert_eq!(run(&mut session, &messages, greedy(4)).dropped, 0, "there is room for more turns");
+    assert_eq!(say(&mut session, &messages, greedy(4)).dropped, 0, "there is room for more turns");
     // Where even the newest turn costs too much, the session stays as it was.
     let held = session.tokens().to_vec();
     let endless = ["{% for i in range(100000) %}".repeat(2), "{% endfor %}".repeat(2)].concat();
@@ -195,7 +170,7 @@ fn stop_strings_end_a_reply_before_them() {
     for engine in everywhere() {
         let model = model(&engine, 256);
         let mut plain = session(&model);
-        let whole = run(&mut plain, "Once upon a time", greedy(40));
+        let whole = say(&mut plain, "Once upon a time", greedy(40));
         assert_eq!(whole.stats.stop_reason, StopReason::Length);
         let prompt = model.tokenizer().encode("Once upon a time", Encode { bos: true, special: false }).expect("ids");
 
@@ -206,7 +181,7 @@ fn stop_strings_end_a_reply_before_them() {
                 let stop = &whole.text[letters[first].0..letters[first + len].0];
                 let at = whole.text.find(stop).expect("it is there");
                 let mut session = session(&model);
-                let ran = run(&mut session, "Once upon a time", stopping(40, &["never to be seen", stop]));
+                let ran = say(&mut session, "Once upon a time", stopping(40, &["never to be seen", stop]));
                 assert_eq!(
                     (ran.text.as_str(), ran.stats.stop_reason),
                     (&whole.text[..at], StopReason::Stop),
@@ -222,14 +197,10 @@ fn stop_strings_end_a_reply_before_them() {
                 assert!(printed(&ran.ids) <= at && printed(&whole.ids[..ran.ids.len() + 1]) > at, "{stop:?}");
                 assert_eq!(session.tokens(), [&prompt[..], &ran.ids].concat());
                 // What goes on from here is what goes on in a session that never saw more.
-                let next = run(&mut session, " and then", greedy(8));
+                let next = say(&mut session, " and then", greedy(8));
                 let mut other = model.session().expect("a session");
                 let all = [session.tokens()[..session.tokens().len() - 8].to_vec()].concat();
-                let mut reply = other.reply_ids(&all, greedy(8)).expect("a reply");
-                while let Some(piece) = pollster::block_on(reply.next()) {
-                    piece.expect("a piece");
-                }
-                assert_eq!(next.ids, reply.token_ids());
+                assert_eq!(next.ids, engine::continued(&mut other, &all, greedy(8)));
             }
         }
     }
@@ -238,13 +209,13 @@ fn stop_strings_end_a_reply_before_them() {
 #[test]
 fn text_waits_and_comes_in_the_end() {
     let model = model(&Engine::cpu(GPU_PLAN), 256);
-    let whole = run(&mut session(&model), "Once upon a time", greedy(24));
+    let whole = say(&mut session(&model), "Once upon a time", greedy(24));
     // What never comes: all text is certain at once, and then the last word may begin it.
-    let rare = run(&mut session(&model), "Once upon a time", stopping(24, &["\u{1}"]));
+    let rare = say(&mut session(&model), "Once upon a time", stopping(24, &["\u{1}"]));
     assert_eq!(rare.pieces, whole.pieces);
     let last = whole.text.trim_end().rsplit(' ').next().expect("a word");
     let begun = format!("{last}…");
-    let waiting = run(&mut session(&model), "Once upon a time", stopping(24, &[&begun]));
+    let waiting = say(&mut session(&model), "Once upon a time", stopping(24, &[&begun]));
     assert_eq!((waiting.text.as_str(), waiting.stats.stop_reason), (whole.text.as_str(), StopReason::Length));
     assert_eq!(waiting.ids, whole.ids);
     // A reply that is not taken to its end gives what waits.
@@ -284,19 +255,19 @@ fn a_primed_session_has_its_beginning() {
         let first_capacity = Some(first_capacity);
         let options = || engine.options(LoadOptions { first_capacity, ..Default::default() });
         let model = pollster::block_on(Model::load(&source, options())).unwrap_or_else(|error| panic!("{error}"));
-        let expected = run(&mut model.session().expect("a session"), &messages, greedy(30));
+        let expected = say(&mut model.session().expect("a session"), &messages, greedy(30));
         let primed = pollster::block_on(Model::load_primed(&source, options(), std::slice::from_ref(&system)));
         let (_, mut session) = primed.unwrap_or_else(|error| panic!("{error}"));
         let held = session.tokens().len();
         assert!(held > 15 * times, "{held} tokens of the system prompt");
-        let ran = run(&mut session, &messages, greedy(30));
+        let ran = say(&mut session, &messages, greedy(30));
         assert_eq!(ran.text, expected.text);
         let new = ran.stats.prompt_tokens;
         // It holds the header of an answer too, which a user's message takes the place of.
         assert!(new + held <= expected.stats.prompt_tokens + 8, "{new} of {}", expected.stats.prompt_tokens);
         // A conversation that begins otherwise is not disturbed.
         let other = [Message::user("Tell me a story about a dog.")];
-        let expected = run(&mut model.session().expect("a session"), &other, greedy(12));
-        assert_eq!(run(&mut session, &other, greedy(12)).text, expected.text);
+        let expected = say(&mut model.session().expect("a session"), &other, greedy(12));
+        assert_eq!(say(&mut session, &other, greedy(12)).text, expected.text);
     }
 }

@@ -6,9 +6,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use llamita::internals::session::StopReason;
 use llamita::internals::session::scorer::negative_log_likelihood;
-use llamita::source::File;
 use llamita::tokenizer::Encode;
 use llamita::{LoadOptions, Model, Sampling};
 use pollster::block_on;
@@ -22,8 +20,7 @@ mod shared;
 use engine::Engine;
 
 fn load(path: &Path, engine: &Engine) -> Model {
-    let source = File::open(path).unwrap_or_else(|e| panic!("{e}"));
-    engine.load(&source, LoadOptions::default())
+    engine.load_file(path, LoadOptions::default())
 }
 
 /// Normalised mean squared error of all logits of a text.
@@ -42,14 +39,9 @@ fn nmse(model: &Model, ids: &[u32], expected: &[f32]) -> f64 {
     error / power
 }
 
-fn greedy(model: &Model, ids: &[u32], max_tokens: usize) -> (Vec<u32>, StopReason) {
-    let mut session = model.session().expect("there is memory");
-    let mut reply = session.reply_ids(ids, Sampling { max_tokens, ..Sampling::greedy() }).expect("the prompt is fine");
-    while let Some(piece) = block_on(reply.next()) {
-        piece.expect("the device works");
-    }
-    let ids = reply.token_ids().to_vec();
-    (ids, reply.finish().stop_reason)
+fn greedy(model: &Model, ids: &[u32], max_tokens: usize) -> Vec<u32> {
+    let sampling = Sampling { max_tokens, ..Sampling::greedy() };
+    engine::continued(&mut model.session().expect("there is memory"), ids, sampling)
 }
 
 /// Tensors `NAME.ids` and `NAME.logits` (or `ids` and `logits`) of a file, by name.
@@ -109,7 +101,7 @@ fn check_greedy(model: &Model, golden: &serde_json::Value, kind: &str) {
     for (i, prompt) in golden["prompts"].as_array().expect("prompts").iter().enumerate() {
         let start = ids_of(&prompt["prompt_ids"]);
         let expected = ids_of(&golden["variants"][kind]["greedy_ids"][i]);
-        let (found, _) = greedy(model, &start, expected.len() - start.len());
+        let found = greedy(model, &start, expected.len() - start.len());
         let all = [start.clone(), found].concat();
         let Some(differs) = (0..expected.len()).find(|i| all.get(*i) != Some(&expected[*i])) else { continue };
         let mut margin = f32::INFINITY;
@@ -131,14 +123,19 @@ fn check_greedy(model: &Model, golden: &serde_json::Value, kind: &str) {
 }
 
 fn check_likelihood(model: &Model, shared: &Path, golden: &serde_json::Value, kind: &str) {
-    let text = std::fs::read_to_string(shared.join("text/tinystoriesV2_sample.txt")).expect("the sample is there");
     let golden = &golden["variants"][kind]["ppl"]["tinystoriesV2_sample.txt"];
+    let [tokens, expected] = ["tokens", "nll"].map(|field| golden[field].as_f64().expect("a number"));
+    check_sample(model, shared, tokens as usize, expected);
+}
+
+/// The sample of stories has so many tokens, and this mean negative log-likelihood in nats.
+fn check_sample(model: &Model, shared: &Path, tokens: usize, expected: f64) {
+    let text = std::fs::read_to_string(shared.join("text/tinystoriesV2_sample.txt")).expect("the sample is there");
     let ids = model.tokenizer().encode(&text, Encode::default()).expect("the sample is text");
+    assert_eq!(ids.len(), tokens);
     let found = mean_nll(model, &ids, model.shape().context);
-    let expected = golden["nll"].as_f64().expect("a number");
-    assert_eq!(ids.len() as u64, golden["tokens"].as_u64().expect("a number"));
-    println!("{kind} mean NLL {found:.4}, golden {expected:.4}");
-    assert!((found / expected - 1.0).abs() < 1e-3, "{kind}: mean NLL {found} is not {expected}");
+    println!("{} mean NLL {found:.4}, golden {expected:.4}", model.name());
+    assert!((found / expected - 1.0).abs() < 1e-3, "{}: mean NLL {found} is not {expected}", model.name());
 }
 
 /// Windows of `context - 1` ids, each after one beginning-of-text token.
@@ -167,23 +164,34 @@ fn stories260k_ffn192() {
     stories("stories260K-ffn192");
 }
 
-/// Loads and writes: one token per character.
+/// One token per character. What `tests/fixtures/reference.py` computes from the same files: 120 greedy tokens after "Once upon
+/// a time", whose two likeliest are never closer than 0.03, and the mean negative log-likelihood of the sample.
+const BABYLLAMA: [(&str, &str, f64); 2] = [
+    (
+        "F32",
+        ", there was a little girl named Lily. She loved to play outside in the sunshine. One day, she went to the park \
+         with her ",
+        1.082_894,
+    ),
+    (
+        "Q4_0",
+        ", there was a little girl named Lily. She loved to play outside and explore the world around her room. One day, \
+         she was ",
+        1.134_426,
+    ),
+];
+
 #[test]
 fn babyllama105() {
     let Some(shared) = shared::shared("babyllama105") else { return };
-    for (kind, engine) in ["F32", "Q4_0"].into_iter().flat_map(|kind| engine::both_plans().map(|engine| (kind, engine)))
+    for ((kind, text, nll), engine) in
+        BABYLLAMA.into_iter().flat_map(|of| engine::both_plans().map(|engine| (of, engine)))
     {
         let model = load(&shared.join(format!("models/babyllama105/gguf/babyllama105-{kind}.gguf")), &engine);
-        let mut session = model.session().expect("there is memory");
         let sampling = Sampling { max_tokens: 120, ..Sampling::greedy() };
-        let mut reply = session.reply("Once upon a time", sampling).expect("the prompt is fine");
-        let mut text = String::new();
-        while let Some(piece) = block_on(reply.next()) {
-            text += &piece.expect("the device works");
-        }
-        println!("{kind}: {text}");
-        assert!(text.split_whitespace().count() > 12, "{kind} wrote {text:?}");
-        assert!(text.contains(" was ") || text.contains(" the "), "{kind} wrote {text:?}");
+        let found = engine::say(&mut model.session().expect("there is memory"), "Once upon a time", sampling);
+        assert_eq!((found.text.as_str(), found.ids.len()), (text, 120), "{kind} ({engine})");
+        check_sample(&model, &shared, 3786, nll);
     }
 }
 
@@ -217,9 +225,8 @@ fn bundled_model() {
 }
 
 fn bundled_model_on(engine: &Engine) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/llamita-stories.gguf");
     let golden = json(&fixtures().join("bundled-golden.json"));
-    let model = load(&path, engine);
+    let model = load(Path::new(engine::BUNDLED), engine);
     for (prompt, (ids, logits)) in goldens(&fixtures().join("bundled-golden.safetensors")) {
         let found = nmse(&model, &ids, &logits);
         println!("bundled {prompt} NMSE {found:.2e}");
@@ -232,7 +239,7 @@ fn bundled_model_on(engine: &Engine) {
         assert_eq!(encoded, ids, "{text:?}");
         if prompt["greedy_margin"].as_f64().expect("a number") > 0.02 {
             let expected = ids_of(&prompt["greedy_ids"]);
-            let (found, _) = greedy(&model, &ids, expected.len());
+            let found = greedy(&model, &ids, expected.len());
             assert_eq!(found, expected, "{text:?}");
         }
     }

@@ -3,9 +3,13 @@
 
 #[path = "common/context.rs"]
 mod context;
+#[path = "common/engine.rs"]
+mod engine;
 
-use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, Sampling, Session};
+use llamita::{Device, Error, LoadOptions, PlanChoice, Session};
 use pollster::block_on;
+
+use engine::{Engine, greedy, ids, try_finish};
 
 const FIXTURE: &str = "random-q4_0-h64.gguf";
 
@@ -33,26 +37,13 @@ fn limit(bytes: libc::rlim_t) {
     }
 }
 
-fn greedy(max_tokens: usize) -> Sampling {
-    Sampling { max_tokens, ignore_eos: true, ..Sampling::greedy() }
-}
-
-fn ids(count: usize) -> Vec<u32> {
-    (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
-}
-
 #[test]
 fn a_driver_without_room_ends_nothing() {
     let source = context::with_context(FIXTURE, CONTEXT);
     let load = |first_capacity| {
-        let context = Some(CONTEXT as usize);
-        let options = LoadOptions {
-            device: DeviceChoice::Gpu,
-            context,
-            first_capacity: Some(first_capacity),
-            ..Default::default()
-        };
-        block_on(Model::load(&source, options)).unwrap_or_else(|e| panic!("{e}"))
+        let (context, first_capacity) = (Some(CONTEXT as usize), Some(first_capacity));
+        let options = LoadOptions { context, first_capacity, ..Default::default() };
+        Engine::gpu(PlanChoice::default(), None).load(&source, options)
     };
     let (model, whole) = (load(64), load(CONTEXT as usize));
     let Device::Gpu(gpu) = model.device() else { panic!("a GPU was asked for") };
@@ -62,11 +53,7 @@ fn a_driver_without_room_ends_nothing() {
     // Everything is compiled before there is a limit.
     let mut session = model.session().expect("there is memory");
     let run = |session: &mut Session, prompt: &[u32], count| {
-        let mut reply = session.reply_ids(prompt, greedy(count))?;
-        while let Some(piece) = block_on(reply.next()) {
-            piece?;
-        }
-        Ok::<_, Error>(reply.token_ids().to_vec())
+        Ok::<_, Error>(try_finish(session.reply_ids(prompt, greedy(count))?)?.ids)
     };
     let first = run(&mut session, &ids(20), 4).expect("it fits");
     let expected = run(&mut model.session().expect("there is memory"), &[&ids(20)[..], &first].concat(), 12);

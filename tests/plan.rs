@@ -7,11 +7,13 @@ use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
 use llamita::internals::arch::tensors::Role;
 use llamita::internals::backend::Machine;
 use llamita::internals::kernel::run::Slot;
-use llamita::internals::kernels::fixed;
+use llamita::internals::kernels::activations::ActivationFormat;
+use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
 use llamita::internals::plan::llama::{Rows, forward, names};
-use llamita::internals::plan::tuning::{DeviceClass, Tuning};
+use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::plan::{Copy, Kind, Plan, Wanted};
+use llamita::internals::software::int16::Int16;
 use llamita::internals::weights::{Cut, Matrices, WeightTypes};
 use llamita::source::File;
 use llamita::{Activations, KvType, LoadOptions, Model, PlanChoice, Sampling, StopReason, Tier};
@@ -54,7 +56,7 @@ fn first_difference(model: &Model, plans: [&Machine; 2], plan: &Plan, slot: &Slo
         }
         for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
             let buffer = &plan.buffers[id.0];
-            if buffer.name.ends_with(".fixed") {
+            if buffer.name.ends_with(".int16") {
                 // From here on what differs by little may have been rounded to different sides.
                 most = 1e-5;
             }
@@ -67,8 +69,8 @@ fn first_difference(model: &Model, plans: [&Machine; 2], plan: &Plan, slot: &Slo
                 words.truncate(buffer.words);
                 words
             });
-            let numbers = |words: Vec<u32>| match buffer.name.ends_with(".fixed") {
-                true => fixed::numbers(&words).into_iter().map(|v| (v as f32).to_bits()).collect(),
+            let numbers = |words: Vec<u32>| match buffer.name.ends_with(".int16") {
+                true => Int16::of(8).decode(&words).into_iter().map(|v| (v as f32).to_bits()).collect(),
                 false => words,
             };
             let [cpu, gpu] = [cpu, gpu].map(numbers);
@@ -125,9 +127,9 @@ fn every_step_agrees_with_the_cpu() {
 fn every_step_agrees(name: &str, engine: &Engine) {
     let (gpu, cpu) = (load(name, engine), load(name, &Engine::cpu(engine.plan)));
     assert_eq!(gpu.device().plan(), cpu.device().plan());
-    let activations: &[Activations] = match gpu.device().plan() {
-        DeviceClass::Gpu => &[Activations::F32],
-        DeviceClass::Lavapipe | DeviceClass::SwiftShader => &[Activations::F32, Activations::Fixed],
+    let activations: &[Activations] = match *gpu.device().plan() == GPU {
+        true => &[Activations::F32],
+        false => &[Activations::F32, Activations::Fixed],
     };
     for (rows, activations) in activations.iter().flat_map(|choice| [(1, *choice), (16, *choice)]) {
         let plan = |model: &Model| {

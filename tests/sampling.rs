@@ -9,14 +9,13 @@ use std::time::Instant;
 
 use llamita::internals::backend::gpu::Gpu;
 use llamita::internals::backend::{Machine, Weights};
-use llamita::internals::check::cases::Case;
+use llamita::internals::cases::Case;
 use llamita::internals::kernel::Kernel;
 use llamita::internals::kernel::run::Slot;
 use llamita::internals::kernels::argmax::SamplerParams;
 use llamita::internals::kernels::sample::philox4x32;
 use llamita::internals::kernels::{Argmax, Sample};
 use llamita::internals::plan::{BufferId, Copy, Kind, Plan, Stage, Wanted};
-use llamita::source::File;
 use llamita::{LoadOptions, Model, Sampling, Session, Tier};
 use pollster::block_on;
 
@@ -40,7 +39,7 @@ struct Sampler {
 impl Sampler {
     fn new(vocabulary: usize) -> Self {
         let gpu = engine::gpu("the sampler", Tier::Base).expect("every device has the base tier");
-        let kernel = Sample { lanes: 64, head_rows: ROWS };
+        let kernel = Sample { invocations: 64, head_rows: ROWS };
         let params = SamplerParams { vocabulary: vocabulary as u32, step: STEP as u32 };
         let mut plan = Plan::new(ROWS, ROWS, 2);
         let sizes = [("logits", ROWS * vocabulary), ("allowed", vocabulary.div_ceil(32)), ("bias", 64)];
@@ -323,7 +322,7 @@ const FULL_VOCABULARY: usize = 128_256;
 #[test]
 fn full_vocabulary() {
     let gpu = engine::gpu("the sampler", Tier::Base).expect("every device has the base tier");
-    let lanes = gpu.tuning().sampler_lanes;
+    let invocations = gpu.tuning().sampler_invocations;
     let logits: Vec<u32> = fixed_logits(FULL_VOCABULARY).iter().map(|l| l.to_bits()).collect();
     let text: Vec<u32> = (0..1025).map(|i| i * 331 % 900 * 140).collect();
     let settings = [
@@ -342,9 +341,9 @@ fn full_vocabulary() {
     ];
     for (name, sampling) in settings {
         let kernel: Arc<dyn Kernel> = if sampling.temperature == 0.0 {
-            Arc::new(Argmax { lanes, subgroups: false, head_rows: 1 })
+            Arc::new(Argmax { invocations, subgroups: false, head_rows: 1 })
         } else {
-            Arc::new(Sample { lanes, head_rows: 1 })
+            Arc::new(Sample { invocations, head_rows: 1 })
         };
         let mut slot = Slot::new(1, &[1.0, 1.0], 1023..1024);
         slot.head.head_rows = 1;
@@ -386,18 +385,12 @@ fn milliseconds(gpu: &Gpu, case: &Case) -> f64 {
 }
 
 fn load(engine: &Engine) -> Model {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/models/llamita-stories.gguf");
-    let source = File::open(path).expect("the bundled model");
-    engine.load(&source, LoadOptions::default())
+    engine.load_file(engine::BUNDLED, LoadOptions::default())
 }
 
 /// The ids of a reply.
 fn reply(session: &mut Session, prompt: &str, sampling: &Sampling) -> Vec<u32> {
-    let mut reply = session.reply(prompt, sampling.clone()).expect("the prompt is fine");
-    while let Some(piece) = block_on(reply.next()) {
-        piece.expect("the device works");
-    }
-    reply.token_ids().to_vec()
+    engine::say(session, prompt, sampling.clone()).ids
 }
 
 #[test]
@@ -432,7 +425,7 @@ fn a_seed_gives_the_same_tokens_in_every_run_plan_and_tier() {
             for model in &models[1..] {
                 for run in 0..2 {
                     let device = model.device();
-                    let on = format!("plan {}, tier {}", device.plan().name(), device.tier());
+                    let on = format!("plan {}, tier {}", device.plan().name, device.tier());
                     assert_eq!(write(model), text, "run {run}, {on}, {sampling:?}");
                 }
             }

@@ -11,7 +11,7 @@ mod context;
 #[path = "common/engine.rs"]
 mod engine;
 
-use engine::{Engine, both_plans};
+use engine::{Engine, both_plans, ids};
 
 fn load(source: &Bytes, engine: &Engine, first_capacity: usize) -> Model {
     engine.load(source, LoadOptions { first_capacity: Some(first_capacity), ..Default::default() })
@@ -20,8 +20,6 @@ fn load(source: &Bytes, engine: &Engine, first_capacity: usize) -> Model {
 fn sampling(max_tokens: usize) -> Sampling {
     Sampling { temperature: 0.8, top_p: 1.0, seed: 3, max_tokens, ignore_eos: true, ..Sampling::default() }
 }
-
-const PROMPT: [u32; 5] = [11, 48, 85, 122, 159];
 
 /// Anonymous bytes of this process, which on a software driver are the device's too.
 #[cfg(target_os = "linux")]
@@ -51,7 +49,7 @@ fn two_thousand_tokens_on(engine: &Engine) {
         [&counters.allocated, &counters.buffers, &counters.bind_groups].map(|counter| counter.load(Ordering::Relaxed))
     };
     let mut session = model.session().expect("there is memory");
-    let mut reply = session.reply_ids(&PROMPT, sampling(2100)).expect("it fits");
+    let mut reply = session.reply_ids(&ids(5), sampling(2100)).expect("it fits");
     let mut take = |tokens: usize| {
         for _ in 0..tokens {
             block_on(reply.next()).expect("more").unwrap_or_else(|e| panic!("{e}"));
@@ -73,10 +71,7 @@ fn two_thousand_tokens_on(engine: &Engine) {
     let counters = gpu.counters();
     let mut session = growing.session().expect("there is memory");
     let before = counters.bind_groups.load(Ordering::Relaxed);
-    let mut grown = session.reply_ids(&PROMPT, sampling(100)).expect("it fits");
-    while let Some(piece) = block_on(grown.next()) {
-        piece.unwrap_or_else(|e| panic!("{e}"));
-    }
-    assert_eq!(grown.token_ids(), &reply.token_ids()[..100]);
+    let grown = engine::continued(&mut session, &ids(5), sampling(100));
+    assert_eq!(grown, reply.token_ids()[..100]);
     assert!(counters.bind_groups.load(Ordering::Relaxed) > before);
 }

@@ -11,16 +11,12 @@ mod context;
 #[path = "common/engine.rs"]
 mod engine;
 
-use engine::{Engine, both_plans};
+use engine::{Engine, both_plans, ids};
 
 const FIXTURE: &str = "random-q4_0-h64.gguf";
 
 fn load(source: &Bytes, engine: &Engine, first_capacity: usize) -> Model {
     engine.load(source, LoadOptions { first_capacity: Some(first_capacity), ..Default::default() })
-}
-
-fn ids(count: usize) -> Vec<u32> {
-    (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
 }
 
 fn sampling(temperature: f32, max_tokens: usize) -> Sampling {
@@ -130,7 +126,7 @@ fn sessions_share_the_fresh_device_with(engine: &Engine) {
         assert_eq!(rest.1, expected[10..]);
     }
     model.session().expect("the model works again");
-    assert_eq!(model.device().plan(), engine.plan.class(model.device().class()), "the fresh device runs the same plan");
+    assert_eq!(model.device().plan(), engine.plan.of(model.device().driver()), "the fresh device runs the same plan");
 }
 
 /// Nothing is lost on the CPU, and resuming there is harmless.

@@ -1,22 +1,22 @@
 // The bias, and after it the penalties of ids among the last n of the context, in place.
 //
-//   l = l / repetition_penalty where l > 0, else l * repetition_penalty    (CTRL, arXiv 1909.05858)
-//   l = l - count * frequency_penalty - presence_penalty                   (OpenAI's API)
+// l = l / repetition_penalty where l > 0, else l * repetition_penalty    (CTRL, arXiv 1909.05858) l = l - count *
+// frequency_penalty - presence_penalty                   (OpenAI's API)
 //
-// where an id stands `count` > 0 times among the n positions up to `position`. Ids of other rows of the run are taken as
-// they are before it.
+// where an id stands `count` > 0 times among the n positions up to `position`. Ids of other rows of the run are taken
+// as they are before it.
 
-fn adjust_logits(first: u32, position: u32, lane: u32) {
-    for (var i = lane; i < slot.biases; i += LANES) {
+fn adjust_logits(first: u32, position: u32, local_id: u32) {
+    for (var i = local_id; i < run.biases; i += WORKGROUP_SIZE) {
         logits[first + bias[i].x] += bitcast<f32>(bias[i].y);
     }
     storageBarrier();
     workgroupBarrier();
-    let window = min(slot.penalty_last_n, position + 1u);
+    let window = min(run.penalty_last_n, position + 1u);
     let begin = position + 1u - window;
-    // Four positions per lane at a time; the first occurrence of an id stands for all of them.
-    for (var base = 0u; base < window; base += 4u * LANES) {
-        let own = vec4<u32>(base + lane) + vec4<u32>(0u, LANES, 2u * LANES, 3u * LANES);
+    // Four positions per invocation at a time; the first occurrence of an id stands for all of them.
+    for (var base = 0u; base < window; base += 4u * WORKGROUP_SIZE) {
+        let own = vec4<u32>(base + local_id) + vec4<u32>(0u, WORKGROUP_SIZE, 2u * WORKGROUP_SIZE, 3u * WORKGROUP_SIZE);
         let id = vec4<u32>(ids[begin + own.x], ids[begin + own.y], ids[begin + own.z], ids[begin + own.w]);
         var count = vec4<u32>();
         var earlier = vec4<bool>();
@@ -28,8 +28,8 @@ fn adjust_logits(first: u32, position: u32, lane: u32) {
         for (var j = 0u; j < 4u; j++) {
             if (own[j] < window && !earlier[j]) {
                 let l = logits[first + id[j]];
-                let repeated = select(l * slot.repetition_penalty, l / slot.repetition_penalty, l > 0.0);
-                let taken = f32(count[j]) * slot.frequency_penalty + slot.presence_penalty;
+                let repeated = select(l * run.repetition_penalty, l / run.repetition_penalty, l > 0.0);
+                let taken = f32(count[j]) * run.frequency_penalty + run.presence_penalty;
                 logits[first + id[j]] = repeated - taken;
             }
         }

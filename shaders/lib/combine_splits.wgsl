@@ -1,15 +1,15 @@
 // The splits of attention combined, sum_s w_s out_s with w_s = exp(m_s - max m) l_s / sum (FlashDecoding).
 
-// [SPLITS][q_dim], each split normalised; quads is the stride of a split
+// [SPLITS][q_dim], each split normalised; vec4s is the stride of a split
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 // [SPLITS][heads] of (max score, sum of exponentials)
 @group(0) @binding(4) var<storage, read> score: array<vec2<f32>>;
 
 var<workgroup> split_weight: array<f32, SPLIT_WEIGHTS>;
 
-fn prepare_input(lane: u32) {
-    let count = split_count(slot.row[0].y);
-    for (var head = lane; head < HEADS; head += LANES) {
+fn prepare_input(local_id: u32) {
+    let count = split_count(run.row[0].y);
+    for (var head = local_id; head < HEADS; head += WORKGROUP_SIZE) {
         var largest = -1e30;
         for (var s = 0u; s < count; s++) {
             largest = max(largest, score[s * HEADS + head].x);
@@ -27,15 +27,15 @@ fn prepare_input(lane: u32) {
     workgroupBarrier();
 }
 
-fn combined_quad(quad: u32) -> vec4<f32> {
-    let head = quad / (HEAD_DIM / 4u);
+fn combined_vec4(vec4_index: u32) -> vec4<f32> {
+    let head = vec4_index / (HEAD_DIM / 4u);
     if (head >= HEADS) {
         return vec4<f32>(0.0);
     }
-    let count = split_count(slot.row[0].y);
+    let count = split_count(run.row[0].y);
     var sum = vec4<f32>(0.0);
     for (var s = 0u; s < count; s++) {
-        sum += split_weight[s * HEADS + head] * x[s * params.quads + quad];
+        sum += split_weight[s * HEADS + head] * x[s * params.vec4s + vec4_index];
     }
     return sum;
 }

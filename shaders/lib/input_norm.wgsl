@@ -5,24 +5,24 @@
 // [k], padded with zeros
 @group(0) @binding(4) var<storage, read> gamma: array<vec4<f32>>;
 
-fn prepare_input(lane: u32) {}
+fn prepare_input(local_id: u32) {}
 
-fn normed_quad(quad: u32, square: ptr<function, f32>) -> vec4<f32> {
-    let v = x[params.at_head * slot.head_first * params.quads + quad];
+fn normed_vec4(vec4_index: u32, square: ptr<function, f32>) -> vec4<f32> {
+    let v = x[params.at_head * run.head_first * params.vec4s + vec4_index];
     *square += dot(v, v);
-    return v * gamma[quad] * UNIT_w;
+    return v * gamma[vec4_index] * UNIT_w;
 }
 
-fn load_block(lanes: Lanes, at: u32, square: ptr<function, f32>) -> Quads {
+fn load_block(invocation: Invocation, at: u32, square: ptr<function, f32>) -> XBlock {
     return with_sums(array<vec4<f32>, 8>(
-        normed_quad(at, square),
-        normed_quad(at + 1u, square),
-        normed_quad(at + 2u, square),
-        normed_quad(at + 3u, square),
-        normed_quad(at + 4u, square),
-        normed_quad(at + 5u, square),
-        normed_quad(at + 6u, square),
-        normed_quad(at + 7u, square),
+        normed_vec4(at, square),
+        normed_vec4(at + 1u, square),
+        normed_vec4(at + 2u, square),
+        normed_vec4(at + 3u, square),
+        normed_vec4(at + 4u, square),
+        normed_vec4(at + 5u, square),
+        normed_vec4(at + 6u, square),
+        normed_vec4(at + 7u, square),
     ));
 }
 

@@ -1,31 +1,31 @@
 // Reader of IQ4_NL blocks: src/weights/pack.rs.
 
-// What a superblock says of its blocks. `planes` holds the first vec4 of planes 1, 2 and 3.
-struct HeadROLE { scales: KeptROLE }
+// The data of a superblock that its blocks share. `planes` holds the first vec4 of planes 1, 2 and 3.
+struct SuperblockROLE { scales: KeptROLE }
 
-fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
-    return HeadROLE(keepROLE(planes.x + super_block));
+fn superblockROLE(planes: vec3<u32>, super_block: u32) -> SuperblockROLE {
+    return SuperblockROLE(keepROLE(planes.x + super_block));
 }
 
 struct RawROLE { nibbles: vec4<u32>, scale: f32 }
 
-fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let scale = unpack2x16float(wordROLE(head.scales, j >> 1u) >> (16u * (j & 1u))).x;
+fn fetchROLE(superblock: SuperblockROLE, block: u32, j: u32) -> RawROLE {
+    let scale = unpack2x16float(wordROLE(superblock.scales, j >> 1u) >> (16u * (j & 1u))).x;
     return RawROLE(loadROLE(block), scale);
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled. A weight is quad * UNIT - CENTER.
+// vec4 q of the block: weights 4q .. 4q+4, unscaled. A weight is vec4 * UNIT - ZERO_POINT.
 const UNITROLE: vec4<f32> = vec4<f32>(1.0);
-const CENTERROLE: f32 = 0.0;
+const ZERO_POINTROLE: f32 = 0.0;
 
-fn quadROLE(raw: RawROLE, q: u32) -> vec4<f32> {
+fn vec4ROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     let bytes = (raw.nibbles[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
     // The table of 16 numbers, as the nearest integer to a polynomial: at most 0.45 off before rounding.
     let n = vec4<f32>(unpack4xU8(bytes));
     return round((((0.001586 * n + 0.03109) * n - 1.3719) * n + 24.174) * n - 126.57);
 }
 
-// Whether the halves of a block differ in scale and offset.
+// Whether the halves of a block differ in scale and minimum.
 const HALVESROLE: bool = false;
 
 // Scales of the two halves of the block.
@@ -33,9 +33,9 @@ fn scaleROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(raw.scale);
 }
 
-// This type has no offsets.
-const OFFSETROLE: bool = false;
+// This packing has no minimums.
+const HAS_MINIMUMROLE: bool = false;
 
-fn offsetROLE(raw: RawROLE) -> vec2<f32> {
+fn minimumROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(0.0);
 }

@@ -1,6 +1,6 @@
-// Four halves of a KV cache without shader-f16: two words.
+// Four f16 of a KV cache without shader-f16: two words.
 
-fn kv_quad(bits: vec2<u32>) -> vec4<f32> {
+fn kv_vec4(bits: vec2<u32>) -> vec4<f32> {
     return vec4<f32>(unpack2x16float(bits.x), unpack2x16float(bits.y));
 }
 

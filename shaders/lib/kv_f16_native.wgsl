@@ -1,6 +1,6 @@
-// Four halves of a KV cache with shader-f16.
+// Four f16 of a KV cache with shader-f16.
 
-fn kv_quad(v: vec4<f16>) -> vec4<f32> {
+fn kv_vec4(v: vec4<f16>) -> vec4<f32> {
     return vec4<f32>(v);
 }
 

@@ -1,6 +1,6 @@
 // Four numbers of a KV cache in f32.
 
-fn kv_quad(v: vec4<f32>) -> vec4<f32> {
+fn kv_vec4(v: vec4<f32>) -> vec4<f32> {
     return v;
 }
 

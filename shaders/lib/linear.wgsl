@@ -1,5 +1,5 @@
-// What products share: params, and the rows of a lane. ROW_LANES lanes stand side by side over rows, and a lane owns SETS
-// times four rows, a set being two adjacent pairs.
+// What products share: params, and the rows of an invocation. ROW_INVOCATIONS invocations stand side by side over
+// rows, and an invocation owns ROW_BLOCKS row blocks: four rows, two adjacent pairs.
 
 struct Params {
     row_begin: u32,
@@ -9,7 +9,7 @@ struct Params {
     plane_1: u32,
     plane_2: u32,
     plane_3: u32,
-    quads: u32,
+    vec4s: u32,
     at_head: u32,
     q_dim: u32,
     kv_dim: u32,
@@ -24,41 +24,41 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-const ROWS_PER_SET: u32 = ROW_LANES * 4u;
+const ROW_BLOCK_STRIDE: u32 = ROW_INVOCATIONS * 4u;
 
 // The first rows of the two pairs, and where their first superblocks and blocks are: those of the other row of a pair
-// follow. Found once: some drivers divide lane by lane.
+// follow. Found once: some drivers divide one invocation after the other.
 struct Rows { first: vec2<u32>, supers: vec2<u32>, blocks: vec2<u32> }
 
 fn rows_from(first: u32) -> Rows {
-    let rows = vec2<u32>(first, first + 2u * ROW_LANES);
+    let rows = vec2<u32>(first, first + 2u * ROW_INVOCATIONS);
     let tile = rows / TILE;
     let within = rows % TILE;
     return Rows(rows, tile * params.supers * TILE + within, tile * params.blocks * TILE + within);
 }
 
-// What a superblock says of its blocks, for each row.
-struct Heads { a: Head_w, b: Head_w, c: Head_w, d: Head_w }
+// The data of a superblock that its blocks share, for each row.
+struct Superblocks { a: Superblock_w, b: Superblock_w, c: Superblock_w, d: Superblock_w }
 
-fn head_of(super_block: u32) -> Head_w {
-    return head_w(vec3<u32>(params.plane_1, params.plane_2, params.plane_3), super_block);
+fn superblock_of(super_block: u32) -> Superblock_w {
+    return superblock_w(vec3<u32>(params.plane_1, params.plane_2, params.plane_3), super_block);
 }
 
-fn heads_of(rows: Rows, s: u32) -> Heads {
+fn superblocks_of(rows: Rows, s: u32) -> Superblocks {
     let at = rows.supers + s * TILE;
-    return Heads(head_of(at.x), head_of(at.x + 1u), head_of(at.y), head_of(at.y + 1u));
+    return Superblocks(superblock_of(at.x), superblock_of(at.x + 1u), superblock_of(at.y), superblock_of(at.y + 1u));
 }
 
-// The blocks of a set, each with what its superblock says of it.
+// The blocks of a row block's rows, each with the data of its superblock.
 struct Blocks { a: Raw_w, b: Raw_w, c: Raw_w, d: Raw_w }
 
 // Block j of a superblock, which is block g of the row.
-fn blocks_of(rows: Rows, heads: Heads, g: u32, j: u32) -> Blocks {
+fn blocks_of(rows: Rows, superblocks: Superblocks, g: u32, j: u32) -> Blocks {
     let at = rows.blocks + g * TILE;
     return Blocks(
-        fetch_w(heads.a, at.x, j),
-        fetch_w(heads.b, at.x + 1u, j),
-        fetch_w(heads.c, at.y, j),
-        fetch_w(heads.d, at.y + 1u, j),
+        fetch_w(superblocks.a, at.x, j),
+        fetch_w(superblocks.b, at.x + 1u, j),
+        fetch_w(superblocks.c, at.y, j),
+        fetch_w(superblocks.d, at.y + 1u, j),
     );
 }

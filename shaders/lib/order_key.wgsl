@@ -3,8 +3,8 @@
 // What follows where no allowed logit is a number.
 const NO_ID: u32 = 0xffffffffu;
 
-// What four ids of a lane are apart, so that lanes read side by side.
-const STREAMS: vec4<u32> = vec4<u32>(0u, LANES, 2u * LANES, 3u * LANES);
+// What four ids of an invocation are apart, so that invocations read side by side.
+const STREAMS: vec4<u32> = vec4<u32>(0u, WORKGROUP_SIZE, 2u * WORKGROUP_SIZE, 3u * WORKGROUP_SIZE);
 
 fn order_keys(bits: vec4<u32>) -> vec4<u32> {
     let key = select(bits | vec4<u32>(0x80000000u), ~bits, (bits >> vec4<u32>(31u)) == vec4<u32>(1u));
@@ -14,7 +14,7 @@ fn order_keys(bits: vec4<u32>) -> vec4<u32> {
 fn keys_at(first: u32, i: vec4<u32>) -> vec4<u32> {
     let at = vec4<u32>(first) + i;
     let key = order_keys(bitcast<vec4<u32>>(vec4<f32>(logits[at.x], logits[at.y], logits[at.z], logits[at.w])));
-    if (slot.masked == 0u) {
+    if (run.masked == 0u) {
         return key;
     }
     let word = i / vec4<u32>(32u);
@@ -24,7 +24,7 @@ fn keys_at(first: u32, i: vec4<u32>) -> vec4<u32> {
 
 fn key_at(first: u32, i: u32) -> u32 {
     let key = order_keys(vec4<u32>(bitcast<u32>(logits[first + i]))).x;
-    if (slot.masked == 0u) {
+    if (run.masked == 0u) {
         return key;
     }
     return key * ((allowed[i / 32u] >> (i & 31u)) & 1u);

@@ -1,35 +1,35 @@
 // Reader of Q3_K blocks: src/weights/pack.rs.
 
-// What a superblock says of its blocks: a header, and high bits of four blocks each. `planes` holds the first vec4 of
-// planes 1, 2 and 3.
-struct HeadROLE { header: KeptROLE, scale: f32, front: KeptROLE, back: KeptROLE }
+// The data of a superblock that its blocks share: a header, and high bits of four blocks each. `planes` holds the
+// first vec4 of planes 1, 2 and 3.
+struct SuperblockROLE { header: KeptROLE, scale: f32, front: KeptROLE, back: KeptROLE }
 
-fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+fn superblockROLE(planes: vec3<u32>, super_block: u32) -> SuperblockROLE {
     let at = planes.y + super_block * 2u;
     let header = keepROLE(planes.x + super_block);
-    return HeadROLE(header, unpack2x16float(wordROLE(header, 3u)).x, keepROLE(at), keepROLE(at + 1u));
+    return SuperblockROLE(header, unpack2x16float(wordROLE(header, 3u)).x, keepROLE(at), keepROLE(at + 1u));
 }
 
 struct RawROLE { low: vec2<u32>, high: u32, scale: vec2<f32> }
 
-fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let header = allROLE(head.header);
+fn fetchROLE(superblock: SuperblockROLE, block: u32, j: u32) -> RawROLE {
+    let header = allROLE(superblock.header);
     let parts = header.xyz >> vec3<u32>(4u * j);
     let scales = vec2<f32>((parts.xy & vec2<u32>(15u)) | ((parts.zz << vec2<u32>(4u, 2u)) & vec2<u32>(48u)));
     let low = loadROLE(block >> 1u);
-    var high = wordROLE(head.front, j & 3u);
+    var high = wordROLE(superblock.front, j & 3u);
     if (j >= 4u) {
-        high = wordROLE(head.back, j & 3u);
+        high = wordROLE(superblock.back, j & 3u);
     }
     return RawROLE(
         select(low.xy, low.zw, (block & 1u) == 1u),
         high,
-        head.scale * (scales - 32.0),
+        superblock.scale * (scales - 32.0),
     );
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - CENTER.
-const CENTERROLE: f32 = 4.0;
+// vec4 q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - ZERO_POINT.
+const ZERO_POINTROLE: f32 = 4.0;
 
 fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
     let low = (raw.low[q >> 2u] >> (2u * (q & 3u))) & 0x03030303u;
@@ -37,7 +37,7 @@ fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
     return low | (high << 2u);
 }
 
-// Whether the halves of a block differ in scale and offset.
+// Whether the halves of a block differ in scale and minimum.
 const HALVESROLE: bool = true;
 
 // Scales of the two halves of the block.
@@ -45,9 +45,9 @@ fn scaleROLE(raw: RawROLE) -> vec2<f32> {
     return raw.scale;
 }
 
-// This type has no offsets.
-const OFFSETROLE: bool = false;
+// This packing has no minimums.
+const HAS_MINIMUMROLE: bool = false;
 
-fn offsetROLE(raw: RawROLE) -> vec2<f32> {
+fn minimumROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(0.0);
 }

@@ -1,30 +1,30 @@
 // Reader of Q4_K blocks: src/weights/pack.rs.
 
-// What a superblock says of its blocks. `planes` holds the first vec4 of planes 1, 2 and 3.
-struct HeadROLE { header: KeptROLE, scale_minimum: vec2<f32> }
+// The data of a superblock that its blocks share. `planes` holds the first vec4 of planes 1, 2 and 3.
+struct SuperblockROLE { header: KeptROLE, scale_minimum: vec2<f32> }
 
-fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+fn superblockROLE(planes: vec3<u32>, super_block: u32) -> SuperblockROLE {
     let header = keepROLE(planes.x + super_block);
-    return HeadROLE(header, vec2<f32>(1.0, -1.0) * unpack2x16float(wordROLE(header, 3u)));
+    return SuperblockROLE(header, vec2<f32>(1.0, -1.0) * unpack2x16float(wordROLE(header, 3u)));
 }
 
 struct RawROLE { nibbles: vec4<u32>, scale_offset: vec2<f32> }
 
-fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let header = allROLE(head.header);
+fn fetchROLE(superblock: SuperblockROLE, block: u32, j: u32) -> RawROLE {
+    let header = allROLE(superblock.header);
     let parts = header.xyz >> vec3<u32>(4u * j);
     let scale_minimum = vec2<f32>((parts.xy & vec2<u32>(15u)) | ((parts.zz << vec2<u32>(4u, 2u)) & vec2<u32>(48u)));
-    return RawROLE(loadROLE(block), head.scale_minimum * scale_minimum);
+    return RawROLE(loadROLE(block), superblock.scale_minimum * scale_minimum);
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - CENTER.
-const CENTERROLE: f32 = 0.0;
+// vec4 q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - ZERO_POINT.
+const ZERO_POINTROLE: f32 = 0.0;
 
 fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
     return (raw.nibbles[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
 }
 
-// Whether the halves of a block differ in scale and offset.
+// Whether the halves of a block differ in scale and minimum.
 const HALVESROLE: bool = false;
 
 // Scales of the two halves of the block.
@@ -33,8 +33,8 @@ fn scaleROLE(raw: RawROLE) -> vec2<f32> {
 }
 
 // What is added to the scaled quants of the two halves.
-const OFFSETROLE: bool = true;
+const HAS_MINIMUMROLE: bool = true;
 
-fn offsetROLE(raw: RawROLE) -> vec2<f32> {
+fn minimumROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(raw.scale_offset.y);
 }

@@ -1,27 +1,27 @@
 // Reader of Q5_0 blocks: src/weights/pack.rs.
 
-// What a superblock says of its blocks: scales, and high bits of four blocks each. `planes` holds the first vec4 of
-// planes 1, 2 and 3.
-struct HeadROLE { scales: KeptROLE, front: KeptROLE, back: KeptROLE }
+// The data of a superblock that its blocks share: scales, and high bits of four blocks each. `planes` holds the first
+// vec4 of planes 1, 2 and 3.
+struct SuperblockROLE { scales: KeptROLE, front: KeptROLE, back: KeptROLE }
 
-fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+fn superblockROLE(planes: vec3<u32>, super_block: u32) -> SuperblockROLE {
     let at = planes.y + super_block * 2u;
-    return HeadROLE(keepROLE(planes.x + super_block), keepROLE(at), keepROLE(at + 1u));
+    return SuperblockROLE(keepROLE(planes.x + super_block), keepROLE(at), keepROLE(at + 1u));
 }
 
 struct RawROLE { low: vec4<u32>, high: u32, scale: f32 }
 
-fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let scale = unpack2x16float(wordROLE(head.scales, j >> 1u) >> (16u * (j & 1u))).x;
-    var high = wordROLE(head.front, j & 3u);
+fn fetchROLE(superblock: SuperblockROLE, block: u32, j: u32) -> RawROLE {
+    let scale = unpack2x16float(wordROLE(superblock.scales, j >> 1u) >> (16u * (j & 1u))).x;
+    var high = wordROLE(superblock.front, j & 3u);
     if (j >= 4u) {
-        high = wordROLE(head.back, j & 3u);
+        high = wordROLE(superblock.back, j & 3u);
     }
     return RawROLE(loadROLE(block), high, scale);
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - CENTER.
-const CENTERROLE: f32 = 16.0;
+// vec4 q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - ZERO_POINT.
+const ZERO_POINTROLE: f32 = 16.0;
 
 fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
     let low = (raw.low[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
@@ -29,7 +29,7 @@ fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
     return low | (high << 4u);
 }
 
-// Whether the halves of a block differ in scale and offset.
+// Whether the halves of a block differ in scale and minimum.
 const HALVESROLE: bool = false;
 
 // Scales of the two halves of the block.
@@ -37,9 +37,9 @@ fn scaleROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(raw.scale);
 }
 
-// This type has no offsets.
-const OFFSETROLE: bool = false;
+// This packing has no minimums.
+const HAS_MINIMUMROLE: bool = false;
 
-fn offsetROLE(raw: RawROLE) -> vec2<f32> {
+fn minimumROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(0.0);
 }

@@ -1,31 +1,31 @@
 // Reader of Q5_K blocks: src/weights/pack.rs.
 
-// What a superblock says of its blocks: a header, and high bits of four blocks each. `planes` holds the first vec4 of
-// planes 1, 2 and 3.
-struct HeadROLE { header: KeptROLE, scale_minimum: vec2<f32>, front: KeptROLE, back: KeptROLE }
+// The data of a superblock that its blocks share: a header, and high bits of four blocks each. `planes` holds the
+// first vec4 of planes 1, 2 and 3.
+struct SuperblockROLE { header: KeptROLE, scale_minimum: vec2<f32>, front: KeptROLE, back: KeptROLE }
 
-fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+fn superblockROLE(planes: vec3<u32>, super_block: u32) -> SuperblockROLE {
     let at = planes.y + super_block * 2u;
     let header = keepROLE(planes.x + super_block);
     let scale_minimum = vec2<f32>(1.0, -1.0) * unpack2x16float(wordROLE(header, 3u));
-    return HeadROLE(header, scale_minimum, keepROLE(at), keepROLE(at + 1u));
+    return SuperblockROLE(header, scale_minimum, keepROLE(at), keepROLE(at + 1u));
 }
 
 struct RawROLE { low: vec4<u32>, high: u32, scale_offset: vec2<f32> }
 
-fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
-    let header = allROLE(head.header);
+fn fetchROLE(superblock: SuperblockROLE, block: u32, j: u32) -> RawROLE {
+    let header = allROLE(superblock.header);
     let parts = header.xyz >> vec3<u32>(4u * j);
     let scale_minimum = vec2<f32>((parts.xy & vec2<u32>(15u)) | ((parts.zz << vec2<u32>(4u, 2u)) & vec2<u32>(48u)));
-    var high = wordROLE(head.front, j & 3u);
+    var high = wordROLE(superblock.front, j & 3u);
     if (j >= 4u) {
-        high = wordROLE(head.back, j & 3u);
+        high = wordROLE(superblock.back, j & 3u);
     }
-    return RawROLE(loadROLE(block), high, head.scale_minimum * scale_minimum);
+    return RawROLE(loadROLE(block), high, superblock.scale_minimum * scale_minimum);
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - CENTER.
-const CENTERROLE: f32 = 0.0;
+// vec4 q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - ZERO_POINT.
+const ZERO_POINTROLE: f32 = 0.0;
 
 fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
     let low = (raw.low[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
@@ -33,7 +33,7 @@ fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
     return low | (high << 4u);
 }
 
-// Whether the halves of a block differ in scale and offset.
+// Whether the halves of a block differ in scale and minimum.
 const HALVESROLE: bool = false;
 
 // Scales of the two halves of the block.
@@ -42,8 +42,8 @@ fn scaleROLE(raw: RawROLE) -> vec2<f32> {
 }
 
 // What is added to the scaled quants of the two halves.
-const OFFSETROLE: bool = true;
+const HAS_MINIMUMROLE: bool = true;
 
-fn offsetROLE(raw: RawROLE) -> vec2<f32> {
+fn minimumROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(raw.scale_offset.y);
 }

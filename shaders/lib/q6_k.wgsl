@@ -1,31 +1,31 @@
 // Reader of Q6_K blocks: src/weights/pack.rs.
 
-// What a superblock says of its blocks: a byte per half, and what those are multiplied by; and where plane 1 begins.
-// `planes` holds the first vec4 of planes 1, 2 and 3.
-struct HeadROLE { plane: u32, parts: KeptROLE, scale: f32 }
+// The data of a superblock that its blocks share: a byte per half, and what those are multiplied by; and where plane 1
+// begins. `planes` holds the first vec4 of planes 1, 2 and 3.
+struct SuperblockROLE { plane: u32, parts: KeptROLE, scale: f32 }
 
-fn headROLE(planes: vec3<u32>, super_block: u32) -> HeadROLE {
+fn superblockROLE(planes: vec3<u32>, super_block: u32) -> SuperblockROLE {
     let halves = unpack2x16float(loadROLE(planes.z + (super_block >> 3u))[(super_block >> 1u) & 3u]);
     let scale = select(halves.x, halves.y, (super_block & 1u) == 1u);
-    return HeadROLE(planes.x, keepROLE(planes.y + super_block), scale);
+    return SuperblockROLE(planes.x, keepROLE(planes.y + super_block), scale);
 }
 
 // Three words per half.
 struct RawROLE { low: vec3<u32>, high: vec3<u32>, scale: vec2<f32> }
 
-fn fetchROLE(head: HeadROLE, block: u32, j: u32) -> RawROLE {
+fn fetchROLE(superblock: SuperblockROLE, block: u32, j: u32) -> RawROLE {
     let four = loadROLE(block);
-    let two = loadROLE(head.plane + (block >> 1u));
-    let pair = wordROLE(head.parts, j >> 1u) >> (16u * (j & 1u));
+    let two = loadROLE(superblock.plane + (block >> 1u));
+    let pair = wordROLE(superblock.parts, j >> 1u) >> (16u * (j & 1u));
     return RawROLE(
         four.xyz,
         vec3<u32>(four.w, select(two.xy, two.zw, (block & 1u) == 1u)),
-        head.scale * vec2<f32>(unpack4xI8(pair).xy),
+        superblock.scale * vec2<f32>(unpack4xI8(pair).xy),
     );
 }
 
-// Quad q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - CENTER.
-const CENTERROLE: f32 = 32.0;
+// vec4 q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - ZERO_POINT.
+const ZERO_POINTROLE: f32 = 32.0;
 
 fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
     let words = select(raw.low, raw.high, q >= 4u);
@@ -34,7 +34,7 @@ fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
     return select(whole, parts.x | parts.y | parts.z, (q & 3u) == 3u);
 }
 
-// Whether the halves of a block differ in scale and offset.
+// Whether the halves of a block differ in scale and minimum.
 const HALVESROLE: bool = true;
 
 // Scales of the two halves of the block.
@@ -42,9 +42,9 @@ fn scaleROLE(raw: RawROLE) -> vec2<f32> {
     return raw.scale;
 }
 
-// This type has no offsets.
-const OFFSETROLE: bool = false;
+// This packing has no minimums.
+const HAS_MINIMUMROLE: bool = false;
 
-fn offsetROLE(raw: RawROLE) -> vec2<f32> {
+fn minimumROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(0.0);
 }

@@ -1,7 +1,7 @@
-// A step of the online softmax over a tile of KEYS scores of each query: a lane takes a query.
+// A step of the online softmax over a tile of KEYS scores of each query: an invocation takes a query.
 
-fn update_softmax(lanes: Lanes) {
-    for (var i = lanes.index; i < QUERIES; i += LANES) {
+fn update_softmax(invocation: Invocation) {
+    for (var i = invocation.index; i < QUERIES; i += WORKGROUP_SIZE) {
         var top = largest[i];
         for (var j = 0u; j < KEYS; j++) {
             top = max(top, weight[i * KEYS + j]);

@@ -1,20 +1,21 @@
-// A step of the online softmax over a tile of KEYS scores of each query: a subgroup takes a query, its lanes share the keys.
+// A step of the online softmax over a tile of KEYS scores of each query: a subgroup takes a query, its invocations
+// share the keys.
 
-fn update_softmax(lanes: Lanes) {
-    // Lanes of a subgroup that there are.
-    let width = min(lanes.size, LANES);
-    for (var first = 0u; first < QUERIES; first += LANES / width) {
+fn update_softmax(invocation: Invocation) {
+    // Invocations of a subgroup that there are.
+    let width = min(invocation.size, WORKGROUP_SIZE);
+    for (var first = 0u; first < QUERIES; first += WORKGROUP_SIZE / width) {
         // All subgroups go as often through the loop; what has no query left looks at the last one, and stores nothing.
-        let has_query = first + lanes.subgroup < QUERIES;
-        let i = min(first + lanes.subgroup, QUERIES - 1u);
+        let has_query = first + invocation.subgroup < QUERIES;
+        let i = min(first + invocation.subgroup, QUERIES - 1u);
         let before = largest[i];
         var top = before;
-        for (var j = lanes.within; j < KEYS; j += width) {
+        for (var j = invocation.within; j < KEYS; j += width) {
             top = max(top, weight[i * KEYS + j]);
         }
         top = subgroupMax(top);
         var sum = 0.0;
-        for (var j = lanes.within; j < KEYS; j += width) {
+        for (var j = invocation.within; j < KEYS; j += width) {
             let s = weight[i * KEYS + j];
             let p = select(exp(s - top), 0.0, s <= MASKED);
             if (has_query) {
@@ -23,7 +24,7 @@ fn update_softmax(lanes: Lanes) {
             sum += p;
         }
         sum = subgroupAdd(sum);
-        if (has_query && lanes.within == 0u) {
+        if (has_query && invocation.within == 0u) {
             rescale[i] = exp(before - top);
             total[i] = total[i] * rescale[i] + sum;
             largest[i] = top;

@@ -1,16 +1,16 @@
-// A sum over the lanes of a workgroup: within subgroups first, then over the subgroups through workgroup memory.
+// A sum over the invocations of a workgroup: within subgroups first, then over the subgroups through workgroup memory.
 
-var<workgroup> lane_sums: array<f32, LANES>;
+var<workgroup> own_sums: array<f32, WORKGROUP_SIZE>;
 
-fn sum_lanes(lanes: Lanes, value: f32) -> f32 {
+fn sum_workgroup(invocation: Invocation, value: f32) -> f32 {
     let own = subgroupAdd(value);
-    if (lanes.within == 0u) {
-        lane_sums[lanes.subgroup] = own;
+    if (invocation.within == 0u) {
+        own_sums[invocation.subgroup] = own;
     }
     workgroupBarrier();
     var sum = 0.0;
-    for (var i = 0u; i < lanes.subgroups; i++) {
-        sum += lane_sums[i];
+    for (var i = 0u; i < invocation.subgroups; i++) {
+        sum += own_sums[i];
     }
     return sum;
 }

@@ -6,7 +6,8 @@ fn loadROLE(at: u32) -> vec4<u32> {
     return weightsROLE[at];
 }
 
-// What a superblock says of its blocks: each word is loaded where it is needed, which takes no registers meanwhile.
+// The data of a superblock that its blocks share: each word is loaded where it is needed, which takes no registers
+// meanwhile.
 struct KeptROLE { at: u32 }
 
 fn keepROLE(at: u32) -> KeptROLE {

@@ -1,4 +1,5 @@
-//! JavaScript: the library's own nouns as classes, for one dedicated worker. `web/` is the package around them.
+//! The binding for JavaScript: the library's types as classes, for one dedicated worker. `web/` is the package around them.
+//! The worker is the one thread that owns the model; the page sends it messages.
 //!
 //! Options and reports cross as JSON, text as strings, weights as `Uint8Array` from a source that the worker gives, and
 //! errors as `Error` objects with a `kind` and the numbers that decided.
@@ -19,19 +20,20 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use cancel::NextTurn;
 
 thread_local! {
-    /// What a panic said last.
+    /// The message of the last panic.
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Makes ready what every later call needs: `next_turn` gives a promise that is kept after the worker's event loop has
-/// seen to its messages.
+/// Must be called before all else. `next_turn` gives a promise that is kept once the worker's event loop has handled its
+/// messages. A panic's message is kept from here on.
 #[wasm_bindgen]
 pub fn start(next_turn: NextTurn) {
     cancel::set_next_turn(next_turn);
     std::panic::set_hook(Box::new(|info| PANIC.set(Some(info.to_string()))));
 }
 
-/// What the panic said that ended this module, where one did: a bug of this project, after which nothing may be called.
+/// The message of the panic that ended this module, where one did. That is a bug of this project, and nothing else may be
+/// called afterwards.
 #[wasm_bindgen]
 pub fn panic_message() -> Option<String> {
     PANIC.with_borrow(Clone::clone)

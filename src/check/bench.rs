@@ -1,34 +1,33 @@
 //! Speed, measured alike on every platform.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
 use crate::backend::Device;
 use crate::error::Result;
-use crate::kernel::run::Slot;
 use crate::model::Model;
 use crate::plan::llama::names;
 use crate::plan::{Stage, Wanted};
+use crate::session::run::{Plans, Run};
 use crate::session::sampling::Sampling;
-use crate::session::{DECODE, PREFILL, Reply, Session, Stats};
+use crate::session::{Reply, Session, Stats};
 
-/// What the random ids come from: every run works on the same.
+/// Seed of the random ids.
 const SEED: u64 = 1;
 
-/// What is measured.
+/// What one measured run computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A prompt, up to its first token.
+pub enum Workload {
+    /// A prompt, up to the first generated token.
     Prefill,
-    /// Tokens after the first.
+    /// Generated tokens after the first one.
     Decode,
 }
 
-impl Kind {
-    /// The name in reports.
+impl Workload {
+    /// Its name in reports: `prefill` or `decode`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Prefill => "prefill",
@@ -37,23 +36,30 @@ impl Kind {
     }
 }
 
-/// One run.
-pub struct Run {
-    /// What it took.
+/// What one run of a workload took.
+pub struct Measurement {
+    /// Tokens and milliseconds.
     pub stats: Stats,
-    /// Dispatches; unknown on the CPU.
+    /// Dispatches on the device; `None` on the CPU, which counts none.
     pub dispatches: Option<u64>,
 }
 
-/// Runs a configuration once, after the first `depth` ids, which are in the session.
+/// Runs a workload of so many tokens once, behind the first `depth` ids of the session. The ids that a prefill computes
+/// follow those in `ids`: a prefill takes `tokens` of them, a decode one.
 ///
 /// # Errors
-/// As a reply.
-pub async fn run(session: &mut Session, kind: Kind, tokens: usize, depth: usize, ids: &[u32]) -> Result<Run> {
+/// Those of a reply: an id outside the vocabulary, a full context, a device that is lost or has no room.
+pub async fn run(
+    session: &mut Session,
+    workload: Workload,
+    tokens: usize,
+    depth: usize,
+    ids: &[u32],
+) -> Result<Measurement> {
     session.truncate(depth);
-    let (given, max_tokens) = match kind {
-        Kind::Prefill => (tokens, 1),
-        Kind::Decode => (1, tokens + 1),
+    let (given, max_tokens) = match workload {
+        Workload::Prefill => (tokens, 1),
+        Workload::Decode => (1, tokens + 1),
     };
     let dispatches = |session: &Session| match session.model().device() {
         Device::Gpu(gpu) => Some(gpu.counters().dispatches.load(Ordering::Relaxed)),
@@ -63,13 +69,13 @@ pub async fn run(session: &mut Session, kind: Kind, tokens: usize, depth: usize,
     let sampling = Sampling { max_tokens, ignore_eos: true, ..Sampling::greedy() };
     let stats = finish(session.reply_ids(&ids[depth..depth + given], sampling)?).await?;
     let dispatches = dispatches(session).zip(before).map(|(after, before)| after - before);
-    Ok(Run { stats, dispatches })
+    Ok(Measurement { stats, dispatches })
 }
 
-/// Takes a reply to its end.
+/// Takes a reply to its end, and gives its statistics.
 ///
 /// # Errors
-/// As a reply.
+/// The first error of the reply.
 pub async fn finish(mut reply: Reply<'_>) -> Result<Stats> {
     while let Some(piece) = reply.next().await {
         piece?;
@@ -77,17 +83,17 @@ pub async fn finish(mut reply: Reply<'_>) -> Result<Stats> {
     Ok(reply.finish())
 }
 
-/// How long a dispatch takes.
+/// How long one dispatch takes.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepTime {
-    /// Index in its plan.
+    /// Index of the step in its plan.
     pub step: usize,
-    /// `blk.3.attention` …
+    /// The step's label, such as `blk.3.attention`.
     pub label: String,
-    /// When it runs.
+    /// Which runs the step is part of.
     #[serde(serialize_with = "stage_name")]
     pub stage: Stage,
-    /// The kernel's variant.
+    /// The kernel's label: its name and its variant.
     pub kernel: String,
     /// The median, in milliseconds.
     pub ms: f64,
@@ -97,28 +103,25 @@ fn stage_name<S: serde::Serializer>(stage: &Stage, serializer: S) -> std::result
     serializer.serialize_str(&format!("{stage:?}").to_lowercase())
 }
 
-/// The steps of a run over so many tokens behind `depth` others, greedily sampled, each alone: the median of `repeat`
-/// times after a first one that compiles. What the cache holds does not change what they take.
+/// How long each step of one greedy run takes alone. The run computes `rows` tokens behind `depth` others, with the decode
+/// plan where `rows` is 1. Each time is the median of `repeat` runs; a run before them compiles the shaders. The KV cache
+/// holds zeros, which takes the same time.
 ///
 /// # Errors
 /// Where the device is lost or has no room for another session.
 pub async fn step_times(model: &Model, rows: usize, depth: usize, repeat: u32) -> Result<Vec<StepTime>> {
     let capacity = model.capacity_for(depth + rows);
-    let plans = model.session_plans(capacity).map(Arc::new);
-    let index = if rows == 1 { DECODE } else { PREFILL };
-    let plan = plans[index].clone();
-    let mut machine = model.machine(plans.to_vec())?;
+    let plans = Plans::new(model, capacity);
+    let (index, plan) = if rows == 1 { (Plans::DECODE, &plans.decode) } else { (Plans::PREFILL, &plans.prefill) };
+    let mut machine = model.machine(plans.list())?;
     machine.ready().await?;
     machine.write(names::IDS, 0, &vec![0; depth + rows])?;
-    let mut slot = Slot::new(plan.rows, &model.shape().rope_frequencies, depth..depth + rows);
-    slot.head.capacity = capacity as u32;
-    slot.head.head_first = slot.head.rows - 1;
-    slot.head.head_rows = 1;
-    Sampling::greedy().write_to(&mut slot.head, 0);
-    machine.step_times(index, Wanted::Greedy, &slot).await?;
+    let greedy = Sampling::greedy();
+    let uniforms = Run::at(depth..depth + rows, capacity).sampling(&greedy, 0).uniforms(plan, model.shape());
+    machine.step_times(index, Wanted::Greedy, &uniforms).await?;
     let mut runs: Vec<Vec<(usize, f64)>> = Vec::new();
     for _ in 0..repeat.max(1) {
-        runs.push(machine.step_times(index, Wanted::Greedy, &slot).await?);
+        runs.push(machine.step_times(index, Wanted::Greedy, &uniforms).await?);
     }
     let step_time = |(at, (step, _)): (usize, &(usize, f64))| {
         let mut times: Vec<f64> = runs.iter().map(|run| run[at].1).collect();
@@ -129,14 +132,15 @@ pub async fn step_times(model: &Model, rows: usize, depth: usize, repeat: u32) -
     Ok(runs[0].iter().enumerate().map(step_time).collect())
 }
 
-/// The middle value; sorts.
+/// The median of at least one value. The values are sorted on the way.
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     let (below, above) = (values[(values.len() - 1) / 2], values[values.len() / 2]);
     (below + above) / 2.0
 }
 
-/// Ids of plain text, drawn with splitmix64.
+/// Random ids of tokens that print text, at least one. They come from splitmix64 with a fixed seed, so that every run
+/// computes the same ids.
 pub fn random_ids(model: &Model, count: usize) -> Vec<u32> {
     let tokenizer = model.tokenizer();
     let vocabulary = model.shape().vocabulary as u32;
@@ -167,14 +171,13 @@ mod tests {
         let file: &[u8] = include_bytes!("../../tests/fixtures/random-q4_0-h64.gguf");
         let options = LoadOptions { device: DeviceChoice::Gpu, ..Default::default() };
         let model = pollster::block_on(Model::load(&Bytes::new("random", file), options)).expect("a GPU");
-        let plans = model.session_plans(64).map(Arc::new);
-        let machine = model.machine(plans.to_vec()).expect("memory");
-        let mut slot = Slot::new(plans[DECODE].rows, &model.shape().rope_frequencies, 40..41);
-        (slot.head.capacity, slot.head.head_rows) = (64, 1);
-        Sampling::greedy().write_to(&mut slot.head, 0);
-        let by_host = pollster::block_on(machine.step_times(DECODE, Wanted::Greedy, &slot)).expect("times");
+        let plans = Plans::new(&model, 64);
+        let machine = model.machine(plans.list()).expect("memory");
+        let uniforms = Run::at(40..41, 64).uniforms(&plans.decode, model.shape());
+        let by_host = pollster::block_on(machine.step_times(Plans::DECODE, Wanted::Greedy, &uniforms)).expect("times");
         let Machine::Gpu(machine) = &machine else { panic!("a GPU was asked for") };
-        let by_device = pollster::block_on(machine.by_device(DECODE, Wanted::Greedy, &slot)).expect("times");
+        let by_device = machine.by_device(Plans::DECODE, Wanted::Greedy, &uniforms);
+        let by_device = pollster::block_on(by_device).expect("times");
         let steps = |times: &[(usize, f64)]| times.iter().map(|(step, _)| *step).collect::<Vec<_>>();
         assert_eq!(steps(&by_device), steps(&by_host));
         assert!(by_device.iter().all(|(_, ms)| (0.0..1e4).contains(ms)), "{by_device:?}");

@@ -1,4 +1,4 @@
-//! What becomes of a reply: text as it comes, or a report when it is done.
+//! The output of a reply: text as it comes, or a report when it is done.
 
 use std::io::Write;
 
@@ -28,15 +28,16 @@ pub struct Report<'a> {
     seed: u64,
 }
 
-/// What became of a reply.
+/// A reply at its end.
 pub struct Outcome {
     pub text: String,
     token_ids: Vec<u32>,
     pub stats: Stats,
+    /// The error that ended it, where one did.
     pub error: Option<Error>,
 }
 
-/// Takes a reply to its end, or to Ctrl-C. With `echo` the text goes out as it comes.
+/// Takes a reply to its end, or until Ctrl-C. With `echo`, its text is written to `out` as it comes.
 pub async fn stream(
     mut reply: Reply<'_>,
     resuming: &mut Resuming<'_>,
@@ -79,7 +80,7 @@ impl Outcome {
             stop_reason: stats.stop_reason,
             device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
-            plan: model.device().plan().name(),
+            plan: model.device().plan().name,
             model: model.name(),
             seed,
         }
@@ -108,7 +109,7 @@ impl Outcome {
             line += &format!(", the first after {:.0} ms", stats.time_to_first_token_ms);
         }
         let device = model.device();
-        line + &format!("; {}, {}, plan {}; seed {seed}", device.name(), device.tier(), device.plan().name())
+        line + &format!("; {}, {}, plan {}; seed {seed}", device.name(), device.tier(), device.plan().name)
     }
 }
 

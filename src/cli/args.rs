@@ -38,7 +38,7 @@ pub struct ModelArgs {
     /// Tokens that fit, prompt and answer together; without it the model's own context, up to 4096
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub context: Option<usize>,
-    /// Numbers of the KV cache: halves, or f32 in twice the bytes
+    /// Type of the numbers in the KV cache: f16, or f32 in twice the bytes
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     pub kv: KvType,
     /// What decode's products read: f32, or fixed point, 32 whole numbers to a scale, where that is faster, which is on
@@ -57,7 +57,7 @@ pub fn kv_parser() -> impl TypedValueParser<Value = KvType> {
         .map(|name| KvType::ALL.into_iter().find(|kv| kv.name() == name).unwrap_or_default())
 }
 
-/// What activations are, by name.
+/// Activations, by name.
 pub fn activations_parser() -> impl TypedValueParser<Value = Activations> {
     PossibleValuesParser::new(Activations::ALL.map(Activations::name))
         .map(|name| Activations::ALL.into_iter().find(|choice| choice.name() == name).unwrap_or_default())

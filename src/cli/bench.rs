@@ -5,7 +5,7 @@ mod steps;
 use std::sync::atomic::Ordering;
 
 use clap::Args;
-use llamita::internals::check::bench::{Kind, Run, finish, median, random_ids, run};
+use llamita::internals::check::bench::{Measurement, Workload, finish, median, random_ids, run};
 use llamita::internals::kernel::round_up;
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::weights::pack::BLOCK;
@@ -18,10 +18,10 @@ use super::failure::Failure;
 use super::load::{Loaded, load_for};
 use super::{memory, output};
 
-/// Prompt lengths where nobody asks for others.
+/// Prompt lengths without `--prefill`.
 const DEFAULT_PREFILL: [usize; 2] = [128, 512];
 
-/// Tokens that are computed at once where a run begins at a depth.
+/// Tokens per call while the context is filled up to `--depth`.
 const FILL: usize = 256;
 
 /// Measure how fast a model runs here
@@ -63,7 +63,7 @@ pub struct Bench {
 /// One line of the results.
 #[derive(Serialize)]
 struct Report<'a> {
-    kind: Kind,
+    kind: Workload,
     tokens: usize,
     depth: usize,
     repeat: u32,
@@ -71,7 +71,7 @@ struct Report<'a> {
     tokens_per_second: f64,
     tokens_per_second_min: f64,
     tokens_per_second_max: f64,
-    /// The run that compiles shaders, which is in none of the others.
+    /// The speed of the first run, which compiles shaders. No other figure counts it.
     first_tokens_per_second: f64,
     time_to_first_token_ms: f64,
     first_run_time_to_first_token_ms: f64,
@@ -117,7 +117,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Computes what is in the context already, in pieces, so that there is progress to show.
+    /// Fills the context with `--depth` tokens, in calls of [`FILL`] tokens, and shows the progress.
     async fn fill(&self, session: &mut Session, ids: &[u32]) -> llamita::Result<()> {
         let bar = output::progress("computing", self.depth as u64, "tokens");
         for first in (0..self.depth).step_by(FILL) {
@@ -132,11 +132,11 @@ impl Bench {
     }
 
     /// The steps of one run of each kind and size.
-    async fn steps(&self, loaded: &Loaded, configurations: &[(Kind, usize)]) -> Result<(), Failure> {
+    async fn steps(&self, loaded: &Loaded, configurations: &[(Workload, usize)]) -> Result<(), Failure> {
         let most = loaded.model.prefill_rows();
         let mut seen = Vec::new();
         for (kind, tokens) in configurations {
-            let rows = if *kind == Kind::Decode { 1 } else { (*tokens).min(most) };
+            let rows = if *kind == Workload::Decode { 1 } else { (*tokens).min(most) };
             if !seen.contains(&(*kind, rows)) {
                 seen.push((*kind, rows));
                 let printed = steps::run(&loaded.model, (*kind, rows), self.depth, self.repeat, self.json);
@@ -149,12 +149,12 @@ impl Bench {
         Ok(())
     }
 
-    /// What to measure: all that was asked for, or of the usual lengths those that fit.
-    fn configurations(&self, loaded: &Loaded) -> Result<Vec<(Kind, usize)>, Failure> {
+    /// The workloads to measure, with their tokens: all that the flags name, or those of the default lengths that fit.
+    fn configurations(&self, loaded: &Loaded) -> Result<Vec<(Workload, usize)>, Failure> {
         let context = loaded.model.context();
         let needed = |kind, tokens: usize| {
             // A decode begins with one token that is given.
-            self.depth.saturating_add(tokens).saturating_add(usize::from(kind == Kind::Decode))
+            self.depth.saturating_add(tokens).saturating_add(usize::from(kind == Workload::Decode))
         };
         let (asked, prefill) = match &self.prefill {
             Some(lengths) => (true, lengths.clone()),
@@ -162,13 +162,14 @@ impl Bench {
         };
         let mut configurations = Vec::new();
         for tokens in prefill.into_iter().filter(|tokens| *tokens > 0) {
-            if asked || needed(Kind::Prefill, tokens) <= context {
-                configurations.push((Kind::Prefill, tokens));
+            if asked || needed(Workload::Prefill, tokens) <= context {
+                configurations.push((Workload::Prefill, tokens));
             } else {
                 output::note(&format!("a prefill of {tokens} is left out: the context holds {context} tokens"));
             }
         }
-        configurations.extend(self.decode.iter().filter(|tokens| **tokens > 0).map(|tokens| (Kind::Decode, *tokens)));
+        configurations
+            .extend(self.decode.iter().filter(|tokens| **tokens > 0).map(|tokens| (Workload::Decode, *tokens)));
         if configurations.is_empty() {
             return Err(Failure::new("there is nothing to measure: neither --prefill nor --decode has a length"));
         }
@@ -184,23 +185,23 @@ impl Bench {
         }
     }
 
-    fn report<'a>(&self, loaded: &'a Loaded, what: (Kind, usize), runs: &[Run]) -> Report<'a> {
+    fn report<'a>(&self, loaded: &'a Loaded, what: (Workload, usize), runs: &[Measurement]) -> Report<'a> {
         let ((kind, tokens), model) = (what, &loaded.model);
-        let speed = |run: &Run| match kind {
-            Kind::Prefill => run.stats.prefill_tokens_per_second(),
-            Kind::Decode => run.stats.decode_tokens_per_second(),
+        let speed = |run: &Measurement| match kind {
+            Workload::Prefill => run.stats.prefill_tokens_per_second(),
+            Workload::Decode => run.stats.decode_tokens_per_second(),
         };
         let (first, rest) = (&runs[0], &runs[1..]);
         let mut speeds: Vec<f64> = rest.iter().map(speed).collect();
         let median_speed = median(&mut speeds);
         // A decode makes one token more than are timed.
-        let per_run = if kind == Kind::Decode { tokens + 1 } else { tokens } as f64;
+        let per_run = if kind == Workload::Decode { tokens + 1 } else { tokens } as f64;
         let last = &runs[runs.len() - 1];
         let counted = last.dispatches.map(|dispatches| dispatches as f64 / per_run);
-        let planned = (kind == Kind::Decode).then(|| model.dispatches_per_token(&Sampling::greedy()) as f64);
+        let planned = (kind == Workload::Decode).then(|| model.dispatches_per_token(&Sampling::greedy()) as f64);
         let (weights, kv) = bytes_per_token(model, kind, tokens, self.depth);
         let (device_bytes, driver) = match model.device() {
-            Device::Gpu(gpu) => (gpu.counters().peak.load(Ordering::Relaxed), Some(gpu.driver())),
+            Device::Gpu(gpu) => (gpu.counters().peak.load(Ordering::Relaxed), Some(gpu.driver_version())),
             Device::Cpu(_) => (model.budget().total(), None),
         };
         Report {
@@ -228,7 +229,7 @@ impl Bench {
             adapter: model.device().name().to_owned(),
             driver,
             tier: model.device().tier().name(),
-            plan: model.device().plan().name(),
+            plan: model.device().plan().name,
             activations: activations(model),
             model: model.name(),
         }
@@ -236,7 +237,7 @@ impl Bench {
 }
 
 /// The bytes of weights, and of keys and values, that must be read at least, per token.
-fn bytes_per_token(model: &Model, kind: Kind, tokens: usize, depth: usize) -> (f64, f64) {
+fn bytes_per_token(model: &Model, kind: Workload, tokens: usize, depth: usize) -> (f64, f64) {
     let (shape, matrices) = (model.shape(), model.matrices());
     let layers = matrices.layers.iter().flat_map(LayerMatrices::iter);
     let norms = (2 * shape.layers + 1) * round_up(shape.dim, BLOCK) * 4;
@@ -244,13 +245,13 @@ fn bytes_per_token(model: &Model, kind: Kind, tokens: usize, depth: usize) -> (f
     // Keys and values of a token.
     let kv = (shape.layers * 2 * model.tuning().kv.words(shape.kv_dim()) * 4) as f64;
     match kind {
-        Kind::Prefill => (weights / tokens as f64, kv * (depth + tokens) as f64 / tokens as f64),
+        Workload::Prefill => (weights / tokens as f64, kv * (depth + tokens) as f64 / tokens as f64),
         // The timed tokens follow positions depth + 1 to depth + tokens, and each looks at itself and all before.
-        Kind::Decode => (weights, kv * (depth as f64 + 1.0 + (tokens as f64 + 1.0) / 2.0)),
+        Workload::Decode => (weights, kv * (depth as f64 + 1.0 + (tokens as f64 + 1.0) / 2.0)),
     }
 }
 
-/// What products of a single row read: `fixed` where any of them reads fixed point.
+/// The activations that decode reads: `fixed` where any product reads fixed point, else `f32`.
 fn activations(model: &Model) -> &'static str {
     let [decode, _] = session_plans(model.shape(), model.matrices(), model.tuning(), 1);
     let fixed = decode.steps.iter().any(|step| step.kernel.label().contains("/fixed/"));
@@ -260,14 +261,14 @@ fn activations(model: &Model) -> &'static str {
 fn heading(loaded: &Loaded) -> String {
     let model = &loaded.model;
     let driver = match model.device() {
-        Device::Gpu(gpu) => format!(", {}", gpu.driver()),
+        Device::Gpu(gpu) => format!(", {}", gpu.driver_version()),
         Device::Cpu(_) => String::new(),
     };
     format!(
         "{} on {}{driver}, plan {}, tier {}, activations {}; loaded in {:.0} ms",
         model.name(),
         model.device().name(),
-        model.device().plan().name(),
+        model.device().plan().name,
         model.device().tier(),
         activations(model),
         loaded.load_ms

@@ -73,12 +73,13 @@ pub struct Chat {
 struct Turn<'a> {
     #[serde(flatten)]
     answer: Report<'a>,
-    /// Messages that no longer fit.
+    /// How many messages were left out because they no longer fit.
     dropped_messages: usize,
 }
 
 impl Chat {
     pub async fn run(self) -> Result<(), Failure> {
+        // Settings outside their range are refused before the model is loaded.
         self.over(Sampling::default(), 1)?.check_numbers()?;
         let template = self.template.as_deref().map(own_template).transpose()?;
         let once = match (&self.prompt, &self.file) {
@@ -135,7 +136,7 @@ fn own_template(name: &str) -> Result<ChatTemplate, Failure> {
     }
 }
 
-/// What was said so far, and what goes on with it.
+/// A conversation: its messages, and the session that answers them.
 struct Conversation {
     /// The system message where there is one, then questions and answers.
     messages: Vec<Message>,
@@ -143,19 +144,19 @@ struct Conversation {
     /// The model's file, and where the template comes from, for messages.
     file: String,
     template: String,
-    /// Where the weights come from again when the device is lost.
+    /// The file of the weights, which is read again where the device is lost.
     source: Box<dyn Source>,
     session: Session,
     sampling: Sampling,
     json: bool,
-    /// Messages that were left out, in all.
+    /// How many messages were left out so far.
     dropped: usize,
     /// The statistics of the last answer.
     last: Option<String>,
 }
 
 impl Conversation {
-    /// Every line is a message; the first that fails ends it.
+    /// Answers every line of standard input. The first failure ends it.
     async fn by_script(&mut self) -> Result<(), Failure> {
         let mut input = Input::lines();
         while let Line::Text(text) = input.next()? {
@@ -170,7 +171,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// What fails is told, and the next message is asked for.
+    /// Answers messages that a person enters. A failure is printed, and the next message is asked for.
     async fn in_terminal(&mut self, model: &Model) -> Result<(), Failure> {
         let device = model.device();
         output::note(&format!(
@@ -178,7 +179,7 @@ impl Conversation {
             model.name(),
             device.name(),
             device.tier(),
-            device.plan().name(),
+            device.plan().name,
             model.context()
         ));
         interrupt::keep_terminal();
@@ -253,7 +254,7 @@ impl Conversation {
         line
     }
 
-    /// Answers a message. Where nothing was answered, it is as if it had not been said.
+    /// Answers a message. A message without an answer is forgotten again.
     async fn say(&mut self, text: String) -> Result<(), Failure> {
         self.messages.push(Message::user(text));
         let done = self.answer().await;

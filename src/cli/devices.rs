@@ -1,9 +1,9 @@
-//! `llamita devices`: what there is to run on.
+//! `llamita devices`: the adapters that models can run on, and the profiles of `--limits`.
 
 use clap::Args;
 use llamita::internals::backend::gpu::{AdapterReport, adapters};
+use llamita::internals::drivers::DeviceOptions;
 use llamita::internals::plan::limits::Profile;
-use llamita::internals::plan::tuning::DeviceOptions;
 
 use super::args::limits_parser;
 use super::failure::Failure;
@@ -68,7 +68,7 @@ fn text(adapter: &AdapterReport) -> String {
     let lacks: Vec<String> = adapter.lacks.iter().map(|lack| format!("\n    will not do: {lack}")).collect();
     format!(
         "{} {}\n    {}, {}, {}\n    plan {}, tier {}; shader-f16 {}, subgroups {subgroups}, timestamps {}\n    \
-         binding up to {}, buffer up to {}; workgroups of {} lanes with {}, {} storage buffers{}",
+         binding up to {}, buffer up to {}; workgroups of {} invocations with {}, {} storage buffers{}",
         if adapter.chosen { "*" } else { " " },
         adapter.name,
         adapter.kind,
@@ -80,7 +80,7 @@ fn text(adapter: &AdapterReport) -> String {
         yes(adapter.timestamps),
         output::bytes(adapter.max_binding_bytes),
         output::bytes(adapter.max_buffer_bytes),
-        adapter.workgroup_lanes,
+        adapter.workgroup_invocations,
         output::bytes(adapter.workgroup_bytes.into()),
         adapter.storage_buffers,
         lacks.concat(),

@@ -1,21 +1,21 @@
-//! How a command ends when it does not end well.
+//! Failures: how a command ends early, its message and its exit code.
 
 use std::sync::OnceLock;
 
 use llamita::error::printable;
 use llamita::{Device, Error, Model};
 
-/// Of an error that is printed.
+/// Most characters of an error that is printed.
 const MAX_CHARACTERS: usize = 2000;
 
 /// Why a command ended early.
 #[derive(Debug)]
 pub enum Failure {
-    /// Something went wrong: one line that says what. Exit code 1.
+    /// An error, with its message in one line. Exit code 1.
     Error(String),
-    /// Ctrl-C; what there was is printed. Exit code 130.
+    /// Ctrl-C; the results so far are printed. Exit code 130.
     Cancelled,
-    /// Nobody reads standard output any more. Exit code 0.
+    /// The reader of standard output is gone. Exit code 0.
     ClosedPipe,
 }
 
@@ -26,7 +26,7 @@ impl Failure {
         Self::Error(printable(&lines.join("; "), MAX_CHARACTERS))
     }
 
-    /// An error while working with a file, whose name is put in front of what only has numbers.
+    /// An error while working with a file. The file's name is put in front of messages that do not name it.
     pub fn with(file: &str, error: Error) -> Self {
         match error {
             Error::Memory { .. }
@@ -43,17 +43,17 @@ impl Failure {
     }
 }
 
-/// What the model of this command runs on: a report of what a device did wrong needs it.
+/// Version, device, driver, plan and tier of this command's model. They are added to errors that a device causes.
 static ENGINE: OnceLock<String> = OnceLock::new();
 
-/// Remembers what a model runs on.
+/// Remembers the device of a model for later errors.
 pub fn remember(model: &Model) {
     let device = model.device();
     let driver = match &device {
-        Device::Gpu(gpu) => format!(", {}", gpu.driver()),
+        Device::Gpu(gpu) => format!(", {}", gpu.driver_version()),
         Device::Cpu(_) => String::new(),
     };
-    let (name, plan, tier) = (device.name(), device.plan().name(), device.tier());
+    let (name, plan, tier) = (device.name(), device.plan().name, device.tier());
     ENGINE.get_or_init(|| format!("llamita {} on {name}{driver}, plan {plan}, tier {tier}", env!("CARGO_PKG_VERSION")));
 }
 

@@ -66,17 +66,14 @@ fn dash(text: &str) -> Result<String, String> {
 
 impl Generate {
     pub async fn run(self) -> Result<(), Failure> {
-        let stop = self.stop.clone();
-        let asked = Sampling { stop, ..self.sampling.over(Sampling::default())? };
-        // What is wrong with these settings needs no model to be seen.
-        asked.check_numbers()?;
+        // Settings outside their range are refused before the model is loaded.
+        self.over(Sampling::default())?.check_numbers()?;
         let prompt = self.text()?;
         let loaded = load(&self.model).await?;
         let model = loaded.model;
         let about = |error| Failure::with(&loaded.file, error);
-        let Sampling { seed, stop, .. } = asked;
-        let (max_tokens, ignore_eos) = (self.max_tokens, self.ignore_eos);
-        let sampling = Sampling { seed, max_tokens, ignore_eos, stop, ..self.sampling.over(model.sampling())? };
+        let sampling = self.over(model.sampling())?;
+        let seed = sampling.seed;
         let ids = model.tokenizer().encode(&prompt, Encode { bos: true, special: self.special }).map_err(about)?;
         let mut session = model.session().map_err(about)?;
         let reply = session.reply_ids(&ids, sampling).map_err(about)?;
@@ -95,6 +92,12 @@ impl Generate {
             None if outcome.stats.stop_reason == StopReason::Cancelled => Err(Failure::Cancelled),
             None => Ok(()),
         }
+    }
+
+    /// The settings of the flags, over those of a model.
+    fn over(&self, model: Sampling) -> Result<Sampling, Failure> {
+        let (max_tokens, ignore_eos, stop) = (self.max_tokens, self.ignore_eos, self.stop.clone());
+        Ok(Sampling { max_tokens, ignore_eos, stop, ..self.sampling.over(model)? })
     }
 
     fn text(&self) -> Result<String, Failure> {

@@ -1,4 +1,4 @@
-//! `llamita inspect`: what a checkpoint holds, what it would take, and how it would be run.
+//! `llamita inspect`: the contents of a checkpoint, the memory that it would take, and the plans that would run it.
 
 mod memory;
 mod plan;
@@ -8,13 +8,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use llamita::internals::arch::shape::Shape;
+use llamita::internals::drivers::DeviceOptions;
 use llamita::internals::format::{Checkpoint, ModelTensors, ReadScope, Vocabulary, read};
 use llamita::internals::model::budget::{BudgetInputs, HostBudget};
 use llamita::internals::model::{FIRST_CAPACITY, session_context};
 use llamita::internals::plan::Plan;
 use llamita::internals::plan::limits::Profile;
 use llamita::internals::plan::llama::session_plans;
-use llamita::internals::plan::tuning::{DeviceOptions, Tuning};
+use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::weights::{Matrices, WeightTypes};
 use llamita::source;
 use llamita::{Activations, KvType, PlanChoice, Tier};
@@ -40,7 +41,7 @@ pub struct Inspect {
     /// Context to count the bytes for; without it the model's own, up to 4096
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     context: Option<usize>,
-    /// Numbers of the KV cache to count the bytes for
+    /// Type of the numbers in the KV cache to count the bytes for
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     kv: KvType,
     /// What decode's products read, as commands that run the model take it; of interest with --plan=lavapipe
@@ -70,7 +71,7 @@ pub struct Inspect {
     json: bool,
 }
 
-/// A model, and what it is counted for.
+/// A model, and the settings that its bytes are counted for.
 struct Sized<'a> {
     shape: &'a Shape,
     tensors: &'a ModelTensors,
@@ -97,7 +98,7 @@ impl Sized<'_> {
         HostBudget::new(self.tensors, &matrices, self.vocabulary)
     }
 
-    /// Decode and prefill.
+    /// The plans of decode and prefill.
     fn plans(&self) -> [Plan; 2] {
         let matrices = Matrices::new(self.shape, &self.types, self.tuning.cut());
         session_plans(self.shape, &matrices, &self.tuning, self.context)

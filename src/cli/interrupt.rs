@@ -7,12 +7,12 @@ use std::task::Poll;
 
 use futures::task::AtomicWaker;
 
-/// What a shell reports for SIGINT.
+/// The exit code of a process that SIGINT ended, as shells report it.
 pub const EXIT_CODE: u8 = 130;
 
-/// There is nothing to keep: Ctrl-C ends the process.
+/// There are no results to print: Ctrl-C ends the process.
 const NOTHING: u8 = 0;
-/// There is something to print or to clean up.
+/// There are results to print or files to clean up: the first Ctrl-C asks the command to end.
 const SOMETHING: u8 = 1;
 /// The command was asked to end; asked again, the process ends.
 const ASKED: u8 = 2;
@@ -20,8 +20,8 @@ const ASKED: u8 = 2;
 static STATE: AtomicU8 = AtomicU8::new(NOTHING);
 static WAKER: AtomicWaker = AtomicWaker::new();
 
-/// Takes over Ctrl-C, and what else asks a process to end. What the parent ignores stays ignored, as in the background of
-/// a script, or under `nohup`.
+/// Handles Ctrl-C and the other signals that ask a process to end. A signal that the parent process ignores stays ignored,
+/// as in the background of a script or under `nohup`.
 pub fn install() {
     #[cfg(unix)]
     ignored::block();
@@ -42,12 +42,12 @@ pub fn keep() {
     STATE.store(SOMETHING, Ordering::SeqCst);
 }
 
-/// There is nothing to keep any more: Ctrl-C ends the process again.
+/// From here on Ctrl-C ends the process again.
 pub fn rest() {
     STATE.store(NOTHING, Ordering::SeqCst);
 }
 
-/// What a future gives, or `None` as soon as Ctrl-C was pressed; the future is dropped then.
+/// The output of a future, or `None` once Ctrl-C was pressed. The future is dropped then.
 pub async fn or_asked<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| {
@@ -71,8 +71,9 @@ fn exit_now() -> ! {
     std::process::exit(EXIT_CODE.into())
 }
 
-/// From here on the terminal is as it was when the process ends, also where a line editor reads from it. SIGTERM and SIGHUP
-/// end the process at once, with 128 more than their number, and the first does not only stop an answer.
+/// From here on the terminal gets its present settings back when the process ends, even while a line editor reads from it.
+/// SIGTERM and SIGHUP then end the process at once, with 128 plus their number as exit code; they do not merely stop an
+/// answer.
 pub fn keep_terminal() {
     #[cfg(unix)]
     terminal::keep();
@@ -111,7 +112,7 @@ mod terminal {
 
     use libc::{STDIN_FILENO, STDOUT_FILENO, TCSANOW, termios};
 
-    /// Ends what line editors ask of a terminal: that it marks what is pasted.
+    /// Turns bracketed paste off, which line editors turn on.
     const NO_PASTE_MARKS: &[u8] = b"\x1b[?2004l\r\n";
 
     static AT_FIRST: OnceLock<termios> = OnceLock::new();

@@ -16,14 +16,14 @@ static BUNDLED: &[u8] = include_bytes!("../../models/llamita-stories.gguf");
 /// A model on its device.
 pub struct Loaded {
     pub model: Model,
-    /// Where it came from, in case that the device is lost.
+    /// The file of its weights, which is read again where the device is lost.
     pub source: Box<dyn Source>,
-    /// Its file, for messages.
+    /// The file's name, for messages.
     pub file: String,
     pub load_ms: f64,
 }
 
-/// The bytes of a checkpoint: a file with the other parts of it, or the model that is part of this program.
+/// The bytes of a checkpoint: a file, with the other shards of a split one, or the model that is part of this program.
 pub fn source(path: Option<&Path>) -> Result<Box<dyn Source>, Failure> {
     Ok(match path {
         Some(path) => llamita::source::open(path)?,
@@ -36,7 +36,7 @@ pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
     load_for(args, false).await
 }
 
-/// The same for a command that works with texts, or with `ids_only`, which needs no tokenizer.
+/// As [`load`]. With `ids_only` the command works with ids alone, and the model needs no tokenizer.
 pub async fn load_for(args: &ModelArgs, ids_only: bool) -> Result<Loaded, Failure> {
     if args.device == DeviceChoice::Cpu && args.tier.is_some_and(|tier| tier != Tier::Base) {
         let tier = args.tier.unwrap_or_default();

@@ -62,7 +62,7 @@ struct Report<'a> {
 
 impl Logits {
     pub async fn run(self) -> Result<(), Failure> {
-        // Before the model is loaded: where nothing can be written, nobody should have to wait to hear it.
+        // A file that cannot be written is refused before the model is loaded.
         let mut target = Target::create(&self.out)?;
         interrupt::keep();
         let loading = load_for(&self.model, self.ids.is_some());
@@ -103,7 +103,7 @@ impl Logits {
             file: self.out.display().to_string(),
             device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
-            plan: model.device().plan().name(),
+            plan: model.device().plan().name,
             model: model.name(),
         };
         if self.json {
@@ -118,11 +118,11 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::new(format!("cannot write {}: {error}", path.display()))
 }
 
-/// A file in the making: it takes its name when it is whole.
+/// A file that is being written. It takes its name once it is whole.
 struct Target {
     file: BufWriter<File>,
     path: PathBuf,
-    /// Where it is written until then; `None` for devices and pipes.
+    /// The file that it is written to until then; `None` for devices and pipes.
     temporary: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! What the system says about memory; nothing where it does not say.
+//! The memory of the system and of this process, where the system tells.
 
 /// Bytes that programs can still have without swapping.
 pub fn available() -> Option<u64> {

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::failure::Failure;
 
-/// A line on standard error; where that is closed, there is nobody left to tell.
+/// Writes a line to standard error. A closed standard error is ignored: nobody is left to tell.
 pub fn note(text: &str) {
     writeln!(io::stderr(), "{text}").ok();
 }
@@ -45,7 +45,7 @@ pub fn progress(what: &str, total: u64, unit: &str) -> ProgressBar {
     }
 }
 
-/// Bytes for people.
+/// A number of bytes with a unit, such as `1.5 GiB`.
 pub fn bytes(count: u64) -> String {
     let mut value = count as f64;
     let mut unit = "B";
@@ -58,7 +58,7 @@ pub fn bytes(count: u64) -> String {
     if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
 }
 
-/// A count that may not be known.
+/// A number of bytes that may be unknown.
 pub fn or_unknown(count: Option<u64>) -> String {
     count.map_or_else(|| "unknown".to_owned(), bytes)
 }

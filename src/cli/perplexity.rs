@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::load::load;
 use super::{interrupt, output};
 
-/// The longest window where nobody asks for one.
+/// The longest window without `--context`.
 const DEFAULT_WINDOW: usize = 2048;
 
 /// Measure how well a model predicts a text
@@ -45,7 +45,7 @@ struct Report<'a> {
     perplexity: f64,
     /// Predicted tokens.
     tokens: usize,
-    /// Whether these are all tokens of the text.
+    /// Whether every token of the text was predicted.
     complete: bool,
     context: usize,
     windows: usize,
@@ -124,7 +124,7 @@ impl Perplexity {
             seconds: started.elapsed().as_secs_f64(),
             device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
-            plan: model.device().plan().name(),
+            plan: model.device().plan().name,
             model: model.name(),
         };
         if self.json {

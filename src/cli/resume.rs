@@ -1,28 +1,29 @@
-//! Goes on where the device is lost: on a fresh one, with the same text.
+//! Replies that go on with the same text on a fresh device, where their device is lost.
 
 use llamita::source::Source;
 use llamita::{Device, Error, Reply, Result};
 
 use super::output;
 
-/// A device that is lost so often in one run of the command will not do.
-const MOST: u32 = 3;
+/// Most lost devices in one run of the command. A device that is lost more often is not used further.
+const MAX_LOST: u32 = 3;
 
-/// Takes pieces of replies, and brings back the device meanwhile.
+/// Takes the pieces of replies, and resumes a reply that loses its device.
 pub struct Resuming<'a> {
     source: &'a dyn Source,
+    /// How many more lost devices are replaced.
     left: u32,
-    /// The device to lose, and the tokens of a reply after which.
+    /// The device that is to be lost on purpose, and the tokens of a reply after which.
     lose: Option<(usize, Device)>,
 }
 
 impl<'a> Resuming<'a> {
     /// `source` is the file that the model was loaded from.
     pub fn new(source: &'a dyn Source) -> Self {
-        Self { source, left: MOST, lose: None }
+        Self { source, left: MAX_LOST, lose: None }
     }
 
-    /// Loses the device once, when a reply has so many tokens, as a driver that fails would.
+    /// Destroys the device once a reply has so many tokens, as a failing driver would.
     pub fn losing(mut self, device: Device, after: usize) -> Self {
         self.lose = Some((after, device));
         self

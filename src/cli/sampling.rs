@@ -1,4 +1,4 @@
-//! Flags that say how tokens are chosen, for every command that writes text.
+//! Sampling flags, for every command that writes text.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -49,7 +49,7 @@ pub struct SamplingArgs {
 }
 
 impl SamplingArgs {
-    /// These settings, over those of a model. Without `--seed` every call draws another one.
+    /// The settings of the flags, over those of a model. Without `--seed` every call makes a new random seed.
     pub fn over(&self, model: Sampling) -> Result<Sampling, Failure> {
         let tokens = |name, value: i64, expected| {
             u32::try_from(value).map_err(|_| Error::Setting { name, value: value.to_string(), expected })
@@ -83,7 +83,7 @@ fn bias(text: &str) -> Result<(u32, f32), String> {
     Ok((id.parse().map_err(|_| wrong())?, value))
 }
 
-/// A seed that the system draws, short enough to type again.
+/// A random seed of the system, short enough to type again.
 fn random_seed() -> u64 {
     std::collections::hash_map::RandomState::new().build_hasher().finish() >> 32
 }

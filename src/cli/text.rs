@@ -1,14 +1,14 @@
-//! Texts that the command reads: UTF-8, with or without the mark that some systems put before it.
+//! Texts that the command reads: UTF-8, with or without the byte order mark that some systems put before it.
 
 use super::failure::Failure;
 
-/// What says at the beginning of a text that it is UTF-8. It is not part of the text.
+/// The byte order mark of UTF-8. It is not part of the text.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// What says the same of UTF-16, in either order of bytes.
+/// The byte order marks of UTF-16, little-endian and big-endian.
 const UTF_16: [&[u8]; 2] = [b"\xFF\xFE", b"\xFE\xFF"];
 
-/// The beginning of a text without its mark; `name` appears in messages.
+/// The bytes of a text without the byte order mark; `name` appears in messages. UTF-16 is an error.
 pub fn unmarked(name: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Failure> {
     if let Some(mark) = UTF_16.into_iter().find(|mark| bytes.starts_with(mark)) {
         return Err(Failure::new(format!(

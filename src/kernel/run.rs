@@ -40,7 +40,7 @@ uniform! {
     }
 }
 
-/// What one row (token) of a run needs.
+/// One row (token) of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     /// Position in the context: where its key and value are stored, and the sampler's counter.

@@ -15,15 +15,15 @@ uniform! {
     }
 }
 
-/// Of the logits of both samplers.
+/// Tolerance of the adjusted logits of both samplers.
 pub(super) const TOLERANCE: f64 = 1e-13;
 
-/// The kernel.
+/// One variant: the size of the workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Argmax {
-    /// Lanes of a workgroup.
-    pub lanes: usize,
-    /// Whether lanes compare within subgroups.
+    /// Invocations of a workgroup.
+    pub invocations: usize,
+    /// Whether invocations compare within subgroups.
     pub subgroups: bool,
     /// Rows whose logits the plan keeps.
     pub head_rows: usize,
@@ -31,7 +31,7 @@ pub struct Argmax {
 
 /// The bindings of both samplers.
 pub(super) fn sampler_args(params: &[u32], head_rows: usize) -> Vec<Arg> {
-    let params: SamplerParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+    let params = SamplerParams::from_words(params);
     let vocabulary = params.vocabulary as usize;
     vec![
         Arg::write("logits", 2, Element::F32, head_rows * vocabulary),
@@ -83,7 +83,7 @@ impl Kernel for Argmax {
     }
 
     fn label(&self) -> String {
-        format!("argmax/{}{}", self.lanes, super::mark(self.subgroups))
+        format!("argmax/{}{}", self.invocations, super::mark(self.subgroups))
     }
 
     fn source(&self) -> Source {
@@ -94,15 +94,15 @@ impl Kernel for Argmax {
         };
         SlotShape::FIRST
             .add_to(Source::new(include_str!("../../shaders/argmax.wgsl")))
-            .size("LANES", self.lanes)
-            .with(super::lanes(self.subgroups))
+            .size("WORKGROUP_SIZE", self.invocations)
+            .with(super::invocations(self.subgroups))
             .with(best)
             .with(ORDER_KEY)
             .with(ADJUST_LOGITS)
     }
 
-    fn lanes(&self) -> u32 {
-        self.lanes as u32
+    fn invocations(&self) -> u32 {
+        self.invocations as u32
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {

@@ -16,40 +16,40 @@ uniform! {
         kv_heads: u32,
         /// Query heads.
         heads: u32,
-        /// Quads between splits of the output.
-        out_quads: u32,
-        /// Quads of a head, for loops that are not to be unrolled.
-        head_quads: u32,
+        /// vec4s between splits of the output.
+        out_vec4s: u32,
+        /// vec4s of a head, for loops that are not to be unrolled.
+        head_vec4s: u32,
     }
 }
 
 impl AttentionParams {
     /// Tokens of a dispatch over `active` rows.
-    pub(super) fn tokens(&self, active: Active) -> usize {
+    pub(crate) fn tokens(&self, active: Active) -> usize {
         active.rows.min(self.token_end as usize).saturating_sub(self.token_begin as usize)
     }
 }
 
-/// A variant of the kernel.
+/// One variant: tier, KV cache, heads, tile of keys and split-KV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attention {
-    /// How halves are read, and whether the lanes of a subgroup share a softmax.
+    /// Whether f16 is read natively, and whether the invocations of a subgroup share a softmax.
     pub tier: Tier,
-    /// What the KV cache holds.
+    /// Number type of the KV cache.
     pub kv: KvType,
-    /// Lanes of a workgroup.
-    pub lanes: usize,
+    /// Invocations of a workgroup.
+    pub invocations: usize,
     /// Elements of a head.
     pub head_dim: usize,
-    /// Query heads of a key/value head.
+    /// Query heads of a key/value head (GQA).
     pub group: usize,
     /// Tokens of a workgroup.
     pub query_tokens: usize,
     /// Keys of a tile.
     pub keys: usize,
-    /// The splits.
+    /// How the keys are split.
     pub splits: Splits,
-    /// The slot.
+    /// The size of the slot.
     pub slot: SlotShape,
 }
 
@@ -71,7 +71,7 @@ impl Kernel for Attention {
             self.kv.name(),
             self.head_dim,
             self.group,
-            self.lanes,
+            self.invocations,
             self.query_tokens,
             self.keys,
             self.splits.most,
@@ -81,31 +81,31 @@ impl Kernel for Attention {
 
     fn source(&self) -> Source {
         let queries = self.queries();
-        let queries_per_lane = queries.min(8);
+        let queries_per_invocation = queries.min(8);
         let source = self
             .slot
             .add_to(Source::new(include_str!("../../shaders/attention.wgsl")))
-            .size("LANES", self.lanes)
+            .size("WORKGROUP_SIZE", self.invocations)
             .size("HEAD_DIM", self.head_dim)
             .size("GROUP", self.group)
             .size("QUERY_TOKENS", self.query_tokens)
             .size("QUERIES", queries)
-            .size("QUERIES_PER_LANE", queries_per_lane)
-            .size("QUERY_PARTS", queries.div_ceil(queries_per_lane))
+            .size("QUERIES_PER_INVOCATION", queries_per_invocation)
+            .size("QUERY_PARTS", queries.div_ceil(queries_per_invocation))
             .size("KEYS", self.keys)
             .size("SCORES", queries * self.keys)
-            .size("ITEMS", (queries * self.head_dim / 4).div_ceil(self.lanes));
+            .size("ITEMS", (queries * self.head_dim / 4).div_ceil(self.invocations));
         let softmax = if self.tier.subgroups() {
             include_str!("../../shaders/lib/softmax_subgroup.wgsl")
         } else {
             include_str!("../../shaders/lib/softmax.wgsl")
         };
-        let source = source.with(super::lanes(self.tier.subgroups())).with(softmax);
+        let source = source.with(super::invocations(self.tier.subgroups())).with(softmax);
         self.kv.reader(self.splits.add_to(source), self.tier.f16())
     }
 
-    fn lanes(&self) -> u32 {
-        self.lanes as u32
+    fn invocations(&self) -> u32 {
+        self.invocations as u32
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {
@@ -118,7 +118,7 @@ impl Kernel for Attention {
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
-        let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = AttentionParams::from_words(params);
         [params.kv_heads * self.splits.most as u32, params.tokens(active).div_ceil(self.query_tokens) as u32]
     }
 
@@ -140,33 +140,33 @@ impl Kernel for Attention {
 }
 
 /// The binding table, with what queries and the KV cache are read as. Of the KV cache one position is asked for: its capacity belongs to the session, which allocates it.
-pub(super) fn args(
+pub(crate) fn args(
     params: &[u32],
     (kv, [query, cached]): (KvType, [Element; 2]),
     head_dim: usize,
     splits: Splits,
     slot: SlotShape,
 ) -> Vec<Arg> {
-    let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+    let params = AttentionParams::from_words(params);
     let kv_words = kv.words(params.kv_heads as usize * head_dim);
     let (heads, rows) = (params.heads as usize, slot.rows);
     vec![
         Arg::read("queries", 2, query, rows * heads * head_dim),
         Arg::read("keys", 3, cached, kv_words),
         Arg::read("values", 4, cached, kv_words),
-        Arg::write("out", 5, Element::Vec4F32, rows * splits.most * params.out_quads as usize * 4),
+        Arg::write("out", 5, Element::Vec4F32, rows * splits.most * params.out_vec4s as usize * 4),
         Arg::write("score", 6, Element::Vec2F32, rows * splits.most * heads * 2),
     ]
 }
 
 /// Multiply-accumulates for 256 keys: what is attended to is not known before the run.
-pub(super) fn work(params: &[u32], head_dim: usize, active: Active) -> u64 {
-    let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+pub(crate) fn work(params: &[u32], head_dim: usize, active: Active) -> u64 {
+    let params = AttentionParams::from_words(params);
     2 * 256 * u64::from(params.heads) * head_dim as u64 * params.tokens(active) as u64
 }
 
 /// Attention of some rows in f64; `query_tokens` of them share the ends of their splits.
-pub(super) fn oracle(
+pub(crate) fn oracle(
     call: &Call,
     (kv, d, group, splits): (KvType, usize, usize, Splits),
     rows: Range<usize>,
@@ -202,7 +202,7 @@ pub(super) fn oracle(
                     let weight = (s - largest).exp() / total;
                     sum.iter_mut().zip(cached(&v, kv_head, p)).for_each(|(sum, v)| *sum += weight * v);
                 }
-                let at = (t * splits.most + split) * params.out_quads as usize * 4 + head * d;
+                let at = (t * splits.most + split) * params.out_vec4s as usize * 4 + head * d;
                 out[at..at + d].iter_mut().zip(sum).for_each(|(out, v)| *out = v as f32);
                 let at = ((t * splits.most + split) * heads + head) * 2;
                 score[at] = largest as f32;

@@ -5,11 +5,11 @@ use super::argmax::{SamplerParams, TOLERANCE, adjusted_keys, put_id, sampler_arg
 use super::{ADJUST_LOGITS, ORDER_KEY, SlotShape};
 use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
 
-/// The kernel.
+/// One variant: the size of the workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sample {
-    /// Lanes of a workgroup.
-    pub lanes: usize,
+    /// Invocations of a workgroup.
+    pub invocations: usize,
     /// Rows whose logits the plan keeps.
     pub head_rows: usize,
 }
@@ -25,10 +25,10 @@ pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
-/// How many of the maxima of `4 * lanes` streams are below a floor that about a thousand of a long list of numbers are
-/// above: a stream has none above it with the probability `exp(-1000 / (4 * lanes))`.
-fn floor_rank(lanes: usize) -> usize {
-    let maxima = 4.0 * lanes as f64;
+/// How many of the maxima of `4 * invocations` streams are below a floor that about a thousand of a long list of numbers are
+/// above: a stream has none above it with the probability `exp(-1000 / (4 * invocations))`.
+fn floor_rank(invocations: usize) -> usize {
+    let maxima = 4.0 * invocations as f64;
     (maxima * (-1000.0 / maxima).exp()) as usize
 }
 
@@ -38,20 +38,20 @@ impl Kernel for Sample {
     }
 
     fn label(&self) -> String {
-        format!("sample/{}", self.lanes)
+        format!("sample/{}", self.invocations)
     }
 
     fn source(&self) -> Source {
         SlotShape::FIRST
             .add_to(Source::new(include_str!("../../shaders/sample.wgsl")))
-            .size("LANES", self.lanes)
-            .size("FLOOR_RANK", floor_rank(self.lanes))
+            .size("WORKGROUP_SIZE", self.invocations)
+            .size("FLOOR_RANK", floor_rank(self.invocations))
             .with(ORDER_KEY)
             .with(ADJUST_LOGITS)
     }
 
-    fn lanes(&self) -> u32 {
-        self.lanes as u32
+    fn invocations(&self) -> u32 {
+        self.invocations as u32
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {

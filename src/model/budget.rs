@@ -5,15 +5,16 @@ mod host;
 pub use host::HostBudget;
 
 use crate::arch::shape::Shape;
-use crate::backend::gpu::{buffer_bytes, texels_bytes, uniform_words};
 use crate::error::{Error, Result};
+use crate::plan::bytes::{buffer_bytes, texture_bytes, uniform_words};
 use crate::plan::llama::session_plans;
 use crate::plan::tuning::Tuning;
 use crate::plan::{Kind, Plan, session_buffers, session_textures};
 use crate::weights::{Matrices, WeightTypes};
 
-/// Most tokens in flight; the id of each comes back through a buffer of its own.
-pub const MOST_LOOK_AHEAD: usize = 4;
+/// Most decoded tokens in flight: submitted, and not yet read by the host. Each reads its id back through a buffer of its
+/// own.
+pub const MAX_TOKENS_IN_FLIGHT: usize = 4;
 
 /// Bytes that a model and one session take on the device, once the session has grown to its context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -115,7 +116,7 @@ pub fn capacity_for(positions: usize, first: usize, context: usize) -> usize {
 
 /// Bytes of the textures of a session with these plans.
 fn textures_bytes(plans: &[Plan]) -> u64 {
-    session_textures(plans).iter().map(|texture| texels_bytes(texture.words)).sum()
+    session_textures(plans).iter().map(|texture| texture_bytes(texture.words)).sum()
 }
 
 /// Bytes of the KV cache, ids and masks of a session with these plans.
@@ -148,7 +149,7 @@ impl BudgetInputs<'_> {
         }
         for texture in session_textures(&plans) {
             let name = format!("{}, as a texture", texture.name);
-            entries.push(BudgetEntry { name, kind: MemoryClass::Scratch, bytes: texels_bytes(texture.words) });
+            entries.push(BudgetEntry { name, kind: MemoryClass::Scratch, bytes: texture_bytes(texture.words) });
         }
         for (plan, name) in plans.iter().zip(["decode", "prefill"]) {
             for (words, what) in uniform_words(plan).into_iter().zip(["slots", "params"]) {
@@ -157,7 +158,7 @@ impl BudgetInputs<'_> {
             }
         }
         let readback = BudgetEntry { name: "readback".to_owned(), kind: MemoryClass::Readback, bytes: 0 };
-        entries.push(BudgetEntry { bytes: MOST_LOOK_AHEAD as u64 * buffer_bytes(1), ..readback });
+        entries.push(BudgetEntry { bytes: MAX_TOKENS_IN_FLIGHT as u64 * buffer_bytes(1), ..readback });
         entries.extend(self.growth(&matrices, &session, textures_bytes(&plans)));
         entries
     }

@@ -20,9 +20,9 @@ pub(super) const UNFLUSHED_BYTES: usize = 8 << 20;
 /// # Errors
 /// Where the device has no room, or is lost.
 pub(super) async fn reserve(device: &Device, matrices: &Matrices, shape: &Shape) -> Result<Weights> {
-    let (mut upload, store) = (Upload::new(device), device.tuning().store);
+    let (mut upload, element) = (Upload::new(device), device.tuning().storage.weights);
     for shard in matrices.iter().flat_map(|matrix| &matrix.shards) {
-        upload.reserve_matrix(&shard.name, shard.layout.words(), store).await?;
+        upload.reserve_matrix(&shard.name, shard.layout.words(), element).await?;
     }
     for id in vectors(TensorId::all(shape.layers)) {
         let [_, len] = id.spec().size(shape);

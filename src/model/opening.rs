@@ -5,15 +5,15 @@ use std::rc::Rc;
 
 use crate::arch::shape::Shape;
 use crate::backend::{Compiling, Device};
+use crate::drivers::DeviceOptions;
 use crate::error::{Error, Result};
 use crate::format::{self, Checkpoint, ModelTensors, ReadScope, Vocabulary, tokenizer};
+use crate::kernel::MAX_TEXTURE_BYTES;
 use crate::kernels::KvType;
 use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
 use crate::plan::llama;
-use crate::plan::tuning::DeviceOptions;
 use crate::source::Source;
 use crate::text::tokenizer::Tokenizer;
-use crate::weights::pack::MAX_TEXELS_BYTES;
 use crate::weights::{Matrices, WeightTypes};
 
 use super::budget::{BudgetInputs, HostBudget, capacity_for};
@@ -119,7 +119,7 @@ impl Model {
 /// cache that does not fit a binding.
 pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType, limits: Option<&Profile>) -> Result<usize> {
     // The bound of the strictest plan, so that no choice of a plan refuses a context.
-    let bytes = limits.map_or(WEBGPU_BINDING_BYTES, |profile| profile.binding_bytes.value.min(MAX_TEXELS_BYTES));
+    let bytes = limits.map_or(WEBGPU_BINDING_BYTES, |profile| profile.binding_bytes.value.min(MAX_TEXTURE_BYTES));
     let most = bytes as usize / (kv.words(shape.kv_dim()) * 4);
     let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
     let wrong = |value, expected| Err(Error::Setting { name: "context", value, expected });

@@ -39,7 +39,7 @@ impl Model {
             Weights::Cpu(_) => return Ok(()),
         };
         let device = Device::Gpu(lost.reopen().await?);
-        if (Tuning { kv: tuning.kv, fixed_from: tuning.fixed_from, ..device.tuning() }) != *tuning {
+        if (Tuning { kv: tuning.kv, activations: tuning.activations, ..device.tuning() }) != *tuning {
             return Err(Error::NoDevice(format!("{} is another kind of device than before", device.name())));
         }
         let weights = reserve(&device, matrices, &shape).await?;

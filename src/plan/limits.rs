@@ -67,7 +67,7 @@ const WEBGPU_MIN: Profile = Profile {
     memory: known(None, "the specification names none"),
 };
 
-/// What the Adreno GPUs share.
+/// Limits that the Adreno GPUs share.
 const ADRENO: Profile = Profile {
     name: "",
     devices: "",
@@ -81,7 +81,7 @@ const ADRENO: Profile = Profile {
     memory: HALF_OF_8_GB,
 };
 
-/// What the Mali GPUs share.
+/// Limits that the Mali GPUs share.
 const MALI: Profile = Profile {
     name: "",
     devices: "",
@@ -95,7 +95,7 @@ const MALI: Profile = Profile {
     memory: HALF_OF_8_GB,
 };
 
-/// What the iPhones share in apps.
+/// Limits that the iPhones share in apps.
 const IPHONE: Profile = Profile {
     name: "",
     devices: "",

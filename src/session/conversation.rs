@@ -1,4 +1,4 @@
-//! Conversations: what of them fits the context, and what of them is there already.
+//! Replies to whole conversations: which messages fit the context, and which ids are in the cache already.
 
 use crate::error::{Error, Result};
 use crate::session::sampling::Sampling;
@@ -7,14 +7,14 @@ use crate::text::chat::{ChatTemplate, Message, system_messages, turns};
 use super::{Reply, Session};
 
 impl Session {
-    /// Replies to messages with this template, instead of the model's own.
+    /// Writes messages with this template from now on, instead of [`Model::chat_template`](crate::Model::chat_template).
     pub fn set_chat_template(&mut self, template: ChatTemplate) {
         self.template = Some(template);
     }
 
-    /// Replies to a whole conversation.
+    /// Replies to a whole conversation. The ids of the session that differ from those of the messages are forgotten.
     pub(super) fn answer(&mut self, messages: &[Message], sampling: Sampling) -> Result<Reply<'_>> {
-        // What is wrong with these must not cost the cache.
+        // A setting that is refused must leave the cache as it is, so it is checked before ids are forgotten.
         sampling.check(self.model.shape().vocabulary)?;
         let template = match &self.template {
             Some(template) => template,
@@ -31,17 +31,18 @@ impl Session {
     }
 }
 
-/// A conversation that fits.
+/// The part of a conversation that fits the context.
 struct Fitted {
     ids: Vec<u32>,
-    /// Messages that were left out, after the system messages.
+    /// How many messages were left out, behind the system messages.
     dropped: usize,
 }
 
-/// The ids of a conversation, without its oldest turns where it would leave no room for an answer: `max_tokens`, or a
-/// quarter of the context where that is less. Once turns go, a quarter of the rest goes free, so that the next turns
-/// find their beginning in the cache. The newest turn alone may take all but one token. A conversation that costs its
-/// template too much loses turns too, and then a quarter of those that would not cost too much.
+/// The ids of a conversation. Its oldest turns are left out where all of it would leave no room for an answer: `max_tokens`,
+/// or a quarter of the context where that is less. Where turns are left out, as many more go as bring the ids down to three
+/// quarters of the room, so that several further turns find their beginning in the cache. The newest turn alone may take all
+/// of the context but one token. Where the template takes too many steps for all messages, turns are left out until it does
+/// not, and then a quarter of the others.
 fn fit(
     messages: &[Message],
     context: usize,
@@ -57,7 +58,7 @@ fn fit(
         let kept = [&messages[..system], &messages[system + dropped..]].concat();
         encode(&kept).map(|ids| Fitted { ids, dropped })
     };
-    // The least number of turns without which the rest passes, or all but the newest.
+    // How many of the oldest turns must go at least, from `low` on, so that the rest passes; at most all but the newest.
     let least = |mut low: usize, passes: &dyn Fn(&Fitted) -> bool| -> Result<usize> {
         let mut high = most_turns;
         while low < high {

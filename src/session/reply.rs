@@ -1,4 +1,4 @@
-//! The loop that turns a prompt into a stream of text.
+//! Replies: the loop that computes a prompt, decodes token by token, and gives their text.
 
 use std::collections::VecDeque;
 
@@ -14,57 +14,58 @@ use crate::session::sampling::Sampling;
 use crate::source::Source;
 use crate::text::tokenizer::Decoder;
 
+use super::Session;
+use super::run::Plans;
 use super::stop::{Passed, Stops};
-use super::{DECODE, PREFILL, Session};
 
 /// Why a reply ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StopReason {
-    /// The model said that it was done.
+    /// The model generated a token that ends a text or a turn.
     Eos,
-    /// A stop string was met.
+    /// The text reached a stop string.
     Stop,
-    /// As many tokens as were asked for.
+    /// The reply has [`Sampling::max_tokens`] tokens.
     Length,
     /// The context is full.
     Context,
-    /// The caller did not want more.
+    /// The caller dropped or finished the reply before its end.
     Cancelled,
-    /// The device failed.
+    /// The device was lost or had no room, or a logit was not finite.
     Error,
 }
 
-/// What a reply took.
+/// Tokens and times of a reply.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Stats {
-    /// Tokens that went in, before the first that came out.
+    /// Tokens of the prompt that were computed: those that were not in the KV cache yet, and at least one.
     pub prompt_tokens: usize,
-    /// Tokens that came out, without the one that ended the reply.
+    /// Generated tokens, without the end-of-generation token that ended the reply.
     pub generated_tokens: usize,
-    /// From the call to the last prompt token, in milliseconds.
+    /// Milliseconds from the beginning of the reply to the end of the prompt, which is when its first token came.
     pub prefill_ms: f64,
-    /// From the call to the first token, in milliseconds.
+    /// Milliseconds from the beginning of the reply to the first token.
     pub time_to_first_token_ms: f64,
-    /// From the first token to the last, in milliseconds.
+    /// Milliseconds from the first token to the last.
     pub decode_ms: f64,
-    /// Tokens of `decode_ms`: all but the first, the one that ended the reply included.
+    /// Tokens that came in `decode_ms`: all but the first. The token that ended the reply counts.
     pub decode_tokens: usize,
-    /// Submits and waits of the token loop.
+    /// Runs that were submitted to the device.
     pub submits: usize,
-    /// Times that the loop had nothing under way on the device while it waited for a token and wanted more.
+    /// How often the host waited for the only token in flight although more were wanted: the device then stood idle.
     pub waits: usize,
-    /// Why it ended.
+    /// Why the reply ended.
     pub stop_reason: StopReason,
 }
 
 impl Stats {
-    /// Prompt tokens per second.
+    /// Prompt tokens per second; 0 where there are none.
     pub fn prefill_tokens_per_second(&self) -> f64 {
         rate(self.prompt_tokens, self.prefill_ms)
     }
 
-    /// Generated tokens per second, without the first.
+    /// Generated tokens per second, without the first; 0 where there are none.
     pub fn decode_tokens_per_second(&self) -> f64 {
         rate(self.decode_tokens, self.decode_ms)
     }
@@ -76,21 +77,22 @@ fn rate(count: usize, ms: f64) -> f64 {
 
 type Token = LocalBoxFuture<'static, Result<Vec<u32>>>;
 
-/// A reply under way. Dropping it cancels: what was generated so far stays in the session.
+/// A reply under way. Dropping it cancels it: the ids that were generated so far stay in the session.
 pub struct Reply<'s> {
     session: &'s mut Session,
     sampling: Sampling,
     biases: usize,
     decoder: Decoder,
     stops: Stops,
-    /// Where the text of each generated token ends at the latest, in bytes.
+    /// For each generated token, the byte of the reply's text at which the token's own text ends at the latest.
     ends: Vec<usize>,
-    /// Tokens that were submitted and have not come back, oldest first.
-    inflight: VecDeque<Token>,
-    /// Tokens that were submitted.
+    /// Tokens in flight: their runs were submitted and have not come back. Oldest first.
+    in_flight: VecDeque<Token>,
+    /// Tokens that were submitted, in flight or generated.
     requested: usize,
     prefilled: bool,
-    generated: Vec<u32>,
+    /// The position of the first generated token, in the session's ids.
+    first: usize,
     started: Instant,
     first_token: Option<Instant>,
     last_token: Option<Instant>,
@@ -104,8 +106,8 @@ pub struct Reply<'s> {
 }
 
 impl<'s> Reply<'s> {
-    /// A reply to the tokens of a session, of which `prompt_tokens` are not in its cache yet; `dropped` messages were
-    /// left out of them.
+    /// A reply to all ids of a session. `prompt_tokens` of them are not in its cache yet, `dropped` messages were left out
+    /// of them, and `biases` is the number of entries in the device's bias buffer.
     pub(super) fn new(
         session: &'s mut Session,
         sampling: Sampling,
@@ -121,10 +123,10 @@ impl<'s> Reply<'s> {
             ends: Vec::new(),
             sampling,
             decoder,
-            inflight: VecDeque::new(),
+            in_flight: VecDeque::new(),
             requested: 0,
             prefilled: false,
-            generated: Vec::new(),
+            first: session.tokens.len(),
             first_token: None,
             last_token: None,
             prefill_ms: 0.0,
@@ -138,34 +140,35 @@ impl<'s> Reply<'s> {
         }
     }
 
-    /// The session that it goes on in.
+    /// The session that the reply is part of.
     pub fn session(&self) -> &Session {
         self.session
     }
 
-    /// Ids generated so far, without the one that ended the reply.
+    /// The ids generated so far, without the end-of-generation token that ended the reply.
     pub fn token_ids(&self) -> &[u32] {
-        &self.generated
+        &self.session.tokens[self.first..]
     }
 
-    /// How many messages the conversation lost at its beginning, after the system messages, since the context is too
-    /// short for all. Take them out of what you send next: then the cache fits again.
+    /// How many messages were left out, because the context is too short for all of them. They are the oldest ones behind
+    /// the system messages. Take them out of the messages that you send next, so that the next turn finds its beginning in
+    /// the cache.
     pub fn dropped(&self) -> usize {
         self.dropped
     }
 
-    /// The text that waits because it may be the beginning of a stop string, for a reply that is not taken to its end.
-    /// Its tokens are among [`Self::token_ids`].
+    /// The text that is held back because a stop string may begin in it. It is for callers that end a reply early; its
+    /// tokens are among [`Self::token_ids`].
     pub fn take_held(&mut self) -> String {
         self.stops.release()
     }
 
-    /// The next piece of text, or `None` at the end. Pieces are whole UTF-8, and may be empty while a character is
-    /// incomplete, or while the text may become a stop string.
+    /// The next piece of text, or `None` at the end. Every piece is whole UTF-8. A piece is empty while a character is
+    /// incomplete, and while its text may become a stop string. A caller may drop the future and ask again.
     ///
     /// # Errors
-    /// Where the device is lost or has no room for a longer cache; what came before stays valid, and the reply is over
-    /// unless [`Self::resume`] brings it back.
+    /// [`Error::DeviceLost`], [`Error::OutOfMemory`] where there is no room for a longer cache, and [`Error::NotFinite`].
+    /// Earlier pieces stay valid. The reply is over unless [`Self::resume`] brings it back.
     pub async fn next(&mut self) -> Option<Result<String>> {
         if self.stop.is_some() {
             return None;
@@ -180,20 +183,21 @@ impl<'s> Reply<'s> {
             }
             Err(error) => {
                 self.stop = Some(StopReason::Error);
-                self.inflight.clear();
+                self.in_flight.clear();
                 Some(Err(error))
             }
         }
     }
 
-    /// Goes on where the device was lost, or ran out of memory: [`Session::resume`], then the pieces that would have come
-    /// next, with the same draws. What was under way on the lost device is computed again. Where decode reads fixed point
-    /// ([`Activations`](crate::Activations)), ids that are all but equally likely may come out otherwise.
+    /// Brings a reply back after its device was lost or ran out of memory. It calls [`Session::resume`], and then gives the
+    /// pieces that would have come next: tokens are sampled with the same random numbers, and tokens that were in flight
+    /// are computed again. Where decode reads fixed point ([`Activations`](crate::Activations)), an id may differ where two
+    /// ids are almost equally likely.
     ///
     /// # Errors
-    /// As [`Session::resume`]; the reply stays where it is, and this may be called again.
+    /// Those of [`Session::resume`]. The reply stays where it is, and this may be called again.
     pub async fn resume(&mut self, source: &dyn Source) -> Result<()> {
-        self.inflight.clear();
+        self.in_flight.clear();
         self.prefilled = false;
         self.session.resume(source).await?;
         self.biases = self.session.write_settings(&self.sampling)?;
@@ -203,17 +207,18 @@ impl<'s> Reply<'s> {
         Ok(())
     }
 
+    /// The text of the next token, or `None` where the reply ends; computes the prompt first where that is still to do.
     async fn step(&mut self) -> Result<Option<String>> {
         if !self.prefilled {
             self.session.ready().await?;
-            self.inflight.clear();
-            self.requested = self.generated.len();
+            self.in_flight.clear();
+            self.requested = self.token_ids().len();
             self.prefill().await?;
             self.prefilled = true;
         }
-        self.look_ahead().await?;
-        let alone = self.inflight.len() == 1;
-        let Some(token) = self.inflight.front_mut() else {
+        self.keep_tokens_in_flight().await?;
+        let alone = self.in_flight.len() == 1;
+        let Some(token) = self.in_flight.front_mut() else {
             let full =
                 self.session.tokens.len() >= self.session.model.context() && self.requested < self.sampling.max_tokens;
             self.stop = Some(if full { StopReason::Context } else { StopReason::Length });
@@ -223,7 +228,7 @@ impl<'s> Reply<'s> {
             self.requested < self.sampling.max_tokens && self.session.tokens.len() + 1 < self.session.model.context();
         // The token is taken once it is there: whoever drops this future may ask again.
         let words = token.await?;
-        self.inflight.pop_front();
+        self.in_flight.pop_front();
         self.waits += usize::from(alone && more && self.session.machine.overlaps());
         let id = words.first().copied().ok_or_else(|| Error::Internal("a run gave no token".to_owned()))?;
         if id == NO_ID {
@@ -240,33 +245,31 @@ impl<'s> Reply<'s> {
         self.last_token = Some(now);
         self.session.computed = self.session.tokens.len();
         if self.session.model.tokenizer().is_end_of_generation(id) && !self.sampling.ignore_eos {
-            // What runs ahead is dropped: its keys lie past the end and are overwritten.
-            self.inflight.clear();
+            // Tokens in flight are dropped. Their keys lie behind the last id, and later tokens overwrite them.
+            self.in_flight.clear();
             self.stop = Some(StopReason::Eos);
             return Ok(None);
         }
         self.session.tokens.push(id);
-        self.generated.push(id);
         let piece = self.decoder.push(id);
         self.ends.push(self.stops.len() + piece.len() + self.decoder.waiting());
         Ok(Some(self.pass(&piece)))
     }
 
-    /// What of a piece of text is certain. Where a stop string is met, the reply ends before it: the tokens that print
-    /// it go, and so do those that print both what is before it and its beginning.
+    /// The text that no stop string can begin in any more, once `piece` was added. Where the text has reached a stop string,
+    /// the reply ends before it: every token that prints a part of it is forgotten.
     fn pass(&mut self, piece: &str) -> String {
         let Passed { text, stop } = self.stops.push(piece);
         if let Some(at) = stop {
-            self.inflight.clear();
-            let prompt = self.session.tokens.len() - self.generated.len();
-            self.generated.truncate(self.ends.partition_point(|end| *end <= at));
-            self.session.truncate(prompt + self.generated.len());
+            self.in_flight.clear();
+            self.session.truncate(self.first + self.ends.partition_point(|end| *end <= at));
             self.stop = Some(StopReason::Stop);
         }
         text
     }
 
-    /// Runs the prompt in chunks, each in submits short enough for a screen that is drawn by the same GPU.
+    /// Computes the prompt in chunks. Each chunk is cut into submits that are short enough for a screen that the same GPU
+    /// draws. The chunks grow with the measured speed, so their positions are not known beforehand.
     async fn prefill(&mut self) -> Result<()> {
         let Reply { session, sampling, .. } = self;
         if self.requested >= sampling.max_tokens {
@@ -279,11 +282,11 @@ impl<'s> Reply<'s> {
         while session.computed < last {
             let first = session.computed;
             let chunk = (last + 1 - first).min(session.pace.rows());
-            let slot = session.slot(PREFILL, first..first + chunk, sampling, self.biases);
+            let uniforms = session.uniforms(&session.plans.prefill, first..first + chunk, sampling, self.biases);
             session.machine.write(names::IDS, first, &session.tokens[first..first + chunk])?;
             let ends = first + chunk > last;
             let wanted = if ends { sampling.wanted() } else { Wanted::Body };
-            let segments = session.pace.segments(&session.plans[PREFILL], wanted, chunk);
+            let segments = session.pace.segments(&session.plans.prefill, wanted, chunk);
             let count = segments.len();
             for (i, (steps, work)) in segments.into_iter().enumerate() {
                 while running.len() >= 2 {
@@ -297,10 +300,10 @@ impl<'s> Reply<'s> {
                 }
                 let copy = Copy { name: names::IDS, first: total, words: 1 };
                 let copy = (ends && i + 1 == count).then_some(copy);
-                let run = session.machine.run(PREFILL, steps, wanted, &slot, copy)?;
+                let run = session.machine.run(Plans::PREFILL, steps, wanted, &uniforms, copy)?;
                 self.submits += 1;
                 if copy.is_some() {
-                    self.inflight.push_back(run);
+                    self.in_flight.push_back(run);
                     self.requested += 1;
                 } else {
                     running.push_back((run, Instant::now(), work));
@@ -308,27 +311,27 @@ impl<'s> Reply<'s> {
             }
             session.computed = first + chunk;
         }
-        if self.inflight.is_empty() {
-            // A single token is left: the conversation went on from the cache.
+        if self.in_flight.is_empty() {
+            // The last token alone is left to compute, and the decode plan does that.
             session.machine.write(names::IDS, last, &session.tokens[last..])?;
         }
         Ok(())
     }
 
-    /// Keeps enough tokens under way that the device never waits for the host.
-    async fn look_ahead(&mut self) -> Result<()> {
+    /// Submits decode runs until enough tokens are in flight that the device never waits for the host.
+    async fn keep_tokens_in_flight(&mut self) -> Result<()> {
         let session = &mut *self.session;
-        let depth = if session.machine.overlaps() { session.pace.look_ahead() } else { 1 };
-        let prompt = session.tokens.len() - self.generated.len();
-        while self.inflight.len() < depth && self.requested < self.sampling.max_tokens {
-            let position = prompt + self.requested - 1;
+        let depth = if session.machine.overlaps() { session.pace.tokens_in_flight() } else { 1 };
+        while self.in_flight.len() < depth && self.requested < self.sampling.max_tokens {
+            let position = self.first + self.requested - 1;
             if position < session.model.context() {
                 session.make_room(position + 1).await?;
-                let slot = session.slot(DECODE, position..position + 1, &self.sampling, self.biases);
+                let decode = &session.plans.decode;
+                let uniforms = session.uniforms(decode, position..position + 1, &self.sampling, self.biases);
                 let copy = Copy { name: names::IDS, first: position + 1, words: 1 };
-                let steps = 0..session.plans[DECODE].steps.len();
-                let run = session.machine.run(DECODE, steps, self.sampling.wanted(), &slot, Some(copy))?;
-                self.inflight.push_back(run);
+                let steps = 0..decode.steps.len();
+                let run = session.machine.run(Plans::DECODE, steps, self.sampling.wanted(), &uniforms, Some(copy))?;
+                self.in_flight.push_back(run);
                 self.requested += 1;
                 self.submits += 1;
             } else {
@@ -338,12 +341,12 @@ impl<'s> Reply<'s> {
         Ok(())
     }
 
-    /// Ends the reply, and says what it took. Without having reached its end, it counts as cancelled.
+    /// Ends the reply, and gives its statistics. A reply that has not reached its end counts as cancelled.
     pub fn finish(self) -> Stats {
         let ms = |from: Instant, to: Option<Instant>| to.map_or(0.0, |to| (to - from).as_secs_f64() * 1e3);
         Stats {
             prompt_tokens: self.prompt_tokens,
-            generated_tokens: self.generated.len(),
+            generated_tokens: self.token_ids().len(),
             prefill_ms: self.prefill_ms,
             time_to_first_token_ms: ms(self.started, self.first_token),
             decode_ms: self.first_token.map_or(0.0, |first| ms(first, self.last_token)),
@@ -354,7 +357,7 @@ impl<'s> Reply<'s> {
         }
     }
 
-    /// The pieces as a stream.
+    /// The pieces of [`Self::next`] as a stream.
     pub fn into_stream(self) -> impl Stream<Item = Result<String>> + 's {
         futures::stream::unfold(self, |mut reply| async move { reply.next().await.map(|piece| (piece, reply)) })
     }

@@ -1,4 +1,4 @@
-//! How the next token is chosen.
+//! Sampling: the settings by which the next token is chosen, their checks, and the words that the samplers read.
 
 use std::collections::BTreeMap;
 
@@ -6,57 +6,63 @@ use crate::error::{Error, Result};
 use crate::kernel::run::SlotHead;
 use crate::model::Model;
 use crate::plan::Wanted;
-use crate::plan::llama::MAX_BIASES;
+use crate::plan::lowering::MAX_BIASES;
 
-/// Most tokens that penalties look back.
+/// Most tokens that the penalties may look back.
 pub const MAX_PENALTY_LAST_N: usize = 1024;
 
-/// Largest bias either way: products with penalties stay finite.
+/// Largest bias in either direction. A biased logit times a penalty stays finite in f32.
 const MAX_BIAS: f32 = 1e30;
 
 /// Settings of one reply.
 ///
-/// The logits take these in order: the bias, the penalties, the temperature, top-k, top-p, min-p. (llama.cpp divides by the
-/// temperature last, so there top-p and min-p cut the same tokens at every temperature; here, as in Hugging Face's
-/// transformers, they see the probabilities that the temperature makes.) What is left is drawn from in proportion to its
-/// probability. With a temperature of 0 the likeliest token is taken after bias and penalties.
+/// They change the logits in this order: bias, penalties, temperature, top-k, top-p, min-p. The next token is then sampled
+/// from the tokens that are left, in proportion to their probabilities. With a temperature of 0, the likeliest token is
+/// taken after bias and penalties.
+///
+/// Top-p and min-p see the probabilities at this temperature, as in Hugging Face's transformers. llama.cpp divides by the
+/// temperature last, so there they cut the same tokens at every temperature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
-    /// Divides the logits; 0 takes the likeliest token.
+    /// Divides the logits, from 0 upwards; 0 takes the likeliest token.
     pub temperature: f32,
     /// Keeps this many of the likeliest tokens; 0 keeps all.
     pub top_k: u32,
-    /// Keeps the likeliest tokens up to this mass of what top-k left, in (0, 1]; 1 keeps all.
+    /// Keeps the likeliest tokens whose probabilities sum to this part of those that top-k left, in (0, 1]; 1 keeps all.
     pub top_p: f32,
     /// Keeps tokens at least this many times as likely as the likeliest, in [0, 1]; 0 keeps all (min-p, arXiv 2407.01082).
     pub min_p: f32,
-    /// Divides positive logits of tokens in the context, and multiplies the others; 1 is off (CTRL, arXiv 1909.05858).
+    /// Divides the positive logits of tokens in the window, and multiplies their other logits, from 0.01 to 100; 1 is off
+    /// (CTRL, arXiv 1909.05858).
     pub repetition_penalty: f32,
-    /// Is taken off the logits of tokens in the context; 0 is off (as OpenAI's API has it).
+    /// Is subtracted from the logits of tokens in the window, from -100 to 100; 0 is off (as in OpenAI's API).
     pub presence_penalty: f32,
-    /// Is taken off the logits of tokens in the context, once for each time; 0 is off (as OpenAI's API has it).
+    /// Is subtracted from the logits of tokens in the window once for each time that they occur there, from -100 to 100;
+    /// 0 is off (as in OpenAI's API).
     pub frequency_penalty: f32,
-    /// The context that the penalties look at: the last so many tokens of the conversation, prompt included, as in
-    /// llama.cpp; at most [`MAX_PENALTY_LAST_N`].
+    /// The window of the penalties: this many of the last tokens of the conversation, prompt included, as in llama.cpp; at
+    /// most [`MAX_PENALTY_LAST_N`].
     pub penalty_last_n: usize,
-    /// The same seed, prompt and device give the same text.
+    /// Seed of the random numbers. The same seed, prompt and device give the same text.
     pub seed: u64,
     /// Most tokens to generate.
     pub max_tokens: usize,
-    /// Whether end-of-generation tokens are generated like any other.
+    /// Whether the reply goes on behind an end-of-generation token, which then counts like any other token.
     pub ignore_eos: bool,
-    /// Texts that end the reply, and are not part of it. What was generated from the first of them on is taken out of
-    /// the session too: tokens remain that print nothing of it.
+    /// Stop strings: texts that end the reply and are not part of it. Tokens that print any part of one are taken out of the
+    /// session too.
     pub stop: Vec<String>,
-    /// Added to the logits of single ids, before anything else; negative infinity bans an id. A later entry of an id
-    /// replaces an earlier one.
+    /// Ids, and a number that is added to their logits before all else: up to 1e30 either way, or negative infinity, which
+    /// bans the id. Of two entries for an id the later one counts. At most 1024 entries.
     pub bias: Vec<(u32, f32)>,
-    /// Ids that may be generated, one bit each from the lowest bit of the first word; `None` allows all.
+    /// The ids that may be generated, one bit per id of the vocabulary, from the lowest bit of the first word on. `None`
+    /// allows every id.
     pub allowed: Option<Vec<u32>>,
 }
 
 impl Default for Sampling {
-    /// Llama's own settings: temperature 0.6, top-p 0.9; seed 0. Penalties are off, and would look at 64 tokens.
+    /// Llama's own settings: temperature 0.6 and top-p 0.9. Penalties are off, with a window of 64 tokens. The seed is 0, and
+    /// a reply has at most 256 tokens.
     fn default() -> Self {
         Self {
             temperature: 0.6,
@@ -78,7 +84,7 @@ impl Default for Sampling {
 }
 
 impl Model {
-    /// The file's recommended settings, or Llama's.
+    /// The settings that the model's file recommends, and [`Sampling::default`] for those that it does not name.
     pub fn sampling(&self) -> Sampling {
         let (file, llama) = (self.recommended_sampling(), Sampling::default());
         Sampling {
@@ -94,15 +100,15 @@ impl Model {
 }
 
 impl Sampling {
-    /// The likeliest token every time.
+    /// Takes the likeliest token every time; otherwise as [`Sampling::default`].
     pub fn greedy() -> Self {
         Self { temperature: 0.0, ..Self::default() }
     }
 
-    /// Checks every setting that needs no vocabulary.
+    /// Checks the settings that can be checked without a vocabulary.
     ///
     /// # Errors
-    /// Where one is outside its range.
+    /// [`Error::Setting`] where one is outside its range.
     pub fn check_numbers(&self) -> Result<()> {
         let within = |name, value: f32, holds: bool, expected| {
             let value = value.to_string();
@@ -138,10 +144,11 @@ impl Sampling {
         Ok(())
     }
 
-    /// Checks every setting.
+    /// Checks every setting, for a vocabulary of this many ids.
     ///
     /// # Errors
-    /// Where one is outside its range, or an id outside the vocabulary, or no id may be generated.
+    /// [`Error::Setting`] where one is outside its range or no id may be generated, [`Error::TokenId`] where the bias has an
+    /// id outside the vocabulary.
     pub fn check(&self, vocabulary: usize) -> Result<()> {
         self.check_numbers()?;
         if let Some((id, _)) = self.bias.iter().find(|(id, _)| *id as usize >= vocabulary) {
@@ -159,28 +166,28 @@ impl Sampling {
         Ok(())
     }
 
-    /// The sampler that a run ends with.
+    /// The output that a run computes: the id of the sampler that these settings need.
     pub(crate) fn wanted(&self) -> Wanted {
         if self.temperature == 0.0 { Wanted::Greedy } else { Wanted::Draw }
     }
 
-    /// The bias of each id that has one.
+    /// The bias of each id that has one; the last entry of an id counts.
     fn biases(&self) -> BTreeMap<u32, f32> {
         self.bias.iter().copied().collect()
     }
 
-    /// What the buffer of the bias holds: pairs of id and bias, one per id that is not banned.
+    /// The words of the device's bias buffer: pairs of an id and the bits of its bias, one per id that is not banned.
     pub fn bias_words(&self) -> Vec<u32> {
         let finite = self.biases().into_iter().filter(|(_, bias)| bias.is_finite());
         finite.flat_map(|(id, bias)| [id, bias.to_bits()]).collect()
     }
 
-    /// Whether any id is masked or banned.
+    /// Whether any id may not be generated, by the mask or by a bias.
     pub fn masks(&self) -> bool {
         self.allowed.is_some() || self.biases().values().any(|bias| !bias.is_finite())
     }
 
-    /// What the buffer of the mask holds: a bit per id, set where it is allowed and not banned.
+    /// The words of the device's mask: one bit per id of the vocabulary, set where the id is allowed and not banned.
     pub fn allowed_words(&self, vocabulary: usize) -> Vec<u32> {
         let mut words = self.allowed.clone().unwrap_or_else(|| vec![u32::MAX; vocabulary.div_ceil(32)]);
         for (id, _) in self.biases().into_iter().filter(|(_, bias)| !bias.is_finite()) {
@@ -189,7 +196,8 @@ impl Sampling {
         words
     }
 
-    /// Writes the sampler's fields of a slot; `biases` are the entries of [`Self::bias_words`].
+    /// Writes the fields that the samplers read into the uniforms of a run. `biases` is the number of pairs in
+    /// [`Self::bias_words`].
     pub fn write_to(&self, head: &mut SlotHead, biases: usize) {
         head.seed_lo = self.seed as u32;
         head.seed_hi = (self.seed >> 32) as u32;

@@ -1,37 +1,37 @@
-//! Stop strings: text waits until it can no longer become one.
+//! Stop strings. Text is held back while a stop string may begin in it.
 
-/// What a piece of text made of a reply.
+/// The outcome of one more piece of text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Passed {
-    /// Text that is certain now.
+    /// Text that is part of the reply for certain.
     pub text: String,
-    /// Where a stop string began, in bytes of all text so far. What follows is not part of the reply.
+    /// The byte of the reply's text at which a stop string begins. The text from there on is not part of the reply.
     pub stop: Option<usize>,
 }
 
-/// Looks for stop strings in a stream of text, however that is cut into pieces. The one that is whole first wins, and of
-/// several that end at the same place the longest.
+/// Finds stop strings in a stream of text, whatever pieces it comes in. The string that ends first is taken, and of several
+/// that end at the same place the longest.
 #[derive(Debug)]
 pub(super) struct Stops {
     strings: Vec<String>,
-    /// Text that a stop string may begin in.
+    /// Text that is held back: a stop string may begin in it.
     held: String,
-    /// Bytes that came before `held`.
+    /// Bytes of the text before `held`.
     before: usize,
 }
 
 impl Stops {
-    /// None of the strings is empty.
+    /// Looks for these strings, none of which is empty.
     pub(super) fn new(strings: Vec<String>) -> Self {
         Self { strings, held: String::new(), before: 0 }
     }
 
-    /// Bytes of all text so far.
+    /// Bytes of all text so far, with those that are held back.
     pub(super) fn len(&self) -> usize {
         self.before + self.held.len()
     }
 
-    /// Takes the next piece of text.
+    /// Adds the next piece of text.
     pub(super) fn push(&mut self, piece: &str) -> Passed {
         self.held.push_str(piece);
         let whole = self.strings.iter().filter_map(|stop| Some((self.held.find(stop.as_str())?, stop.len())));
@@ -50,7 +50,7 @@ impl Stops {
         Passed { text, stop: None }
     }
 
-    /// The text that waits, which nothing follows any more.
+    /// The text that is held back, where no more text follows.
     pub(super) fn release(&mut self) -> String {
         self.before += self.held.len();
         std::mem::take(&mut self.held)
@@ -91,9 +91,9 @@ mod tests {
         let cases: [(&[&str], &str, &str, Option<usize>); 8] = [
             (&["END"], "say EEND now", "say E", Some(5)),
             (&["aab"], "aaab", "a", Some(1)),
-            // Whole first, though the other began before it.
+            // It ends first, though the other began before it.
             (&["abcX", "bc"], "zabcX", "za", Some(2)),
-            // Both end here; the longer is the whole of it.
+            // Both end here, and the longer one is taken.
             (&["c", "abc"], "zabc", "z", Some(1)),
             (&["é", "日本"], "caf日é", "caf日", Some(6)),
             (&["日本"], "日日本", "日", Some(3)),
@@ -101,11 +101,11 @@ mod tests {
             (&["x"], "x", "", Some(0)),
         ];
         for (strings, text, expected, stop) in cases {
-            let letters: Vec<String> = text.chars().map(String::from).collect();
-            for mask in 0..1u32 << (letters.len() - 1) {
+            let characters: Vec<String> = text.chars().map(String::from).collect();
+            for mask in 0..1u32 << (characters.len() - 1) {
                 let mut pieces = vec![String::new()];
-                for (i, letter) in letters.iter().enumerate() {
-                    pieces.last_mut().expect("one").push_str(letter);
+                for (i, character) in characters.iter().enumerate() {
+                    pieces.last_mut().expect("one").push_str(character);
                     if mask & (1 << i) != 0 {
                         pieces.push(String::new());
                     }

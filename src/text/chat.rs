@@ -1,17 +1,18 @@
 //! Conversations: messages, and the chat template that turns them into tokens.
 //!
-//! What a person writes can never become structure. Before a template sees a message, every control token that is
-//! spelled in it (`<|eot_id|>`) is broken with a *mark*, a character that occurs nowhere else in this conversation;
-//! control tokens are then looked for in the rendered text, and the marks are taken out of what lies between them. A
-//! template still sees the text of its messages: it may trim, cut, compare and join them.
+//! A user's text can never become a control token. Before a template sees a message, a *sentinel* is put before every
+//! control token that the message spells (`<|eot_id|>`). The sentinel is a character that occurs nowhere else in the
+//! conversation. Control tokens are then looked for in the rendered text, and one behind a sentinel is not found; the text
+//! between the tokens is encoded without the sentinels. A template still sees the text of its messages: it may trim, cut,
+//! compare and join them.
 
 mod budget;
 mod date;
 mod jinja;
-mod measured;
 mod strftime;
 mod tag;
 mod template;
+mod value_limits;
 
 pub use date::Date;
 pub use template::ChatTemplate;
@@ -26,9 +27,10 @@ const MAX_ROLE: usize = 64;
 /// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who speaks: `system`, `user`, `assistant`, or what else the template knows; letters, digits, `_` and `-`.
+    /// Who speaks: `system`, `user`, `assistant`, or another role that the template knows. 1 to 64 letters of ASCII,
+    /// digits, `_` and `-`.
     pub role: String,
-    /// What is said: plain text, whatever it spells.
+    /// The text. Control tokens spelled in it stay plain text.
     pub content: String,
 }
 
@@ -38,28 +40,28 @@ impl Message {
         Self { role: role.into(), content: content.into() }
     }
 
-    /// How the model is to behave; the first message, where there is one.
+    /// A message that says how the model is to behave. It comes first in a conversation.
     pub fn system(content: impl Into<String>) -> Self {
         Self::new("system", content)
     }
 
-    /// What a person says.
+    /// A message of the user.
     pub fn user(content: impl Into<String>) -> Self {
         Self::new("user", content)
     }
 
-    /// What the model answered.
+    /// An answer of the model.
     pub fn assistant(content: impl Into<String>) -> Self {
         Self::new("assistant", content)
     }
 }
 
-/// What a session replies to.
+/// The input of [`Session::reply`](crate::Session::reply).
 #[derive(Clone, Copy, Debug)]
 pub enum Prompt<'a> {
-    /// A text that is continued as it is: it is appended to what the session holds.
+    /// A text that is continued as it is. It is appended to the ids that the session holds.
     Text(&'a str),
-    /// A whole conversation, which takes the place of what the session holds.
+    /// A whole conversation. It replaces the ids that the session holds.
     Messages(&'a [Message]),
 }
 
@@ -93,15 +95,15 @@ impl<'a> From<&'a Vec<Message>> for Prompt<'a> {
     }
 }
 
-/// A conversation has messages, and roles that cannot be mistaken for anything else in a template.
+/// Checks that there are messages, and that no role can be mistaken for anything else in a template.
 fn check(messages: &[Message]) -> Result<()> {
     let setting = |name, value, expected| Err(Error::Setting { name, value, expected });
     if messages.is_empty() {
         return setting("messages", "[]".to_owned(), "at least one message");
     }
     for Message { role, .. } in messages {
-        let letters = role.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-        if role.is_empty() || role.len() > MAX_ROLE || !letters {
+        let plain = role.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        if role.is_empty() || role.len() > MAX_ROLE || !plain {
             let shown: String = role.chars().take(MAX_ROLE).collect();
             return setting("role", format!("{shown:?}"), "1 to 64 letters, digits, _ or -, such as user");
         }
@@ -109,8 +111,8 @@ fn check(messages: &[Message]) -> Result<()> {
     Ok(())
 }
 
-/// Where the turns of a conversation begin, after its system messages: each at a message of the user. What lies between
-/// the system messages and the first of them is a turn too.
+/// Indices of the messages that turns begin with, after the system messages. Every message of the user begins a turn, and
+/// so does the first message behind the system messages.
 pub(crate) fn turns(messages: &[Message]) -> Vec<usize> {
     let first = system_messages(messages);
     let begins = |i: &usize| *i == first || messages[*i].role == "user";
@@ -129,13 +131,13 @@ mod tests {
     #[test]
     fn turns_begin_with_the_user() {
         let roles = |text: &str| -> Vec<Message> {
-            let role = |letter| match letter {
+            let role = |character| match character {
                 's' => "system",
                 'u' => "user",
                 'a' => "assistant",
                 _ => "tool",
             };
-            text.chars().map(|letter| Message::new(role(letter), "")).collect()
+            text.chars().map(|character| Message::new(role(character), "")).collect()
         };
         assert_eq!(turns(&roles("suaua")), [1, 3]);
         assert_eq!(turns(&roles("uauau")), [0, 2, 4]);

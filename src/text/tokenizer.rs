@@ -2,10 +2,10 @@
 
 mod byte_level;
 mod decoder;
-mod guard;
 mod merging;
 mod pieces;
 mod sentence_piece;
+mod sentinel;
 mod tokens;
 
 use std::collections::HashMap;
@@ -23,14 +23,14 @@ use tokens::Tokens;
 /// How a text is encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Encode {
-    /// Whether the beginning-of-text token is put first, where the vocabulary asks for one.
+    /// Puts the beginning-of-text token first, where the vocabulary asks for one.
     pub bos: bool,
-    /// Whether control tokens written in the text (`<|eot_id|>`) become those tokens, and so the token for the unknown
-    /// (`<unk>`). Text that a user typed is encoded without, so that it cannot pretend to be structure.
+    /// Finds control tokens that the text spells (`<|eot_id|>`), and the unknown token (`<unk>`). It is off for text that a
+    /// user typed, so that the text cannot pretend to be structure.
     pub special: bool,
 }
 
-/// A tokenizer of either family.
+/// A tokenizer: byte-level BPE, as Llama 3 has it, or sentencepiece's BPE, as Llama 2 has it.
 #[derive(Debug)]
 pub struct Tokenizer {
     family: Family,
@@ -50,7 +50,7 @@ enum Family {
 }
 
 impl Tokenizer {
-    /// Builds the tokenizer of a checkpoint's vocabulary; Llama 3's 128 256 tokens take a fraction of a second.
+    /// Builds the tokenizer of a vocabulary. Llama 3's 128 256 tokens take a fraction of a second.
     ///
     /// # Errors
     /// [`Error::Tokenizer`] where lengths or ids of the vocabulary contradict each other, or a merge names a token that
@@ -85,11 +85,11 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of a text. With `bos` it begins with exactly one beginning-of-text token where the vocabulary asks for
-    /// one, also when the text spells that token itself and `special` is on.
+    /// The ids of a text. With [`Encode::bos`] they begin with exactly one beginning-of-text token where the vocabulary asks
+    /// for one, also where [`Encode::special`] finds that token at the beginning of the text.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] where the vocabulary can neither spell a character nor has a token for the unknown.
+    /// [`Error::Tokenizer`] where the vocabulary cannot spell a character and has no unknown token.
     pub fn encode(&self, text: &str, options: Encode) -> Result<Vec<u32>> {
         let mut ids = Vec::new();
         if options.bos && self.add_bos {
@@ -99,8 +99,8 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The words that a text is cut into before anything merges, without regard to control tokens: nothing merges across
-    /// their ends. A sentencepiece tokenizer takes a text as a whole.
+    /// The words that a text is cut into before anything merges; tokens merge within a word only. Control tokens are taken
+    /// for plain text. A sentencepiece tokenizer takes the whole text for one word.
     ///
     /// # Errors
     /// [`Error::Tokenizer`] where the `tokenizers` crate fails.
@@ -111,16 +111,17 @@ impl Tokenizer {
         }
     }
 
-    /// The ids of a rendered chat template: control tokens count where no mark stands before or in them, and marks go.
-    pub(crate) fn encode_guarded(&self, text: &str, mark: char) -> Result<Vec<u32>> {
+    /// The ids of a rendered chat template. Control tokens are found where no sentinel stands before or in them. Sentinels
+    /// are left out of the ids.
+    pub(crate) fn encode_guarded(&self, text: &str, sentinel: char) -> Result<Vec<u32>> {
         let mut ids: Vec<u32> = self.bos.filter(|_| self.add_bos).into_iter().collect();
-        self.extend(&mut ids, text, true, Some(mark))?;
+        self.extend(&mut ids, text, true, Some(sentinel))?;
         Ok(ids)
     }
 
-    /// A user's text that [`Self::encode_guarded`] finds no control token in.
-    pub(crate) fn guard(&self, text: &str, mark: char) -> String {
-        self.special.guard(text, mark)
+    /// A user's text with sentinels, so that [`Self::encode_guarded`] finds no control token in it.
+    pub(crate) fn guard(&self, text: &str, sentinel: char) -> String {
+        self.special.guard(text, sentinel)
     }
 
     /// The texts of all control tokens.
@@ -129,14 +130,14 @@ impl Tokenizer {
     }
 
     /// Appends the ids of a text. A beginning-of-text token that the text begins with is not repeated.
-    fn extend(&self, ids: &mut Vec<u32>, text: &str, special: bool, mark: Option<char>) -> Result<()> {
-        for (index, fragment) in self.special.split(text, special, mark).into_iter().enumerate() {
-            match (fragment, mark, &self.family) {
+    fn extend(&self, ids: &mut Vec<u32>, text: &str, special: bool, sentinel: Option<char>) -> Result<()> {
+        for (index, fragment) in self.special.split(text, special, sentinel).into_iter().enumerate() {
+            match (fragment, sentinel, &self.family) {
                 (Fragment::Token(id), ..) if index == 0 && ids.first() == Some(&id) => {}
                 (Fragment::Token(id), ..) => ids.push(id),
-                // A user's own tokens may have had marks in them.
-                (Fragment::Text(text), Some(mark), _) if text.contains(mark) => {
-                    self.extend(ids, &text.replace(mark, ""), false, None)?;
+                // A user-defined token may have a sentinel in it, and is then found once the sentinels are gone.
+                (Fragment::Text(text), Some(sentinel), _) if text.contains(sentinel) => {
+                    self.extend(ids, &text.replace(sentinel, ""), false, None)?;
                 }
                 (Fragment::Text(text), _, Family::ByteLevel(family)) => family.encode(text, &self.tokens, ids)?,
                 (Fragment::Text(text), _, Family::SentencePiece(family)) => family.encode(text, &self.tokens, ids)?,
@@ -145,8 +146,8 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// The text of ids; control tokens print nothing, and invalid UTF-8 becomes U+FFFD as in
-    /// [`String::from_utf8_lossy`]. The space that a sentencepiece vocabulary puts before a text is taken away.
+    /// The text of ids. Control tokens print nothing, and invalid UTF-8 becomes U+FFFD as in [`String::from_utf8_lossy`].
+    /// The space that a sentencepiece vocabulary puts before a text is left out.
     pub fn decode(&self, ids: &[u32]) -> String {
         let mut decoder = self.decoder_at_start();
         let mut text: String = ids.iter().map(|id| decoder.push(*id)).collect();
@@ -165,12 +166,12 @@ impl Tokenizer {
         Decoder::new(Arc::clone(&self.pieces), self.pieces.begins_with_space())
     }
 
-    /// Ids run from 0 to this number, exclusive.
+    /// The number of ids: they run from 0 to this number, exclusive.
     pub fn vocabulary_size(&self) -> usize {
         self.tokens.len()
     }
 
-    /// The beginning-of-text token, also where it is not added.
+    /// The beginning-of-text token, also where [`Self::encode`] does not add it.
     pub fn bos(&self) -> Option<u32> {
         self.bos
     }
@@ -190,7 +191,7 @@ impl Tokenizer {
         self.tokens.get(id)
     }
 
-    /// Whether a generation is over with this token.
+    /// Whether this token ends a generation.
     pub fn is_end_of_generation(&self, id: u32) -> bool {
         self.end_of_generation.contains(&id)
     }
@@ -245,14 +246,15 @@ impl SpecialTexts {
         Self { by_first_byte }
     }
 
-    /// Cuts a text at the leftmost, longest tokens. A control token after a mark is text.
-    fn split<'a>(&self, text: &'a str, control: bool, mark: Option<char>) -> Vec<Fragment<'a>> {
+    /// Cuts a text at the leftmost, longest tokens. A control token behind a sentinel is text.
+    fn split<'a>(&self, text: &'a str, control: bool, sentinel: Option<char>) -> Vec<Fragment<'a>> {
         let mut fragments = Vec::new();
         let mut start = 0;
         let mut at = 0;
         while at < text.len() {
             let rest = &text.as_bytes()[at..];
-            let control = control && !mark.is_some_and(|mark| text.is_char_boundary(at) && text[..at].ends_with(mark));
+            let control = control
+                && !sentinel.is_some_and(|sentinel| text.is_char_boundary(at) && text[..at].ends_with(sentinel));
             let found = self.by_first_byte.get(&rest[0]).and_then(|candidates| {
                 candidates.iter().find(|(token, _, always)| (control || *always) && rest.starts_with(token.as_bytes()))
             });

@@ -15,17 +15,17 @@
 //! 4. **Device.** With a tile of `TR` rows, the quants of block `g` of row `r` are the `vec4<u32>` with the index
 //!    `((r / TR) * G + g) * TR + r % TR`. Invocations that have adjacent rows load adjacent vectors at `TR = 64`.
 //! 5. **Register.** The reader (`shaders/lib/q4_0.wgsl`) loads the scales once per eight blocks and the quants of a block at
-//!    once. Quad `q` of the block is `(word[q / 2] >> (4 * (q & 1))) & 0x0f0f0f0f`: four quants, a byte each, which
+//!    once. `vec4` `q` of the block is `(word[q / 2] >> (4 * (q & 1))) & 0x0f0f0f0f`: four quants, a byte each, which
 //!    `unpack4xU8` makes a `vec4`. The kernel multiplies them with four elements of x, sums over the block, takes 8 times the
 //!    sum of x off, and multiplies by `d` (`shaders/lib/product_floats.wgsl`).
 //!
 //! # Planes
 //!
 //! A matrix of `n` rows and `k` columns is cut along `k` into blocks of 32 and superblocks of 256. Rows are padded with
-//! zeros to a multiple of [`ROW_ALIGN`], columns to a multiple of 32. Block `g` of row `r` stands at index `((r / TR) *
-//! G + g) * TR + r % TR`, where `G` is the number of blocks per row and `TR` the rows of a tile: 64 puts the same block
-//! of adjacent rows side by side (GPUs that coalesce loads), 1 is row-major. Superblocks are ordered the same way. All
-//! planes of a matrix share one buffer of `vec4<u32>`, one behind the other:
+//! zeros to a multiple of [`ROW_ALIGN`], columns to a multiple of 32. Block `g` of row `r` stands at index
+//! `((r / TR) * G + g) * TR + r % TR`, where `G` is the number of blocks per row and `TR` the rows of a tile: 64 puts the
+//! same block of adjacent rows side by side (GPUs that coalesce loads), 1 is row-major. Superblocks are ordered the same
+//! way. All planes of a matrix share one buffer of `vec4<u32>`, one behind the other:
 //!
 //! | packing | plane 0, per block | plane 1, per superblock | plane 2, per superblock | plane 3 |
 //! |---|---|---|---|---|
@@ -43,13 +43,13 @@
 //! | Q6_K | words 0 to 3 of 32 6-bit quants | words 4 and 5, per block | 16 signed byte scales | d in f16, per superblock |
 //! | IQ4_XS | 32 nibbles | d, 8 times 2 high bits, 8 low nibbles of scales | | |
 //!
-//! A *quad* is four consecutive weights, which a shader takes as one `vec4`; a block has eight.
+//! A block has eight *vec4s*: `vec4` `q` is weights `4q .. 4q+4`, which a shader takes at once.
 //!
 //! *Nibbles*: word `w` of a block holds elements `8w .. 8w+8`: the low nibbles of its four bytes are `8w .. 8w+4`, the
 //! high nibbles `8w+4 .. 8w+8`.
-//! *2 bits*: word `q / 4` of a block's two, bits `2 * (q & 3)` and up of each byte, are quad `q`.
-//! *High bits*: bit `q` of each byte of a block's word is quad `q`.
-//! *6-bit quants*: three words per half of a block. The low six bits of their bytes are its first three quads; the two
+//! *2 bits*: word `q / 4` of a block's two, bits `2 * (q & 3)` and up of each byte, are vec4 `q`.
+//! *High bits*: bit `q` of each byte of a block's word is vec4 `q`.
+//! *6-bit quants*: three words per half of a block. The low six bits of their bytes are its first three vec4s; the two
 //! bits above, from the first word on, make up its fourth, the lowest first.
 //! *Pairs of 6 bits* `(a, b)`: nibble `j` of word 0 is the low part of `a`, of word 1 that of `b`; nibble `j` of word 2
 //! is the high part of `a`, and above it that of `b`. Word 3 holds d, and dmin in its upper half.
@@ -76,54 +76,13 @@ mod encode;
 use super::Packing;
 pub use crate::format::{BLOCK, BLOCKS_PER_SUPER};
 use crate::format::{Encoding, Row};
-use crate::kernel::{Element, Texels, round_up};
+use crate::kernel::round_up;
 
 /// Rows of a matrix are padded to a multiple of this number, which is a multiple of every tile and of the rows of every
 /// workgroup.
 pub const ROW_ALIGN: usize = 64;
-/// Texels of a row of a texture that holds weights.
-pub const TEXELS_PER_ROW: usize = 1024;
-/// Words of a `vec4<u32>`, and of a texel.
-pub(crate) const VEC: usize = 4;
-/// Most bytes of such a texture: every device has 8192 rows (WebGPU's default `maxTextureDimension2D`).
-pub const MAX_TEXELS_BYTES: u64 = (8192 * TEXELS_PER_ROW * VEC * 4) as u64;
-
-/// Where packed weights lie on the device: the same words in the same order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Store {
-    /// A storage buffer of `vec4<u32>`.
-    Buffer,
-    /// A texture of four words per texel. Drivers that run on the CPU gather texels far faster than words of buffers:
-    /// PERF.md.
-    Texels(Texels),
-}
-
-impl Store {
-    /// The element that kernels bind.
-    pub const fn element(self) -> Element {
-        match self {
-            Self::Buffer => Element::Vec4U32,
-            Self::Texels(how) => Element::Texels(how),
-        }
-    }
-
-    /// Words that so many words of weights take: a texture has whole rows.
-    pub const fn words(self, words: usize) -> usize {
-        match self {
-            Self::Buffer => words,
-            Self::Texels(_) => round_up(words, TEXELS_PER_ROW * VEC),
-        }
-    }
-
-    /// What labels call weights of a type that are stored like this.
-    pub(crate) fn label(self, packing: Packing) -> String {
-        match self {
-            Self::Buffer => packing.name().to_owned(),
-            Self::Texels(Texels::Storage) => format!("{}-texels", packing.name()),
-            Self::Texels(Texels::Sampled) => format!("{}-sampled", packing.name()),
-        }
-    }
-}
+/// Words of a `vec4<u32>`.
+const VEC: usize = 4;
 
 /// How a matrix, or a shard of one, lies in its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -181,7 +181,7 @@ fn bench_reports_every_configuration() {
         assert_eq!(number(decode, "dispatches_per_token"), dispatches);
         assert_eq!(number(decode, "submits_per_token"), 1.0);
         assert_eq!(number(decode, "waits_per_token"), 0.0);
-        // Positions 4 to 9 look back at 5 to 10 tokens: 4 layers of keys and values, 4 heads of 32 halves.
+        // Positions 4 to 9 look back at 5 to 10 tokens: 4 layers of keys and values, 4 heads of 32 f16 numbers.
         assert_eq!(number(decode, "kv_bytes_per_token"), 7.5 * 4.0 * 2.0 * 4.0 * 32.0 * 2.0);
     }
 }

@@ -91,7 +91,7 @@ fn inspect_counts_tensors_and_bytes() {
     let sum = |fields: &[&str]| fields.iter().map(|field| number(&report, field)).sum::<f64>();
     assert_eq!(sum(&["tensor_bytes_q4_0", "tensor_bytes_q8_0", "tensor_bytes_f32"]), sum(&["tensor_bytes"]));
     assert_eq!(sum(&["device_weight_bytes", "device_kv_bytes", "device_scratch_bytes"]), sum(&["device_bytes"]));
-    // Keys and values of 512 tokens in halves, ids and masks.
+    // Keys and values of 512 tokens in f16, ids and masks.
     let kv = number(&report, "device_kv_bytes");
     assert!((2.0 * 512.0 * 4.0 * 128.0 * 2.0..1.1e6).contains(&kv), "{kv}");
     let text = run(&["inspect", BUNDLED]).ok();
@@ -121,7 +121,7 @@ fn inspect_lists_buffers() {
     for kind in ["weights", "kv", "scratch", "uniform", "readback", "growth"] {
         assert_eq!(of(kind), number(&memory, &format!("{kind}_bytes")), "{kind}");
     }
-    // The last growth replaces 512 positions of 4 heads of 32 halves.
+    // The last growth replaces 512 positions of 4 heads of 32 f16 numbers.
     assert_eq!(of("growth"), 512.0 * 128.0 * 2.0);
     let wide = nested(&inspect(&["--memory", "--json", "--kv", "f32"]));
     let caches = 2.0 * 4.0 * 768.0 * 128.0 * 2.0;

@@ -1,17 +1,19 @@
-//! What whole-model tests run on: the plan of real GPUs and that of the driver at hand, in tiers, and the CPU in both.
+//! What whole-model tests share: the engines that they run on, the models and ids that they run, and replies taken to
+//! their end. The engines are the plan of real GPUs and that of the driver at hand, in tiers, and the CPU in both.
 #![allow(dead_code, reason = "each test program takes some of it")]
 
 use std::fmt;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use llamita::internals::backend::gpu::Gpu;
-use llamita::internals::plan::tuning::{DeviceClass, DeviceOptions};
-use llamita::source::Source;
-use llamita::{DeviceChoice, LoadOptions, Model, PlanChoice, Tier};
+use llamita::internals::drivers::DeviceOptions;
+use llamita::source::{File, Source};
+use llamita::{DeviceChoice, LoadOptions, Model, PlanChoice, Prompt, Reply, Result, Sampling, Session, Stats, Tier};
 use pollster::block_on;
 
 /// The plan that real GPUs run.
-pub const GPU_PLAN: PlanChoice = PlanChoice::Of(DeviceClass::Gpu);
+pub const GPU_PLAN: PlanChoice = PlanChoice::Gpu;
 /// Both plans of an adapter: that of real GPUs, and that of drivers that run shaders on the CPU.
 pub const PLANS: [PlanChoice; 2] = [GPU_PLAN, PlanChoice::Software];
 
@@ -44,6 +46,11 @@ impl Engine {
     pub fn load(&self, source: &dyn Source, others: LoadOptions) -> Model {
         block_on(Model::load(source, self.options(others))).unwrap_or_else(|e| panic!("{}, {self}: {e}", source.name()))
     }
+
+    /// The model of a file on it.
+    pub fn load_file(&self, path: impl AsRef<Path>, others: LoadOptions) -> Model {
+        self.load(&open(path), others)
+    }
 }
 
 impl fmt::Display for Engine {
@@ -73,16 +80,78 @@ pub fn every_tier(test: &str) -> Vec<Engine> {
 /// The device, in a tier. Where the adapter lacks the tier, it is named and counted, and the answer is `None`; no adapter at
 /// all fails.
 pub fn gpu(test: &str, tier: Tier) -> Option<Gpu> {
-    has_tier(test, tier).then(|| open(Some(tier)))
+    has_tier(test, tier).then(|| open_gpu(Some(tier)))
 }
 
-fn open(tier: Option<Tier>) -> Gpu {
+/// A model's file; a relative path begins in the package's folder.
+pub fn open(path: impl AsRef<Path>) -> File {
+    File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// A file of `tests/fixtures`.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new("tests/fixtures").join(name)
+}
+
+/// The bundled model's file.
+pub const BUNDLED: &str = "models/llamita-stories.gguf";
+
+/// So many ids, always the same, in the vocabulary of every model here and none of them a control token of the random ones.
+pub fn ids(count: usize) -> Vec<u32> {
+    (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
+}
+
+/// The likeliest tokens, whatever they are: a reply ends with `max_tokens` of them, or with the context.
+pub fn greedy(max_tokens: usize) -> Sampling {
+    Sampling { max_tokens, ignore_eos: true, ..Sampling::greedy() }
+}
+
+/// A reply that was taken to its end.
+pub struct Finished {
+    /// The pieces of its text, as they came.
+    pub pieces: Vec<String>,
+    pub text: String,
+    pub ids: Vec<u32>,
+    /// Messages that were left out of the prompt.
+    pub dropped: usize,
+    pub stats: Stats,
+}
+
+/// Takes a reply to its end.
+///
+/// # Errors
+/// The first error of the reply.
+pub fn try_finish(mut reply: Reply) -> Result<Finished> {
+    let mut pieces = Vec::new();
+    while let Some(piece) = block_on(reply.next()) {
+        pieces.push(piece?);
+    }
+    let (ids, dropped) = (reply.token_ids().to_vec(), reply.dropped());
+    Ok(Finished { text: pieces.concat(), pieces, ids, dropped, stats: reply.finish() })
+}
+
+/// Takes a reply to its end, without an error on the way.
+pub fn finish(reply: Reply) -> Finished {
+    try_finish(reply).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Replies to a text or to messages.
+pub fn say<'p>(session: &mut Session, prompt: impl Into<Prompt<'p>>, sampling: Sampling) -> Finished {
+    finish(session.reply(prompt, sampling).unwrap_or_else(|e| panic!("{e}")))
+}
+
+/// The ids that continue others.
+pub fn continued(session: &mut Session, ids: &[u32], sampling: Sampling) -> Vec<u32> {
+    finish(session.reply_ids(ids, sampling).unwrap_or_else(|e| panic!("{e}"))).ids
+}
+
+fn open_gpu(tier: Option<Tier>) -> Gpu {
     let opened = block_on(Gpu::open(None, DeviceOptions { tier, ..DeviceOptions::default() }));
     opened.unwrap_or_else(|e| panic!("{e}; `cargo xtask setup` installs one"))
 }
 
 fn has_tier(test: &str, tier: Tier) -> bool {
-    let gpu = open(Some(Tier::Base));
+    let gpu = open_gpu(Some(Tier::Base));
     if tier.within(gpu.best_tier()) {
         return true;
     }

@@ -53,7 +53,8 @@ browserTest('a report names the build, the file with its hash, the types, the pl
   assert.match(await page.locator('.results').innerText(), /random text and the likeliest token/);
   await page.getByRole('button', { name: 'Copy JSON' }).click();
   const report = JSON.parse(await until('it is copied', () => page.evaluate(() => navigator.clipboard.readText())));
-  assert.equal(report.llamita.version, '0.1.0');
+  const { version } = JSON.parse(readFileSync(new URL('../../web/package.json', import.meta.url), 'utf8'));
+  assert.equal(report.llamita.version, version);
   assert.ok(report.llamita.commit === null || /^[0-9a-f]{12}$/.test(report.llamita.commit), report.llamita.commit);
   assert.equal(report.sampling, 'greedy');
   const { file, sha256, types, plan, title } = report.model;

@@ -1,9 +1,11 @@
 //! Adapters: which there are, which one is best, and what it can do.
 
+use crate::drivers::{self, DeviceOptions};
 use crate::error::{Error, Result};
 use crate::kernels::Tier;
+use crate::plan::driver::Driver;
 use crate::plan::limits::Profile;
-use crate::plan::tuning::{DeviceClass, DeviceOptions, Tuning};
+use crate::plan::tuning::Tuning;
 
 fn instance() -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
@@ -44,11 +46,12 @@ pub struct AdapterReport {
     pub max_buffer_bytes: u64,
     /// Bytes of workgroup memory.
     pub workgroup_bytes: u32,
-    /// Lanes of a workgroup.
-    pub workgroup_lanes: u32,
+    /// Invocations of a workgroup.
+    #[serde(rename = "workgroup_lanes")]
+    pub workgroup_invocations: u32,
     /// Storage buffers of a kernel.
     pub storage_buffers: u32,
-    /// What it lacks of the profile that was asked for; empty where it has everything.
+    /// The limits and features of the requested profile that it lacks.
     pub lacks: Vec<String>,
 }
 
@@ -73,7 +76,7 @@ fn rank(adapter: &wgpu::Adapter) -> u32 {
 pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
     let report = |(i, adapter): (usize, &wgpu::Adapter)| {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-        let (driver, best) = (class(&info), best_tier(adapter, options.limits));
+        let (driver, best) = (driver(&info), best_tier(adapter, options.limits));
         let tier = options.tier_of(driver, best);
         let subgroups = match options.limits {
             Some(profile) => profile.subgroups.value.unwrap_or_default(),
@@ -84,7 +87,7 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
             backend: info.backend.to_string(),
             kind: format!("{:?}", info.device_type),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            plan: options.plan.class(driver).name(),
+            plan: options.plan.of(driver).name,
             tier: tier.name(),
             lacks: lacks(adapter, options.limits, tier),
             chosen: i == 0,
@@ -95,7 +98,7 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_buffer_bytes: limits.max_buffer_size,
             workgroup_bytes: limits.max_compute_workgroup_storage_size,
-            workgroup_lanes: limits.max_compute_invocations_per_workgroup,
+            workgroup_invocations: limits.max_compute_invocations_per_workgroup,
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
             name: info.name,
         }
@@ -106,7 +109,7 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
 /// The tuning of the device that would be opened without a name; none where there is no adapter.
 pub async fn tuning(options: DeviceOptions) -> Option<Tuning> {
     let adapter = list().await.into_iter().next()?;
-    let driver = class(&adapter.get_info());
+    let driver = driver(&adapter.get_info());
     let tier = options.tier_of(driver, best_tier(&adapter, options.limits));
     Some(options.tuning(driver, tier))
 }
@@ -134,7 +137,7 @@ pub(super) async fn choose(_name: Option<&str>) -> Result<wgpu::Adapter> {
     instance().request_adapter(&options).await.map_err(|e| Error::NoDevice(format!("WebGPU: {e}")))
 }
 
-/// The tier with everything that an adapter has, or that the profile has. Subgroups of fewer than four lanes are none.
+/// The tier with everything that an adapter has, or that the profile has. Subgroups of fewer than four invocations are none.
 pub(super) fn best_tier(adapter: &wgpu::Adapter, limits: Option<&Profile>) -> Tier {
     if let Some(profile) = limits {
         return profile.best_tier();
@@ -144,7 +147,7 @@ pub(super) fn best_tier(adapter: &wgpu::Adapter, limits: Option<&Profile>) -> Ti
     Tier::of(has(wgpu::Features::SHADER_F16), subgroups)
 }
 
-/// What a device is requested with: the default WebGPU limits, or exactly those of the profile.
+/// The limits that a device is requested with: exactly those of the profile.
 pub(super) fn required_limits(profile: &Profile) -> wgpu::Limits {
     wgpu::Limits {
         max_storage_buffer_binding_size: profile.binding_bytes.value,
@@ -156,7 +159,7 @@ pub(super) fn required_limits(profile: &Profile) -> wgpu::Limits {
     }
 }
 
-/// What an adapter lacks of what a device is requested with, in words with both numbers.
+/// The requested limits and features that an adapter lacks, in words with both numbers.
 pub(super) fn lacks(adapter: &wgpu::Adapter, limits: Option<&Profile>, tier: Tier) -> Vec<String> {
     let mut lacks = Vec::new();
     let required = limits.map(required_limits).unwrap_or_default();
@@ -174,13 +177,7 @@ pub(super) fn lacks(adapter: &wgpu::Adapter, limits: Option<&Profile>, tier: Tie
     lacks
 }
 
-/// The class of a driver.
-pub(super) fn class(info: &wgpu::AdapterInfo) -> DeviceClass {
-    // Browsers hide the type; SwiftShader is what they fall back to.
-    let software = info.device_type == wgpu::DeviceType::Cpu || info.name.to_lowercase().contains("swiftshader");
-    match software {
-        true if info.name.contains("llvmpipe") => DeviceClass::Lavapipe,
-        true => DeviceClass::SwiftShader,
-        false => DeviceClass::Gpu,
-    }
+/// The driver of an adapter.
+pub(super) fn driver(info: &wgpu::AdapterInfo) -> &'static Driver {
+    drivers::of_adapter(&info.name, info.device_type == wgpu::DeviceType::Cpu)
 }

@@ -25,7 +25,7 @@ mod threaded {
                     if let Err(error) = device.poll(wait) {
                         log::debug!("poll: {error}");
                     }
-                    // Whoever does not wait any more does not want to know.
+                    // The receiver is gone where nobody waits any more.
                     polled.send(()).ok();
                 }
             });

@@ -1,4 +1,4 @@
-//! What comes back from the device.
+//! Words that come back from the device.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -11,7 +11,7 @@ use futures::channel::oneshot;
 use super::{Allocation, Gpu};
 use crate::error::Result;
 
-/// What a run copies to the host, when it is done; empty without a copy.
+/// The words that a run copies to the host, when it is done; none without a copy.
 pub struct Readback {
     gpu: Gpu,
     staging: Option<Allocation>,

@@ -1,4 +1,4 @@
-//! Giving up, and giving way: futures that end when the caller says so, while the worker's event loop is seen to.
+//! Cancelling: futures that end when the caller says so, and that let the worker's event loop run meanwhile.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::JsFuture;
 use web_time::Instant;
 
-/// A worker that is busy for so long looks at its messages: one of them may say that nobody wants this any more.
+/// A worker that was busy for so long handles its messages: one of them may be a cancel.
 const BUSY: Duration = Duration::from_millis(8);
 
 #[wasm_bindgen]
@@ -29,7 +29,7 @@ thread_local! {
     static NEXT_TURN: RefCell<Option<NextTurn>> = const { RefCell::new(None) };
 }
 
-/// Every later wait for the event loop takes this.
+/// Sets the function that every later turn of the event loop is waited for with.
 pub fn set_next_turn(next_turn: NextTurn) {
     NEXT_TURN.set(Some(next_turn));
 }
@@ -44,7 +44,7 @@ struct Flag {
     waker: RefCell<Option<Waker>>,
 }
 
-/// Ends the calls that it was given to.
+/// A switch that ends the calls that it was given to.
 #[wasm_bindgen]
 #[derive(Clone, Default)]
 pub struct Cancel {
@@ -53,13 +53,13 @@ pub struct Cancel {
 
 #[wasm_bindgen]
 impl Cancel {
-    /// One that has not been used.
+    /// A switch that has not been used.
     #[wasm_bindgen(constructor)]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Ends them.
+    /// Ends the calls.
     pub fn cancel(&self) {
         self.flag.cancelled.set(true);
         if let Some(waker) = self.flag.waker.take() {
@@ -69,8 +69,8 @@ impl Cancel {
 }
 
 impl Cancel {
-    /// The outcome of some work, or `None` once it was cancelled. Promises that are kept at once take no turn of the event
-    /// loop, nor does work on the CPU: in between, this gives way to it.
+    /// The output of a future, or `None` once it was cancelled. A promise that is kept at once takes no turn of the event
+    /// loop, and neither does work on the CPU. So this waits for a turn whenever the future was busy for 8 ms.
     pub async fn attend<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         let mut turn: Option<JsFuture> = None;

@@ -1,4 +1,4 @@
-//! Errors as JavaScript has them: an `Error` with a `kind`, the numbers that decided, and a message that says what to do.
+//! Errors of JavaScript: an `Error` with a `kind`, the numbers that decided, and a message that says what to do.
 
 use js_sys::{Error as JsError, Reflect};
 use wasm_bindgen::JsValue;
@@ -20,12 +20,12 @@ pub fn failure(kind: &str, message: &str, fields: impl IntoIterator<Item = Field
     error.into()
 }
 
-/// What a call that was given up ends with.
+/// The error of a call that was cancelled.
 pub fn aborted() -> JsValue {
     failure("Aborted", "it was given up by the caller", [])
 }
 
-/// Settings that are no JSON of the right form.
+/// The error of settings that are no JSON of the right form.
 pub fn invalid(error: &serde_json::Error) -> JsValue {
     failure("InvalidSetting", &format!("the settings are invalid: {error}"), [])
 }

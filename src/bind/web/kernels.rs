@@ -8,10 +8,11 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::backend::gpu::Gpu;
-use crate::check::cases::{self, Case};
+use crate::cases::Case;
+use crate::check::kernels;
+use crate::drivers::DeviceOptions;
 use crate::error::Error;
 use crate::kernels::Tier;
-use crate::plan::tuning::DeviceOptions;
 
 use super::options::tier;
 
@@ -33,13 +34,13 @@ async fn gpu(tier: Tier) -> crate::Result<Gpu> {
 
 /// The cases of a tier, made once.
 fn cases(tier: Tier) -> Rc<Vec<Case>> {
-    CASES.with_borrow_mut(|made| made.entry(tier).or_insert_with(|| Rc::new(cases::all(tier))).clone())
+    CASES.with_borrow_mut(|made| made.entry(tier).or_insert_with(|| Rc::new(kernels::all(tier))).clone())
 }
 
 /// The names of all kernel cases of tier `base` or `f16`, as a JSON array of strings.
 ///
 /// # Errors
-/// There is no such tier.
+/// `InvalidSetting` where there is no such tier.
 #[wasm_bindgen]
 pub fn kernel_case_names(tier_name: String) -> Result<String, JsValue> {
     let cases = cases(tier(Some(&tier_name), None)?.unwrap_or_default());
@@ -47,11 +48,11 @@ pub fn kernel_case_names(tier_name: String) -> Result<String, JsValue> {
     Ok(serde_json::to_string(&names).expect("strings are JSON"))
 }
 
-/// Runs one case on the browser's device in tier `base` or `f16`. The answer is a JSON object: `name`, `nmse`,
-/// `tolerance`, `passed`, `fault`.
+/// Runs one case on the browser's device in tier `base` or `f16`. Gives a JSON object: `name`, `nmse`, `tolerance`,
+/// `passed`, `fault`.
 ///
 /// # Errors
-/// There is no such case or tier, no WebGPU, or the device failed.
+/// `InvalidSetting` where there is no such case or tier, `NoWebGpu`, and those of the device.
 #[wasm_bindgen]
 pub async fn run_kernel_case(name: String, tier_name: String) -> Result<String, JsValue> {
     let tier = tier(Some(&tier_name), None)?.unwrap_or_default();

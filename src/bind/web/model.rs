@@ -1,4 +1,4 @@
-//! A model in a browser, and what can be known of one before anything is allocated.
+//! A model in a browser, and the facts about a checkpoint that are known before anything is allocated.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -12,15 +12,15 @@ use wasm_bindgen_futures::future_to_promise;
 
 use crate::backend::Device;
 use crate::backend::gpu;
-use crate::check::bench::{self, Kind};
+use crate::check::bench::{self, Workload};
+use crate::drivers::DeviceOptions;
 use crate::error::Error;
 use crate::format::{self, Checkpoint, ReadScope};
 use crate::model::budget::{Budget, BudgetInputs};
 use crate::model::{FIRST_CAPACITY, session_context};
 use crate::plan::Plan;
 use crate::plan::llama::session_plans;
-use crate::plan::tuning::{Activations, DeviceClass, DeviceOptions};
-use crate::session::DECODE;
+use crate::plan::tuning::Activations;
 use crate::session::sampling::Sampling;
 use crate::source::Source;
 use crate::text::chat::Message;
@@ -46,16 +46,16 @@ struct Info<'a> {
     /// Tokens that a session holds, and tokens that the model was trained for.
     context: usize,
     trained_context: usize,
-    /// What it runs on; none for a file that was only looked at.
+    /// Tier and device; none for a file that was only inspected.
     tier: Option<&'a str>,
     device: Option<&'a str>,
-    /// The plan: what runs, or what was counted.
+    /// The plan that runs, or that the bytes were counted for.
     plan: &'a str,
     bytes: Budget,
     /// Types of the matrices, most bytes first.
     types: Vec<&'static str>,
     dispatches_per_token: usize,
-    /// What its plans dispatch, each once.
+    /// The kernels that its plans dispatch.
     kernels: BTreeSet<String>,
     has_chat_template: bool,
 }
@@ -80,11 +80,11 @@ pub async fn device_report() -> String {
     serde_json::to_string(&gpu::adapters(DeviceOptions::default()).await).expect("numbers and strings are JSON")
 }
 
-/// What a checkpoint's header says, and the bytes that it would take on this browser's adapter, or on a real GPU where there
-/// is none: `ModelInfo` in JSON. Nothing is allocated.
+/// `ModelInfo` of a checkpoint in JSON: the facts of its header, and the bytes that it would take on this browser's adapter,
+/// or on a real GPU where there is none. Nothing is allocated.
 ///
 /// # Errors
-/// As loading, up to where the device comes in.
+/// Those of [`Model::load`] that come before a device is opened.
 #[wasm_bindgen]
 pub async fn inspect(source: ByteSource, options: String, cancel: &Cancel) -> Result<String, JsValue> {
     let source = JsSource::new(source);
@@ -108,7 +108,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
     let options = DeviceOptions { tier: loading.tier()?, plan: loading.plan()?, ..DeviceOptions::default() };
     let tuning = match gpu::tuning(options).await {
         Some(tuning) => tuning,
-        None => options.tuning(DeviceClass::Gpu, options.tier.unwrap_or_default()),
+        None => options.counted(),
     };
     let tuning = tuning.with(loading.kv()?, Activations::Auto);
     let types = WeightTypes::of(&tensors);
@@ -116,6 +116,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
     let inputs = BudgetInputs { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
     let matrices = Matrices::new(&shape, &types, tuning.cut());
     let plans = session_plans(&shape, &matrices, &tuning, first_capacity);
+    let [decode, _] = &plans;
     let info = Info {
         name: &name,
         parameters,
@@ -126,17 +127,17 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         trained_context: shape.context,
         tier: None,
         device: None,
-        plan: tuning.class.name(),
+        plan: tuning.driver.name,
         bytes: inputs.budget(),
         types: type_names(&matrices),
-        dispatches_per_token: plans[DECODE].dispatches(Sampling::greedy().wanted()),
+        dispatches_per_token: decode.dispatches(Sampling::greedy().wanted()),
         kernels: kernels(&plans),
         has_chat_template: chat_template.is_some(),
     };
     Ok(info.json())
 }
 
-/// A loaded model, with the source that its weights come from again where the device is lost.
+/// A loaded model, with the source that its weights are read from again where the device is lost.
 #[wasm_bindgen]
 pub struct Model {
     model: crate::Model,
@@ -145,7 +146,7 @@ pub struct Model {
     first: RefCell<Option<crate::Session>>,
 }
 
-/// Runs a short prompt and a token after it, and forgets both: browsers compile a kernel when it first runs, and the first
+/// Runs a short prompt and one token after it, and forgets both. A browser compiles a kernel when it first runs, and the first
 /// answer would wait for that. On the CPU there is nothing to compile.
 async fn warm_up(session: &mut crate::Session) -> Result<(), Error> {
     const PROMPT: usize = 2;
@@ -154,8 +155,8 @@ async fn warm_up(session: &mut crate::Session) -> Result<(), Error> {
         return Ok(());
     }
     let ids = vec![0; depth + PROMPT];
-    for (kind, tokens) in [(Kind::Prefill, PROMPT), (Kind::Decode, 1)] {
-        bench::run(session, kind, tokens, depth, &ids).await?;
+    for (workload, tokens) in [(Workload::Prefill, PROMPT), (Workload::Decode, 1)] {
+        bench::run(session, workload, tokens, depth, &ids).await?;
     }
     session.truncate(depth);
     Ok(())
@@ -163,11 +164,11 @@ async fn warm_up(session: &mut crate::Session) -> Result<(), Error> {
 
 #[wasm_bindgen]
 impl Model {
-    /// Loads a model. `progress` is told the bytes that are on the device, and all bytes. `prime` are messages (JSON) that
-    /// the first session will begin with, computed meanwhile; none are an empty array.
+    /// Loads a model. `progress` is called with the bytes of weights that are on the device, and with all bytes. `prime` is a
+    /// JSON array of messages that the first session will begin with; they are computed while the weights arrive.
     ///
     /// # Errors
-    /// Those of [`crate::Model::load`], and those of the source.
+    /// Those of [`crate::Model::load`], those of the source, and `Aborted`.
     pub async fn load(
         source: ByteSource,
         options: String,
@@ -179,7 +180,7 @@ impl Model {
         let (loading, prime): (Loading, Vec<Message>) = (parse(&options)?, parse(&prime)?);
         let mut options = loading.options()?;
         let mut tell = |loaded: u64, total: u64| {
-            // Whoever listens may fail for itself.
+            // An exception of the listener does not end the loading.
             progress.call2(&JsValue::NULL, &JsValue::from_f64(loaded as f64), &JsValue::from_f64(total as f64)).ok();
         };
         options.progress = Some(&mut tell);
@@ -216,7 +217,7 @@ impl Model {
             trained_context: shape.context,
             tier: Some(device.tier().name()),
             device: Some(device.name()),
-            plan: device.plan().name(),
+            plan: device.plan().name,
             bytes: model.budget(),
             types: type_names(model.matrices()),
             kernels: kernels(&model.session_plans(model.capacity_for(0))),
@@ -226,10 +227,10 @@ impl Model {
         info.json()
     }
 
-    /// A conversation; the first one holds what the model was primed with.
+    /// A conversation. The first one holds the messages of `prime`.
     ///
     /// # Errors
-    /// Where the device is lost or out of memory.
+    /// `DeviceLost`, `OutOfMemory`.
     pub async fn session(&self) -> Result<Session, JsValue> {
         if let Some(session) = self.first.take() {
             return Ok(Session::new(session, self.source.clone()));
@@ -253,7 +254,7 @@ impl Model {
         })
     }
 
-    /// Where the device was lost, opens a fresh one and brings the weights there.
+    /// Opens a fresh device and brings the weights there, where the old one was lost.
     ///
     /// # Errors
     /// Those of [`crate::Model::resume`]; it may be called again.
@@ -261,25 +262,25 @@ impl Model {
         self.model.resume(self.source.as_ref()).await.map_err(|error| self.source.failure(error))
     }
 
-    /// Loses the device, as a driver that fails would; what runs on it ends with `DeviceLost`.
+    /// Loses the device, as a failing driver would. Calls that run on it end with `DeviceLost`.
     pub fn destroy_device(&self) {
         if let Device::Gpu(gpu) = self.model.device() {
             gpu.destroy();
         }
     }
 
-    /// How many tokens a text is, as a user's words: no beginning of text, and what spells a control token is text.
+    /// How many tokens a user's text has: no beginning-of-text token is added, and control tokens spelled in it are text.
     ///
     /// # Errors
-    /// The vocabulary can neither spell a character nor has a token for the unknown.
+    /// `BadModel` where the vocabulary cannot spell a character and has no unknown token.
     pub fn count_tokens(&self, text: &str) -> Result<usize, JsValue> {
         Ok(self.model.tokenizer().encode(text, Encode { bos: false, special: false })?.len())
     }
 
-    /// What the device was asked for so far, in JSON: `Counters` of the package.
+    /// `Counters` of the package in JSON: submits, dispatches, bytes, buffers and bind groups so far.
     ///
     /// # Errors
-    /// On the CPU there is nothing to count.
+    /// `Unsupported` on the CPU, which counts nothing.
     pub fn counters(&self) -> Result<String, JsValue> {
         match self.model.device() {
             Device::Gpu(gpu) => Ok(serde_json::to_string(&gpu.counters().now()).expect("numbers are JSON")),

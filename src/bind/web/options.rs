@@ -1,4 +1,4 @@
-//! Settings as JavaScript writes them, in JSON.
+//! The settings of the package, in JSON, and the library's options that they become.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,21 @@ use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
 use crate::backend::DeviceChoice;
+use crate::drivers::PlanChoice;
 use crate::error::Error;
 use crate::kernels::{KvType, Tier};
 use crate::model::LoadOptions;
-use crate::plan::tuning::PlanChoice;
 use crate::session::sampling::Sampling;
 use crate::text::chat::Message;
 
 use super::failure::invalid;
 
-/// A value from its JSON.
+/// Reads a value from JSON. Unknown fields are errors.
 pub fn parse<'t, T: Deserialize<'t>>(json: &'t str) -> Result<T, JsValue> {
     serde_json::from_str(json).map_err(|error| invalid(&error))
 }
 
-/// How a model is loaded, or counted for.
+/// The settings that a model is loaded or inspected with.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Loading {
@@ -31,18 +31,18 @@ pub struct Loading {
     kv: Option<String>,
     memory: Option<u64>,
     mask_limits: Option<String>,
-    /// What the clock on the wall shows, for templates that tell it.
+    /// The local date and time, for templates that write it.
     date: Option<String>,
 }
 
-/// A value out of a few names.
+/// The value that a name stands for.
 fn named<T: Copy>(setting: &'static str, expected: &'static str, name: &str, all: &[(&str, T)]) -> Result<T, Error> {
     let found = all.iter().find(|(known, _)| *known == name);
     let wrong = || Error::Setting { name: setting, value: format!("{name:?}"), expected };
     found.map(|(_, value)| *value).ok_or_else(wrong)
 }
 
-/// The tier of a name; the mask of a phone leaves the plainest.
+/// The tier of a name. The limits of a phone allow the tier `base` alone.
 pub fn tier(name: Option<&str>, mask: Option<&str>) -> Result<Option<Tier>, Error> {
     let masked = mask.map(|mask| named("maskLimits", "'phone'", mask, &[("phone", Tier::Base)])).transpose()?;
     let tiers = [("base", Tier::Base), ("f16", Tier::F16)];
@@ -51,30 +51,30 @@ pub fn tier(name: Option<&str>, mask: Option<&str>) -> Result<Option<Tier>, Erro
 }
 
 impl Loading {
-    /// What the KV cache is to hold.
+    /// The type of the numbers in the KV cache.
     pub fn kv(&self) -> Result<KvType, Error> {
         let types = KvType::ALL.map(|kv| (kv.name(), kv));
         self.kv.as_deref().map_or(Ok(KvType::default()), |kv| named("kv", "'f16' or 'f32'", kv, &types))
     }
 
-    /// The tier that is asked for.
+    /// The tier, where the settings name one.
     pub fn tier(&self) -> Result<Option<Tier>, Error> {
         tier(self.tier.as_deref(), self.mask_limits.as_deref())
     }
 
-    /// The plan that is asked for.
+    /// The plan that the settings name, else the one of the driver.
     pub fn plan(&self) -> Result<PlanChoice, Error> {
         let expected = "'auto', 'gpu', 'lavapipe', 'swiftshader' or 'software'";
         let plans = PlanChoice::ALL.map(|plan| (plan.name(), plan));
         self.plan.as_deref().map_or(Ok(PlanChoice::Auto), |plan| named("plan", expected, plan, &plans))
     }
 
-    /// Tokens that a session holds.
+    /// The tokens that a session holds, where the settings name a number.
     pub fn context(&self) -> Option<usize> {
         self.context
     }
 
-    /// The library's own options.
+    /// The library's options of these settings.
     pub fn options(&self) -> Result<LoadOptions<'_>, Error> {
         let device = match self.device.as_deref() {
             None => Ok("gpu"),
@@ -93,7 +93,7 @@ impl Loading {
     }
 }
 
-/// What a session replies to.
+/// The input of a reply.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub enum Prompt {
@@ -112,7 +112,7 @@ impl<'a> From<&'a Prompt> for crate::Prompt<'a> {
     }
 }
 
-/// Settings of a reply; those that are missing are the model's own.
+/// The settings of a reply. Missing ones are the model's.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Replying {
@@ -129,13 +129,13 @@ pub struct Replying {
     ignore_eos: Option<bool>,
     #[serde(default)]
     stop: Vec<String>,
-    /// By token id; JSON has no infinity, so `null` bans an id.
+    /// Biases by token id. JSON has no infinity, so `null` bans an id.
     #[serde(default)]
     logit_bias: BTreeMap<u32, Option<f32>>,
 }
 
 impl Replying {
-    /// The library's own settings.
+    /// The library's settings: these, over those of the model.
     pub fn sampling(self, model: Sampling) -> Sampling {
         let bias = self.logit_bias.into_iter().map(|(id, bias)| (id, bias.unwrap_or(f32::NEG_INFINITY)));
         Sampling {

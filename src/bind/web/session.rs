@@ -19,25 +19,25 @@ use super::source::JsSource;
 
 #[wasm_bindgen]
 extern "C" {
-    /// Where a reply goes.
+    /// The receiver of a reply.
     #[wasm_bindgen(typescript_type = "{ started(dropped: number): void; \
                            piece(text: string, generated: number, tokens: number, capacity: number): void; \
                            failed(error: Error): Promise<boolean>; resumed(): void }")]
     pub type ReplySink;
 
-    /// The prompt was taken, and so many of its oldest messages were left out.
+    /// Called once the prompt was accepted. `dropped` of its oldest messages were left out.
     #[wasm_bindgen(method)]
     fn started(this: &ReplySink, dropped: usize);
 
-    /// More text, tokens generated so far, and tokens and room of the session.
+    /// Called with a piece of text, the number of tokens generated so far, and the session's tokens and capacity.
     #[wasm_bindgen(method)]
     fn piece(this: &ReplySink, text: &str, generated: usize, tokens: usize, capacity: usize);
 
-    /// The device is lost or full. The answer comes later: whether to go on.
+    /// Called where the device is lost or out of memory. The promise says whether to go on.
     #[wasm_bindgen(method)]
     fn failed(this: &ReplySink, error: &JsValue) -> Promise;
 
-    /// It goes on.
+    /// Called once the reply has a device again.
     #[wasm_bindgen(method)]
     fn resumed(this: &ReplySink);
 }
@@ -58,7 +58,7 @@ struct Report {
     stop_reason: crate::StopReason,
 }
 
-/// Stats in JSON.
+/// `Stats` of the package in JSON.
 pub fn report(stats: &Stats) -> String {
     let report = Report {
         prompt_tokens: stats.prompt_tokens,
@@ -81,7 +81,7 @@ pub struct Session {
     session: Rc<Mutex<crate::Session>>,
     source: Rc<JsSource>,
     context: usize,
-    /// Tokens and capacity, as they were when they were looked at last.
+    /// Tokens and capacity, as they were when a piece came last.
     state: Cell<[usize; 2]>,
 }
 
@@ -123,7 +123,8 @@ impl Session {
                 Some(Some(Ok(piece))) => tell(reply, &piece),
                 Some(Some(Err(error))) => {
                     let mut error: JsValue = error.into();
-                    // It goes on where the caller says so, and what stands in its way may end meanwhile.
+                    // The page decides whether to go on. A resume that fails is one more question to the page: memory may
+                    // become free in the meantime.
                     loop {
                         match cancel.attend(JsFuture::from(sink.failed(&error))).await {
                             Some(Ok(answer)) if answer.is_truthy() => {}
@@ -154,23 +155,22 @@ impl Session {
         self.state.get()[0]
     }
 
-    /// Tokens that it has room for now; it grows up to the context.
+    /// Tokens that the KV cache has room for now. It grows up to the context.
     #[wasm_bindgen(getter)]
     pub fn capacity(&self) -> usize {
         self.state.get()[1]
     }
 
-    /// Tokens that it holds at most.
+    /// Most tokens that the conversation may have.
     #[wasm_bindgen(getter)]
     pub fn context(&self) -> usize {
         self.context
     }
 
-    /// Replies to a text or to messages (JSON), with settings (JSON). The answer is `Stats` in JSON, also where it was
-    /// cancelled.
+    /// Replies to a text or to messages (JSON), with settings (JSON). Gives `Stats` in JSON, also where it was cancelled.
     ///
     /// # Errors
-    /// Those of [`crate::Session::reply`], and of the device where the sink does not want to go on.
+    /// Those of [`crate::Session::reply`], and an error of the device where the sink answers that it is not to go on.
     pub async fn reply(
         &self,
         prompt: String,
@@ -189,7 +189,7 @@ impl Session {
         streamed.map(|()| report(&stats))
     }
 
-    /// Goes on after a loss of the device that no reply was under way at.
+    /// Brings the session to a fresh device, where the old one was lost between two replies.
     ///
     /// # Errors
     /// Those of [`crate::Session::resume`]; it may be called again.
@@ -203,7 +203,7 @@ impl Session {
     /// Forgets the conversation.
     ///
     /// # Errors
-    /// Where it is cancelled.
+    /// `Aborted` where it is cancelled while another reply runs.
     pub async fn reset(&self, cancel: &Cancel) -> Result<(), JsValue> {
         let mut session = self.inner(cancel).await?;
         session.truncate(0);

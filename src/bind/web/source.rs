@@ -33,14 +33,14 @@ extern "C" {
     fn read(this: &ByteSource, offset: f64, length: u32) -> std::result::Result<Promise, JsValue>;
 }
 
-/// What the library reads from.
+/// The library's source over a `ByteSource`.
 pub struct JsSource {
     name: String,
     len: u64,
-    /// Name and bytes of each file of a checkpoint that was split.
+    /// Name and bytes of each shard of the checkpoint.
     parts: Vec<(String, u64)>,
     bytes: ByteSource,
-    /// What reading failed with last, which says more than the library's own error.
+    /// The last exception of a read. It says more than the library's error.
     failed: RefCell<Option<JsValue>>,
 }
 
@@ -58,7 +58,7 @@ impl JsSource {
         Self { name, len, parts, bytes, failed: RefCell::default() }
     }
 
-    /// An error of the library's, or the source's own where that is its cause.
+    /// The JavaScript error of an error: the source's own exception where that is its cause.
     pub fn failure(&self, error: Error) -> JsValue {
         match (self.failed.take(), error) {
             (Some(own), Error::Read { .. }) => own,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use llamita::Model;
-use llamita::internals::check::bench::{Kind, StepTime, step_times};
+use llamita::internals::check::bench::{StepTime, Workload, step_times};
 use serde::Serialize;
 
 use crate::cli::failure::Failure;
@@ -12,7 +12,7 @@ use crate::cli::output;
 /// A step, as JSON has it.
 #[derive(Serialize)]
 struct Line<'a> {
-    kind: Kind,
+    kind: Workload,
     rows: usize,
     depth: usize,
     #[serde(flatten)]
@@ -26,7 +26,7 @@ struct Line<'a> {
 /// Measures and prints the steps of a run over so many tokens.
 pub async fn run(
     model: &Model,
-    (kind, rows): (Kind, usize),
+    (kind, rows): (Workload, usize),
     depth: usize,
     repeat: u32,
     json: bool,

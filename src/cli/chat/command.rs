@@ -1,6 +1,6 @@
-//! What a line of a chat asks for.
+//! The lines of a chat: messages and commands.
 
-/// What `/help` prints.
+/// The text of `/help`.
 pub const COMMANDS: &str = "/help           this list
 /reset          forgets the conversation, not the system prompt
 /system TEXT    sets the system prompt; without TEXT shows it, with - takes it away
@@ -14,13 +14,13 @@ A line that ends with \\ goes on in the next; so does text between \"\"\" and \"
 /// Names for completion.
 pub const NAMES: [&str; 7] = ["/help", "/reset", "/system", "/retry", "/stats", "/context", "/quit"];
 
-/// A line, understood.
+/// The meaning of an entry.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Entry {
     Nothing,
     Message(String),
     Command(Command),
-    /// A name that is none of the commands.
+    /// A line that begins with `/` and names no command.
     Unknown(String),
 }
 
@@ -37,7 +37,7 @@ pub enum Command {
 }
 
 impl Entry {
-    /// Understands an entry that [`is_complete`].
+    /// Reads an entry that [`is_complete`].
     pub fn parse(text: &str) -> Self {
         let trimmed = text.trim();
         if let Some(quoted) = trimmed.strip_prefix(QUOTES) {
@@ -72,7 +72,7 @@ impl Entry {
 
 const QUOTES: &str = "\"\"\"";
 
-/// Whether an entry needs no further line.
+/// Whether an entry is whole: no further line belongs to it.
 pub fn is_complete(text: &str) -> bool {
     match text.trim().strip_prefix(QUOTES) {
         Some(rest) => rest.ends_with(QUOTES),

@@ -1,4 +1,4 @@
-//! Where the messages of a chat come from.
+//! The input of a chat: a line editor in a terminal, or standard input.
 
 use std::io::{BufRead, ErrorKind, StdinLock};
 use std::path::PathBuf;
@@ -16,12 +16,12 @@ use super::command::{NAMES, is_complete};
 use crate::cli::failure::Failure;
 use crate::cli::{output, text};
 
-/// Lines that the history keeps.
+/// Most lines that the history keeps.
 const HISTORY: usize = 1000;
 
-/// What was entered.
+/// The next entry, or why there is none.
 pub enum Line {
-    /// One entry, which may have several lines.
+    /// An entry of one or more lines.
     Text(String),
     /// Ctrl-C.
     Interrupted,
@@ -35,12 +35,12 @@ pub enum Input {
         editor: Box<Editor<Rules, FileHistory>>,
         history: Option<PathBuf>,
     },
-    /// With the lines that were read.
+    /// Standard input, as an iterator of lines.
     Lines(StdinLock<'static>, usize),
 }
 
 impl Input {
-    /// A line editor with the history of earlier chats. Where that cannot be read or written, there is none.
+    /// A line editor with the history of earlier chats. It has no history where that cannot be read or written.
     pub fn terminal() -> Result<Self, Failure> {
         let failed = |error: ReadlineError| Failure::new(format!("cannot use this terminal: {error}"));
         let config = Config::builder().max_history_size(HISTORY).map_err(failed)?.build();
@@ -118,7 +118,7 @@ fn history_file() -> Option<PathBuf> {
     Some(folder.join("history"))
 }
 
-/// When an entry is complete, and what Tab completes.
+/// The line editor's rules: when an entry is complete, and the names that Tab completes.
 pub struct Rules;
 
 impl Validator for Rules {

@@ -1,4 +1,4 @@
-//! `--memory`: every buffer on the device, and what the host takes beside it.
+//! `--memory`: every buffer on the device, and the most memory that the host takes beside them.
 
 use llamita::internals::model::budget::{BudgetEntry, MemoryClass};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Sized;
 use crate::cli::output;
 
-/// Buffers and their sums.
+/// The buffers, and their sums by purpose.
 #[derive(Serialize)]
 pub struct Report {
     context: usize,
@@ -17,9 +17,9 @@ pub struct Report {
     uniform_bytes: u64,
     readback_bytes: u64,
     growth_bytes: u64,
-    /// All of these.
+    /// The sum of the device's buffers.
     total_bytes: u64,
-    /// Beside it, at most.
+    /// The most that the host takes beside it.
     staging_bytes: u64,
     host_bytes: u64,
     buffers: Vec<BudgetEntry>,

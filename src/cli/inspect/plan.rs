@@ -23,11 +23,12 @@ pub struct Report {
 struct StepReport {
     step: usize,
     label: String,
-    /// body, head, greedy or draw: what a run has to ask for.
+    /// The stage: body, head, greedy or draw.
     stage: String,
     kernel: String,
     grid: [u32; 2],
-    lanes: u32,
+    #[serde(rename = "lanes")]
+    invocations: u32,
     /// Bytes that the kernel's binding table counts; of a KV cache, one position.
     bytes: u64,
     /// Multiply-accumulates.
@@ -67,7 +68,7 @@ impl Report {
 }
 
 impl StepReport {
-    /// `None` where a run over so many rows has nothing to do there.
+    /// The report of a step, or `None` where a run over so many rows does nothing in it.
     fn new(plan: &Plan, index: usize, rows: usize) -> Option<Self> {
         let step = &plan.steps[index];
         let active = Active { rows, head_rows: 1 };
@@ -78,21 +79,21 @@ impl StepReport {
             stage: format!("{:?}", step.stage).to_lowercase(),
             kernel: step.kernel.label(),
             grid,
-            lanes: step.kernel.lanes(),
+            invocations: step.kernel.invocations(),
             bytes: step.kernel.args(&step.params).iter().map(|arg| arg.words as u64 * 4).sum(),
             work: step.kernel.work(&step.params, active),
         })
     }
 
     fn text(&self, label: usize, kernel: usize) -> String {
-        let Self { step, stage, grid: [x, y], lanes, bytes, work, .. } = self;
-        let grid = format!("{x} x {y} x {lanes}");
+        let Self { step, stage, grid: [x, y], invocations, bytes, work, .. } = self;
+        let grid = format!("{x} x {y} x {invocations}");
         let (name, variant) = (&self.label, &self.kernel);
         format!("{step:>4}  {name:<label$}  {stage:<6}  {variant:<kernel$}  {grid:>16}  {bytes:>11}  {work:>12}")
     }
 }
 
-/// The composed text of the kernel that a name fits.
+/// The composed WGSL of the one kernel that a name or a part of a name fits.
 pub fn wgsl(sized: &Sized, name: &str) -> Result<String, Failure> {
     let plans = sized.plans();
     let kernels = plans.iter().flat_map(|plan| &plan.steps).map(|step| &step.kernel);

@@ -1,4 +1,4 @@
-//! What a file holds, and the memory it takes in sum.
+//! The contents of a file, and the sums of the memory that it takes.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::Inspect;
 use crate::cli::{memory, output};
 
-/// One flat object; what the file lacks is left out.
+/// One flat object. Fields that the file says nothing of are left out.
 #[derive(Serialize)]
 pub struct Report {
     file: String,
@@ -63,7 +63,7 @@ struct ModelReport {
     limits: Option<&'static str>,
     limits_memory_bytes: Option<u64>,
     fits: Option<bool>,
-    /// What would fit.
+    /// The advice where the model does not fit.
     #[serde(skip)]
     advice: Option<String>,
 }

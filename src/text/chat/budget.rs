@@ -1,6 +1,6 @@
 //! What a template may cost: steps, bytes and time.
 //!
-//! Real templates go through all messages for each message, or through every letter of a text, so there is room for
+//! Real templates go through all messages for each message, or through every character of a text, so there is room for
 //! quadratic loops. A hostile template ends at the same bounds. minijinja counts a step per instruction, and one per 64
 //! bytes of what it makes itself; bytes that are made here cost more, so that the steps bound the memory too.
 
@@ -14,35 +14,35 @@ use web_time::Instant;
 
 use super::template::MAX_DEPTH;
 
-/// Steps of a template, about a second's worth, whatever it is given.
+/// Steps that every template may take: about a second of work.
 const STEPS: u64 = 1 << 25;
 
-/// Steps for each message and each byte that the engine hands over, so that these cost a template nothing.
+/// Further steps for each message, and for each byte of the messages' text: reading its input costs a template nothing.
 const STEPS_PER_MESSAGE: u64 = 2048;
 const STEPS_PER_BYTE: u64 = 16;
 
-/// The time that a template may take, where steps are slow.
+/// The longest time that a template may take.
 const TIME: Duration = Duration::from_secs(2);
 
-/// Questions between two looks at the clock.
+/// Calls of [`Deadline::check`] from one reading of the clock to the next.
 const CLOCK_INTERVAL: u32 = 16;
 
-/// Bytes that a step pays for where a value is made.
+/// Bytes of a new value that one step pays for.
 const BYTES_PER_STEP: usize = 4;
 
-/// Bytes of an item in a list that is made.
+/// Bytes that an item of a new list costs.
 const ITEM_BYTES: usize = 32;
 
-/// Bytes that a field of a format counts beside its own letters.
+/// Bytes that a field of a format costs beyond those of its text.
 const FIELD_BYTES: usize = 1024;
 
-/// Bytes that a value counts beside its own letters.
+/// Bytes that a value costs beyond those of its text.
 const VALUE_BYTES: usize = 64;
 
-/// A value may have a byte for so many steps of all.
+/// Steps, of all that the template may take, for each byte that one value may have.
 const STEPS_PER_MEASURED_BYTE: u64 = 4;
 
-/// Values that a step pays for when they are counted.
+/// Values that one step pays for while a value is measured.
 const VALUES_PER_STEP: u64 = 64;
 
 /// Steps for a conversation of so many messages with so many bytes of text.
@@ -61,7 +61,7 @@ pub(super) fn time_limit() -> String {
     format!("{} seconds", TIME.as_secs())
 }
 
-/// When a template has to be done.
+/// The time by which a template has to be done.
 #[derive(Clone, Debug)]
 pub(super) struct Deadline(Arc<(Instant, AtomicU32)>);
 
@@ -71,12 +71,12 @@ pub(super) struct Deadline(Arc<(Instant, AtomicU32)>);
 pub(super) struct TooSlow;
 
 impl Deadline {
-    /// From now on.
+    /// [`TIME`] from now.
     pub fn start() -> Self {
         Self(Arc::new((Instant::now() + TIME, AtomicU32::new(0))))
     }
 
-    /// Fails where the time is up.
+    /// Fails once the time is up.
     pub fn check(&self) -> Result<(), Error> {
         let asked = self.0.1.fetch_add(1, Ordering::Relaxed);
         if asked.is_multiple_of(CLOCK_INTERVAL) && Instant::now() > self.0.0 {
@@ -134,8 +134,8 @@ impl Count {
         if depth > MAX_DEPTH {
             return Err(Error::new(ErrorKind::InvalidOperation, format!("lists nest deeper than {MAX_DEPTH}")));
         }
-        let letters = value.as_str().map_or(0, str::len);
-        self.left = self.left.checked_sub(letters + VALUE_BYTES).ok_or_else(|| Error::from(ErrorKind::OutOfFuel))?;
+        let bytes = value.as_str().map_or(0, str::len);
+        self.left = self.left.checked_sub(bytes + VALUE_BYTES).ok_or_else(|| Error::from(ErrorKind::OutOfFuel))?;
         self.values += 1;
         let kind = value.kind();
         if matches!(kind, ValueKind::Seq | ValueKind::Iterable | ValueKind::Map) {

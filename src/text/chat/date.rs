@@ -9,12 +9,12 @@ use crate::error::Error;
 
 use super::strftime::strftime;
 
-/// A day and a time of day, as the clock on the wall shows it.
+/// A local date and time of day, without a time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Date(civil::DateTime);
 
 impl Date {
-    /// Now, where this computer is.
+    /// The local date and time of this computer.
     #[cfg(feature = "native")]
     pub fn now() -> Self {
         Self(jiff::Zoned::now().datetime())
@@ -26,14 +26,17 @@ impl Date {
     }
 }
 
-/// Llama's own form: `26 Jul 2024`.
+/// The form that Llama's templates write: `26 Jul 2024`.
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.format("%d %b %Y").map_err(|_| fmt::Error)?)
     }
 }
 
-/// `2024-07-26` or `26 Jul 2024`, at midnight; `2024-07-26T15:30` with a time.
+/// Reads `2024-07-26` or `26 Jul 2024` as that day's midnight, and `2024-07-26T15:30` with its time.
+///
+/// # Errors
+/// [`Error::Setting`] for any other form.
 impl FromStr for Date {
     type Err = Error;
 

@@ -1,4 +1,4 @@
-//! What Jinja2 and Python do where minijinja does something else, or nothing: operators, tests, filters, methods,
+//! The behaviour of Jinja2 and Python where minijinja differs or lacks something: operators, tests, filters, methods,
 //! functions, and how values print. `tests/template_golden.rs` compares them with Jinja2 itself.
 
 mod arguments;
@@ -25,10 +25,10 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, Value};
 use self::arguments::Arguments;
 use super::budget::{self, Deadline};
 
-/// A filter: what it is called, its parameters, and what it does to a value.
+/// A filter: its name, the names of its parameters, and the function that it is.
 type Filter = (&'static str, &'static [&'static str], fn(&mut State, &Value, &Arguments) -> Result<Value, Error>);
 
-/// Gives an environment all of it.
+/// Adds all of these to an environment.
 pub(super) fn add_to(environment: &mut Environment<'_>, deadline: &Deadline) {
     for (name, parameters, filter) in texts::FILTERS.iter().chain(sequences::FILTERS).chain(markup::FILTERS) {
         let deadline = deadline.clone();
@@ -58,7 +58,7 @@ fn wrong(reason: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, reason)
 }
 
-/// The items of a value that can be gone through.
+/// The items of a value that a loop can go through.
 fn items(state: &State, value: &Value) -> Result<Vec<Value>, Error> {
     if let Some(count) = value.len() {
         budget::charge_items(state, count)?;

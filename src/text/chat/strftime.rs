@@ -6,7 +6,7 @@ use jiff::civil::DateTime;
 /// Most places that a directive is filled to.
 const MAX_WIDTH: usize = 1000;
 
-/// What stands between the percent sign and the letter of a directive.
+/// Flags and width: the part of a directive between the percent sign and its letter.
 #[derive(Clone, Copy, Default)]
 struct Flags {
     /// `_`, `-` or `0`.
@@ -25,15 +25,16 @@ pub(super) fn strftime(form: &str, date: DateTime) -> Result<String, String> {
         out += &rest[..at];
         let directive = &rest[at..];
         let (flags, modifier, behind) = Flags::read(&directive[1..])?;
-        let letter = behind.chars().next();
-        let len = directive.len() - behind.len() + letter.map_or(0, char::len_utf8);
+        let character = behind.chars().next();
+        let len = directive.len() - behind.len() + character.map_or(0, char::len_utf8);
         let plain = len == 2;
-        let written = letter.filter(|letter| allows(modifier, *letter)).and_then(|letter| match letter {
-            // Python writes this one, and knows no flags for it.
-            'f' if plain => Some(format!("{:06}", date.subsec_nanosecond() / 1000)),
-            'f' => None,
-            letter => flags.directive(letter, date),
-        });
+        let written =
+            character.filter(|character| allows(modifier, *character)).and_then(|character| match character {
+                // Python writes this one, and knows no flags for it.
+                'f' if plain => Some(format!("{:06}", date.subsec_nanosecond() / 1000)),
+                'f' => None,
+                character => flags.directive(character, date),
+            });
         out += &written.unwrap_or_else(|| {
             let raw = &directive[..len];
             flags.fill(if flags.upper { raw.to_uppercase() } else { raw.to_owned() })
@@ -44,10 +45,10 @@ pub(super) fn strftime(form: &str, date: DateTime) -> Result<String, String> {
 }
 
 /// Whether a directive may have a modifier of C's, which means nothing in the C locale.
-fn allows(modifier: Option<char>, letter: char) -> bool {
+fn allows(modifier: Option<char>, character: char) -> bool {
     match modifier {
-        Some('E') => "%cCnpPrRstTuxXyYzZ".contains(letter),
-        Some(_) => "%bBCdegGhHIjklmMnpPrRsStTuUVwWyzZ".contains(letter),
+        Some('E') => "%cCnpPrRstTuxXyYzZ".contains(character),
+        Some(_) => "%bBCdegGhHIjklmMnpPrRsStTuUVwWyzZ".contains(character),
         None => true,
     }
 }
@@ -64,17 +65,17 @@ impl Flags {
             }
             rest = &rest[1..];
         }
-        let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+        let end = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
         let (width, behind) = rest.split_at(end);
         if !width.is_empty() {
             let width = width.parse().ok().filter(|width| *width <= MAX_WIDTH);
             flags.width = width.ok_or_else(|| format!("a date is filled to at most {MAX_WIDTH} places"))?;
         }
-        let modifier = behind.chars().next().filter(|letter| matches!(letter, 'E' | 'O'));
+        let modifier = behind.chars().next().filter(|character| matches!(character, 'E' | 'O'));
         Ok((flags, modifier, &behind[usize::from(modifier.is_some())..]))
     }
 
-    fn directive(self, letter: char, date: DateTime) -> Option<String> {
+    fn directive(self, character: char, date: DateTime) -> Option<String> {
         let weekday = i64::from(date.weekday().to_sunday_zero_offset());
         let day_of_year = i64::from(date.date().day_of_year());
         let iso = date.date().iso_week_date();
@@ -82,7 +83,7 @@ impl Flags {
         let twelve = (hour + 11) % 12 + 1;
         let number = |number: i64, digits: usize| Some(self.number(number, digits, '0'));
         let spaced = |number: i64| Some(self.number(number, 2, '_'));
-        match letter {
+        match character {
             'a' => Some(self.name(&DAYS[weekday as usize][..3])),
             'A' => Some(self.name(DAYS[weekday as usize])),
             'b' | 'h' => Some(self.name(&MONTHS[usize::from(date.month() as u8) - 1][..3])),

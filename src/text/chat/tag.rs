@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-/// Most letters of one tag, texts in quotes and white space not counted: minijinja parses and compiles an expression
-/// with a stack as deep as the expression. Meta's longest has 92.
+/// Most bytes of one tag, without texts in quotes and white space: minijinja parses and compiles an expression with a
+/// stack as deep as the expression. The longest tag of Meta's templates has 92.
 const MAX_TAG: usize = 2048;
 
-/// Words between operands.
+/// Words that stand between operands.
 const KEYWORDS: [&str; 7] = ["and", "or", "not", "in", "is", "if", "else"];
 
-/// A tag that is longer, or one more, than any should be.
+/// A tag that is too long, or that is one too many.
 pub(super) struct TooLong {
     pub begin: usize,
     pub reason: String,
@@ -30,7 +30,7 @@ pub(super) struct Token<'t> {
     pub kind: Kind,
     pub text: &'t str,
     pub begin: usize,
-    /// Brackets around it.
+    /// How many brackets are open around it.
     pub depth: usize,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Tag<'t> {
     pub tokens: Vec<Token<'t>>,
     pub statement: bool,
     pub end: usize,
-    /// The sign before its closing bracket, which says what becomes of the white space behind it.
+    /// The sign before its closing bracket, `-` or `+` or none. It says whether the white space behind the tag stays.
     pub mark: &'static str,
 }
 
@@ -54,7 +54,7 @@ impl<'t> Tag<'t> {
     pub fn read(template: &'t str, begin: usize, statement: bool) -> Result<Self, TooLong> {
         let bytes = template.as_bytes();
         let closing: &[u8] = if statement { b"%}" } else { b"}}" };
-        let (mut tokens, mut at, mut depth, mut letters) = (Vec::<Token>::new(), begin + 2, 0usize, 0);
+        let (mut tokens, mut at, mut depth, mut bytes_outside) = (Vec::<Token>::new(), begin + 2, 0usize, 0);
         at += usize::from(matches!(bytes.get(at), Some(b'-' | b'+')));
         let mut mark = "";
         while let Some(byte) = bytes.get(at) {
@@ -92,9 +92,9 @@ impl<'t> Tag<'t> {
             depth -= usize::from(kind == Kind::Close && depth > 0);
             tokens.push(Token { kind, text: &template[at..at + len], begin: at, depth });
             depth += usize::from(kind == Kind::Open);
-            letters += if kind == Kind::Text { 0 } else { len };
-            if letters > MAX_TAG {
-                let reason = format!("an expression has more than {MAX_TAG} letters outside of quotes");
+            bytes_outside += if kind == Kind::Text { 0 } else { len };
+            if bytes_outside > MAX_TAG {
+                let reason = format!("an expression has more than {MAX_TAG} characters outside of quotes");
                 return Err(TooLong { begin, reason });
             }
             at += len;
@@ -112,7 +112,7 @@ impl<'t> Tag<'t> {
         self.statement && matches!(&self.tokens[..], [only] if only.text == word)
     }
 
-    /// Whether what stands before a token is an operand.
+    /// Whether an operand ends directly before a token.
     pub fn follows(&self, i: usize) -> bool {
         i.checked_sub(1).is_some_and(|i| match self.tokens[i].kind {
             Kind::Name => !self.is_keyword(i),
@@ -121,7 +121,7 @@ impl<'t> Tag<'t> {
         })
     }
 
-    /// Where the tokens of expressions are: names that are assigned to, or declared, are none.
+    /// The ranges of tokens that are expressions. Names that are assigned to or declared are not part of them.
     pub fn expressions(&self) -> Vec<Range<usize>> {
         if self.word() == "macro" { self.defaults() } else { std::iter::once(self.expression()).collect() }
     }
@@ -167,7 +167,7 @@ impl<'t> Tag<'t> {
         out
     }
 
-    /// Whether it wants a call, and nothing around it.
+    /// Whether the statement takes a bare call: no filter may stand behind the call.
     pub fn is_call(&self) -> bool {
         ["call", "do"].contains(&self.word())
     }
@@ -180,7 +180,8 @@ impl<'t> Tag<'t> {
         !named && !test && self.tokens[i].kind == Kind::Name && KEYWORDS.contains(&self.tokens[i].text)
     }
 
-    /// Whether a value that may be large ends here: a variable with all that is asked of it, a list, a call, a filter.
+    /// Whether an operand ends here whose value may be large: a variable with its attributes and items, a list, a call, a
+    /// filter.
     pub fn ends_operand(&self, i: usize) -> bool {
         let token = &self.tokens[i];
         let text = |at: Option<usize>| at.and_then(|at| self.tokens.get(at)).map_or("", |token| token.text);
@@ -245,5 +246,5 @@ fn number_len(rest: &[u8], after_dot: bool) -> usize {
 
 /// Bytes of a name, 0 where there is none.
 fn name_len(rest: &str) -> usize {
-    rest.find(|letter: char| !letter.is_alphanumeric() && letter != '_').unwrap_or(rest.len())
+    rest.find(|character: char| !character.is_alphanumeric() && character != '_').unwrap_or(rest.len())
 }

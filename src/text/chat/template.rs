@@ -12,16 +12,16 @@ use crate::error::{Error, Result};
 use crate::text::tokenizer::Tokenizer;
 
 use super::budget::{self, Deadline, TooSlow};
-use super::measured::Measured;
 use super::tag::TooLong;
+use super::value_limits::Limited;
 use super::{Date, Message, check, jinja};
 
 const LLAMA_3: &str = include_str!("llama3.jinja");
 
-/// What a vocabulary must have for [`ChatTemplate::llama3`].
+/// Tokens that a vocabulary must have for [`ChatTemplate::llama3`].
 const LLAMA_3_TOKENS: [&str; 3] = ["<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"];
 
-/// Depth of macros and loops in each other, and of lists.
+/// Most macros and loops within each other, and most lists within each other.
 pub(super) const MAX_DEPTH: usize = 100;
 
 /// Characters of the template that an error shows, and of what it raised.
@@ -30,36 +30,37 @@ const RAISED: usize = 500;
 
 /// A chat template with the date and the variables it is given.
 ///
-/// Jinja as `transformers` sets it up: `trim_blocks` and `lstrip_blocks` are on, values print, compare and format as in
-/// Python, its methods and `break` and `continue` work, and there are `raise_exception`, `strftime_now`, `tojson`,
-/// `bos_token`, `eos_token`, `messages`, `add_generation_prompt`, and `tools` and `documents`, which are none. One
-/// template cannot load another, and one that would run for longer than two seconds or grow without bounds fails.
-/// `{% generation %}` is taken, and does nothing.
+/// Jinja is set up as in Hugging Face's `transformers`. `trim_blocks` and `lstrip_blocks` are on. Values print, compare and
+/// format as in Python, and have Python's methods. `break` and `continue` work. A template has `raise_exception`,
+/// `strftime_now`, `tojson`, `bos_token`, `eos_token`, `messages`, `add_generation_prompt`, and `tools` and `documents`,
+/// which are none. `{% generation %}` does nothing. A template cannot load another one. A template that would run for more
+/// than two seconds, or grow without bounds, fails.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     source: String,
-    measured: Measured,
+    /// The text that minijinja reads: the source with limits on its values.
+    limited: Limited,
     date: Option<Date>,
     variables: BTreeMap<String, Value>,
 }
 
 impl ChatTemplate {
-    /// A template of one's own.
+    /// A template from its Jinja text.
     ///
     /// # Errors
     /// [`Error::Template`] where it is no Jinja, with the line.
     pub fn new(source: impl Into<String>) -> Result<Self> {
         // Jinja's lines end with a line feed alone.
         let source = source.into().replace("\r\n", "\n").replace('\r', "\n");
-        let template = match Measured::new(&source) {
-            Ok(measured) => Self { source, measured, date: None, variables: BTreeMap::new() },
+        let template = match Limited::new(&source) {
+            Ok(limited) => Self { source, limited, date: None, variables: BTreeMap::new() },
             Err(TooLong { begin, reason }) => {
                 let line = 1 + source[..begin].matches('\n').count();
                 let excerpt = source[begin..].chars().take(EXCERPT).collect();
                 return Err(Error::Template { line, excerpt, reason });
             }
         };
-        let parsed = template.environment(0).template_from_str(&template.measured.text).map(|_| ());
+        let parsed = template.environment(0).template_from_str(&template.limited.text).map(|_| ());
         parsed.map_err(|error| template.error(&error))?;
         Ok(template)
     }
@@ -81,15 +82,15 @@ impl ChatTemplate {
         }
     }
 
-    /// What `strftime_now` tells. Without a date there is no such function, and most templates then write none, or a
-    /// fixed one.
+    /// Sets the date that `strftime_now` gives. Without a date there is no such function, and most templates then write no
+    /// date, or a fixed one.
     #[must_use]
     pub fn with_date(self, date: Date) -> Self {
         Self { date: Some(date), ..self }
     }
 
-    /// A variable of the template, such as `date_string`; templates define which they look at. What it holds is taken
-    /// as part of the template: control tokens in it count.
+    /// Sets a variable of the template, such as `date_string`; which ones have a meaning is up to the template. Its value is
+    /// trusted like the template itself: control tokens that it spells are found.
     #[must_use]
     pub fn with_variable(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         self.variables.insert(name.into(), Value::from(Serde(value)));
@@ -101,7 +102,7 @@ impl ChatTemplate {
         &self.source
     }
 
-    /// A conversation as text, up to where the answer begins. It is for reading: in these letters, a control token of
+    /// A conversation as text, up to where the answer begins. It is for reading: in this text, a control token of
     /// the template and one that a user wrote look the same.
     ///
     /// # Errors
@@ -118,27 +119,27 @@ impl ChatTemplate {
     /// Those of [`Self::render`] and [`Tokenizer::encode`].
     pub fn encode(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<Vec<u32>> {
         check(messages)?;
-        let mark = self.mark(messages, tokenizer)?;
-        let guard = |message: &Message| Message::new(&message.role, tokenizer.guard(&message.content, mark));
+        let sentinel = self.sentinel(messages, tokenizer)?;
+        let guard = |message: &Message| Message::new(&message.role, tokenizer.guard(&message.content, sentinel));
         let guarded: Vec<Message> = messages.iter().map(guard).collect();
-        tokenizer.encode_guarded(&self.run(&guarded, tokenizer)?, mark)
+        tokenizer.encode_guarded(&self.run(&guarded, tokenizer)?, sentinel)
     }
 
     /// A character that occurs nowhere in this conversation: first Unicode's own noncharacters, then private ones.
-    fn mark(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<char> {
-        let occurs = |mark: char| {
-            self.source.contains(mark)
-                || messages.iter().any(|message| message.content.contains(mark))
-                || self.variables.values().any(|value| value.to_string().contains(mark))
-                || tokenizer.control_texts().any(|text| text.contains(mark))
+    fn sentinel(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<char> {
+        let occurs = |sentinel: char| {
+            self.source.contains(sentinel)
+                || messages.iter().any(|message| message.content.contains(sentinel))
+                || self.variables.values().any(|value| value.to_string().contains(sentinel))
+                || tokenizer.control_texts().any(|text| text.contains(sentinel))
         };
-        ('\u{FDD0}'..='\u{FDEF}').chain('\u{F0000}'..='\u{10FFFF}').find(|mark| !occurs(*mark)).ok_or_else(|| {
-            Error::Setting {
+        ('\u{FDD0}'..='\u{FDEF}').chain('\u{F0000}'..='\u{10FFFF}').find(|sentinel| !occurs(*sentinel)).ok_or_else(
+            || Error::Setting {
                 name: "messages",
                 value: "every private character of Unicode".to_owned(),
                 expected: "one of them left over",
-            }
-        })
+            },
+        )
     }
 
     fn run(&self, messages: &[Message], tokenizer: &Tokenizer) -> Result<String> {
@@ -156,7 +157,7 @@ impl ChatTemplate {
         let own = self.variables.iter().map(|(name, value)| (name.as_str(), value.clone()));
         let variables = Value::from_pairs(given.into_iter().chain(own));
         let rendered =
-            environment.template_from_str(&self.measured.text).and_then(|template| template.render(variables));
+            environment.template_from_str(&self.limited.text).and_then(|template| template.render(variables));
         let rendered = rendered.map_err(|error| self.error(&error))?;
         if rendered.is_empty() {
             let excerpt = self.source.lines().next().unwrap_or_default().chars().take(EXCERPT).collect();
@@ -175,7 +176,7 @@ impl ChatTemplate {
         environment.set_fuel(Some(steps));
         environment.set_recursion_limit(MAX_DEPTH);
         jinja::add_to(&mut environment, &deadline);
-        Measured::add_to(&mut environment, &deadline);
+        Limited::add_to(&mut environment, &deadline);
         environment.add_function("raise_exception", |message: String| -> Result<Value, minijinja::Error> {
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, "raised").with_source(Raised(message)))
         });
@@ -191,7 +192,7 @@ impl ChatTemplate {
     fn error(&self, error: &minijinja::Error) -> Error {
         let line = error.line().unwrap_or(1);
         let whole = self.source.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        let range = error.range().map(|range| self.measured.original(range));
+        let range = error.range().map(|range| self.limited.original(range));
         let shown = range.and_then(|range| self.source.get(range)).filter(|shown| !shown.is_empty()).unwrap_or(whole);
         let words = shown.split_whitespace().collect::<Vec<_>>().join(" ");
         let excerpt: String = words.chars().take(EXCERPT).collect();
@@ -211,12 +212,12 @@ impl ChatTemplate {
     }
 }
 
-/// What an error came from.
+/// The source of an error, if it is of this type.
 fn source<E: std::error::Error + 'static>(error: &minijinja::Error) -> Option<&E> {
     error.source().and_then(|source| source.downcast_ref())
 }
 
-/// What a template raised.
+/// The message of a template's `raise_exception`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Raised(String);

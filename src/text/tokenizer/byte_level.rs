@@ -1,5 +1,5 @@
-//! Byte-level BPE: the `tokenizers` crate cuts a text into words, and neighbours merge by rank. The crate's own tables for
-//! that take three times the memory.
+//! Byte-level BPE. The `tokenizers` crate cuts a text into words; the merging by rank is done here, since the crate's tables
+//! for it take three times the memory.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,20 +13,20 @@ use crate::format::{Alphabet, TokenType, Vocabulary};
 use super::merging::{Ranks, merge};
 use super::tokens::Tokens;
 
-/// Meta's `tokenizer.py` cuts texts to this many characters, and runs with or without white space to the next number,
-/// before it splits. Here it also keeps regular expressions from running into their limit of 1 000 000 steps back,
-/// after which the crate would silently leave the rest of the text unsplit.
+/// Most characters of a part of a text that is cut into words at once, and most characters of a run with or without white
+/// space in it, as in Meta's `tokenizer.py`. They also keep regular expressions below their limit of 1 000 000 backtracking
+/// steps, behind which the crate would leave the rest of the text in one piece without an error.
 const MAX_CHARS: usize = 400_000;
 const MAX_RUN_CHARS: usize = 25_000;
 
 #[derive(Debug)]
 pub(super) struct ByteLevel {
-    /// Each cuts what those before it left.
+    /// The patterns that cut a text, in order. Each cuts the pieces that the one before it made.
     splits: Vec<Split>,
     alphabet: Alphabet,
     ranks: Ranks,
     ignore_merges: bool,
-    /// Whether it was said that a byte has no token.
+    /// Whether the warning about a byte without a token was given.
     said: AtomicBool,
 }
 
@@ -57,7 +57,7 @@ impl ByteLevel {
                 })
             };
             let ids = [id(left)?, id(right)?, id(&merged)?];
-            // A user's own tokens may be on the way to others. Control tokens may not: text would become one.
+            // User-defined tokens may take part in merges. Control tokens may not: text would become one.
             let is_text =
                 |id: &u32| matches!(vocabulary.token_types[*id as usize], TokenType::Normal | TokenType::UserDefined);
             if ids.iter().all(is_text) {
@@ -76,7 +76,7 @@ impl ByteLevel {
         })
     }
 
-    /// What merges are confined to.
+    /// The words of a text: merges stay within a word.
     pub(super) fn words(&self, text: &str) -> Result<Vec<String>> {
         let mut found = Vec::new();
         self.for_words(text, |word| found.push(word.to_owned()))?;
@@ -113,13 +113,13 @@ impl ByteLevel {
         })
     }
 
-    /// Says once that a byte is left out, for which a vocabulary need not have a token.
-    fn say_missing(&self, letter: &str) {
+    /// Warns once that a byte is left out. A vocabulary need not have a token for every byte.
+    fn say_missing(&self, character: &str) {
         if self.said.swap(true, Ordering::Relaxed) {
             return;
         }
         let mut bytes = Vec::new();
-        self.alphabet.extend_bytes(letter, &mut bytes);
+        self.alphabet.extend_bytes(character, &mut bytes);
         let byte = bytes.first().copied().unwrap_or_default();
         log::warn!("the tokenizer has no token for the byte 0x{byte:02X}: such bytes are left out of texts");
     }

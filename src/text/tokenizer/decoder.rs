@@ -1,14 +1,14 @@
-//! Tokens to text as they come, in whole characters.
+//! A stream of tokens to a stream of text, in whole characters.
 
 use std::sync::Arc;
 
 use super::pieces::Pieces;
 
-/// Turns a stream of tokens into a stream of text. A character whose bytes come in several tokens waits for the last.
+/// Turns a stream of tokens into a stream of text. A character whose bytes come in several tokens comes with the last of them.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     pieces: Arc<Pieces>,
-    /// The bytes of a character that is not yet whole: at most three.
+    /// The bytes of a character that is not whole yet: at most three.
     waiting: Vec<u8>,
     strip_space: bool,
 }
@@ -31,12 +31,12 @@ impl Decoder {
         text
     }
 
-    /// Bytes that wait for the rest of their character.
+    /// How many bytes wait for the rest of their character.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
-    /// What waits for bytes that will not come: U+FFFD, or nothing.
+    /// The end of the text: U+FFFD for a character that is not whole, or nothing.
     pub fn finish(&mut self) -> String {
         let text = String::from_utf8_lossy(&self.waiting).into_owned();
         self.waiting.clear();

@@ -1,5 +1,5 @@
-//! Neighbours merge, the best first and leftmost among equals, until none does: what tokenizers of both families do with a
-//! stretch of text.
+//! The merging of BPE, for both families: of all adjacent pairs that may merge, the best one merges first, and of equals the
+//! leftmost, until none is left.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -7,25 +7,25 @@ use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-/// A stretch of the text, linked to its neighbours; an empty one was merged into the one on its left.
+/// A stretch of the text, linked to its neighbours. An empty one was merged into the one on its left.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Symbol {
     pub(super) start: usize,
     pub(super) len: usize,
-    /// The token it is, if it is one.
+    /// The token with exactly this text, if there is one.
     pub(super) id: Option<u32>,
     previous: Option<usize>,
     next: Option<usize>,
 }
 
-/// What two neighbours become, and how good that is.
+/// The token that two neighbours merge into; a higher score merges earlier.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Joined {
     pub(super) id: u32,
     pub(super) score: f32,
 }
 
-/// Two neighbours that may merge. It is stale once either has changed, which its length tells.
+/// Two neighbours that may merge. It is stale once either has changed, and then `len` is no longer the sum of both.
 struct Merge {
     joined: Joined,
     left: usize,
@@ -53,8 +53,8 @@ impl PartialEq for Merge {
 
 impl Eq for Merge {}
 
-/// Merges the characters of a text as long as `join` says what two neighbours become; it is given them and their joined
-/// text. What is left, in order.
+/// Merges the characters of a text, and gives the symbols that are left, in order. `find` gives the token of a character.
+/// `join` is asked about two neighbours with their joined text, and gives the token that they merge into, if any.
 pub(super) fn merge<'t>(
     text: &'t str,
     find: impl Fn(&str) -> Option<u32>,
@@ -102,14 +102,15 @@ pub(super) fn merge<'t>(
 /// Pairs of tokens in order of rank, the first the best.
 #[derive(Debug)]
 pub(super) struct Ranks {
-    /// Left token, right token, and what they become.
+    /// By rank: the left token, the right token, and the token that they merge into.
     merges: Vec<[u32; 3]>,
     by_pair: HashTable<u32>,
     hasher: DefaultHashBuilder,
 }
 
 impl Ranks {
-    /// Where a pair appears twice its last rank counts, as in the `tokenizers` crate.
+    /// Pairs with the tokens that they merge into, the best first. Of a pair that appears twice the last rank counts, as in
+    /// the `tokenizers` crate.
     pub(super) fn new(merges: Vec<[u32; 3]>) -> Self {
         let hasher = DefaultHashBuilder::default();
         let mut by_pair = HashTable::with_capacity(merges.len());
@@ -124,7 +125,7 @@ impl Ranks {
         Self { merges, by_pair, hasher }
     }
 
-    /// What two neighbours become, where both are tokens and such a pair has a rank.
+    /// The token that two neighbours merge into, where both are tokens and their pair has a rank.
     pub(super) fn join(&self, left: Symbol, right: Symbol) -> Option<Joined> {
         let pair = [left.id?, right.id?];
         let same = |rank: &u32| self.merges[*rank as usize][..2] == pair;

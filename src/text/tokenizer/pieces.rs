@@ -1,11 +1,11 @@
-//! What every token prints.
+//! The bytes that every token prints.
 
 use crate::format::{Alphabet, TokenType, Vocabulary, VocabularyKind, byte_of};
 
 use super::sentence_piece::SPACE;
 use super::tokens::Strings;
 
-/// What sentencepiece prints for the unknown token (`unk_surface` of its `TrainerSpec`).
+/// The text that sentencepiece prints for the unknown token (`unk_surface` of its `TrainerSpec`).
 const UNKNOWN: &str = " \u{2047} ";
 
 /// The bytes of every token.
@@ -19,8 +19,8 @@ impl Pieces {
     pub(super) fn new(vocabulary: &Vocabulary) -> Self {
         let sentence_piece = matches!(vocabulary.kind, VocabularyKind::SentencePiece { .. });
         let alphabet = Alphabet::new();
-        let letters = vocabulary.tokens.iter().map(String::len).sum();
-        let mut printed = Strings::with_capacity(vocabulary.tokens.len(), letters);
+        let bytes = vocabulary.tokens.iter().map(String::len).sum();
+        let mut printed = Strings::with_capacity(vocabulary.tokens.len(), bytes);
         for (token, kind) in vocabulary.tokens.iter().zip(&vocabulary.token_types) {
             let byte = byte_of(token).filter(|_| *kind == TokenType::Byte);
             printed.push(|bytes| match (kind, sentence_piece) {
@@ -35,12 +35,12 @@ impl Pieces {
         Self { printed, begins_with_space: sentence_piece && vocabulary.add_space_prefix }
     }
 
-    /// The bytes of a token: none for control tokens, or outside the vocabulary.
+    /// The bytes of a token. They are empty for control tokens and outside the vocabulary.
     pub(super) fn get(&self, id: u32) -> &[u8] {
         self.printed.get(id).unwrap_or_default()
     }
 
-    /// Whether encoding put a space before the text.
+    /// Whether encoding puts a space before a text.
     pub(super) fn begins_with_space(&self) -> bool {
         self.begins_with_space
     }

@@ -1,8 +1,8 @@
 //! sentencepiece's BPE: merge the adjacent pair whose text has the highest score, leftmost first, until none is left.
 //! The algorithm is `bpe_model.cc` of google/sentencepiece, and `llm_tokenizer_spm` of llama.cpp.
 //!
-//! A `tokenizer.json` has ranked pairs instead. The two are not the same: a rank belongs to a pair and a score to the
-//! merged text, so `aaa` + `a` and `a` + `aaa` tie with scores and not with ranks. Each file is taken at its word.
+//! A `tokenizer.json` has ranked pairs instead of scores. A rank belongs to a pair and a score to the merged text, so `aaa` +
+//! `a` and `a` + `aaa` are equal by score and not by rank. Each file is merged by the order that it has.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,24 +12,25 @@ use crate::format::{MergeOrder, TokenType, Vocabulary, byte_of};
 use super::merging::{Joined, Ranks, merge};
 use super::tokens::Tokens;
 
-/// What stands for a space (U+2581).
+/// The character that stands for a space in the tokens (U+2581).
 pub(super) const SPACE: char = '▁';
 
 #[derive(Debug)]
 pub(super) struct SentencePiece {
     order: Order,
-    /// Tokens that may be passed through by merging, but not stay.
+    /// Unused tokens: merging may make them on its way, and those that are left are taken apart again.
     unused: HashSet<u32>,
     /// The token of each byte, for characters that no token spells.
     bytes: Vec<Option<u32>>,
     unknown: Option<u32>,
     add_space_prefix: bool,
     remove_extra_whitespaces: bool,
-    /// Whether nothing merges across the beginning of a word, so that a text takes no more memory than its longest word.
+    /// Whether tokens merge within words only. Then each word is merged alone, and a text takes no more memory than its
+    /// longest word.
     by_words: bool,
 }
 
-/// As [`MergeOrder`].
+/// The order of merges, made from a [`MergeOrder`].
 #[derive(Debug)]
 enum Order {
     Scores(Vec<f32>),
@@ -62,7 +63,8 @@ impl SentencePiece {
             MergeOrder::Scores(scores) => Order::Scores(scores.iter().map(|score| score + 0.0).collect()),
             MergeOrder::Ranks(pairs) => Order::Ranks(ranks(tokens, pairs)?),
         };
-        // An unused token is taken apart as it was made last, wherever in the text that was.
+        // An unused token is taken apart into the two parts that it was made of last, anywhere in the text. So a text with
+        // unused tokens cannot be cut.
         let by_words = unused.is_empty() && !vocabulary.tokens.iter().any(|token| word_end(token) < token.len());
         Ok(Self {
             order,
@@ -88,7 +90,7 @@ impl SentencePiece {
     }
 
     fn merge_into(&self, text: &str, tokens: &Tokens, previous_unknown: &mut bool, ids: &mut Vec<u32>) -> Result<()> {
-        // Of which two parts each unused token was made: the length of the first.
+        // For each unused token that was made: the length of the first of its two parts.
         let mut made_of = HashMap::new();
         let merged = merge(
             text,
@@ -111,7 +113,7 @@ impl SentencePiece {
         Ok(())
     }
 
-    /// sentencepiece's normalizer with the identity map, which is what Llama's models were trained with.
+    /// sentencepiece's normalizer with the identity map, as Llama's models were trained with.
     fn normalize(&self, text: &str) -> String {
         let mut normal = String::with_capacity(text.len() + 2 * text.len() / 8 + SPACE.len_utf8());
         let text = if self.remove_extra_whitespaces { text.trim_matches(' ') } else { text };
@@ -129,7 +131,8 @@ impl SentencePiece {
         normal
     }
 
-    /// The ids of one merged stretch: its token, or its bytes, or one unknown token for a run of such.
+    /// Appends the ids of one merged stretch: its token, or the tokens of its bytes, or an unknown token. Stretches without a
+    /// token that follow each other give one unknown token in all.
     fn push_ids(
         &self,
         text: &str,
@@ -172,7 +175,7 @@ impl SentencePiece {
     }
 }
 
-/// Where the first word ends: before the first space behind something else.
+/// The end of the first word, in bytes: the first space behind a character that is none.
 fn word_end(text: &str) -> usize {
     let mut within = false;
     for (at, character) in text.char_indices() {
@@ -184,7 +187,7 @@ fn word_end(text: &str) -> usize {
     text.len()
 }
 
-/// What each ranked pair becomes.
+/// The ranks of a vocabulary's pairs, with the token that each merges into.
 fn ranks(tokens: &Tokens, pairs: &[[u32; 2]]) -> Result<Ranks> {
     let mut merges = Vec::with_capacity(pairs.len());
     for (rank, pair @ [left, right]) in pairs.iter().enumerate() {

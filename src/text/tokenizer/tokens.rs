@@ -1,4 +1,4 @@
-//! Many small texts in little memory, and their ids by text.
+//! The tokens of a vocabulary in little memory, by id and by text.
 
 use std::hash::BuildHasher;
 
@@ -7,24 +7,24 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use crate::error::{Error, Result};
 use crate::format::{TokenType, Vocabulary, VocabularyKind};
 
-/// Most bytes of text that a vocabulary may have: half of what an end in [`Strings`] can say, for what printing adds.
+/// Most bytes of text that a vocabulary may have: half of the largest end in [`Strings`], since a printed token may be longer.
 const MAX_TEXT_BYTES: usize = u32::MAX as usize / 2;
 
-/// Strings of bytes by number, one after the other: 128 256 small vectors would take five times the memory.
+/// Byte strings by number, stored one behind the other. 128 256 small vectors would take five times the memory.
 #[derive(Debug)]
 pub(super) struct Strings {
     bytes: Vec<u8>,
-    /// Where each ends in `bytes`.
+    /// The position in `bytes` at which each string ends.
     ends: Vec<u32>,
 }
 
 impl Strings {
-    /// With room for so many of so many bytes.
+    /// No strings yet, and room for `count` of them with `bytes` bytes in all.
     pub(super) fn with_capacity(count: usize, bytes: usize) -> Self {
         Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(count) }
     }
 
-    /// One more, which is written to the end of those before.
+    /// Adds a string; `write` appends its bytes.
     pub(super) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.bytes);
         self.ends.push(self.bytes.len() as u32);
@@ -46,12 +46,14 @@ impl Strings {
 #[derive(Debug)]
 pub(super) struct Tokens {
     texts: Strings,
-    /// Ids of the tokens that text can become.
+    /// Ids of the tokens that plain text can become.
     by_text: HashTable<u32>,
     hasher: DefaultHashBuilder,
 }
 
 impl Tokens {
+    /// The tokens of a vocabulary.
+    ///
     /// # Errors
     /// [`Error::Tokenizer`] where the texts are too long.
     pub(super) fn new(vocabulary: &Vocabulary) -> Result<Self> {
@@ -71,7 +73,7 @@ impl Tokens {
             if token.is_empty() || !found(vocabulary.token_types[id]) {
                 continue;
             }
-            // Where a text appears twice, its first id counts.
+            // Of two tokens with the same text the first one counts.
             let hash = |id: &u32| hasher.hash_one(texts.get(*id));
             let same = |id: &u32| texts.get(*id) == Some(token.as_bytes());
             by_text.entry(hasher.hash_one(Some(token.as_bytes())), same, hash).or_insert(id as u32);
@@ -79,14 +81,13 @@ impl Tokens {
         Ok(Self { texts, by_text, hasher })
     }
 
-    /// The token that a text becomes as a whole. Control tokens and users' own are not among them: nothing that is written
-    /// may merge into one.
+    /// The token with exactly this text. Control tokens and user-defined tokens are left out: no text may merge into one.
     pub(super) fn find(&self, text: &str) -> Option<u32> {
         let text = Some(text.as_bytes());
         self.by_text.find(self.hasher.hash_one(text), |id| self.texts.get(*id) == text).copied()
     }
 
-    /// `None` outside the vocabulary.
+    /// A token in the vocabulary's own spelling; `None` outside the vocabulary.
     pub(super) fn get(&self, id: u32) -> Option<&str> {
         self.texts.get(id).and_then(|bytes| str::from_utf8(bytes).ok())
     }

@@ -91,20 +91,20 @@ fn symmetric(scales: [f32; 2], quants: [f32; BLOCK]) -> [f32; BLOCK] {
     std::array::from_fn(|i| scales[i / 16] * quants[i])
 }
 
-/// Quants of `N` bits, of which a word holds `8 / N` quads.
+/// Quants of `N` bits, of which a word holds `8 / N` vec4s.
 fn spread<const N: usize>(words: &[u32]) -> [u8; BLOCK] {
     std::array::from_fn(|i| {
-        let (quad, byte) = (i / 4, i % 4);
-        (words[quad * N / 8] >> (8 * byte + N * (quad % (8 / N)))) as u8 & ((1 << N) - 1)
+        let (vec4, byte) = (i / 4, i % 4);
+        (words[vec4 * N / 8] >> (8 * byte + N * (vec4 % (8 / N)))) as u8 & ((1 << N) - 1)
     })
 }
 
 /// A block of 6-bit quants from its six words.
 fn six_bits(words: [u32; 6]) -> [u8; BLOCK] {
     std::array::from_fn(|i| {
-        let (half, quad, shift) = (i / 16 * 3, i / 4 % 4, 8 * (i % 4));
+        let (half, vec4, shift) = (i / 16 * 3, i / 4 % 4, 8 * (i % 4));
         let byte = |w: usize| (words[half + w] >> shift) as u8;
-        if quad < 3 { byte(quad) & 63 } else { byte(0) >> 6 | byte(1) >> 6 << 2 | byte(2) >> 6 << 4 }
+        if vec4 < 3 { byte(vec4) & 63 } else { byte(0) >> 6 | byte(1) >> 6 << 2 | byte(2) >> 6 << 4 }
     })
 }
 

@@ -91,7 +91,7 @@ impl Arguments {
     }
 }
 
-/// What is given by place, and what by name.
+/// The arguments that are given by place, and those that are given by name.
 pub(super) fn split(given: &[Value]) -> (&[Value], Option<&Value>) {
     match given.split_last() {
         Some((named, placed)) if named.is_kwargs() => (placed, Some(named)),
@@ -99,7 +99,7 @@ pub(super) fn split(given: &[Value]) -> (&[Value], Option<&Value>) {
     }
 }
 
-/// What is given by name, without some of it.
+/// The arguments that are given by name, without some of them.
 pub(super) fn named_without(named: Option<&Value>, left_out: &[&str]) -> Result<Option<Value>, Error> {
     let Some(named) = named else { return Ok(None) };
     let mut kept = Vec::new();

@@ -11,7 +11,7 @@ use crate::text::chat::budget::charge_items;
 /// A path to a value within another: names, and places where they are numbers.
 pub(super) struct Path {
     parts: Vec<Value>,
-    /// Stands for what is not there.
+    /// The value where the path leads nowhere.
     default: Option<Value>,
 }
 
@@ -42,13 +42,13 @@ impl Path {
     }
 }
 
-/// The items themselves, or what a path leads to in them.
+/// Gives an item itself, or the value that a path leads to in it.
 pub(super) fn getter(attribute: Option<&Value>) -> impl Fn(&Value) -> Result<Value, Error> {
     let path = attribute.map(|attribute| Path::new(attribute, None));
     move |item| path.as_ref().map_or_else(|| Ok(item.clone()), |path| path.get(item))
 }
 
-/// Gives an environment the filters whose arguments are names of others.
+/// Adds the filters whose arguments are names of filters, tests or attributes to an environment.
 pub(super) fn add_filters(environment: &mut Environment<'_>) {
     environment.add_filter("map", |state: &mut State, value: Value, given: Rest<ValueOrKwargs>| {
         map(state, &value, &given.into_values())

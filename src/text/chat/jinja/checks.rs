@@ -16,7 +16,7 @@ type Simple = (&'static str, fn(&Value) -> bool);
 /// A test of an order, with its names.
 type Ordered = (&'static [&'static str], fn(Ordering) -> bool);
 
-/// Gives an environment the tests.
+/// Adds the tests to an environment.
 pub(super) fn add_tests(environment: &mut Environment<'_>) {
     let simple: [Simple; 11] = [
         ("iterable", is_iterable),
@@ -54,7 +54,7 @@ pub(super) fn add_tests(environment: &mut Environment<'_>) {
     }
     environment.add_test("escaped", |value: Value| value.is_safe());
     environment.add_test("filter", |state: &mut State, name: String| {
-        // A filter that is there may fail on nothing, but it is known.
+        // A known filter may fail without a value, and an unknown one fails with another error.
         let tried = state.apply_filter(&name, &[Value::UNDEFINED]);
         !tried.is_err_and(|error| error.kind() == minijinja::ErrorKind::UnknownFilter)
     });
@@ -67,7 +67,7 @@ fn is_iterable(value: &Value) -> bool {
         || object_name(value) == "Loop"
 }
 
-/// Functions, macros, and what is undefined: it can be called, and then fails.
+/// Whether a value can be called: a function, a macro, or an undefined value, whose call fails.
 fn is_callable(value: &Value) -> bool {
     let object = value.kind() == ValueKind::Plain && object_name(value) != "Cycler";
     value.is_undefined() || object || object_name(value) == "Macro" || value.downcast_object_ref::<Joiner>().is_some()

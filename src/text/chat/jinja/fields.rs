@@ -16,7 +16,7 @@ const MAX_NESTING: usize = 2;
 struct Values<'v> {
     placed: &'v [Value],
     named: Option<&'v Value>,
-    /// Fields without a name so far.
+    /// How many fields without a name there were so far.
     counted: usize,
 }
 
@@ -81,8 +81,8 @@ impl Values<'_> {
             Some("r") => Value::from(repr(&value)),
             Some("a") => {
                 let mut out = String::new();
-                for letter in repr(&value).chars() {
-                    if letter.is_ascii() { out.push(letter) } else { escape(&mut out, letter) }
+                for character in repr(&value).chars() {
+                    if character.is_ascii() { out.push(character) } else { escape(&mut out, character) }
                 }
                 Value::from(out)
             }
@@ -141,11 +141,11 @@ fn shortened(number: f64, precision: usize, alternate: bool) -> String {
     if short.contains(['.', 'e', 'n']) { short } else { short + ".0" }
 }
 
-/// Where the brace stands that closes a field.
+/// The position of the brace that closes a field.
 fn closing(text: &str) -> Option<usize> {
     let mut depth = 0;
-    for (at, letter) in text.char_indices() {
-        match letter {
+    for (at, character) in text.char_indices() {
+        match character {
             '{' => depth += 1,
             '}' if depth == 0 => return Some(at),
             '}' => depth -= 1,
@@ -155,7 +155,7 @@ fn closing(text: &str) -> Option<usize> {
     None
 }
 
-/// What stands behind the colon of a field.
+/// The format specification of a field: the part behind its colon.
 struct Spec {
     fill: char,
     align: Option<char>,
@@ -170,12 +170,12 @@ struct Spec {
 
 impl Spec {
     fn read(spec: &str) -> Result<Self, Error> {
-        let letters: Vec<char> = spec.chars().collect();
-        let is_align = |letter: Option<&char>| letter.is_some_and(|letter| "<>=^".contains(*letter));
-        let (fill, align, mut at) = if is_align(letters.get(1)) {
-            (letters[0], Some(letters[1]), 2)
-        } else if is_align(letters.first()) {
-            (' ', Some(letters[0]), 1)
+        let characters: Vec<char> = spec.chars().collect();
+        let is_align = |character: Option<&char>| character.is_some_and(|character| "<>=^".contains(*character));
+        let (fill, align, mut at) = if is_align(characters.get(1)) {
+            (characters[0], Some(characters[1]), 2)
+        } else if is_align(characters.first()) {
+            (' ', Some(characters[0]), 1)
         } else {
             (' ', None, 0)
         };
@@ -190,8 +190,8 @@ impl Spec {
             kind: None,
             plain: spec.is_empty(),
         };
-        let mut take = |letters_of: &str| {
-            let found = letters.get(at).copied().filter(|letter| letters_of.contains(*letter));
+        let mut take = |allowed: &str| {
+            let found = characters.get(at).copied().filter(|character| allowed.contains(*character));
             at += usize::from(found.is_some());
             found
         };
@@ -211,7 +211,7 @@ impl Spec {
             read.precision = Some(precision.ok_or_else(|| wrong("a format has a point without digits"))?);
         }
         read.kind = take("bcdeEfFgGnosxX%");
-        if at < letters.len() {
+        if at < characters.len() {
             return Err(wrong(format!("the format {spec:?} has no sense")));
         }
         Ok(read)
@@ -233,8 +233,8 @@ impl Spec {
         let number = Number::of(value).ok_or_else(unfit)?;
         let (negative, prefix, body) = match (number, self.kind) {
             (Number::Int(code), Some('c')) => {
-                let letter = u32::try_from(code).ok().and_then(char::from_u32).ok_or_else(unfit)?;
-                return Ok(self.pad("", &letter.to_string(), '<'));
+                let character = u32::try_from(code).ok().and_then(char::from_u32).ok_or_else(unfit)?;
+                return Ok(self.pad("", &character.to_string(), '<'));
             }
             (Number::Int(number), None | Some('d' | 'n' | 'b' | 'o' | 'x' | 'X')) => {
                 let kind = self.kind.unwrap_or('d');
@@ -255,7 +255,7 @@ impl Spec {
                     (None, None) => float(number.abs()),
                     (None, Some(precision)) => shortened(number, precision, self.alternate),
                 };
-                let whole = body.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(body.len());
+                let whole = body.find(|character: char| !character.is_ascii_digit()).unwrap_or(body.len());
                 let grouped = self.grouped(&body[..whole], 3) + &body[whole..];
                 (number.is_sign_negative() && !number.is_nan(), String::new(), grouped)
             }

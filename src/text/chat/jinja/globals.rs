@@ -15,7 +15,7 @@ use crate::text::chat::budget::charge_items;
 /// Most numbers of a range, as in Jinja2's sandbox.
 const MAX_RANGE: usize = 100_000;
 
-/// Gives an environment the functions.
+/// Adds the functions to an environment.
 pub(super) fn add_functions(environment: &mut Environment<'_>) {
     // minijinja's own, which shows all variables.
     environment.remove_global("debug");
@@ -198,7 +198,7 @@ impl Object for Cycler {
     }
 }
 
-/// Nothing the first time, and then what stands between things.
+/// Jinja2's joiner: it prints nothing the first time, and its separator every time after that.
 #[derive(Debug)]
 pub(super) struct Joiner {
     between: Value,

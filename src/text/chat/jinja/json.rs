@@ -1,4 +1,4 @@
-//! `tojson` as `transformers` defines it: Python's `json.dumps` without escapes for HTML or for letters beyond ASCII.
+//! `tojson` as `transformers` defines it: Python's `json.dumps` without escapes for HTML or for characters beyond ASCII.
 
 use std::fmt::Write;
 
@@ -7,12 +7,12 @@ use minijinja::{Error, State, Value};
 
 use super::arguments::Arguments;
 use super::numbers::compare;
-use super::text::{float, is_dict, is_mark, is_sequence, text, type_name};
+use super::text::{float, is_dict, is_sentinel, is_sequence, text, type_name};
 use super::wrong;
 use crate::text::chat::budget::{charge, measure};
 use crate::text::chat::template::MAX_DEPTH;
 
-/// Most letters that JSON is indented by.
+/// Most characters that JSON is indented by.
 const MAX_INDENT: usize = 16;
 
 struct Layout {
@@ -38,7 +38,7 @@ pub(super) fn to_json(state: &mut State, value: &Value, given: &Arguments) -> Re
         None => None,
     };
     if indent.as_ref().is_some_and(|indent| indent.len() > 4 * MAX_INDENT) {
-        return Err(wrong(format!("tojson indents by at most {MAX_INDENT} letters")));
+        return Err(wrong(format!("tojson indents by at most {MAX_INDENT} characters")));
     }
     let (between, colon) = match given.some(2) {
         Some(pair) if pair.len() == Some(2) && is_sequence(pair) => {
@@ -116,7 +116,7 @@ impl Layout {
         charge(state, out.len() - begin)
     }
 
-    /// What stands before an item.
+    /// Writes the separator and the line break before an item.
     fn separate(&self, state: &State, out: &mut String, place: usize, depth: usize) -> Result<(), Error> {
         if place > 0 {
             charge(state, self.between.len())?;
@@ -139,8 +139,8 @@ impl Layout {
 
     fn quote(&self, out: &mut String, text: &str) {
         out.push('"');
-        for letter in text.chars() {
-            match letter {
+        for character in text.chars() {
+            match character {
                 '"' => out.push_str("\\\""),
                 '\\' => out.push_str("\\\\"),
                 '\n' => out.push_str("\\n"),
@@ -148,13 +148,17 @@ impl Layout {
                 '\t' => out.push_str("\\t"),
                 '\u{8}' => out.push_str("\\b"),
                 '\u{c}' => out.push_str("\\f"),
-                '\0'..='\u{1f}' => write!(out, "\\u{:04x}", u32::from(letter)).unwrap_or_default(),
-                _ if self.ascii && !(' '..='~').contains(&letter) && !is_mark(letter) && letter != '\u{7f}' => {
-                    for unit in letter.encode_utf16(&mut [0; 2]) {
+                '\0'..='\u{1f}' => write!(out, "\\u{:04x}", u32::from(character)).unwrap_or_default(),
+                _ if self.ascii
+                    && !(' '..='~').contains(&character)
+                    && !is_sentinel(character)
+                    && character != '\u{7f}' =>
+                {
+                    for unit in character.encode_utf16(&mut [0; 2]) {
                         write!(out, "\\u{unit:04x}").unwrap_or_default();
                     }
                 }
-                _ => out.push(letter),
+                _ => out.push(character),
             }
         }
         out.push('"');

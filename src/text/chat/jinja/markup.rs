@@ -30,17 +30,17 @@ fn escape(state: &mut State, value: &Value, _: &Arguments) -> Result<Value, Erro
     Ok(Value::from_safe_string(escaped(&text(value))))
 }
 
-/// A text whose signs mean nothing to HTML.
+/// A text with its HTML characters escaped.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
+    for character in text.chars() {
+        match character {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&#34;"),
             '\'' => out.push_str("&#39;"),
-            _ => out.push(letter),
+            _ => out.push(character),
         }
     }
     out
@@ -60,8 +60,8 @@ fn without_tags(text: &str) -> String {
     let plain = without(&without(text, "<!--", "-->"), "<", ">");
     let mut out = strings::words(&plain, usize::MAX).join(" ");
     let signs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#34;", "\""), ("&#39;", "'"), ("&nbsp;", "\u{a0}")];
-    for (sign, letter) in signs.into_iter().chain([("&amp;", "&")]) {
-        out = out.replace(sign, letter);
+    for (sign, character) in signs.into_iter().chain([("&amp;", "&")]) {
+        out = out.replace(sign, character);
     }
     out
 }
@@ -74,7 +74,7 @@ fn attributes(state: &mut State, value: &Value, given: &Arguments) -> Result<Val
             continue;
         }
         let (key, value) = (text(&key), text(&value));
-        if key.contains(|letter: char| letter.is_whitespace() || "/>=".contains(letter)) {
+        if key.contains(|character: char| character.is_whitespace() || "/>=".contains(character)) {
             return Err(wrong(format!("{key:?} is no name of an attribute")));
         }
         charge(state, 5 * (key.len() + value.len()))?;

@@ -109,11 +109,11 @@ fn text_method(state: &State, text: &str, method: &str, given: &[Value]) -> Resu
         "capitalize" => Value::from(strings::capitalize(text)),
         "swapcase" => Value::from(strings::swap_case(text)),
         "casefold" => Value::from(strings::case_fold(text)),
-        "isalpha" => Value::from(every(|letter| letter.is_alphabetic() && !letter.is_numeric())),
+        "isalpha" => Value::from(every(|character| character.is_alphabetic() && !character.is_numeric())),
         "isalnum" => Value::from(every(char::is_alphanumeric)),
         "isdigit" => Value::from(every(strings::is_digit)),
         "isdecimal" => Value::from(every(strings::is_decimal)),
-        "isnumeric" => Value::from(every(|letter| letter.is_numeric() || strings::is_digit(letter))),
+        "isnumeric" => Value::from(every(|character| character.is_numeric() || strings::is_digit(character))),
         "isspace" => Value::from(every(strings::is_space)),
         "isascii" => Value::from(text.is_ascii()),
         "islower" => Value::from(strings::is_all(text, true)),
@@ -121,8 +121,8 @@ fn text_method(state: &State, text: &str, method: &str, given: &[Value]) -> Resu
         "istitle" => Value::from(strings::is_title(text)),
         "isprintable" => Value::from(text.chars().all(is_printable)),
         "isidentifier" => {
-            let begins = text.chars().next().is_some_and(|letter| letter.is_alphabetic() || letter == '_');
-            Value::from(begins && text.chars().all(|letter| letter.is_alphanumeric() || letter == '_'))
+            let begins = text.chars().next().is_some_and(|character| character.is_alphabetic() || character == '_');
+            Value::from(begins && text.chars().all(|character| character.is_alphanumeric() || character == '_'))
         }
         _ => return text_method_with(state, text, method, given),
     };
@@ -192,7 +192,7 @@ fn text_method_with(state: &State, text: &str, method: &str, given: &[Value]) ->
             let found = range.and_then(|range| {
                 let part = &text[range.clone()];
                 let found = if method.starts_with('r') { part.rfind(sought) } else { part.find(sought) };
-                found.map(|at| strings::letters_before(text, range.start + at))
+                found.map(|at| strings::characters_before(text, range.start + at))
             });
             match found {
                 Some(at) => Ok(Value::from(at)),
@@ -228,9 +228,9 @@ fn text_method_with(state: &State, text: &str, method: &str, given: &[Value]) ->
             given.need(0)?;
             let width = given.size(0, 0)?;
             charge(state, width.saturating_add(text.len()))?;
-            let mut letters = given.text(1)?.unwrap_or(" ").chars();
-            let (Some(fill), None) = (letters.next(), letters.next()) else {
-                return Err(wrong(format!("{method} fills with one letter")));
+            let mut characters = given.text(1)?.unwrap_or(" ").chars();
+            let (Some(fill), None) = (characters.next(), characters.next()) else {
+                return Err(wrong(format!("{method} fills with one character")));
             };
             let missing = width.saturating_sub(text.chars().count());
             let filled = || std::iter::repeat_n(fill, missing).collect::<String>();
@@ -269,7 +269,7 @@ fn text_method_with(state: &State, text: &str, method: &str, given: &[Value]) ->
     }
 }
 
-/// What a text is split at: none means white space.
+/// The separator that a text is split at; none means white space.
 fn separator(given: &Arguments) -> Result<Option<&str>, Error> {
     match given.text(0)? {
         Some("") => Err(wrong("empty separator")),

@@ -1,4 +1,4 @@
-//! Numbers: what values are as numbers, how they compare, and how they are written with so many digits.
+//! Numbers: the number that a value is, how values compare, and how numbers are written with a given count of digits.
 
 use std::cmp::Ordering;
 

@@ -9,7 +9,7 @@ use super::text::{is_sequence, text, type_name};
 use super::{items, printf, wrong};
 use crate::text::chat::budget;
 
-/// Signs of binary operators with the filters that stand for them, and how tightly they bind.
+/// Signs of binary operators, the text of the filters that replace them, and how tightly they bind.
 pub(in crate::text::chat) const OPERATORS: [(&str, &str, u8); 8] = [
     ("+", "|__add(", 1),
     ("-", "|__sub(", 1),
@@ -23,7 +23,7 @@ pub(in crate::text::chat) const OPERATORS: [(&str, &str, u8); 8] = [
 
 type Operator = fn(&State, &Value, &Value) -> Result<Value, Error>;
 
-/// Gives an environment the filters.
+/// Adds the filters to an environment.
 pub(super) fn add_filters(environment: &mut Environment<'_>) {
     let operators: [Operator; 8] = [add, sub, concat, mul, div, floordiv, modulo, pow];
     for ((_, filter, _), operator) in OPERATORS.iter().zip(operators) {
@@ -102,7 +102,7 @@ fn mul(state: &State, a: &Value, b: &Value) -> Result<Value, Error> {
     }
 }
 
-/// A text, list or tuple many times over.
+/// A text, list or tuple repeated a number of times.
 fn repeat(state: &State, value: &Value, count: i128) -> Option<Result<Value, Error>> {
     let count = usize::try_from(count.max(0)).unwrap_or(usize::MAX);
     if let Some(text) = value.as_str().filter(|_| value.kind() == ValueKind::String) {

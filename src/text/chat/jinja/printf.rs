@@ -92,8 +92,8 @@ pub(super) fn format(state: &State, form: &str, values: &Value) -> Result<String
 /// The key before its closing bracket, and what is behind that.
 fn split_key(text: &str) -> Option<(&str, &str)> {
     let mut depth = 1;
-    for (at, letter) in text.char_indices() {
-        match letter {
+    for (at, character) in text.char_indices() {
+        match character {
             '(' => depth += 1,
             ')' => depth -= 1,
             _ => {}
@@ -127,7 +127,7 @@ impl Field {
                 places(&number.unsigned_abs().to_string())?;
                 return Ok(Some(number));
             }
-            let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
+            let end = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
             let (digits, behind) = rest.split_at(end);
             *rest = behind;
             if digits.is_empty() { Ok(None) } else { Ok(Some(places(digits)? as i128)) }
@@ -152,11 +152,11 @@ impl Field {
                 budget::measure(state, value)?;
                 let mut whole = if conversion == 's' { text(value).into_owned() } else { repr(value) };
                 if conversion == 'a' {
-                    whole = whole.chars().fold(String::new(), |mut out, letter| {
-                        if letter.is_ascii() {
-                            out.push(letter)
+                    whole = whole.chars().fold(String::new(), |mut out, character| {
+                        if character.is_ascii() {
+                            out.push(character)
                         } else {
-                            escape(&mut out, letter)
+                            escape(&mut out, character)
                         }
                         out
                     });
@@ -167,15 +167,15 @@ impl Field {
                 Ok(self.pad("", &whole, false))
             }
             'c' => {
-                let letter = match (value.as_str(), Number::of(value)) {
+                let character = match (value.as_str(), Number::of(value)) {
                     (Some(text), _) if text.chars().count() == 1 => text.to_owned(),
                     (_, Some(Number::Int(code))) => {
-                        let letter = u32::try_from(code).ok().and_then(char::from_u32);
-                        letter.ok_or_else(|| self.unfit(conversion, value))?.to_string()
+                        let character = u32::try_from(code).ok().and_then(char::from_u32);
+                        character.ok_or_else(|| self.unfit(conversion, value))?.to_string()
                     }
                     _ => return Err(self.unfit(conversion, value)),
                 };
-                Ok(self.pad("", &letter, false))
+                Ok(self.pad("", &character, false))
             }
             'd' | 'i' | 'u' | 'x' | 'X' | 'o' => {
                 let whole = match number()? {
@@ -214,7 +214,7 @@ impl Field {
         }
     }
 
-    /// What was written, in the width of the field.
+    /// A written value, filled to the width of the field.
     fn pad(&self, prefix: &str, body: &str, number: bool) -> String {
         let missing = self.width.saturating_sub(prefix.len() + body.chars().count());
         match (self.left, self.zero && number) {

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-/// White space to Python, which has four more letters of it than Unicode.
-pub(super) fn is_space(letter: char) -> bool {
-    letter.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&letter)
+/// Whether Python takes a character for white space: Unicode's, and four more.
+pub(super) fn is_space(character: char) -> bool {
+    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
 }
 
-/// Which ends of a text are meant.
+/// The ends of a text that [`strip`] works on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ends {
     Both,
@@ -15,9 +15,10 @@ pub(super) enum Ends {
     Right,
 }
 
-/// A text without some letters, or without white space, at its ends.
-pub(super) fn strip<'t>(text: &'t str, letters: Option<&str>, ends: Ends) -> &'t str {
-    let dropped = |letter: char| letters.map_or_else(|| is_space(letter), |letters| letters.contains(letter));
+/// A text without some characters, or without white space, at its ends.
+pub(super) fn strip<'t>(text: &'t str, characters: Option<&str>, ends: Ends) -> &'t str {
+    let dropped =
+        |character: char| characters.map_or_else(|| is_space(character), |characters| characters.contains(character));
     let text = if ends == Ends::Right { text } else { text.trim_start_matches(dropped) };
     if ends == Ends::Left { text } else { text.trim_end_matches(dropped) }
 }
@@ -37,7 +38,7 @@ pub(super) fn words(text: &str, splits: usize) -> Vec<&str> {
     out
 }
 
-/// The same from the right.
+/// As [`words`], with the splits from the right.
 pub(super) fn words_from_right(text: &str, splits: usize) -> Vec<&str> {
     let (mut out, mut rest) = (Vec::new(), text.trim_end_matches(is_space));
     while !rest.is_empty() {
@@ -45,8 +46,8 @@ pub(super) fn words_from_right(text: &str, splits: usize) -> Vec<&str> {
             out.push(rest);
             break;
         }
-        let begin = rest.char_indices().rev().find(|(_, letter)| is_space(*letter));
-        let begin = begin.map_or(0, |(at, letter)| at + letter.len_utf8());
+        let begin = rest.char_indices().rev().find(|(_, character)| is_space(*character));
+        let begin = begin.map_or(0, |(at, character)| at + character.len_utf8());
         out.push(&rest[begin..]);
         rest = rest[..begin].trim_end_matches(is_space);
     }
@@ -54,15 +55,16 @@ pub(super) fn words_from_right(text: &str, splits: usize) -> Vec<&str> {
     out
 }
 
-/// The lines of a text, with the letters that end them or without.
+/// The lines of a text, with the characters that end them or without.
 pub(super) fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
-    let ends = |letter: char| matches!(letter, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let ends =
+        |character: char| matches!(character, '\n'..='\r' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}');
     let (mut out, mut rest) = (Vec::new(), text);
     while !rest.is_empty() {
         let at = rest.find(ends).unwrap_or(rest.len());
         let len = match rest[at..].chars().next() {
             Some('\r') if rest[at + 1..].starts_with('\n') => 2,
-            Some(letter) => letter.len_utf8(),
+            Some(character) => character.len_utf8(),
             None => 0,
         };
         out.push(&rest[..if keep_ends { at + len } else { at }]);
@@ -71,86 +73,86 @@ pub(super) fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
     out
 }
 
-/// The first letter large and the others small, in each run of letters that have cases.
+/// A text with the first letter of each run of cased letters in upper case, and the others in lower case.
 pub(super) fn title(text: &str) -> String {
     let mut out = String::new();
     let mut within = false;
-    for letter in text.chars() {
+    for character in text.chars() {
         if within {
-            out.extend(letter.to_lowercase());
+            out.extend(character.to_lowercase());
         } else {
-            out.extend(letter.to_uppercase());
+            out.extend(character.to_uppercase());
         }
-        within = is_cased(letter);
+        within = is_cased(character);
     }
     out
 }
 
-/// The first letter large and all others small.
+/// A text with its first letter in upper case and all others in lower case.
 pub(super) fn capitalize(text: &str) -> String {
-    let mut letters = text.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    first + &letters.as_str().to_lowercase()
+    let mut characters = text.chars();
+    let first: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
+    first + &characters.as_str().to_lowercase()
 }
 
 pub(super) fn swap_case(text: &str) -> String {
-    let swapped = |letter: char| -> String {
-        if letter.is_uppercase() { letter.to_lowercase().collect() } else { letter.to_uppercase().collect() }
+    let swapped = |character: char| -> String {
+        if character.is_uppercase() { character.to_lowercase().collect() } else { character.to_uppercase().collect() }
     };
     text.chars().map(swapped).collect()
 }
 
-/// Letters without cases, for comparisons.
+/// A text without cases, for comparisons.
 pub(super) fn case_fold(text: &str) -> String {
     text.to_lowercase().replace('ß', "ss").replace('ς', "σ")
 }
 
-fn is_cased(letter: char) -> bool {
-    letter.is_lowercase() || letter.is_uppercase()
+fn is_cased(character: char) -> bool {
+    character.is_lowercase() || character.is_uppercase()
 }
 
-/// Whether there is a letter with a case, and none in the other case.
+/// Whether at least one letter has this case, and none has the other.
 pub(super) fn is_all(text: &str, lower: bool) -> bool {
-    let right = |letter: char| if lower { letter.is_lowercase() } else { letter.is_uppercase() };
-    let wrong = |letter: char| if lower { letter.is_uppercase() } else { letter.is_lowercase() };
+    let right = |character: char| if lower { character.is_lowercase() } else { character.is_uppercase() };
+    let wrong = |character: char| if lower { character.is_uppercase() } else { character.is_lowercase() };
     text.chars().any(right) && !text.chars().any(wrong)
 }
 
-/// Whether large letters begin words, and small ones go on.
+/// Whether every word begins with an upper-case letter and has none behind it.
 pub(super) fn is_title(text: &str) -> bool {
     let (mut within, mut any) = (false, false);
-    for letter in text.chars() {
-        if letter.is_uppercase() && within || letter.is_lowercase() && !within {
+    for character in text.chars() {
+        if character.is_uppercase() && within || character.is_lowercase() && !within {
             return false;
         }
-        within = is_cased(letter);
+        within = is_cased(character);
         any |= within;
     }
     any
 }
 
-/// Whether a letter is a digit to Python: decimal digits, and those above and below the line or in circles.
-pub(super) fn is_digit(letter: char) -> bool {
-    is_decimal(letter)
-        || matches!(letter,
+/// Whether Python takes a character for a digit: decimal digits, and those above and below the line or in circles.
+pub(super) fn is_digit(character: char) -> bool {
+    is_decimal(character)
+        || matches!(character,
             '²' | '³' | '¹' | '⁰' | '⁴'..='⁹' | '₀'..='₉' | '①'..='⑨' | '⑴'..='⑼' | '⒈'..='⒐' | '⓪' | '⓵'..='⓽' | '⓿'
             | '❶'..='❾' | '➀'..='➈' | '➊'..='➒' | '\u{1369}'..='\u{1371}' | '\u{19DA}' | '\u{1F100}'..='\u{1F10A}')
 }
 
-/// Whether a letter is a decimal digit of some script.
-pub(super) fn is_decimal(letter: char) -> bool {
+/// Whether a character is a decimal digit of some script.
+pub(super) fn is_decimal(character: char) -> bool {
     // Where ten of them begin, up to the scripts that are in use.
     const ZEROS: [u32; 41] = [
         0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xDE6, 0xE50, 0xED0,
         0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620,
         0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10, 0x104A0, 0x1D7CE, 0x1E950, 0x1FBF0,
     ];
-    let code = u32::from(letter);
+    let code = u32::from(character);
     // The mathematical digits are five times ten.
     (0x1D7CE..=0x1D7FF).contains(&code) || ZEROS.iter().any(|zero| (*zero..zero + 10).contains(&code))
 }
 
-/// A text with letters around it, up to a width. Where it does not come out even, Python puts the odd one to the right
+/// A text with characters around it, up to a width. Where it does not come out even, Python puts the odd one to the right
 /// if the width is even, and to the left if it is odd.
 pub(super) fn center(text: &str, width: usize, fill: char) -> String {
     let missing = width.saturating_sub(text.chars().count());
@@ -169,23 +171,23 @@ pub(super) fn zero_fill(text: &str, width: usize) -> String {
 /// Spaces up to the next of the columns, instead of tabs.
 pub(super) fn expand_tabs(text: &str, size: usize) -> String {
     let (mut out, mut column) = (String::new(), 0);
-    for letter in text.chars() {
-        match letter {
+    for character in text.chars() {
+        match character {
             '\t' => {
                 let spaces = if size == 0 { 0 } else { size - column % size };
                 out.push_str(&" ".repeat(spaces));
                 column += spaces;
             }
             _ => {
-                column = if matches!(letter, '\n' | '\r') { 0 } else { column + 1 };
-                out.push(letter);
+                column = if matches!(character, '\n' | '\r') { 0 } else { column + 1 };
+                out.push(character);
             }
         }
     }
     out
 }
 
-/// The bytes between two places, which count letters, from the end where they are negative. None where the first lies
+/// The bytes between two places, which count characters, from the end where they are negative. None where the first lies
 /// behind the end.
 pub(super) fn range(text: &str, begin: Option<i64>, end: Option<i64>) -> Option<Range<usize>> {
     if begin.is_none() && end.is_none() {
@@ -205,7 +207,7 @@ pub(super) fn range(text: &str, begin: Option<i64>, end: Option<i64>) -> Option<
     Some(byte(begin)..byte(end).max(byte(begin)))
 }
 
-/// Letters before a byte.
-pub(super) fn letters_before(text: &str, byte: usize) -> usize {
+/// How many characters stand before a byte.
+pub(super) fn characters_before(text: &str, byte: usize) -> usize {
     text[..byte].chars().count()
 }

@@ -134,23 +134,23 @@ pub(super) fn float(number: f64) -> String {
 fn quoted(out: &mut String, text: &str) {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     out.push(quote);
-    for letter in text.chars() {
-        match letter {
+    for character in text.chars() {
+        match character {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            _ if letter == quote => out.extend(['\\', letter]),
-            _ if is_printable(letter) || is_mark(letter) => out.push(letter),
-            _ => escape(out, letter),
+            _ if character == quote => out.extend(['\\', character]),
+            _ if is_printable(character) || is_sentinel(character) => out.push(character),
+            _ => escape(out, character),
         }
     }
     out.push(quote);
 }
 
-/// What Python writes for a letter that cannot be printed.
-pub(super) fn escape(out: &mut String, letter: char) {
-    let code = u32::from(letter);
+/// Writes a character that cannot be printed as Python's escape.
+pub(super) fn escape(out: &mut String, character: char) {
+    let code = u32::from(character);
     match code {
         0..=0xff => write!(out, "\\x{code:02x}"),
         0x100..=0xffff => write!(out, "\\u{code:04x}"),
@@ -159,18 +159,18 @@ pub(super) fn escape(out: &mut String, letter: char) {
     .unwrap_or_default();
 }
 
-/// Whether a letter may be one of the marks that guard what users write: these stay as they are.
-pub(super) fn is_mark(letter: char) -> bool {
-    matches!(letter, '\u{FDD0}'..='\u{FDEF}' | '\u{F0000}'..)
+/// Whether a character may be the sentinel that guards a user's text: it is never escaped.
+pub(super) fn is_sentinel(character: char) -> bool {
+    matches!(character, '\u{FDD0}'..='\u{FDEF}' | '\u{F0000}'..)
 }
 
-/// Whether a letter shows something, or is a space.
-pub(super) fn is_printable(letter: char) -> bool {
-    if letter.is_ascii() {
-        return !letter.is_ascii_control();
+/// Whether a character shows something, or is a space.
+pub(super) fn is_printable(character: char) -> bool {
+    if character.is_ascii() {
+        return !character.is_ascii_control();
     }
-    // Behind another letter, Rust's own escapes are the letters that cannot be printed.
-    let shown: String = ['a', letter].iter().collect();
+    // Behind another character, Rust escapes exactly the characters that cannot be printed.
+    let shown: String = ['a', character].iter().collect();
     !format!("{shown:?}").contains("\\u{")
 }
 

@@ -42,7 +42,7 @@ pub(super) const FILTERS: &[Filter] = &[
     ("wordwrap", &["width", "break_long_words", "wrapstring", "break_on_hyphens"], wrap),
     ("wordcount", &[], |_, value, _| {
         let text = text(value);
-        let words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        let words = text.split(|character: char| !character.is_alphanumeric() && character != '_');
         Ok(Value::from(words.filter(|word| !word.is_empty()).count()))
     }),
     ("pprint", &["verbose"], |_, value, _| Ok(Value::from(repr(&sorted_dicts(value, 0)?)))),
@@ -83,13 +83,13 @@ pub(super) fn format(state: &State, form: &Value, values: &Value) -> Result<Valu
 fn title(text: &str) -> String {
     let mut out = String::new();
     let mut begins = true;
-    for letter in text.chars() {
+    for character in text.chars() {
         if begins {
-            out.extend(letter.to_uppercase());
+            out.extend(character.to_uppercase());
         } else {
-            out.extend(letter.to_lowercase());
+            out.extend(character.to_lowercase());
         }
-        begins = strings::is_space(letter) || "-({[<".contains(letter);
+        begins = strings::is_space(character) || "-({[<".contains(character);
     }
     out
 }
@@ -161,10 +161,10 @@ fn wrapped(line: &str, width: usize, breaks: bool, hyphens: bool) -> Vec<String>
             if breaks {
                 let mut room = width - filled;
                 if hyphens {
-                    // Behind the last hyphen that fits, if letters stand before it.
+                    // Behind the last hyphen that fits, if other characters stand before it.
                     let part: Vec<char> = long.chars().take(room).collect();
-                    let hyphen = part.iter().rposition(|letter| *letter == '-');
-                    if let Some(at) = hyphen.filter(|at| part[..*at].iter().any(|letter| *letter != '-')) {
+                    let hyphen = part.iter().rposition(|character| *character == '-');
+                    if let Some(at) = hyphen.filter(|at| part[..*at].iter().any(|character| *character != '-')) {
                         room = at + 1;
                     }
                 }
@@ -187,13 +187,13 @@ fn wrapped(line: &str, width: usize, breaks: bool, hyphens: bool) -> Vec<String>
     lines
 }
 
-/// Words and the white space between them, words cut behind hyphens between letters.
+/// The chunks of a line: words and the white space between them. Words are also cut behind hyphens between letters.
 fn chunks(line: &str, hyphens: bool) -> Vec<&str> {
     let mut out = Vec::new();
     let mut rest = line;
     while let Some(first) = rest.chars().next() {
         let blank = strings::is_space(first);
-        let end = rest.find(|letter: char| strings::is_space(letter) != blank).unwrap_or(rest.len());
+        let end = rest.find(|character: char| strings::is_space(character) != blank).unwrap_or(rest.len());
         let (mut word, behind) = rest.split_at(end);
         rest = behind;
         while let Some(at) = behind_hyphen(word).filter(|_| hyphens && !blank) {
@@ -208,14 +208,14 @@ fn chunks(line: &str, hyphens: bool) -> Vec<&str> {
     out
 }
 
-/// Where the first hyphen ends that stands between two letters and two letters.
+/// The position behind the first hyphen that has two letters on each side.
 fn behind_hyphen(word: &str) -> Option<usize> {
-    let letters: Vec<(usize, char)> = word.char_indices().collect();
-    let is_letter = |at: usize| letters.get(at).is_some_and(|(_, letter)| letter.is_alphabetic());
+    let characters: Vec<(usize, char)> = word.char_indices().collect();
+    let is_letter = |at: usize| characters.get(at).is_some_and(|(_, character)| character.is_alphabetic());
     let hyphens = |at: &usize| {
-        letters[*at].1 == '-' && is_letter(at - 1) && is_letter(at - 2) && is_letter(at + 1) && is_letter(at + 2)
+        characters[*at].1 == '-' && is_letter(at - 1) && is_letter(at - 2) && is_letter(at + 1) && is_letter(at + 2)
     };
-    (2..letters.len()).find(hyphens).map(|at| letters[at].0 + 1)
+    (2..characters.len()).find(hyphens).map(|at| characters[at].0 + 1)
 }
 
 /// The same value, with the keys of its dicts in order, as `pprint` writes them.
@@ -238,7 +238,7 @@ fn sorted_dicts(value: &Value, depth: usize) -> Result<Value, Error> {
     Ok(value.clone())
 }
 
-/// A whole number: of a text in a base, or what a number is without its fraction.
+/// The whole number that a text spells in a base, or a number without its fraction.
 fn integer(value: &Value, base: u32) -> Option<i128> {
     let Some(text) = value.as_str() else {
         return match Number::of(value)? {
@@ -273,7 +273,7 @@ fn whole(text: &str, base: u32) -> Option<i128> {
     Some(if negative { -number } else { number })
 }
 
-/// A number with a fraction: of a text, or what a number is.
+/// The float that a text spells, or that a number is.
 fn float(value: &Value) -> Option<f64> {
     let Some(text) = value.as_str() else { return Number::of(value).map(Number::float) };
     let text = strings::strip(text, None, strings::Ends::Both);
