@@ -9,7 +9,7 @@
 /// 2. `src/format/row.rs`: how the bytes of a row become the quants and scales that the packing stores.
 /// 3. A line in `Packing::of` (`src/weights/packing.rs`) that names the packing.
 /// 4. Rows in `tests/fixtures/make_blocks.py`, whose numbers `tests/pack.rs` compares bit by bit; and the places of its scales
-///    in `src/check/cases/build.rs`, which makes random rows of every encoding.
+///    in `src/cases/random.rs`, which makes random rows of every encoding.
 ///
 /// A new packing is described at [`Packing`](crate::weights::Packing).
 #[allow(non_camel_case_types, reason = "these are the names that every file and tool uses")]
