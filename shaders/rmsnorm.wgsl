@@ -5,8 +5,8 @@ struct Params {
     at_head: u32,
     norm_dim: f32,
     eps: f32,
-    most: f32,
-    apart: u32,
+    max_sum: f32,
+    pairwise: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

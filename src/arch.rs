@@ -1,3 +1,5 @@
-//! What a Llama is made of, as data: its numbers, its tensors, and the names that files give them.
+//! Model architectures as data: the numbers that fix a model, the tensors it has, and what a family of models is called.
 
+pub mod family;
 pub mod shape;
+pub mod tensors;

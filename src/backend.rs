@@ -13,12 +13,15 @@ use std::task::Poll;
 use futures::future::LocalBoxFuture;
 
 use crate::backend::gpu::{DeviceWeights, Gpu};
+use crate::drivers::{self, DeviceOptions};
 use crate::error::Result;
+use crate::kernel::Element;
 use crate::kernel::run::Slot;
 use crate::kernels::{KvType, Tier};
-use crate::plan::tuning::{Activations, DeviceClass, DeviceOptions, Tuning};
+use crate::plan::driver::Driver;
+use crate::plan::tuning::{Activations, Tuning};
 use crate::plan::{Copy, Plan, Wanted};
-use crate::weights::pack::{Layout, Store};
+use crate::weights::pack::Layout;
 
 /// What a model is asked to run on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,9 +49,6 @@ impl std::str::FromStr for DeviceChoice {
         })
     }
 }
-
-/// The driver that the CPU counts as: it is about as fast.
-const CPU_CLASS: DeviceClass = DeviceClass::Lavapipe;
 
 /// What a model runs on.
 #[derive(Clone, Debug)]
@@ -98,31 +98,31 @@ impl Device {
     /// The oracles, which run lavapipe's plan where nobody asks for another.
     fn cpu(options: DeviceOptions) -> Self {
         // Its kernels are the oracles: f32 is what they are for.
-        let tuning = options.tuning(CPU_CLASS, Tier::Base).with(KvType::default(), Activations::F32);
+        let tuning = options.tuning(drivers::OF_THE_CPU, Tier::Base).with(KvType::default(), Activations::F32);
         let device = Self::Cpu(tuning);
         device.warn_of_foreign_plan();
         device
     }
 
     fn warn_of_foreign_plan(&self) {
-        let (plan, own) = (self.plan(), self.class());
+        let (plan, own) = (self.plan(), self.driver());
         if plan != own {
-            let (name, plan, own) = (self.name(), plan.name(), own.name());
+            let (name, plan, own) = (self.name(), plan.name, own.name);
             log::warn!("{name} runs the plan {plan}, as was asked for; its own is {own} (--plan auto)");
         }
     }
 
-    /// The class of its driver: what pacing goes by.
-    pub fn class(&self) -> DeviceClass {
+    /// Its driver, which pacing goes by.
+    pub fn driver(&self) -> &'static Driver {
         match self {
-            Self::Gpu(gpu) => gpu.class(),
-            Self::Cpu(_) => CPU_CLASS,
+            Self::Gpu(gpu) => gpu.driver(),
+            Self::Cpu(_) => drivers::OF_THE_CPU,
         }
     }
 
-    /// The class whose plan it runs.
-    pub fn plan(&self) -> DeviceClass {
-        self.tuning().class
+    /// The driver whose plan it runs.
+    pub fn plan(&self) -> &'static Driver {
+        self.tuning().driver
     }
 
     /// The adapter's name, or `CPU`.
@@ -250,13 +250,13 @@ impl Upload {
         }
     }
 
-    /// Makes room for a part of a matrix.
+    /// Makes room for a part of a matrix, which kernels bind as `element`.
     ///
     /// # Errors
     /// Where the device is lost or has no room.
-    pub(crate) async fn reserve_matrix(&mut self, name: &str, words: usize, store: Store) -> Result<()> {
+    pub(crate) async fn reserve_matrix(&mut self, name: &str, words: usize, element: Element) -> Result<()> {
         match self {
-            Self::Gpu(gpu, weights) => weights.reserve_matrix(gpu, name, words, store).await,
+            Self::Gpu(gpu, weights) => weights.reserve_matrix(gpu, name, words, element).await,
             Self::Cpu(_) => self.reserve(name, words).await,
         }
     }
@@ -338,21 +338,21 @@ impl Machine {
     ///
     /// # Errors
     /// Where the device is lost or has no room.
-    pub(crate) async fn hold(&mut self, name: &str, words: usize) -> Result<()> {
+    pub(crate) async fn alloc_temp(&mut self, name: &str, words: usize) -> Result<()> {
         match self {
-            Self::Gpu(machine) => machine.hold(name, words).await,
+            Self::Gpu(machine) => machine.alloc_temp(name, words).await,
             Self::Cpu(machine) => {
-                machine.hold(name, words);
+                machine.alloc_temp(name, words);
                 Ok(())
             }
         }
     }
 
     /// Gives such a buffer up.
-    pub(crate) fn give_up(&mut self, name: &str) {
+    pub(crate) fn free_temp(&mut self, name: &str) {
         match self {
-            Self::Gpu(machine) => machine.give_up(name),
-            Self::Cpu(machine) => machine.give_up(name),
+            Self::Gpu(machine) => machine.free_temp(name),
+            Self::Cpu(machine) => machine.free_temp(name),
         }
     }
 

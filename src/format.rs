@@ -4,19 +4,53 @@ mod alphabet;
 mod encoding;
 pub mod gguf;
 mod pre_tokenizer;
+mod row;
 pub mod tokenizer;
 mod vocabulary;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::ops::{Index, Range};
 
 use crate::arch::shape::Shape;
+use crate::arch::tensors::TensorId;
+use crate::error::Result;
+use crate::source::Source;
 
 pub(crate) use alphabet::Alphabet;
 pub use encoding::Encoding;
 pub use pre_tokenizer::{PRE_TOKENIZERS, PreTokenizer};
+pub(crate) use row::Row;
+pub use row::{BLOCK, BLOCKS_PER_SUPER};
 pub(crate) use vocabulary::byte_of;
 pub use vocabulary::{MergeOrder, TokenType, Vocabulary, VocabularyKind};
+
+/// Bytes of a checkpoint that the first read asks for. Most headers are longer only by their vocabulary.
+pub(crate) const FIRST_READ_BYTES: u64 = 1 << 20;
+
+/// What is read of a checkpoint. What is not read is not checked either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadScope {
+    /// The model and the tokenizer, where the file has them.
+    Everything,
+    /// The model, and the tokenizer where nothing is wrong with it: a tokenizer that is broken or not supported is a
+    /// warning, as if the file had none.
+    ModelFirst,
+    /// The model without the file's own tokenizer, where another takes its place.
+    ModelOnly,
+    /// The tokenizer, whatever model stands beside it.
+    TokenizerOnly,
+}
+
+/// Reads what a checkpoint says, without its weights. GGUF is the only format so far: another one is recognised here, by
+/// its first bytes.
+///
+/// # Errors
+/// [`Error::Malformed`](crate::Error::Malformed) where the bytes break the format or a file is cut off,
+/// [`Error::Unsupported`](crate::Error::Unsupported) where they ask for something that this engine does not compute, and
+/// those of the source.
+pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
+    gguf::read(source, scope).await
+}
 
 /// Where a tensor lies in its file.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,60 +65,60 @@ pub struct Tensor {
     pub bytes: Range<u64>,
 }
 
-/// The tensors of one transformer block.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LayerTensors {
-    /// `[1, dim]`
-    pub attn_norm: Tensor,
-    /// `[heads * head_dim, dim]`
-    pub attn_q: Tensor,
-    /// `[kv_heads * head_dim, dim]`
-    pub attn_k: Tensor,
-    /// `[kv_heads * head_dim, dim]`
-    pub attn_v: Tensor,
-    /// `[dim, heads * head_dim]`
-    pub attn_output: Tensor,
-    /// `[1, dim]`
-    pub ffn_norm: Tensor,
-    /// `[ffn, dim]`
-    pub ffn_gate: Tensor,
-    /// `[ffn, dim]`
-    pub ffn_up: Tensor,
-    /// `[dim, ffn]`
-    pub ffn_down: Tensor,
+impl Tensor {
+    /// Bytes of a row.
+    pub fn row_bytes(&self) -> usize {
+        self.encoding.row_bytes(self.cols)
+    }
+
+    /// Where consecutive rows lie in the file: one range, since every format so far keeps the scales of a row in the row.
+    pub fn row_range(&self, rows: Range<usize>) -> Range<u64> {
+        let at = |row: usize| self.bytes.start + (row * self.row_bytes()) as u64;
+        at(rows.start)..at(rows.end)
+    }
 }
 
-/// The tensors of a whole model, checked against its shape.
+/// The tensors of a whole model, by their place in it. A reader has checked them against the table
+/// ([`TENSORS`](crate::arch::tensors::TENSORS)): each that a model must have is here, with the size that its shape asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelTensors {
-    /// `[vocabulary, dim]`
-    pub token_embd: Tensor,
-    /// Transformer blocks in order.
-    pub layers: Vec<LayerTensors>,
-    /// `[1, dim]`
-    pub output_norm: Tensor,
-    /// `[vocabulary, dim]`; `None` where the embedding is the head too.
-    pub output: Option<Tensor>,
+    by_id: BTreeMap<TensorId, Tensor>,
+}
+
+impl FromIterator<(TensorId, Tensor)> for ModelTensors {
+    fn from_iter<I: IntoIterator<Item = (TensorId, Tensor)>>(tensors: I) -> Self {
+        Self { by_id: tensors.into_iter().collect() }
+    }
+}
+
+impl Index<TensorId> for ModelTensors {
+    type Output = Tensor;
+
+    /// A tensor that the model has.
+    fn index(&self, id: TensorId) -> &Tensor {
+        self.get(id).unwrap_or_else(|| panic!("the model has no {id}"))
+    }
 }
 
 impl ModelTensors {
+    /// A tensor, or `None` where the model does without.
+    pub fn get(&self, id: TensorId) -> Option<&Tensor> {
+        self.by_id.get(&id)
+    }
+
+    /// Every tensor.
+    pub fn iter(&self) -> impl Iterator<Item = (TensorId, &Tensor)> {
+        self.by_id.iter().map(|(id, tensor)| (*id, tensor))
+    }
+
     /// Bytes of all of them in the file.
     pub fn bytes(&self) -> u64 {
-        let layers = self.layers.iter().flat_map(|l| {
-            [
-                &l.attn_norm,
-                &l.attn_q,
-                &l.attn_k,
-                &l.attn_v,
-                &l.attn_output,
-                &l.ffn_norm,
-                &l.ffn_gate,
-                &l.ffn_up,
-                &l.ffn_down,
-            ]
-        });
-        let tensors = [&self.token_embd, &self.output_norm].into_iter().chain(&self.output).chain(layers);
-        tensors.map(|tensor| tensor.bytes.end - tensor.bytes.start).sum()
+        self.by_id.values().map(|tensor| tensor.bytes.end - tensor.bytes.start).sum()
+    }
+
+    /// Where the first of them begins, in bytes from the beginning of the file: the end of the header.
+    pub fn start(&self) -> u64 {
+        self.by_id.values().map(|tensor| tensor.bytes.start).min().unwrap_or(0)
     }
 }
 

@@ -25,13 +25,13 @@ pub enum Element {
     Vec4U32,
     /// `vec4<f16>`: only in the f16 tier.
     Vec4F16,
-    /// A texture of words instead of an array.
-    Texels(Texels),
+    /// A read-only texture of words, four to a texel, instead of an array.
+    Texture(TextureKind),
 }
 
-/// How kernels read a texture of words; drivers that run on the CPU differ in which is faster: PERF.md.
+/// How a kernel reads a texture of words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Texels {
+pub enum TextureKind {
     /// `texture_2d<u32>`
     Sampled,
     /// `texture_storage_2d<rgba32uint, read>`
@@ -39,15 +39,32 @@ pub enum Texels {
 }
 
 impl Element {
+    const fn content(self) -> Content {
+        match self {
+            Self::F32 | Self::Vec2F32 | Self::Vec4F32 => Content::F32,
+            Self::Vec4F16 => Content::F16,
+            Self::U32 | Self::Vec2U32 | Self::Vec4U32 | Self::Texture(_) => Content::Exact,
+        }
+    }
+
     /// 32-bit words per element.
     pub const fn words(self) -> usize {
         match self {
             Self::F32 | Self::U32 => 1,
             Self::Vec2F32 | Self::Vec2U32 | Self::Vec4F16 => 2,
-            Self::Vec4F32 | Self::Vec4U32 | Self::Texels(_) => 4,
+            Self::Vec4F32 | Self::Vec4U32 | Self::Texture(_) => 4,
         }
     }
 }
+
+/// Words of a texel, and of a `vec4<u32>`.
+pub const TEXEL_WORDS: usize = 4;
+/// Texels of a row of a texture of words.
+pub const TEXELS_PER_ROW: usize = 1024;
+/// Words of such a row.
+pub const TEXTURE_ROW_WORDS: usize = TEXELS_PER_ROW * TEXEL_WORDS;
+/// Most bytes of such a texture: every device has 8192 rows (WebGPU's default `maxTextureDimension2D`).
+pub const MAX_TEXTURE_BYTES: u64 = (8192 * TEXTURE_ROW_WORDS * 4) as u64;
 
 /// How a kernel uses a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -58,8 +75,32 @@ pub enum Access {
     ReadWrite,
 }
 
+/// The numbers that the words of a written buffer are, for the check of a kernel.
+#[derive(Clone, Copy, Debug)]
+pub enum Content {
+    /// f32, within the kernel's tolerance.
+    F32,
+    /// Pairs of f16.
+    F16,
+    /// Whole numbers, which must be the same.
+    Exact,
+    /// Blocks of whole numbers with a scale.
+    Blocks(&'static Blocks),
+}
+
+/// Blocks of whole numbers with a scale.
+#[derive(Debug)]
+pub struct Blocks {
+    /// Words of a block.
+    pub words: usize,
+    /// Which of them is the scale, as f32.
+    pub scale_word: usize,
+    /// The numbers of a block, scaled, and sums that are stored beside them.
+    pub numbers: fn(&[u32]) -> Vec<f64>,
+}
+
 /// One row of a kernel's binding table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Arg {
     /// The variable's name in WGSL.
     pub name: &'static str,
@@ -71,17 +112,24 @@ pub struct Arg {
     pub access: Access,
     /// 32-bit words that the dispatch may touch.
     pub words: usize,
+    /// The numbers that they are.
+    pub content: Content,
 }
 
 impl Arg {
     /// A read-only binding of `words` 32-bit words.
     pub const fn read(name: &'static str, binding: u32, element: Element, words: usize) -> Self {
-        Self { name, binding, element, access: Access::Read, words }
+        Self { name, binding, element, access: Access::Read, words, content: element.content() }
     }
 
     /// A written binding of `words` 32-bit words.
     pub const fn write(name: &'static str, binding: u32, element: Element, words: usize) -> Self {
-        Self { name, binding, element, access: Access::ReadWrite, words }
+        Self { name, binding, element, access: Access::ReadWrite, words, content: element.content() }
+    }
+
+    /// The same binding, whose words are other numbers than its element says.
+    pub const fn holding(self, content: Content) -> Self {
+        Self { content, ..self }
     }
 }
 
@@ -98,6 +146,16 @@ pub enum Scalar {
 pub trait Uniform: bytemuck::Pod {
     /// Field names and types in order; each takes four bytes.
     const FIELDS: &'static [(&'static str, Scalar)];
+
+    /// The struct that these words are.
+    fn from_words(words: &[u32]) -> Self {
+        *bytemuck::from_bytes(bytemuck::cast_slice(words))
+    }
+
+    /// The struct as words.
+    fn to_words(&self) -> Vec<u32> {
+        bytemuck::cast_slice(bytemuck::bytes_of(self)).to_vec()
+    }
 }
 
 /// Declares a uniform struct once: the Rust struct, and the field table that the contract test compares with WGSL.
@@ -218,7 +276,7 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     /// The params as their struct.
     pub fn params<P: Uniform>(&self) -> P {
-        *bytemuck::from_bytes(bytemuck::cast_slice(self.params))
+        P::from_words(self.params)
     }
 
     /// Buffer `index` as words.

@@ -35,7 +35,9 @@ mod arch;
 mod backend;
 #[cfg(target_arch = "wasm32")]
 mod bind;
+mod cases;
 mod check;
+mod drivers;
 pub mod error;
 mod format;
 mod kernel;
@@ -43,16 +45,18 @@ mod kernels;
 mod model;
 mod plan;
 mod session;
+mod software;
 pub mod source;
 mod text;
 mod weights;
 
 pub use backend::{Device, DeviceChoice};
+pub use drivers::PlanChoice;
 pub use error::{Error, Result};
 pub use kernels::{KvType, Tier};
 pub use model::budget::Budget;
 pub use model::{LoadOptions, Model};
-pub use plan::tuning::{Activations, PlanChoice};
+pub use plan::tuning::Activations;
 pub use session::sampling::Sampling;
 pub use session::scorer::Scorer;
 pub use session::{Reply, Session, Stats, StopReason};
@@ -71,5 +75,5 @@ pub mod internals {
         };
     }
 
-    open!(arch backend check format kernel kernels model plan session text weights);
+    open!(arch backend cases check drivers format kernel kernels model plan session software text weights);
 }

@@ -1,7 +1,11 @@
 //! A plan is data: symbolic buffers, and steps over them. It is made once and replayed per token.
 
+pub mod bytes;
+pub mod driver;
+pub mod gpu;
 pub mod limits;
 pub mod llama;
+pub mod lowering;
 pub mod tuning;
 
 use std::collections::BTreeMap;
@@ -245,7 +249,7 @@ pub fn session_textures<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Te
         for step in &plan.steps {
             for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
                 let buffer = &plan.buffers[id.0];
-                if !matches!(arg.element, Element::Texels(_)) || buffer.kind == Kind::Weight {
+                if !matches!(arg.element, Element::Texture(_)) || buffer.kind == Kind::Weight {
                     continue;
                 }
                 let name = Texture::name(buffer, arg);

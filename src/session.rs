@@ -65,7 +65,7 @@ impl Session {
     fn new(model: Model) -> Result<Self> {
         let capacity = model.capacity_for(0);
         let plans = Plans::new(&model, capacity);
-        let pace = Pace::new(model.device().class(), plans.prefill.rows);
+        let pace = Pace::new(model.device().driver(), plans.prefill.rows);
         let machine = model.machine(plans.list())?;
         let tokens = Vec::new();
         Ok(Self { model, machine, plans, capacity, growth: None, tokens, computed: 0, pace, template: None })

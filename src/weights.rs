@@ -5,112 +5,70 @@ mod packing;
 
 pub use packing::Packing;
 
+use std::collections::BTreeMap;
+
 use crate::arch::shape::{RopePairing, Shape};
-use crate::format::{ModelTensors, Tensor};
+use crate::arch::tensors::{Role, TensorId};
+use crate::format::ModelTensors;
 use crate::weights::pack::{Layout, ROW_ALIGN};
 
-/// How matrices are cut: rows of a tile, and most bytes of a part.
+/// How matrices are cut for a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// Rows of a tile of the packed layout.
+    /// Rows of a tile of the packed layout, `TR`; it divides [`ROW_ALIGN`].
     pub tile: usize,
-    /// Most bytes of a part: what a binding of the device holds.
-    pub part_bytes: u64,
+    /// Most bytes of a shard, which must fit a binding of the device; but [`ROW_ALIGN`] rows are never cut.
+    pub shard_bytes: u64,
 }
 
-/// The storage type of every matrix of a model: all that a plan needs to know of its weights.
+/// The packing of every matrix of a model: all that a plan needs to know of its weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightTypes {
-    /// The embedding.
-    pub token_embd: Packing,
-    /// The head, where it is not the embedding.
-    pub output: Option<Packing>,
-    /// Per layer.
-    pub layers: Vec<LayerTypes>,
+    by_id: BTreeMap<TensorId, Packing>,
 }
 
-/// The storage types of a transformer block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are those of the tensors")]
-pub struct LayerTypes {
-    pub q: Packing,
-    pub k: Packing,
-    pub v: Packing,
-    pub attn_output: Packing,
-    pub gate: Packing,
-    pub up: Packing,
-    pub down: Packing,
+impl FromIterator<(TensorId, Packing)> for WeightTypes {
+    fn from_iter<I: IntoIterator<Item = (TensorId, Packing)>>(packings: I) -> Self {
+        Self { by_id: packings.into_iter().collect() }
+    }
 }
 
 impl WeightTypes {
-    /// Every block matrix of one type, and a tied head.
+    /// Every matrix of `layers` blocks packed as `blocks`, and an embedding that is the head too.
     pub fn uniform(layers: usize, blocks: Packing, token_embd: Packing) -> Self {
-        let layer =
-            LayerTypes { q: blocks, k: blocks, v: blocks, attn_output: blocks, gate: blocks, up: blocks, down: blocks };
-        Self { token_embd, output: None, layers: vec![layer; layers] }
+        let matrices = TensorId::all(layers).filter(|id| id.spec().is_matrix() && !id.spec().optional);
+        matrices.map(|id| (id, if id.spec().in_block { blocks } else { token_embd })).collect()
     }
 
-    /// The types that a file has.
+    /// The packings that the tensors of a file get.
     pub fn of(tensors: &ModelTensors) -> Self {
-        let layers = tensors.layers.iter().map(|l| LayerTypes {
-            q: Packing::of(l.attn_q.encoding),
-            k: Packing::of(l.attn_k.encoding),
-            v: Packing::of(l.attn_v.encoding),
-            attn_output: Packing::of(l.attn_output.encoding),
-            gate: Packing::of(l.ffn_gate.encoding),
-            up: Packing::of(l.ffn_up.encoding),
-            down: Packing::of(l.ffn_down.encoding),
-        });
-        Self {
-            token_embd: Packing::of(tensors.token_embd.encoding),
-            output: tensors.output.as_ref().map(|t| Packing::of(t.encoding)),
-            layers: layers.collect(),
-        }
+        let matrices = tensors.iter().filter(|(id, _)| id.spec().is_matrix());
+        matrices.map(|(id, tensor)| (id, Packing::of(tensor.encoding))).collect()
+    }
+
+    /// Packs a tensor otherwise.
+    pub fn set(&mut self, id: TensorId, packing: Packing) {
+        self.by_id.insert(id, packing);
+    }
+
+    /// The packing of a tensor, or `None` where the model does without.
+    pub fn get(&self, id: TensorId) -> Option<Packing> {
+        self.by_id.get(&id).copied()
     }
 }
 
-/// A tensor of a checkpoint, by its place in the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names are those of the tensors")]
-pub enum TensorId {
-    TokenEmbd,
-    Output,
-    Q(usize),
-    K(usize),
-    V(usize),
-    AttnOutput(usize),
-    Gate(usize),
-    Up(usize),
-    Down(usize),
-}
-
-impl TensorId {
-    /// The tensor in its file.
-    pub fn find(self, tensors: &ModelTensors) -> &Tensor {
-        match self {
-            Self::TokenEmbd => &tensors.token_embd,
-            Self::Output => tensors.output.as_ref().unwrap_or(&tensors.token_embd),
-            Self::Q(i) => &tensors.layers[i].attn_q,
-            Self::K(i) => &tensors.layers[i].attn_k,
-            Self::V(i) => &tensors.layers[i].attn_v,
-            Self::AttnOutput(i) => &tensors.layers[i].attn_output,
-            Self::Gate(i) => &tensors.layers[i].ffn_gate,
-            Self::Up(i) => &tensors.layers[i].ffn_up,
-            Self::Down(i) => &tensors.layers[i].ffn_down,
-        }
-    }
-}
-
-/// Where the rows of a matrix come from.
+/// The order of the rows of a tensor in its matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowOrder {
-    /// Row `r` of the tensor.
+    /// That of the file.
     Same,
-    /// Half-split heads of `d` rows, brought into interleaved order: row `2i + p` is row `i + p * d/2` of its head.
+    /// Half-split heads of `d` rows, brought into interleaved order: row `2i + p` of a head (`p` is 0 or 1) is row
+    /// `i + p * d/2` of the file's head (`permute` in `convert_llama_weights_to_hf.py` of transformers, undone).
     HalfSplit(usize),
 }
 
 impl RowOrder {
+    /// The row of the tensor that row `row` of the matrix is.
     fn source(self, row: usize) -> usize {
         match self {
             Self::Same => row,
@@ -119,33 +77,42 @@ impl RowOrder {
     }
 }
 
-/// A run of rows of a matrix that share one storage type and one buffer.
+/// Consecutive rows of a matrix that share one packing and one buffer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part {
-    /// Name of the buffer.
+pub struct Shard {
+    /// Name of the buffer: that of the matrix, `@`, and the first row.
     pub name: String,
     /// First row within the matrix.
     pub row_begin: usize,
-    /// How it is packed.
+    /// How its rows are packed.
     pub layout: Layout,
+}
+
+/// A tensor in a matrix, with all its rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Stacked {
+    id: TensorId,
+    rows: usize,
+    order: RowOrder,
+    packing: Packing,
 }
 
 /// How a matrix is put together from tensors.
 #[derive(Clone, Debug, PartialEq)]
 enum Rows {
-    /// Tensors below each other: (tensor, rows, order, type).
-    Stacked(Vec<(TensorId, usize, RowOrder, Packing)>),
+    /// Tensors below each other.
+    Stacked(Vec<Stacked>),
     /// Two tensors whose rows alternate.
     Alternating([TensorId; 2]),
 }
 
-/// A matrix as kernels see it.
+/// A matrix as kernels see it: `[rows, cols]`, cut into shards.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {
     rows: Rows,
     /// In order of their rows.
-    pub parts: Vec<Part>,
-    /// Columns.
+    pub shards: Vec<Shard>,
+    /// Columns, `k`.
     pub cols: usize,
 }
 
@@ -154,12 +121,12 @@ pub struct Matrix {
 pub enum GateUp {
     /// `[gate, up]` with alternating rows: `[2 * ffn, dim]`, one product.
     Together(Matrix),
-    /// Gate and up of different types, `[ffn, dim]` each: two products.
+    /// Gate and up in different packings, `[ffn, dim]` each: two products.
     Apart([Matrix; 2]),
 }
 
 impl GateUp {
-    /// One matrix or two, in the order of use.
+    /// The matrix, or both matrices in the order of use.
     pub fn matrices(&self) -> &[Matrix] {
         match self {
             Self::Together(matrix) => std::slice::from_ref(matrix),
@@ -200,39 +167,35 @@ impl LayerMatrices {
 }
 
 impl Matrix {
-    fn stacked(name: &str, tensors: Vec<(TensorId, usize, RowOrder, Packing)>, cols: usize, cut: Cut) -> Self {
-        let mut parts = Vec::new();
+    fn stacked(name: &str, tensors: Vec<Stacked>, cols: usize, cut: Cut) -> Self {
+        let mut shards = Vec::new();
         let mut begin = 0;
-        let mut i = 0;
-        while i < tensors.len() {
-            // Adjacent tensors of one type share a buffer.
-            let packing = tensors[i].3;
-            let run = tensors[i..].iter().take_while(|t| t.3 == packing).count();
-            let rows: usize = tensors[i..i + run].iter().map(|t| t.1).sum();
-            add_parts(&mut parts, name, begin, Layout::new(packing, rows, cols, cut.tile), cut.part_bytes);
+        // Adjacent tensors of one packing share buffers.
+        for run in tensors.chunk_by(|a, b| a.packing == b.packing) {
+            let rows: usize = run.iter().map(|tensor| tensor.rows).sum();
+            add_shards(&mut shards, name, begin, Layout::new(run[0].packing, rows, cols, cut.tile), cut.shard_bytes);
             begin += rows;
-            i += run;
         }
-        Self { rows: Rows::Stacked(tensors), parts, cols }
+        Self { rows: Rows::Stacked(tensors), shards, cols }
     }
 
-    fn alternating(name: &str, tensors: [TensorId; 2], layout: Layout, part_bytes: u64) -> Self {
-        let mut parts = Vec::new();
-        add_parts(&mut parts, name, 0, layout, part_bytes);
-        Self { rows: Rows::Alternating(tensors), parts, cols: layout.cols }
+    fn alternating(name: &str, tensors: [TensorId; 2], layout: Layout, shard_bytes: u64) -> Self {
+        let mut shards = Vec::new();
+        add_shards(&mut shards, name, 0, layout, shard_bytes);
+        Self { rows: Rows::Alternating(tensors), shards, cols: layout.cols }
     }
 
-    /// The tensor and its row that row `row` of the matrix is.
+    /// The tensor that row `row` of the matrix comes from, and its row there.
     pub fn source(&self, row: usize) -> (TensorId, usize) {
         match &self.rows {
             Rows::Alternating(tensors) => (tensors[row % 2], row / 2),
             Rows::Stacked(tensors) => {
                 let mut row = row;
-                for (id, rows, order, _) in tensors {
-                    if row < *rows {
-                        return (*id, order.source(row));
+                for tensor in tensors {
+                    if row < tensor.rows {
+                        return (tensor.id, tensor.order.source(row));
                     }
-                    row -= rows;
+                    row -= tensor.rows;
                 }
                 unreachable!("row {row} is past the end of the matrix")
             }
@@ -241,64 +204,64 @@ impl Matrix {
 
     /// Bytes on the device.
     pub fn bytes(&self) -> u64 {
-        self.parts.iter().map(|p| p.layout.words() as u64 * 4).sum()
+        self.shards.iter().map(|shard| shard.layout.words() as u64 * 4).sum()
     }
 }
 
-/// Cuts a run of rows into parts of at most so many bytes.
-fn add_parts(parts: &mut Vec<Part>, name: &str, begin: usize, whole: Layout, part_bytes: u64) {
+/// Cuts rows that begin at row `begin` of their matrix into shards of at most `shard_bytes` bytes.
+fn add_shards(shards: &mut Vec<Shard>, name: &str, begin: usize, whole: Layout, shard_bytes: u64) {
     let bytes_per_tile = Layout { rows: ROW_ALIGN, ..whole }.words() * 4;
-    let most = (part_bytes as usize / bytes_per_tile).max(1) * ROW_ALIGN;
-    // Equal parts, so that no dispatch is much shorter than another.
+    let most = (shard_bytes as usize / bytes_per_tile).max(1) * ROW_ALIGN;
+    // Equal shards, so that no dispatch is much shorter than another.
     let count = whole.rows.div_ceil(most);
-    let rows_per_part = whole.rows.div_ceil(count).next_multiple_of(ROW_ALIGN);
-    for first in (0..whole.rows).step_by(rows_per_part) {
-        let rows = rows_per_part.min(whole.rows - first);
+    let rows_per_shard = whole.rows.div_ceil(count).next_multiple_of(ROW_ALIGN);
+    for first in (0..whole.rows).step_by(rows_per_shard) {
+        let rows = rows_per_shard.min(whole.rows - first);
         let row_begin = begin + first;
-        parts.push(Part { name: format!("{name}@{row_begin}"), row_begin, layout: Layout { rows, ..whole } });
+        shards.push(Shard { name: format!("{name}@{row_begin}"), row_begin, layout: Layout { rows, ..whole } });
     }
 }
 
 impl Matrices {
-    /// The matrices of a model of this shape and these types.
+    /// The matrices of a model of this shape and these packings.
     pub fn new(shape: &Shape, types: &WeightTypes, cut: Cut) -> Self {
-        let order = match shape.rope_pairing {
+        let rotated = match shape.rope_pairing {
             RopePairing::Interleaved => RowOrder::Same,
             RopePairing::HalfSplit => RowOrder::HalfSplit(shape.head_dim),
         };
-        let table = |name: &str, id, packing| {
-            Matrix::stacked(name, vec![(id, shape.vocabulary, RowOrder::Same, packing)], shape.dim, cut)
+        let packing = |id: TensorId| types.get(id).unwrap_or_else(|| panic!("{id} has no packing"));
+        let stack = |id: TensorId, order| {
+            let [rows, _] = id.spec().size(shape);
+            Stacked { id, rows, order, packing: packing(id) }
         };
-        let layers = types.layers.iter().enumerate().map(|(i, t)| {
-            let (q_dim, kv_dim) = (shape.q_dim(), shape.kv_dim());
+        let single = |id: TensorId| {
+            let [_, cols] = id.spec().size(shape);
+            Matrix::stacked(&id.to_string(), vec![stack(id, RowOrder::Same)], cols, cut)
+        };
+        let layers = (0..shape.layers).map(|i| {
+            let [gate, up] = [Role::FfnGate, Role::FfnUp].map(|role| role.in_block(i));
             let qkv = vec![
-                (TensorId::Q(i), q_dim, order, t.q),
-                (TensorId::K(i), kv_dim, order, t.k),
-                (TensorId::V(i), kv_dim, RowOrder::Same, t.v),
+                stack(Role::AttnQ.in_block(i), rotated),
+                stack(Role::AttnK.in_block(i), rotated),
+                stack(Role::AttnV.in_block(i), RowOrder::Same),
             ];
-            let one = |name: &str, id, rows, cols, packing| {
-                Matrix::stacked(&format!("blk.{i}.{name}"), vec![(id, rows, RowOrder::Same, packing)], cols, cut)
-            };
             LayerMatrices {
                 qkv: Matrix::stacked(&format!("blk.{i}.attn_qkv"), qkv, shape.dim, cut),
-                attn_output: one("attn_output", TensorId::AttnOutput(i), shape.dim, q_dim, t.attn_output),
-                gate_up: if t.gate == t.up {
-                    let layout = Layout::new(t.gate, 2 * shape.ffn, shape.dim, cut.tile);
-                    let tensors = [TensorId::Gate(i), TensorId::Up(i)];
+                attn_output: single(Role::AttnOutput.in_block(i)),
+                gate_up: if packing(gate) == packing(up) {
+                    let layout = Layout::new(packing(gate), 2 * shape.ffn, shape.dim, cut.tile);
                     let name = format!("blk.{i}.ffn_gate_up");
-                    GateUp::Together(Matrix::alternating(&name, tensors, layout, cut.part_bytes))
+                    GateUp::Together(Matrix::alternating(&name, [gate, up], layout, cut.shard_bytes))
                 } else {
-                    GateUp::Apart([
-                        one("ffn_gate", TensorId::Gate(i), shape.ffn, shape.dim, t.gate),
-                        one("ffn_up", TensorId::Up(i), shape.ffn, shape.dim, t.up),
-                    ])
+                    GateUp::Apart([gate, up].map(single))
                 },
-                down: one("ffn_down", TensorId::Down(i), shape.dim, shape.ffn, t.down),
+                down: single(Role::FfnDown.in_block(i)),
             }
         });
+        let head = Role::Output.of_model();
         Self {
-            embedding: table("token_embd", TensorId::TokenEmbd, types.token_embd),
-            head: types.output.map(|packing| table("output", TensorId::Output, packing)),
+            embedding: single(Role::TokenEmbd.of_model()),
+            head: types.get(head).map(|_| single(head)),
             layers: layers.collect(),
         }
     }
@@ -308,10 +271,10 @@ impl Matrices {
         std::iter::once(&self.embedding).chain(self.layers.iter().flat_map(LayerMatrices::iter)).chain(&self.head)
     }
 
-    /// The types of its weights, the one with the most bytes on the device first.
+    /// The packings of its weights, the one with the most bytes on the device first.
     pub fn types(&self) -> Vec<Packing> {
         let mut words: Vec<(Packing, usize)> = Vec::new();
-        for Part { layout, .. } in self.iter().flat_map(|matrix| &matrix.parts) {
+        for Shard { layout, .. } in self.iter().flat_map(|matrix| &matrix.shards) {
             match words.iter_mut().find(|(packing, _)| *packing == layout.packing) {
                 Some((_, sum)) => *sum += layout.words(),
                 None => words.push((layout.packing, layout.words())),

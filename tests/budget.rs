@@ -10,8 +10,8 @@ mod shared;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use llamita::internals::format::{PRE_TOKENIZERS, VocabularyKind, gguf};
-use llamita::internals::model::budget::{Host, MAX_TOKENS_IN_FLIGHT, Use};
+use llamita::internals::format::{self, ModelTensors, PRE_TOKENIZERS, ReadScope, Tensor, VocabularyKind};
+use llamita::internals::model::budget::{HostBudget, MAX_TOKENS_IN_FLIGHT, MemoryClass};
 use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
 use llamita::internals::weights::{Cut, Matrices, WeightTypes};
 use llamita::source::{Bytes, File, Source};
@@ -23,7 +23,7 @@ use PlanChoice::Software;
 use engine::GPU_PLAN;
 
 /// Of any plan: how matrices are cut changes little of what the host takes.
-const CUT: Cut = Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES };
+const CUT: Cut = Cut { tile: 8, shard_bytes: WEBGPU_BINDING_BYTES };
 
 fn load(name: &str, plan: PlanChoice, options: LoadOptions) -> llamita::Result<Model> {
     let source = engine::open(engine::fixture(name));
@@ -158,7 +158,7 @@ fn the_host_takes_no_more_than_its_budget() {
         let (weights, host) = (model.budget().weights, model.host().total());
         println!("{path}: {peak} bytes, of {weights} for weights and {host} for the host");
         assert!(peak as u64 <= weights + host, "{path}: {peak} bytes, {weights} and {host} were announced");
-        let staging = model.host().items().iter().filter(|item| item.kind == Use::Staging).count();
+        let staging = model.host().entries().iter().filter(|entry| entry.kind == MemoryClass::Staging).count();
         assert_eq!(staging, 1);
     }
 }
@@ -167,22 +167,26 @@ fn the_host_takes_no_more_than_its_budget() {
 fn llama_3s_tokenizer_takes_no_more_than_its_budget() {
     let Some(folder) = shared::shared("llama_3s_tokenizer_takes_no_more_than_its_budget") else { return };
     let file = File::open(folder.join("tokenizers/llama3/ggml-vocab-llama3.gguf")).expect("it is there");
-    let (checkpoint, read) = heap::peak(|| block_on(gguf::read(&file)).expect("it parses"));
+    let (checkpoint, read) = heap::peak(|| block_on(format::read(&file, ReadScope::Everything)).expect("it parses"));
     let vocabulary = checkpoint.vocabulary.expect("a vocabulary");
     let (tokenizer, built) = heap::peak(|| Tokenizer::from_vocabulary(&vocabulary).expect("it builds"));
     // The tensors of any model; the header is that of this file, which holds nothing else.
     let other = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/random-q4_0-h64.gguf"));
-    let (shape, mut tensors) =
-        block_on(gguf::read(&other.expect("it is there"))).expect("it parses").model.expect("a model");
+    let (shape, tensors) = block_on(format::read(&other.expect("it is there"), ReadScope::Everything))
+        .expect("it parses")
+        .model
+        .expect("a model");
     let len = file.len();
-    for tensor in tensors.layers.iter_mut().map(|layer| &mut layer.attn_norm) {
-        tensor.bytes.start = len;
-    }
-    (tensors.token_embd.bytes.start, tensors.output_norm.bytes.start) = (len, len);
+    let behind = |tensor: &Tensor| Tensor { bytes: len..len, ..tensor.clone() };
+    let tensors: ModelTensors = tensors.iter().map(|(id, tensor)| (id, behind(tensor))).collect();
     let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), CUT);
-    let host = Host::new(&tensors, &matrices, Some(&vocabulary));
+    let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
     let of = |name: &str| {
-        host.items().iter().filter(|item| item.name.starts_with(name)).map(|item| item.bytes as usize).sum::<usize>()
+        host.entries()
+            .iter()
+            .filter(|entry| entry.name.starts_with(name))
+            .map(|entry| entry.bytes as usize)
+            .sum::<usize>()
     };
     let (header, texts, bound) = (of("header"), of("vocabulary"), of("tokenizer"));
     println!("read {read} of {header} and {texts}, built {built} of {bound}");
@@ -194,15 +198,15 @@ fn llama_3s_tokenizer_takes_no_more_than_its_budget() {
 #[test]
 fn every_rule_for_words_keeps_to_the_budget() {
     let file = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/random-q4_0-h64.gguf"));
-    let checkpoint = block_on(gguf::read(&file.expect("it is there"))).expect("it parses");
+    let checkpoint = block_on(format::read(&file.expect("it is there"), ReadScope::Everything)).expect("it parses");
     let (shape, tensors) = checkpoint.model.expect("a model");
     let matrices = Matrices::new(&shape, &WeightTypes::of(&tensors), CUT);
     let mut vocabulary = checkpoint.vocabulary.expect("a vocabulary");
     for row in &PRE_TOKENIZERS {
         let VocabularyKind::ByteLevelBpe { split, .. } = &mut vocabulary.kind else { panic!("it is byte-level") };
         *split = row.split;
-        let host = Host::new(&tensors, &matrices, Some(&vocabulary));
-        let bound = host.items().iter().find(|item| item.name == "tokenizer").expect("it takes some").bytes;
+        let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
+        let bound = host.entries().iter().find(|entry| entry.name == "tokenizer").expect("it takes some").bytes;
         let text = "It'S 12345 words, é你 ᏣᎳᎩ\n\n  x!".repeat(3);
         let (ids, taken) = heap::peak(|| {
             let tokenizer = Tokenizer::from_vocabulary(&vocabulary).expect("it builds");

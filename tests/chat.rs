@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use llamita::chat::{ChatTemplate, Date, Message};
 use llamita::error::Error;
-use llamita::internals::format::gguf;
+use llamita::internals::format::{self, ReadScope};
 use llamita::source::File;
 use llamita::tokenizer::{Encode, Tokenizer};
 use proptest::prelude::*;
@@ -31,7 +31,7 @@ const FRAME: [&str; 8] = [
 
 fn tokenizer(gguf: &Path) -> Tokenizer {
     let file = File::open(gguf).expect("the file opens");
-    let checkpoint = pollster::block_on(gguf::read(&file)).expect("the file parses");
+    let checkpoint = pollster::block_on(format::read(&file, ReadScope::Everything)).expect("the file parses");
     Tokenizer::from_vocabulary(&checkpoint.vocabulary.expect("a vocabulary")).expect("the tokenizer builds")
 }
 

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use llamita::internals::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
-use llamita::internals::check::cases;
-use llamita::internals::kernel::{Access, Element, Kernel, Scalar, Texels};
+use llamita::internals::check::kernels as cases;
+use llamita::internals::drivers;
+use llamita::internals::kernel::{Access, Element, Kernel, Scalar, TextureKind};
 use llamita::internals::kernels::{KvType, NAMES, Tier};
+use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::llama::session_plans;
-use llamita::internals::plan::tuning::{DeviceClass, Tuning};
+use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::weights::Packing;
 use llamita::internals::weights::{Matrices, WeightTypes};
 use naga::{
@@ -53,8 +55,8 @@ fn variants() -> Variants {
     for tier in Tier::ALL {
         cases::all(tier).iter().for_each(|case| add(&case.kernel, &case.params));
         let shape = llama_3_2_1b();
-        for (class, kv) in DeviceClass::ALL.into_iter().flat_map(|c| KvType::ALL.map(|kv| (c, kv))) {
-            let tuning = Tuning { kv, ..Tuning::of(class, tier) };
+        for (driver, kv) in drivers::ALL.into_iter().flat_map(|driver| KvType::ALL.map(|kv| (driver, kv))) {
+            let tuning = Tuning { kv, ..(driver.tuning)(tier) };
             let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
             let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.cut()), &tuning, 1024);
             plans.iter().flat_map(|plan| &plan.steps).for_each(|step| add(&step.kernel, &step.params));
@@ -133,13 +135,13 @@ fn differences(module: &naga::Module, kernel: &dyn Kernel, params: &[u32]) -> Ve
         if global.name.as_deref() != Some(arg.name) {
             found.push(format!("binding {} is {:?} where {} is declared", arg.binding, global.name, arg.name));
         }
-        if let Element::Texels(how) = arg.element {
+        if let Element::Texture(kind) = arg.element {
             let texels = TypeInner::Image {
                 dim: ImageDimension::D2,
                 arrayed: false,
-                class: match how {
-                    Texels::Sampled => ImageClass::Sampled { kind: ScalarKind::Uint, multi: false },
-                    Texels::Storage => {
+                class: match kind {
+                    TextureKind::Sampled => ImageClass::Sampled { kind: ScalarKind::Uint, multi: false },
+                    TextureKind::Storage => {
                         ImageClass::Storage { format: StorageFormat::Rgba32Uint, access: StorageAccess::LOAD }
                     }
                 },
@@ -298,11 +300,11 @@ fn every_shader_is_registered() {
 fn dispatches_of_llama_3_2_1b() {
     use llamita::internals::plan::Wanted;
     let shape = llama_3_2_1b();
-    let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base);
+    let tuning = (GPU.tuning)(Tier::Base);
     let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
     let matrices = Matrices::new(&shape, &types, tuning.cut());
     let [decode, prefill] = session_plans(&shape, &matrices, &tuning, 8192);
-    assert_eq!(matrices.head().parts.len(), 2);
+    assert_eq!(matrices.head().shards.len(), 2);
     assert_eq!(decode.dispatches(Wanted::Greedy), 84);
     assert_eq!(decode.dispatches(Wanted::Draw), 84);
     assert_eq!(decode.dispatches(Wanted::Body), 81);

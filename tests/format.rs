@@ -18,6 +18,8 @@ mod reading;
 mod shared;
 #[path = "format/split.rs"]
 mod split;
+#[path = "format/table.rs"]
+mod table;
 #[path = "format/tokenizers.rs"]
 mod tokenizers;
 #[path = "format/vocabulary.rs"]
@@ -26,6 +28,7 @@ mod vocabulary;
 use builder::{Gguf, Value};
 use heap::peak;
 use llamita::error::{Error, Result};
+use llamita::internals::arch::tensors::Role;
 use llamita::internals::format::gguf::{self, Step};
 use llamita::internals::format::{Checkpoint, Encoding, MergeOrder, TokenType, VocabularyKind};
 
@@ -34,7 +37,7 @@ fn parse(name: &str, bytes: &[u8], file_len: u64) -> Result<Step> {
     gguf::parse(&[gguf::Beginning { name, bytes, file_len }])
 }
 
-/// Parses a file as [`gguf::read`] would, in two ways that must agree, and watches the memory.
+/// Parses a file as [`gguf::read`] does, in two ways that must agree, and watches the memory.
 ///
 /// The worst that a token costs is a `String` of 24 bytes where the file has a length of 8; a key costs its place in a
 /// map, and there are at most 4096.
@@ -165,14 +168,14 @@ fn tiny_file_says_everything() {
     assert_eq!((shape.heads, shape.kv_heads, shape.head_dim, shape.norm_eps), (2, 1, 16, 1e-5));
     assert_eq!(shape.rope_frequencies.len(), 8);
     assert!((shape.rope_frequencies[1] - 10_000f64.powf(-2.0 / 16.0)).abs() < 1e-15);
-    let layer = &tensors.layers[0];
-    assert_eq!((layer.ffn_down.rows, layer.ffn_down.cols, layer.ffn_down.encoding), (32, 64, Encoding::Q8_0));
-    assert_eq!(layer.ffn_down.bytes.end - layer.ffn_down.bytes.start, 32 * 2 * 34);
-    assert_eq!((layer.attn_norm.rows, layer.attn_norm.cols, layer.attn_norm.encoding), (1, 32, Encoding::F32));
-    assert_eq!((layer.attn_k.rows, layer.attn_k.cols), (16, 32));
-    assert!(tensors.output.is_none());
+    let [down, norm, k] = [Role::FfnDown, Role::AttnNorm, Role::AttnK].map(|role| &tensors[role.in_block(0)]);
+    assert_eq!((down.rows, down.cols, down.encoding), (32, 64, Encoding::Q8_0));
+    assert_eq!(down.bytes.end - down.bytes.start, 32 * 2 * 34);
+    assert_eq!((norm.rows, norm.cols, norm.encoding), (1, 32, Encoding::F32));
+    assert_eq!((k.rows, k.cols), (16, 32));
+    assert!(tensors.get(Role::Output.of_model()).is_none());
     let header = gguf.header().0.len() as u64;
-    assert_eq!(tensors.token_embd.bytes, header..header + 7 * 34);
+    assert_eq!(tensors[Role::TokenEmbd.of_model()].bytes, header..header + 7 * 34);
     assert_eq!(checkpoint.tensors.len(), 11);
     let summary = &checkpoint.tensors["blk.0.ffn_down.weight"];
     assert_eq!((summary.dims.as_slice(), summary.kind.as_str(), summary.bytes), ([32, 64].as_slice(), "Q8_0", 2176));

@@ -4,11 +4,14 @@ use std::path::Path;
 
 use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
 use llamita::internals::backend::gpu;
-use llamita::internals::model::budget::Sizes;
+use llamita::internals::drivers::DeviceOptions;
+use llamita::internals::kernel::MAX_TEXTURE_BYTES;
+use llamita::internals::model::budget::BudgetInputs;
+use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::limits::{Known, Profile, WEBGPU_BINDING_BYTES};
-use llamita::internals::plan::tuning::{DeviceClass, DeviceOptions, Tuning};
+use llamita::internals::plan::tuning::Tuning;
+use llamita::internals::software::{LAVAPIPE, SWIFTSHADER};
 use llamita::internals::weights::Packing;
-use llamita::internals::weights::pack::MAX_TEXELS_BYTES;
 use llamita::internals::weights::{Matrices, WeightTypes};
 use llamita::source::{Bytes, File};
 use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, PlanChoice, Sampling, Tier};
@@ -56,10 +59,10 @@ fn llama_3_2(layers: usize, dim: usize, ffn: usize, heads: usize) -> Shape {
 fn parts(shape: &Shape, tuning: &Tuning, kind: Packing) -> usize {
     let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, kind);
     let head = &Matrices::new(shape, &types, tuning.cut()).embedding;
-    let most = head.parts.iter().map(|part| part.layout.words() as u64 * 4).max().expect("it has parts");
+    let most = head.shards.iter().map(|shard| shard.layout.words() as u64 * 4).max().expect("it has shards");
     assert!(most <= tuning.binding_bytes, "{most} bytes in a part, {} in a binding", tuning.binding_bytes);
-    assert_eq!(head.parts.iter().map(|part| part.layout.rows).sum::<usize>(), shape.vocabulary);
-    head.parts.len()
+    assert_eq!(head.shards.iter().map(|shard| shard.layout.rows).sum::<usize>(), shape.vocabulary);
+    head.shards.len()
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn parts_are_what_a_binding_holds() {
     let one_b = llama_3_2(16, 2048, 8192, 32);
     let three_b = llama_3_2(28, 3072, 8192, 24);
     let counts = |profile: &Profile| {
-        let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base).within(Some(profile));
+        let tuning = (GPU.tuning)(Tier::Base).within(Some(profile));
         [(&one_b, Packing::Q6_K), (&one_b, Packing::F16), (&three_b, Packing::Q6_K)]
             .map(|(shape, kind)| parts(shape, &tuning, kind))
     };
@@ -88,19 +91,19 @@ fn parts_are_what_a_binding_holds() {
     }
     // Each part has a dispatch of its own, and so params.
     let budget = |profile: &Profile| {
-        let tuning = Tuning::of(DeviceClass::Gpu, Tier::Base).within(Some(profile));
+        let tuning = (GPU.tuning)(Tier::Base).within(Some(profile));
         let types = WeightTypes::uniform(one_b.layers, Packing::Q4_0, Packing::Q6_K);
-        Sizes { shape: &one_b, types: &types, tuning: &tuning, context: 4096, first_capacity: 512 }.budget()
+        BudgetInputs { shape: &one_b, types: &types, tuning: &tuning, context: 4096, first_capacity: 512 }.budget()
     };
     let [half, whole, large] = [&HALF, &Profile::ALL[0], Profile::named("mali-g78").expect("it is known")].map(budget);
     assert!(half.scratch > whole.scratch && whole.scratch > large.scratch, "{half:?} {whole:?} {large:?}");
     // Textures are bounded by their rows, however much a buffer holds.
-    for class in [DeviceClass::Lavapipe, DeviceClass::SwiftShader] {
-        let tuning = Tuning::of(class, Tier::Base).within(Profile::named("mali-g78"));
-        assert_eq!(tuning.binding_bytes, MAX_TEXELS_BYTES);
+    for driver in [&LAVAPIPE, &SWIFTSHADER] {
+        let tuning = (driver.tuning)(Tier::Base).within(Profile::named("mali-g78"));
+        assert_eq!(tuning.binding_bytes, MAX_TEXTURE_BYTES);
         assert_eq!(parts(&one_b, &tuning, Packing::F16), 4);
     }
-    assert_eq!(Tuning::of(DeviceClass::Gpu, Tier::Base).binding_bytes, WEBGPU_BINDING_BYTES);
+    assert_eq!((GPU.tuning)(Tier::Base).binding_bytes, WEBGPU_BINDING_BYTES);
 }
 
 #[test]
@@ -157,7 +160,7 @@ fn a_device_has_exactly_these_limits() {
         assert_eq!(
             model.tuning().binding_bytes,
             limits.binding_bytes.value.min(match plan {
-                PlanChoice::Software => MAX_TEXELS_BYTES,
+                PlanChoice::Software => MAX_TEXTURE_BYTES,
                 _ => u64::MAX,
             })
         );
@@ -246,8 +249,8 @@ fn what_a_plan_cannot_take_is_refused_with_the_numbers() {
             assert!(error.contains(part), "{part} is not in {error}");
         }
     };
-    assert_eq!(load(256, DeviceChoice::Gpu, PlanChoice::Of(DeviceClass::Lavapipe)).expect("they just fit"), 3);
-    refused(260, PlanChoice::Of(DeviceClass::Lavapipe), "16640 bytes");
+    assert_eq!(load(256, DeviceChoice::Gpu, PlanChoice::Lavapipe).expect("they just fit"), 3);
+    refused(260, PlanChoice::Lavapipe, "16640 bytes");
     assert_eq!(load(956, DeviceChoice::Gpu, engine::GPU_PLAN).expect("they just fit"), 3);
     refused(960, engine::GPU_PLAN, "16416 bytes");
     assert_eq!(load(960, DeviceChoice::Cpu, engine::GPU_PLAN).expect("the CPU takes them"), 3);

@@ -1,108 +1,96 @@
 //! Every kernel, in every variant, on hard data, against its f64 oracle on the device at hand.
+//!
+//! The tests are made from the registry, one per tier, kernel and packing: `cargo test --test oracle base/matvec/Q4_0` runs some
+//! of them. A kernel that has no case fails, and a shader is run in the plainest tier that has it.
 
 #[path = "common/engine.rs"]
 mod engine;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+use std::sync::Mutex;
 
+use libtest_mimic::{Arguments, Failed, Trial};
 use llamita::Tier;
 use llamita::internals::backend::gpu::Gpu;
-use llamita::internals::check::cases;
-use llamita::internals::kernels::NAMES;
+use llamita::internals::cases::Case;
+use llamita::internals::{check, kernels, software};
+use pollster::block_on;
 
-fn run(tier: Tier, names: &[&str]) {
-    let Some(gpu) = engine::gpu(&names.join(", "), tier) else { return };
+/// The cases of a tier whose shaders no plainer tier has.
+fn own_cases(tier: Tier) -> Vec<Case> {
+    let plainer = Tier::ALL.into_iter().filter(|other| *other != tier && other.within(tier));
+    let seen: BTreeSet<String> =
+        plainer.flat_map(check::kernels::all).map(|case| case.kernel.source().compose()).collect();
+    let mut cases = check::kernels::all(tier);
+    cases.retain(|case| !seen.contains(&case.kernel.source().compose()));
+    cases
+}
+
+/// The cases of a tier under the names of their tests: the first two parts of the kernel's label behind the tier.
+fn groups(tier: Tier) -> BTreeMap<String, Vec<Case>> {
+    let mut groups: BTreeMap<String, Vec<Case>> = BTreeMap::new();
+    for case in own_cases(tier) {
+        let label = case.kernel.label();
+        let parts: Vec<&str> = label.split('/').take(2).collect();
+        groups.entry(format!("{tier}/{}", parts.join("/"))).or_default().push(case);
+    }
+    groups
+}
+
+/// Devices that no test uses at the moment: one thread at a time submits to a device.
+static DEVICES: Mutex<BTreeMap<Tier, Vec<Gpu>>> = Mutex::new(BTreeMap::new());
+
+fn free_devices<T>(tier: Tier, with: impl FnOnce(&mut Vec<Gpu>) -> T) -> T {
+    with(DEVICES.lock().expect("no test panics while it holds this").entry(tier).or_default())
+}
+
+fn run(cases: &[Case], tier: Tier) -> Result<(), Failed> {
+    let free = free_devices(tier, Vec::pop);
+    let gpu = free.unwrap_or_else(|| engine::gpu("the kernel cases", tier).expect("it was there before"));
     let mut failures = Vec::new();
-    let mut worst = std::collections::BTreeMap::<&str, f64>::new();
-    let mut count = 0;
-    for case in cases::all(tier).iter().filter(|case| names.contains(&case.kernel.name())) {
-        let report = pollster::block_on(case.check(&gpu)).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-        let seen = worst.entry(case.kernel.name()).or_default();
-        *seen = seen.max(report.nmse);
-        count += 1;
+    for case in cases {
+        let report = block_on(case.check(&gpu)).map_err(|error| format!("{}: {error}", case.name))?;
         if !report.passed {
             failures.push(format!("{}: {}", report.name, report.fault));
         }
     }
-    let worst: Vec<String> = worst.iter().map(|(name, nmse)| format!("{name} {nmse:.1e}")).collect();
-    println!("{count} cases on {} ({tier}); worst NMSE: {}", gpu.name(), worst.join(", "));
-    assert!(count > 0 && failures.is_empty(), "{} of {count} failed:\n{}", failures.len(), failures.join("\n"));
-}
-
-const PRODUCTS: [&str; 2] = ["matvec", "matmul"];
-const ATTENTION: [&str; 2] = ["attention", "flash"];
-const SMALL: [&str; 5] = ["rmsnorm", "embed", "argmax", "combine", "quantize"];
-const SAMPLER: [&str; 1] = ["sample"];
-
-/// Kernels with other code where there are subgroups.
-const WITH_SUBGROUPS: [&str; 5] = ["matvec", "matmul", "rmsnorm", "attention", "argmax"];
-
-#[test]
-fn every_kernel_is_run() {
-    let mut run = [&PRODUCTS[..], &ATTENTION, &SMALL, &SAMPLER].concat();
-    run.sort_unstable();
-    assert_eq!(run, NAMES);
-}
-
-#[test]
-fn products_base() {
-    run(Tier::Base, &PRODUCTS);
-}
-
-#[test]
-fn attention_base() {
-    run(Tier::Base, &ATTENTION);
-}
-
-#[test]
-fn attention_f16() {
-    run(Tier::F16, &["attention"]);
-}
-
-#[test]
-fn small_kernels() {
-    run(Tier::Base, &SMALL);
-}
-
-/// `cargo xtask test` runs it with subgroups of 4, 8 and 16 invocations.
-#[test]
-fn subgroups() {
-    run(Tier::Sub, &WITH_SUBGROUPS);
-}
-
-/// Attention alone reads f16 together with subgroups.
-#[test]
-fn subgroups_f16() {
-    run(Tier::F16Sub, &["attention"]);
-}
-
-#[test]
-fn sampler() {
-    run(Tier::Base, &SAMPLER);
-}
-
-/// What the two lists above leave out is the same WGSL in every tier.
-#[test]
-fn other_kernels_are_the_same_in_every_tier() {
-    let texts = |tier: Tier, name: &str| -> BTreeSet<String> {
-        let cases = cases::all(tier);
-        cases.iter().filter(|case| case.kernel.name() == name).map(|case| case.kernel.source().compose()).collect()
-    };
-    for name in NAMES {
-        let base = texts(Tier::Base, name);
-        assert_eq!(base == texts(Tier::F16, name), name != "attention", "{name} in f16");
-        assert_eq!(base == texts(Tier::Sub, name), !WITH_SUBGROUPS.contains(&name), "{name} with subgroups");
-        assert_eq!(texts(Tier::Sub, name) == texts(Tier::F16Sub, name), name != "attention", "{name} with both");
+    free_devices(tier, |free| free.push(gpu));
+    match failures.len() {
+        0 => Ok(()),
+        count => Err(format!("{count} of {} failed:\n{}", cases.len(), failures.join("\n")).into()),
     }
+}
+
+/// Every registered kernel has cases in the plainest tier, which every device has.
+fn every_kernel_has_cases() -> Result<(), Failed> {
+    let cases = check::kernels::all(Tier::Base);
+    let found: BTreeSet<&str> = cases.iter().map(|case| case.kernel.name()).collect();
+    let registered: BTreeSet<&str> = kernels::NAMES.into_iter().chain(software::kernels::NAMES).collect();
+    if found == registered { Ok(()) } else { Err(format!("cases of {found:?}, and kernels {registered:?}").into()) }
 }
 
 /// Two devices give the same bits for the same case: nothing depends on the order of invocations.
-#[test]
-fn runs_repeat() {
-    let open = || engine::gpu("runs_repeat", Tier::Base).expect("every adapter has the base tier");
-    let devices: [Gpu; 2] = [open(), open()];
-    for case in cases::all(Tier::Base).iter().step_by(29) {
-        let [first, second] = devices.each_ref().map(|gpu| pollster::block_on(case.measured(gpu)).expect("it runs"));
-        assert_eq!(first, second, "{}", case.name);
+fn runs_repeat() -> Result<(), Failed> {
+    let devices = [(); 2].map(|()| engine::gpu("runs_repeat", Tier::Base).expect("every adapter has the base tier"));
+    for case in check::kernels::all(Tier::Base).iter().step_by(29) {
+        let results = devices.each_ref().map(|gpu| block_on(case.measured(gpu)).expect("it runs"));
+        if results[0] != results[1] {
+            return Err(case.name.clone().into());
+        }
     }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let mut trials =
+        vec![Trial::test("every_kernel_has_cases", every_kernel_has_cases), Trial::test("runs_repeat", runs_repeat)];
+    for tier in Tier::ALL {
+        if engine::gpu("the kernel cases", tier).is_none() {
+            continue;
+        }
+        trials.extend(groups(tier).into_iter().map(|(name, cases)| Trial::test(name, move || run(&cases, tier))));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
+use llamita::internals::arch::tensors::Role;
 use llamita::internals::backend::Machine;
 use llamita::internals::kernel::run::Slot;
-use llamita::internals::kernels::fixed;
+use llamita::internals::kernels::activations::ActivationFormat;
+use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
 use llamita::internals::plan::llama::{Rows, forward, names};
-use llamita::internals::plan::tuning::{DeviceClass, Tuning};
+use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::plan::{Copy, Kind, Plan, Wanted};
+use llamita::internals::software::int16::Int16;
 use llamita::internals::weights::{Cut, Matrices, WeightTypes};
 use llamita::source::File;
 use llamita::{Activations, KvType, LoadOptions, Model, PlanChoice, Sampling, StopReason, Tier};
@@ -53,7 +56,7 @@ fn first_difference(model: &Model, plans: [&Machine; 2], plan: &Plan, slot: &Slo
         }
         for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
             let buffer = &plan.buffers[id.0];
-            if buffer.name.ends_with(".fixed") {
+            if buffer.name.ends_with(".int16") {
                 // From here on what differs by little may have been rounded to different sides.
                 most = 1e-5;
             }
@@ -66,8 +69,8 @@ fn first_difference(model: &Model, plans: [&Machine; 2], plan: &Plan, slot: &Slo
                 words.truncate(buffer.words);
                 words
             });
-            let numbers = |words: Vec<u32>| match buffer.name.ends_with(".fixed") {
-                true => fixed::numbers(&words).into_iter().map(|v| (v as f32).to_bits()).collect(),
+            let numbers = |words: Vec<u32>| match buffer.name.ends_with(".int16") {
+                true => Int16::of(8).decode(&words).into_iter().map(|v| (v as f32).to_bits()).collect(),
                 false => words,
             };
             let [cpu, gpu] = [cpu, gpu].map(numbers);
@@ -124,9 +127,9 @@ fn every_step_agrees_with_the_cpu() {
 fn every_step_agrees(name: &str, engine: &Engine) {
     let (gpu, cpu) = (load(name, engine), load(name, &Engine::cpu(engine.plan)));
     assert_eq!(gpu.device().plan(), cpu.device().plan());
-    let activations: &[Activations] = match gpu.device().plan() {
-        DeviceClass::Gpu => &[Activations::F32],
-        DeviceClass::Lavapipe | DeviceClass::SwiftShader => &[Activations::F32, Activations::Fixed],
+    let activations: &[Activations] = match *gpu.device().plan() == GPU {
+        true => &[Activations::F32],
+        false => &[Activations::F32, Activations::Fixed],
     };
     for (rows, activations) in activations.iter().flat_map(|choice| [(1, *choice), (16, *choice)]) {
         let plan = |model: &Model| {
@@ -379,17 +382,14 @@ fn half_split_rows() {
         rope_frequencies: rope_frequencies(16, 10_000.0),
     };
     use llamita::internals::weights::Packing::F32;
-    use llamita::internals::weights::TensorId::{K, Q, V};
+    let [q, k, v] = [Role::AttnQ, Role::AttnK, Role::AttnV].map(|role| role.in_block(0));
     let types = WeightTypes::uniform(1, F32, F32);
-    let cut = Cut { tile: 8, part_bytes: WEBGPU_BINDING_BYTES };
+    let cut = Cut { tile: 8, shard_bytes: WEBGPU_BINDING_BYTES };
     let matrix = Matrices::new(&shape(RopePairing::HalfSplit), &types, cut).layers[0].qkv.clone();
     // Row 2i + p of a head is row i + 8p of the file (permute, convert_llama_weights_to_hf.py).
-    assert_eq!(
-        [0, 1, 2, 3, 15].map(|row| matrix.source(row)),
-        [(Q(0), 0), (Q(0), 8), (Q(0), 1), (Q(0), 9), (Q(0), 15)]
-    );
-    assert_eq!([16, 17, 32, 33].map(|row| matrix.source(row)), [(Q(0), 16), (Q(0), 24), (K(0), 0), (K(0), 8)]);
-    assert_eq!([48, 49].map(|row| matrix.source(row)), [(V(0), 0), (V(0), 1)]);
+    assert_eq!([0, 1, 2, 3, 15].map(|row| matrix.source(row)), [(q, 0), (q, 8), (q, 1), (q, 9), (q, 15)]);
+    assert_eq!([16, 17, 32, 33].map(|row| matrix.source(row)), [(q, 16), (q, 24), (k, 0), (k, 8)]);
+    assert_eq!([48, 49].map(|row| matrix.source(row)), [(v, 0), (v, 1)]);
     let same = Matrices::new(&shape(RopePairing::Interleaved), &types, cut).layers[0].qkv.clone();
     assert_eq!((0..64).map(|row| same.source(row).1).collect::<Vec<_>>()[..32], (0..32).collect::<Vec<_>>());
 }

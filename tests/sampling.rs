@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use llamita::internals::backend::gpu::Gpu;
 use llamita::internals::backend::{Machine, Weights};
-use llamita::internals::check::cases::Case;
+use llamita::internals::cases::Case;
 use llamita::internals::kernel::Kernel;
 use llamita::internals::kernel::run::Slot;
 use llamita::internals::kernels::argmax::SamplerParams;
@@ -425,7 +425,7 @@ fn a_seed_gives_the_same_tokens_in_every_run_plan_and_tier() {
             for model in &models[1..] {
                 for run in 0..2 {
                     let device = model.device();
-                    let on = format!("plan {}, tier {}", device.plan().name(), device.tier());
+                    let on = format!("plan {}, tier {}", device.plan().name, device.tier());
                     assert_eq!(write(model), text, "run {run}, {on}, {sampling:?}");
                 }
             }

@@ -126,7 +126,7 @@ fn sessions_share_the_fresh_device_with(engine: &Engine) {
         assert_eq!(rest.1, expected[10..]);
     }
     model.session().expect("the model works again");
-    assert_eq!(model.device().plan(), engine.plan.class(model.device().class()), "the fresh device runs the same plan");
+    assert_eq!(model.device().plan(), engine.plan.of(model.device().driver()), "the fresh device runs the same plan");
 }
 
 /// Nothing is lost on the CPU, and resuming there is harmless.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use llamita::chat::{ChatTemplate, Date, Message};
-use llamita::internals::format::gguf;
+use llamita::internals::format::{self, ReadScope};
 use llamita::source::File;
 use llamita::tokenizer::Tokenizer;
 use serde::Deserialize;
@@ -21,7 +21,7 @@ fn golden() -> Golden {
 fn tokenizer() -> Tokenizer {
     let model = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/models/llamita-stories.gguf"));
     let file = File::open(model).expect("the file opens");
-    let checkpoint = pollster::block_on(gguf::read(&file)).expect("the file parses");
+    let checkpoint = pollster::block_on(format::read(&file, ReadScope::Everything)).expect("the file parses");
     Tokenizer::from_vocabulary(&checkpoint.vocabulary.expect("a vocabulary")).expect("the tokenizer builds")
 }
 

@@ -67,12 +67,12 @@ impl Machine {
     }
 
     /// Makes a buffer beside those of the plans.
-    pub fn hold(&mut self, name: &str, words: usize) {
+    pub fn alloc_temp(&mut self, name: &str, words: usize) {
         self.state.insert(name.to_owned(), RefCell::new(vec![0; words]));
     }
 
     /// Gives such a buffer up.
-    pub fn give_up(&mut self, name: &str) {
+    pub fn free_temp(&mut self, name: &str) {
         self.state.remove(name);
     }
 

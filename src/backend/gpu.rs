@@ -1,12 +1,12 @@
 //! The only code that names wgpu: adapters, devices, pipelines, uploads, replay and readback.
 
 mod adapter;
-mod ahead;
 mod clock;
 mod machine;
 mod poll;
+mod precompile;
 mod readback;
-mod texels;
+mod textures;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,16 +16,18 @@ use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 
 pub use adapter::{AdapterReport, adapters, tuning};
-pub use ahead::Compiling;
-pub use machine::{DeviceWeights, Machine, uniform_words};
+pub use machine::{DeviceWeights, Machine};
+pub use precompile::Compiling;
 pub use readback::Readback;
-pub use texels::texels_bytes;
 
+use crate::drivers::DeviceOptions;
 use crate::error::{Error, Result};
-use crate::kernel::{Access, Arg, Element, Kernel, Texels};
+use crate::kernel::{Access, Arg, Element, Kernel, TextureKind};
 use crate::kernels::Tier;
+use crate::plan::bytes::buffer_bytes;
+use crate::plan::driver::Driver;
 use crate::plan::limits::Profile;
-use crate::plan::tuning::{DeviceClass, DeviceOptions, Tuning};
+use crate::plan::tuning::Tuning;
 
 /// A compiled kernel.
 #[derive(Clone, Debug)]
@@ -90,7 +92,7 @@ pub struct Granted {
     pub workgroup_bytes: u32,
 }
 
-/// A device that was opened. Clones share it.
+/// A device that was opened. Clones share it. One thread at a time may submit to it and wait for it.
 #[derive(Clone, Debug)]
 pub struct Gpu {
     inner: Arc<Inner>,
@@ -141,11 +143,6 @@ pub(crate) struct Allocation {
     counters: Arc<Counters>,
 }
 
-/// Bytes of a buffer of so many words: a binding must not be empty.
-pub fn buffer_bytes(words: usize) -> u64 {
-    (words.max(4) * 4) as u64
-}
-
 impl std::ops::Deref for Allocation {
     type Target = wgpu::Buffer;
 
@@ -164,12 +161,12 @@ impl Drop for Allocation {
 /// How a kernel's binding appears in its layout.
 fn binding_type(arg: &Arg) -> wgpu::BindingType {
     match arg.element {
-        Element::Texels(Texels::Sampled) => wgpu::BindingType::Texture {
+        Element::Texture(TextureKind::Sampled) => wgpu::BindingType::Texture {
             sample_type: wgpu::TextureSampleType::Uint,
             view_dimension: wgpu::TextureViewDimension::D2,
             multisampled: false,
         },
-        Element::Texels(Texels::Storage) => wgpu::BindingType::StorageTexture {
+        Element::Texture(TextureKind::Storage) => wgpu::BindingType::StorageTexture {
             access: wgpu::StorageTextureAccess::ReadOnly,
             format: wgpu::TextureFormat::Rgba32Uint,
             view_dimension: wgpu::TextureViewDimension::D2,
@@ -194,7 +191,7 @@ impl Gpu {
         let adapter = adapter::choose(name).await?;
         let info = adapter.get_info();
         let best_tier = adapter::best_tier(&adapter, options.limits);
-        let tier = options.tier_of(adapter::class(&info), best_tier);
+        let tier = options.tier_of(adapter::driver(&info), best_tier);
         let lacks = adapter::lacks(&adapter, options.limits, tier);
         if !lacks.is_empty() {
             let lacks = lacks.join("; ");
@@ -270,7 +267,7 @@ impl Gpu {
     }
 
     /// Driver name and version, as far as the platform tells.
-    pub fn driver(&self) -> String {
+    pub fn driver_version(&self) -> String {
         format!("{} {}", self.inner.info.driver, self.inner.info.driver_info).trim().to_owned()
     }
 
@@ -304,9 +301,9 @@ impl Gpu {
         &self.inner.counters
     }
 
-    /// The class of its driver: what pacing, clocks and precompiling go by.
-    pub fn class(&self) -> DeviceClass {
-        adapter::class(&self.inner.info)
+    /// Its driver: pacing, clocks and precompiling go by it.
+    pub fn driver(&self) -> &'static Driver {
+        adapter::driver(&self.inner.info)
     }
 
     /// What it was opened with, and the tier that it has.
@@ -316,7 +313,7 @@ impl Gpu {
 
     /// The tuning of the plan that it runs.
     pub fn tuning(&self) -> Tuning {
-        self.options().tuning(self.class(), self.tier())
+        self.options().tuning(self.driver(), self.tier())
     }
 
     /// Whether the device shares the system's memory.

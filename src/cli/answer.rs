@@ -80,7 +80,7 @@ impl Outcome {
             stop_reason: stats.stop_reason,
             device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
-            plan: model.device().plan().name(),
+            plan: model.device().plan().name,
             model: model.name(),
             seed,
         }
@@ -109,7 +109,7 @@ impl Outcome {
             line += &format!(", the first after {:.0} ms", stats.time_to_first_token_ms);
         }
         let device = model.device();
-        line + &format!("; {}, {}, plan {}; seed {seed}", device.name(), device.tier(), device.plan().name())
+        line + &format!("; {}, {}, plan {}; seed {seed}", device.name(), device.tier(), device.plan().name)
     }
 }
 

@@ -201,7 +201,7 @@ impl Bench {
         let planned = (kind == Workload::Decode).then(|| model.dispatches_per_token(&Sampling::greedy()) as f64);
         let (weights, kv) = bytes_per_token(model, kind, tokens, self.depth);
         let (device_bytes, driver) = match model.device() {
-            Device::Gpu(gpu) => (gpu.counters().peak.load(Ordering::Relaxed), Some(gpu.driver())),
+            Device::Gpu(gpu) => (gpu.counters().peak.load(Ordering::Relaxed), Some(gpu.driver_version())),
             Device::Cpu(_) => (model.budget().total(), None),
         };
         Report {
@@ -229,7 +229,7 @@ impl Bench {
             adapter: model.device().name().to_owned(),
             driver,
             tier: model.device().tier().name(),
-            plan: model.device().plan().name(),
+            plan: model.device().plan().name,
             activations: activations(model),
             model: model.name(),
         }
@@ -261,14 +261,14 @@ fn activations(model: &Model) -> &'static str {
 fn heading(loaded: &Loaded) -> String {
     let model = &loaded.model;
     let driver = match model.device() {
-        Device::Gpu(gpu) => format!(", {}", gpu.driver()),
+        Device::Gpu(gpu) => format!(", {}", gpu.driver_version()),
         Device::Cpu(_) => String::new(),
     };
     format!(
         "{} on {}{driver}, plan {}, tier {}, activations {}; loaded in {:.0} ms",
         model.name(),
         model.device().name(),
-        model.device().plan().name(),
+        model.device().plan().name,
         model.device().tier(),
         activations(model),
         loaded.load_ms

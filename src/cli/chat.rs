@@ -179,7 +179,7 @@ impl Conversation {
             model.name(),
             device.name(),
             device.tier(),
-            device.plan().name(),
+            device.plan().name,
             model.context()
         ));
         interrupt::keep_terminal();

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use llamita::internals::backend::gpu::{AdapterReport, adapters};
+use llamita::internals::drivers::DeviceOptions;
 use llamita::internals::plan::limits::Profile;
-use llamita::internals::plan::tuning::DeviceOptions;
 
 use super::args::limits_parser;
 use super::failure::Failure;

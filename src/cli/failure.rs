@@ -50,10 +50,10 @@ static ENGINE: OnceLock<String> = OnceLock::new();
 pub fn remember(model: &Model) {
     let device = model.device();
     let driver = match &device {
-        Device::Gpu(gpu) => format!(", {}", gpu.driver()),
+        Device::Gpu(gpu) => format!(", {}", gpu.driver_version()),
         Device::Cpu(_) => String::new(),
     };
-    let (name, plan, tier) = (device.name(), device.plan().name(), device.tier());
+    let (name, plan, tier) = (device.name(), device.plan().name, device.tier());
     ENGINE.get_or_init(|| format!("llamita {} on {name}{driver}, plan {plan}, tier {tier}", env!("CARGO_PKG_VERSION")));
 }
 

@@ -8,13 +8,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use llamita::internals::arch::shape::Shape;
-use llamita::internals::format::{Checkpoint, ModelTensors, Vocabulary, gguf};
-use llamita::internals::model::budget::{Host, Sizes};
+use llamita::internals::drivers::DeviceOptions;
+use llamita::internals::format::{Checkpoint, ModelTensors, ReadScope, Vocabulary, read};
+use llamita::internals::model::budget::{BudgetInputs, HostBudget};
 use llamita::internals::model::{FIRST_CAPACITY, session_context};
 use llamita::internals::plan::Plan;
 use llamita::internals::plan::limits::Profile;
 use llamita::internals::plan::llama::session_plans;
-use llamita::internals::plan::tuning::{DeviceOptions, Tuning};
+use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::weights::{Matrices, WeightTypes};
 use llamita::source;
 use llamita::{Activations, KvType, PlanChoice, Tier};
@@ -81,14 +82,20 @@ struct Sized<'a> {
 }
 
 impl Sized<'_> {
-    fn sizes(&self) -> Sizes<'_> {
+    fn inputs(&self) -> BudgetInputs<'_> {
         let first_capacity = FIRST_CAPACITY.min(self.context);
-        Sizes { shape: self.shape, types: &self.types, tuning: &self.tuning, context: self.context, first_capacity }
+        BudgetInputs {
+            shape: self.shape,
+            types: &self.types,
+            tuning: &self.tuning,
+            context: self.context,
+            first_capacity,
+        }
     }
 
-    fn host(&self) -> Host {
+    fn host(&self) -> HostBudget {
         let matrices = Matrices::new(self.shape, &self.types, self.tuning.cut());
-        Host::new(self.tensors, &matrices, self.vocabulary)
+        HostBudget::new(self.tensors, &matrices, self.vocabulary)
     }
 
     /// The plans of decode and prefill.
@@ -101,7 +108,7 @@ impl Sized<'_> {
 impl Inspect {
     pub async fn run(self) -> Result<(), Failure> {
         let source = source::open(&self.file)?;
-        let checkpoint = gguf::read_model_first(source.as_ref()).await?;
+        let checkpoint = read(source.as_ref(), ReadScope::ModelFirst).await?;
         checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let about = |error| Failure::with(source.name(), error);
         if !self.memory && self.plan.is_none() && self.wgsl.is_none() {

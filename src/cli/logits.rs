@@ -103,7 +103,7 @@ impl Logits {
             file: self.out.display().to_string(),
             device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
-            plan: model.device().plan().name(),
+            plan: model.device().plan().name,
             model: model.name(),
         };
         if self.json {

@@ -124,7 +124,7 @@ impl Perplexity {
             seconds: started.elapsed().as_secs_f64(),
             device: model.device().name().to_owned(),
             tier: model.device().tier().name(),
-            plan: model.device().plan().name(),
+            plan: model.device().plan().name,
             model: model.name(),
         };
         if self.json {

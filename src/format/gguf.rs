@@ -12,8 +12,10 @@ mod vocabulary;
 
 use std::ops::Range;
 
+use crate::arch::family::Arch;
+use crate::arch::tensors::Role;
 use crate::error::{Error, Result, printable};
-use crate::format::{Checkpoint, Encoding, SamplingDefaults};
+use crate::format::{Checkpoint, Encoding, FIRST_READ_BYTES, ReadScope, SamplingDefaults};
 use crate::source::{MAX_READ_BYTES, Source};
 
 use reader::{Cursor, Metadata, Stop};
@@ -28,10 +30,7 @@ const ARCHITECTURE: &str = "general.architecture";
 /// Characters of a model's name that are taken.
 const MAX_NAME: usize = 200;
 
-/// Bytes that the first read asks for.
-const FIRST_READ_BYTES: u64 = 1 << 20;
-
-/// Bytes that it asks of the other parts of a split file, which hold nothing but descriptions of tensors.
+/// Bytes that the first read asks of the other parts of a split file, which hold nothing but descriptions of tensors.
 const PART_READ_BYTES: u64 = 1 << 16;
 
 /// Longest header that is read, in bytes. The 128 256 tokens and 280 147 merges of Llama 3 take 8 MB.
@@ -67,7 +66,7 @@ pub enum Step {
         /// Bytes from the beginning of that part.
         end: u64,
     },
-    /// The header is whole, and the values of one small tensor are wanted too.
+    /// The header is whole, and the values of one small tensor are needed too.
     Factors(Box<Unscaled>),
 }
 
@@ -113,24 +112,11 @@ impl Unscaled {
 /// [`Error::Malformed`] where the bytes break the format or a file is cut off, or parts do not belong together;
 /// [`Error::Unsupported`] where they ask for something that this engine does not compute.
 pub fn parse(parts: &[Beginning<'_>]) -> Result<Step> {
-    step(parts, Wanted::Both)
+    step(parts, ReadScope::Everything)
 }
 
-/// What is asked of a file. What nobody asks for can be as wrong as it likes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    /// The model and the tokenizer, where it has them.
-    Both,
-    /// The model, and the tokenizer where nothing is wrong with it.
-    ModelFirst,
-    /// The model alone.
-    Model,
-    /// The tokenizer alone.
-    Tokenizer,
-}
-
-fn step(parts: &[Beginning<'_>], wanted: Wanted) -> Result<Step> {
-    let (part, stop) = match header(parts, wanted) {
+fn step(parts: &[Beginning<'_>], scope: ReadScope) -> Result<Step> {
+    let (part, stop) = match header(parts, scope) {
         Ok((checkpoint, None)) => return Ok(Step::Done(Box::new(checkpoint))),
         Ok((checkpoint, Some(factors))) => {
             let unscaled = Unscaled { file: parts[0].name.to_owned(), checkpoint, factors };
@@ -171,37 +157,8 @@ fn given<'a>(parts: &[Beginning<'a>], range: Range<u64>) -> Option<&'a [u8]> {
 /// Reads the header of a GGUF file, or of each of its parts, in pieces of at most [`MAX_READ_BYTES`].
 ///
 /// # Errors
-/// Those of [`parse`], and those of the source.
-pub async fn read(source: &dyn Source) -> Result<Checkpoint> {
-    read_wanted(source, Wanted::Both).await
-}
-
-/// As [`read`], and a tokenizer that is broken or not supported is a warning, as if the file had none: for who can do
-/// without.
-///
-/// # Errors
-/// Those of [`read`], without what a tokenizer can do wrong beside a model.
-pub async fn read_model_first(source: &dyn Source) -> Result<Checkpoint> {
-    read_wanted(source, Wanted::ModelFirst).await
-}
-
-/// As [`read`], and the file's own tokenizer is neither looked at nor told: for who brings another.
-///
-/// # Errors
-/// Those of [`read`], without what a tokenizer can do wrong.
-pub async fn read_model(source: &dyn Source) -> Result<Checkpoint> {
-    read_wanted(source, Wanted::Model).await
-}
-
-/// As [`read`], and only the tokenizer is looked at and told, whatever model stands beside it.
-///
-/// # Errors
-/// Those of [`read`], without what a model can do wrong.
-pub async fn read_tokenizer(source: &dyn Source) -> Result<Checkpoint> {
-    read_wanted(source, Wanted::Tokenizer).await
-}
-
-async fn read_wanted(source: &dyn Source, wanted: Wanted) -> Result<Checkpoint> {
+/// Those of [`parse`] that `scope` leaves, and those of the source.
+pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
     let parts = source.parts();
     let mut prefixes = vec![Vec::new(); parts.len()];
     let mut starts = Vec::with_capacity(parts.len());
@@ -216,7 +173,7 @@ async fn read_wanted(source: &dyn Source, wanted: Wanted) -> Result<Checkpoint> 
         let beginnings = parts.iter().zip(&prefixes);
         let beginnings = beginnings.map(|(part, bytes)| Beginning { name: part.name, bytes, file_len: part.len });
         let beginnings: Vec<_> = beginnings.collect();
-        match step(&beginnings, wanted)? {
+        match step(&beginnings, scope)? {
             Step::Done(checkpoint) => return Ok(*checkpoint),
             Step::Factors(unscaled) => {
                 let Range { start, end } = unscaled.range();
@@ -242,26 +199,26 @@ async fn extend(source: &dyn Source, prefix: &mut Vec<u8>, start: u64, end: u64)
 type Whole = (Checkpoint, Option<Factors>);
 
 /// The checkpoint of whole headers. What stopped it comes with the index of its part.
-fn header(parts: &[Beginning<'_>], wanted: Wanted) -> Result<Whole, (usize, Stop)> {
+fn header(parts: &[Beginning<'_>], scope: ReadScope) -> Result<Whole, (usize, Stop)> {
     // A tokenizer is in the first part.
-    let needed = if wanted == Wanted::Tokenizer { 1 } else { parts.len() };
+    let needed = if scope == ReadScope::TokenizerOnly { 1 } else { parts.len() };
     let mut headers = Vec::with_capacity(needed);
     let mut tensors = Tensors::default();
     let mut start = 0;
     for (i, part) in parts[..needed].iter().enumerate() {
-        let header = one_header(*part, (i, parts.len()), wanted, start, &mut tensors).map_err(|stop| (i, stop))?;
+        let header = one_header(*part, (i, parts.len()), scope, start, &mut tensors).map_err(|stop| (i, stop))?;
         headers.push(header);
         start += part.file_len;
     }
     let (version, metadata) = headers.first().expect("a checkpoint has a file");
-    whole((*version, metadata), tensors, parts, wanted).map_err(|error| (0, error.into()))
+    whole((*version, metadata), tensors, parts, scope).map_err(|error| (0, error.into()))
 }
 
 /// Version and metadata of one part, whose tensors are added to the others'.
 fn one_header<'a>(
     part: Beginning<'a>,
     (index, count): (usize, usize),
-    wanted: Wanted,
+    scope: ReadScope,
     start: u64,
     tensors: &mut Tensors,
 ) -> Result<(u32, Metadata<'a>), Stop> {
@@ -279,19 +236,19 @@ fn one_header<'a>(
         return Err(cursor.malformed(format!("it announces {tensor_count} tensors; at most {MAX_TENSORS} are read")));
     }
     let metadata = Metadata::read(&mut cursor, metadata_count)?;
-    if wanted == Wanted::Tokenizer {
+    if scope == ReadScope::TokenizerOnly {
         split::check(&metadata, index, count)?;
         return Ok((version, metadata));
     }
     // A file of another model is called that, whichever part of one it is; parts behind the first need not say.
     let named = metadata.has(ARCHITECTURE);
     if named {
-        check_architecture(&metadata)?;
+        architecture(&metadata)?;
     }
     split::check_alone(&metadata, &mut cursor, tensor_count, count)?;
     split::check(&metadata, index, count)?;
     if index == 0 && !named {
-        check_architecture(&metadata)?;
+        architecture(&metadata)?;
     }
     let own = Tensors::read(&mut cursor, tensor_count, metadata.alignment()?)?;
     tensors.append(&cursor, own, start)?;
@@ -303,29 +260,28 @@ fn whole(
     (version, metadata): (u32, &Metadata<'_>),
     tensors: Tensors,
     parts: &[Beginning<'_>],
-    wanted: Wanted,
+    scope: ReadScope,
 ) -> Result<Whole> {
     let found = tensors.names().count();
-    if wanted != Wanted::Tokenizer {
+    if scope != ReadScope::TokenizerOnly {
         split::check_tensors(metadata, found, parts.len())?;
     }
-    let mut vocabulary = match wanted {
-        Wanted::Model => None,
-        Wanted::ModelFirst if found > 0 => metadata.hint(vocabulary::vocabulary(metadata)),
+    let mut vocabulary = match scope {
+        ReadScope::ModelOnly => None,
+        ReadScope::ModelFirst if found > 0 => metadata.hint(vocabulary::vocabulary(metadata)),
         _ => vocabulary::vocabulary(metadata)?,
     };
     let of_tokenizer = metadata.warnings();
-    let model = if found == 0 { None } else { Some(model::model(metadata, &tensors)?) };
-    if model.is_none() && vocabulary.is_none() && matches!(wanted, Wanted::Both | Wanted::ModelFirst) {
+    let model = if found == 0 { None } else { Some(model::model(metadata, &tensors, architecture(metadata)?)?) };
+    if model.is_none() && vocabulary.is_none() && matches!(scope, ReadScope::Everything | ReadScope::ModelFirst) {
         return Err(metadata.malformed("it holds neither tensors nor a vocabulary".to_owned()));
     }
     if let (Some((shape, _)), Some(tokens)) = (&model, vocabulary.as_ref().map(|vocabulary| vocabulary.tokens.len()))
         && tokens != shape.vocabulary
     {
-        let rows = shape.vocabulary;
-        let error =
-            metadata.malformed(format!("token_embd.weight has {rows} rows, and the vocabulary has {tokens} tokens"));
-        if wanted != Wanted::ModelFirst {
+        let (rows, name) = (shape.vocabulary, model::name_of(Role::TokenEmbd.of_model()));
+        let error = metadata.malformed(format!("{name} has {rows} rows, and the vocabulary has {tokens} tokens"));
+        if scope != ReadScope::ModelFirst {
             return Err(error);
         }
         metadata.warn(&error);
@@ -340,14 +296,14 @@ fn whole(
         format: format!("{FORMAT} v{version}"),
         model,
         vocabulary,
-        // A template without a letter is none, as in llama.cpp.
+        // A template of nothing but white space is none, as in llama.cpp.
         chat_template: metadata
             .hint(metadata.string("tokenizer.chat_template"))
             .filter(|template| !template.trim().is_empty())
             .map(str::to_owned),
         sampling: sampling(metadata),
         tensors: tensors.summaries(),
-        warnings: if wanted == Wanted::Tokenizer { of_tokenizer } else { metadata.warnings() },
+        warnings: if scope == ReadScope::TokenizerOnly { of_tokenizer } else { metadata.warnings() },
     };
     Ok((checkpoint, factors))
 }
@@ -378,15 +334,13 @@ fn version(cursor: &mut Cursor<'_>) -> Result<u32, Stop> {
     }
 }
 
-/// Refuses other architectures before anything else can be wrong with them.
-fn check_architecture(metadata: &Metadata<'_>) -> Result<()> {
-    let architecture = metadata.require_string(ARCHITECTURE)?;
-    if architecture != "llama" {
-        return Err(
-            metadata.unsupported(format!("general.architecture is \"{architecture}\"; only \"llama\" is supported"))
-        );
-    }
-    Ok(())
+/// The family of the model. Others are refused before anything else can be wrong with them.
+fn architecture(metadata: &Metadata<'_>) -> Result<&'static Arch> {
+    let name = metadata.require_string(ARCHITECTURE)?;
+    Arch::find(name).ok_or_else(|| {
+        let known = Arch::ALL.map(|arch| format!("\"{}\"", arch.name)).join(", ");
+        metadata.unsupported(format!("general.architecture is \"{name}\"; only {known} is supported"))
+    })
 }
 
 /// The settings that a file recommends: hints all of them, since a user's own take their place.

@@ -10,8 +10,7 @@ use std::borrow::Cow;
 use crate::error::{Error, Result, printable};
 use crate::source::{MAX_READ_BYTES, Source};
 
-use super::Vocabulary;
-use super::gguf;
+use super::{ReadScope, Vocabulary, gguf};
 
 /// What says at the beginning of a text that it is UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -22,11 +21,11 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Reads a vocabulary from any file that holds one, a GGUF file included.
 ///
 /// # Errors
-/// Those of [`parse`] and of [`gguf::read_tokenizer`], and those of the source.
+/// Those of [`parse`] and of [`gguf::read`], and those of the source.
 pub async fn read(source: &dyn Source) -> Result<Vocabulary> {
     let begin = source.read_at(0, source.len().min(4) as usize).await?;
     if begin.starts_with(b"GGUF") {
-        let checkpoint = gguf::read_tokenizer(source).await?;
+        let checkpoint = gguf::read(source, ReadScope::TokenizerOnly).await?;
         checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         return checkpoint.vocabulary.ok_or_else(|| unsupported(source.name(), "it holds no tokenizer".to_owned()));
     }

@@ -31,7 +31,7 @@ pub struct Argmax {
 
 /// The bindings of both samplers.
 pub(super) fn sampler_args(params: &[u32], head_rows: usize) -> Vec<Arg> {
-    let params: SamplerParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+    let params = SamplerParams::from_words(params);
     let vocabulary = params.vocabulary as usize;
     vec![
         Arg::write("logits", 2, Element::F32, head_rows * vocabulary),

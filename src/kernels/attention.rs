@@ -25,12 +25,12 @@ uniform! {
 
 impl AttentionParams {
     /// Tokens of a dispatch over `active` rows.
-    pub(super) fn tokens(&self, active: Active) -> usize {
+    pub(crate) fn tokens(&self, active: Active) -> usize {
         active.rows.min(self.token_end as usize).saturating_sub(self.token_begin as usize)
     }
 }
 
-/// A variant of the kernel.
+/// One variant: tier, KV cache, heads, tile of keys and split-KV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attention {
     /// How halves are read, and whether the lanes of a subgroup share a softmax.
@@ -118,7 +118,7 @@ impl Kernel for Attention {
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
-        let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = AttentionParams::from_words(params);
         [params.kv_heads * self.splits.most as u32, params.tokens(active).div_ceil(self.query_tokens) as u32]
     }
 
@@ -140,14 +140,14 @@ impl Kernel for Attention {
 }
 
 /// The binding table, with what queries and the KV cache are read as. Of the KV cache one position is asked for: its capacity belongs to the session, which allocates it.
-pub(super) fn args(
+pub(crate) fn args(
     params: &[u32],
     (kv, [query, cached]): (KvType, [Element; 2]),
     head_dim: usize,
     splits: Splits,
     slot: SlotShape,
 ) -> Vec<Arg> {
-    let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+    let params = AttentionParams::from_words(params);
     let kv_words = kv.words(params.kv_heads as usize * head_dim);
     let (heads, rows) = (params.heads as usize, slot.rows);
     vec![
@@ -160,13 +160,13 @@ pub(super) fn args(
 }
 
 /// Multiply-accumulates for 256 keys: what is attended to is not known before the run.
-pub(super) fn work(params: &[u32], head_dim: usize, active: Active) -> u64 {
-    let params: AttentionParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+pub(crate) fn work(params: &[u32], head_dim: usize, active: Active) -> u64 {
+    let params = AttentionParams::from_words(params);
     2 * 256 * u64::from(params.heads) * head_dim as u64 * params.tokens(active) as u64
 }
 
 /// Attention of some rows in f64; `query_tokens` of them share the ends of their splits.
-pub(super) fn oracle(
+pub(crate) fn oracle(
     call: &Call,
     (kv, d, group, splits): (KvType, usize, usize, Splits),
     rows: Range<usize>,

@@ -1,9 +1,10 @@
 //! `x[t] = E[id[t]]`: gathers one row of the embedding per token.
 
 use super::SlotShape;
+use super::storage::WeightStorage;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
 use crate::weights::Packing;
-use crate::weights::pack::{BLOCK, Layout, Store};
+use crate::weights::pack::{BLOCK, Layout};
 
 /// Parts of the table that one dispatch binds.
 pub const PARTS: usize = 4;
@@ -59,15 +60,15 @@ impl EmbedParams {
     }
 }
 
-/// A variant of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// One variant: packing, storage and workgroup.
+#[derive(Clone, Copy, Debug)]
 pub struct Embed {
-    /// Storage type of the table.
+    /// Packing of the table.
     pub weights: Packing,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
     /// Where the weights lie.
-    pub store: Store,
+    pub storage: &'static WeightStorage,
     /// Lanes of a workgroup.
     pub lanes: usize,
     /// Rows (tokens) of the plan.
@@ -90,7 +91,7 @@ impl Kernel for Embed {
     }
 
     fn label(&self) -> String {
-        format!("embed/{}/tile{}-{}-rows{}", self.store.label(self.weights), self.tile, self.lanes, self.rows)
+        format!("embed/{}/tile{}-{}-rows{}", self.storage.label(self.weights), self.tile, self.lanes, self.rows)
     }
 
     fn source(&self) -> Source {
@@ -98,7 +99,7 @@ impl Kernel for Embed {
             .add_to(Source::new(include_str!("../../shaders/embed.wgsl")))
             .size("TILE", self.tile)
             .size("LANES", self.lanes);
-        super::add_weights(source, self.weights, self.store, &[("_a", 4), ("_b", 5), ("_c", 6), ("_d", 7)])
+        self.storage.add_weights(source, self.weights, &[("_a", 4), ("_b", 5), ("_c", 6), ("_d", 7)])
     }
 
     fn lanes(&self) -> u32 {
@@ -110,7 +111,7 @@ impl Kernel for Embed {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        let params: EmbedParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = EmbedParams::from_words(params);
         let k = params.blocks as usize * BLOCK;
         let mut args = vec![Arg::read("ids", 2, Element::U32, 2), Arg::write("x", 3, Element::Vec4F32, self.rows * k)];
         let names = ["weights_a", "weights_b", "weights_c", "weights_d"];
@@ -118,18 +119,18 @@ impl Kernel for Embed {
             // A part that the table does not have repeats the first one.
             let rows = if rows == 0 { 1 } else { rows };
             let words = Layout::new(self.weights, rows, k, self.tile).words();
-            args.push(Arg::read(name, 4 + i as u32, self.store.element(), words));
+            args.push(Arg::read(name, 4 + i as u32, self.storage.weights, words));
         }
         args
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
-        let params: EmbedParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = EmbedParams::from_words(params);
         [(params.blocks * 8).div_ceil(self.lanes as u32), active.rows as u32]
     }
 
     fn work(&self, params: &[u32], active: Active) -> u64 {
-        let params: EmbedParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = EmbedParams::from_words(params);
         active.rows as u64 * u64::from(params.blocks) * 32
     }
 

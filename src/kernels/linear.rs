@@ -1,11 +1,12 @@
 //! What [`Matvec`](super::Matvec) and [`Matmul`](super::Matmul) share: params, the weight matrix, and what becomes of the
 //! result.
 
+use super::storage::WeightStorage;
 use super::{KvType, SlotShape};
 use crate::kernel::run::Slot;
-use crate::kernel::{Active, Arg, Call, Element, Source, round_up, uniform};
+use crate::kernel::{Active, Arg, Call, Content, Element, Source, round_up, uniform};
 use crate::weights::Packing;
-use crate::weights::pack::{BLOCK, Layout, Store};
+use crate::weights::pack::{BLOCK, Layout};
 
 uniform! {
     /// Params of a matrix product over one part of a matrix.
@@ -97,7 +98,7 @@ impl Output {
     pub const ALL: [Self; 6] =
         [Self::Qkv(KvType::F16), Self::Residual, Self::Swiglu, Self::Gate, Self::Up, Self::Logits];
 
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Qkv(KvType::F16) => "qkv",
             Self::Qkv(KvType::F32) => "qkv-f32",
@@ -133,11 +134,14 @@ impl Output {
         match self {
             Self::Qkv(kv) => {
                 let kv_words = kv.words(params.kv_dim as usize);
-                let element = if kv == KvType::F16 { Element::U32 } else { Element::Vec2F32 };
+                let (element, content) = match kv {
+                    KvType::F16 => (Element::U32, Content::F16),
+                    KvType::F32 => (Element::Vec2F32, Content::F32),
+                };
                 vec![
                     Arg::write("queries", 5, Element::Vec2F32, rows * params.q_dim as usize),
-                    Arg::write("keys", 6, element, kv_words),
-                    Arg::write("values", 7, element, kv_words),
+                    Arg::write("keys", 6, element, kv_words).holding(content),
+                    Arg::write("values", 7, element, kv_words).holding(content),
                 ]
             }
             Self::Residual => vec![Arg::write("residual", 5, Element::F32, rows * stride)],
@@ -232,8 +236,8 @@ pub(super) fn oracle(
 }
 
 /// The part's weights as a binding.
-pub(super) fn weights_arg(params: &LinearParams, packing: Packing, (tile, store): (usize, Store)) -> Arg {
-    Arg::read("weights_w", 2, store.element(), params.layout(packing, tile).words())
+pub(super) fn weights_arg(params: &LinearParams, packing: Packing, (tile, storage): (usize, &WeightStorage)) -> Arg {
+    Arg::read("weights_w", 2, storage.weights, params.layout(packing, tile).words())
 }
 
 /// Elements of an input row, padded.
@@ -241,28 +245,43 @@ pub(super) fn padded(params: &LinearParams) -> usize {
     round_up(params.blocks as usize * BLOCK, BLOCK)
 }
 
-/// Rows of a set, of which a lane owns one or two: two adjacent pairs.
-pub(super) const ROWS_PER_SET: usize = 4;
+/// Rows of a row block, two adjacent pairs. An invocation owns one row block or two.
+pub(super) const ROWS_PER_BLOCK: usize = 4;
 
-/// What labels say of the sets of a lane.
-pub(super) const fn sets_mark(sets: usize) -> &'static str {
-    if sets == 2 { "x2" } else { "" }
+/// What labels say of the row blocks of an invocation.
+pub(super) const fn row_blocks_mark(row_blocks: usize) -> &'static str {
+    if row_blocks == 2 { "x2" } else { "" }
 }
 
-/// The start of every linear kernel's source: constants, slot, reader, and the rows of a lane, of which
-/// `row_lanes` stand side by side with so many sets each.
+/// The start of every linear kernel's source: constants, slot, reader, and the rows of an invocation; `row_invocations` stand
+/// side by side over rows, with `row_blocks` row blocks each.
 pub(super) fn source(
     main: &'static str,
     packing: Packing,
-    (tile, store): (usize, Store),
-    (row_lanes, sets): (usize, usize),
+    (tile, storage): (usize, &WeightStorage),
+    (row_invocations, row_blocks): (usize, usize),
     slot: SlotShape,
 ) -> Source {
-    let source = slot.add_to(Source::new(main)).size("TILE", tile).size("ROW_LANES", row_lanes).size("SETS", sets);
-    super::add_weights(source, packing, store, &[("_w", 2)]).with(include_str!("../../shaders/lib/linear.wgsl"))
+    let source =
+        slot.add_to(Source::new(main)).size("TILE", tile).size("ROW_LANES", row_invocations).size("SETS", row_blocks);
+    storage.add_weights(source, packing, &[("_w", 2)]).with(include_str!("../../shaders/lib/linear.wgsl"))
 }
 
 /// Adds what is loaded of x at once, in f32.
 pub(super) fn add_block(source: Source) -> Source {
     source.with(include_str!("../../shaders/lib/block.wgsl"))
+}
+
+/// Adds the product of a block of weights with a block of x in f32.
+pub(super) fn add_f32_product(source: Source) -> Source {
+    add_block(source).with(include_str!("../../shaders/lib/product_f32.wgsl"))
+}
+
+/// WGSL that loads eight vec4 of x in f32, which the invocations of a subgroup exchange or each load alone.
+pub(super) const fn load_quads(exchange: bool) -> &'static str {
+    if exchange {
+        include_str!("../../shaders/lib/quads_subgroup.wgsl")
+    } else {
+        include_str!("../../shaders/lib/quads.wgsl")
+    }
 }

@@ -2,31 +2,32 @@
 
 use super::SlotShape;
 use super::linear::{self, LinearParams, Output};
+use super::storage::WeightStorage;
 use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
 use crate::weights::Packing;
-use crate::weights::pack::{ROW_ALIGN, Store};
+use crate::weights::pack::ROW_ALIGN;
 
 /// Tokens of a lane; a plan's rows are a multiple of it.
 pub const TOKENS_PER_LANE: usize = 8;
 
-/// A variant of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// One variant: packing, storage, output and tile of rows.
+#[derive(Clone, Copy, Debug)]
 pub struct Matmul {
-    /// Storage type of the weights.
+    /// Packing of the weights.
     pub weights: Packing,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
     /// Where weights and input lie.
-    pub store: Store,
-    /// What becomes of y.
+    pub storage: &'static WeightStorage,
+    /// Where y goes.
     pub output: Output,
-    /// Lanes of a workgroup.
+    /// Invocations of a workgroup.
     pub lanes: usize,
-    /// Sets of four rows of a lane, one or two.
-    pub sets: usize,
-    /// Whether the lanes of a subgroup share the input.
-    pub subgroups: bool,
-    /// The slot.
+    /// Row blocks (of four rows) of an invocation, one or two.
+    pub row_blocks: usize,
+    /// Whether the invocations of a subgroup exchange the input, which all of them need.
+    pub exchange: bool,
+    /// The size of the slot.
     pub slot: SlotShape,
 }
 
@@ -38,22 +39,23 @@ impl Kernel for Matmul {
     fn label(&self) -> String {
         format!(
             "matmul/{}/{}/tile{}-{}{}{}-rows{}",
-            self.store.label(self.weights),
+            self.storage.label(self.weights),
             self.output.name(),
             self.tile,
             self.lanes,
-            linear::sets_mark(self.sets),
-            super::mark(self.subgroups),
+            linear::row_blocks_mark(self.row_blocks),
+            super::mark(self.exchange),
             self.slot.rows,
         )
     }
 
     fn source(&self) -> Source {
         let main = include_str!("../../shaders/matmul.wgsl");
-        let source = linear::source(main, self.weights, (self.tile, self.store), (self.lanes, self.sets), self.slot)
-            .size("LANES", self.lanes);
         let source =
-            super::add_x(linear::add_block(source).with(super::lanes(self.subgroups)), self.store, self.subgroups);
+            linear::source(main, self.weights, (self.tile, self.storage), (self.lanes, self.row_blocks), self.slot)
+                .size("LANES", self.lanes);
+        let source = linear::add_block(source).with(super::lanes(self.exchange));
+        let source = self.storage.add_input(source, linear::load_quads(self.exchange));
         self.output.add_to(source)
     }
 
@@ -66,24 +68,24 @@ impl Kernel for Matmul {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = LinearParams::from_words(params);
         let mut args = vec![
-            linear::weights_arg(&params, self.weights, (self.tile, self.store)),
-            super::x_arg(self.store, self.slot.rows * params.quads as usize * 4),
+            linear::weights_arg(&params, self.weights, (self.tile, self.storage)),
+            self.storage.input_arg(self.slot.rows * params.quads as usize * 4),
         ];
         args.extend(self.output.args(&params, self.slot.rows));
         args
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
-        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
-        let rows = self.lanes * self.sets * linear::ROWS_PER_SET;
+        let params = LinearParams::from_words(params);
+        let rows = self.lanes * self.row_blocks * linear::ROWS_PER_BLOCK;
         assert!(ROW_ALIGN.is_multiple_of(rows), "{}", self.label());
         [params.rows.div_ceil(rows as u32), params.tokens(active).div_ceil(TOKENS_PER_LANE) as u32]
     }
 
     fn work(&self, params: &[u32], active: Active) -> u64 {
-        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = LinearParams::from_words(params);
         u64::from(params.rows) * u64::from(params.blocks) * 32 * params.tokens(active) as u64
     }
 

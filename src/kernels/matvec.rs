@@ -1,22 +1,21 @@
 //! `y[r] = sum_k W[r,k] x[k]`: one token, weights decoded in registers, input prepared and output used in the same dispatch.
 
-use super::fixed;
+use super::activations::ActivationFormat;
 use super::linear::{self, LinearParams, Output};
+use super::storage::WeightStorage;
 use super::{SlotShape, Splits};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
 use crate::weights::Packing;
-use crate::weights::pack::{ROW_ALIGN, Store};
+use crate::weights::pack::ROW_ALIGN;
 
 /// Where the input vector comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub enum Input {
-    /// A vector as it is.
-    Plain,
-    /// A vector in fixed point; a texture, as the weights are.
-    Fixed,
-    /// RMSNorm of the residual stream.
+    /// A vector that another dispatch stored.
+    Vector(&'static dyn ActivationFormat),
+    /// RMSNorm of the residual stream, computed in this dispatch.
     Norm,
-    /// The splits of attention, combined.
+    /// The splits of attention, reduced in this dispatch.
     Combine {
         /// Query heads.
         heads: usize,
@@ -27,42 +26,43 @@ pub enum Input {
     },
 }
 
-/// How the lanes of a workgroup share rows and columns.
+/// How the invocations of a workgroup share rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Shares {
-    /// Lanes side by side over rows.
-    pub row_lanes: usize,
-    /// Lanes that share the superblocks of a row; only with one set.
+pub struct MatvecTiling {
+    /// Invocations side by side over rows.
+    pub row_invocations: usize,
+    /// Invocations that share the superblocks of a row; only with one row block.
     pub ksplit: usize,
-    /// Sets of four rows of a lane, one or two: with two, what is loaded of the input is used twice.
-    pub sets: usize,
+    /// Row blocks (of four rows) of an invocation, one or two: with two, an input that was loaded is used twice.
+    pub row_blocks: usize,
 }
 
-impl Shares {
+impl MatvecTiling {
     /// Rows of a workgroup.
     pub const fn rows(self) -> usize {
-        self.row_lanes * self.sets * linear::ROWS_PER_SET
+        self.row_invocations * self.row_blocks * linear::ROWS_PER_BLOCK
     }
 }
 
-/// A variant of the kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// One variant: packing, storage, input, output and tiling.
+#[derive(Clone, Copy, Debug)]
 pub struct Matvec {
-    /// Storage type of the weights.
+    /// Packing of the weights.
     pub weights: Packing,
     /// Rows of a tile of the packed layout.
     pub tile: usize,
     /// Where the weights lie, and an input that is not prepared here.
-    pub store: Store,
+    pub storage: &'static WeightStorage,
     /// Where x comes from.
     pub input: Input,
-    /// What becomes of y.
+    /// Where y goes.
     pub output: Output,
-    /// Lanes.
-    pub shares: Shares,
-    /// Whether the lanes of a subgroup sum the shares of a row, or share the input where no lanes share a row.
+    /// Rows and columns of each invocation.
+    pub tiling: MatvecTiling,
+    /// Whether the invocations of a subgroup add up the sums of a row by exchange, or exchange the input where each has rows of
+    /// its own.
     pub subgroups: bool,
-    /// The slot.
+    /// The size of the slot.
     pub slot: SlotShape,
 }
 
@@ -73,54 +73,52 @@ impl Kernel for Matvec {
 
     fn label(&self) -> String {
         let input = match self.input {
-            Input::Plain => "plain",
-            Input::Fixed => "fixed",
+            Input::Vector(format) => format.name(),
             Input::Norm => "norm",
             Input::Combine { .. } => "combine",
         };
-        let Shares { row_lanes, ksplit, sets } = self.shares;
+        let MatvecTiling { row_invocations, ksplit, row_blocks } = self.tiling;
         format!(
-            "matvec/{}/{input}/{}/tile{}-{row_lanes}x{ksplit}{}{}",
-            self.store.label(self.weights),
+            "matvec/{}/{input}/{}/tile{}-{row_invocations}x{ksplit}{}{}",
+            self.storage.label(self.weights),
             self.output.name(),
             self.tile,
-            linear::sets_mark(sets),
+            linear::row_blocks_mark(row_blocks),
             super::mark(self.subgroups)
         )
     }
 
     fn source(&self) -> Source {
-        let Shares { row_lanes, ksplit, sets } = self.shares;
-        assert!(sets == 1 || ksplit == 1, "{}", self.label());
+        let MatvecTiling { row_invocations, ksplit, row_blocks } = self.tiling;
+        assert!(row_blocks == 1 || ksplit == 1, "{}", self.label());
         let main = include_str!("../../shaders/matvec.wgsl");
-        let source = linear::source(main, self.weights, (self.tile, self.store), (row_lanes, sets), self.slot)
-            .size("LANES", row_lanes * ksplit)
+        let weights = (self.tile, self.storage);
+        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.slot)
+            .size("LANES", row_invocations * ksplit)
             .size("KSPLIT", ksplit)
-            .size("SPLIT_SUMS", if ksplit > 1 { row_lanes * ksplit } else { 1 })
+            .size("SPLIT_SUMS", if ksplit > 1 { row_invocations * ksplit } else { 1 })
             .with(super::lanes(self.subgroups))
             .with(if self.subgroups {
                 include_str!("../../shaders/lib/ksplit_subgroup.wgsl")
             } else {
                 include_str!("../../shaders/lib/ksplit.wgsl")
             });
-        // Lanes that share a row read different blocks.
-        let shares_input = self.subgroups && ksplit == 1;
-        let floats =
-            |source: Source| linear::add_block(source).with(include_str!("../../shaders/lib/product_floats.wgsl"));
-        let source = match (self.input, self.store) {
-            (Input::Plain, store) => super::add_x(floats(source), store, shares_input)
-                .with(include_str!("../../shaders/lib/input_plain.wgsl")),
-            (Input::Fixed, Store::Texels(how)) => fixed::add_input(source, self.weights, how, shares_input),
-            (Input::Fixed, Store::Buffer) => unreachable!("{}: fixed point comes in texels", self.label()),
-            (Input::Norm, _) => floats(source).with(include_str!("../../shaders/lib/input_norm.wgsl")),
-            (Input::Combine { heads, head_dim, splits }, _) => add_combine_to(floats(source), heads, head_dim, splits)
-                .with(include_str!("../../shaders/lib/input_combine.wgsl")),
+        let source = match self.input {
+            // Invocations that share a row read different blocks.
+            Input::Vector(format) => {
+                format.add_product(source, self.storage, self.weights, self.subgroups && ksplit == 1)
+            }
+            Input::Norm => linear::add_f32_product(source).with(include_str!("../../shaders/lib/input_norm.wgsl")),
+            Input::Combine { heads, head_dim, splits } => {
+                add_combine_to(linear::add_f32_product(source), heads, head_dim, splits)
+                    .with(include_str!("../../shaders/lib/input_combine.wgsl"))
+            }
         };
         self.output.add_to(source)
     }
 
     fn lanes(&self) -> u32 {
-        (self.shares.row_lanes * self.shares.ksplit) as u32
+        (self.tiling.row_invocations * self.tiling.ksplit) as u32
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {
@@ -128,13 +126,12 @@ impl Kernel for Matvec {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = LinearParams::from_words(params);
         let k = linear::padded(&params);
         let x_rows = if params.at_head == 1 { self.slot.rows } else { 1 };
-        let mut args = vec![linear::weights_arg(&params, self.weights, (self.tile, self.store))];
+        let mut args = vec![linear::weights_arg(&params, self.weights, (self.tile, self.storage))];
         match self.input {
-            Input::Plain => args.push(super::x_arg(self.store, k)),
-            Input::Fixed => args.push(super::x_arg(self.store, fixed::row_words(k))),
+            Input::Vector(format) => args.push(self.storage.input_arg(format.words(k))),
             Input::Norm => args
                 .extend([Arg::read("x", 3, Element::Vec4F32, x_rows * k), Arg::read("gamma", 4, Element::Vec4F32, k)]),
             Input::Combine { heads, splits, .. } => args.extend([
@@ -147,14 +144,14 @@ impl Kernel for Matvec {
     }
 
     fn grid(&self, params: &[u32], _active: Active) -> [u32; 2] {
-        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
-        let rows = self.shares.rows();
+        let params = LinearParams::from_words(params);
+        let rows = self.tiling.rows();
         assert!(ROW_ALIGN.is_multiple_of(rows), "{}", self.label());
         [params.rows.div_ceil(rows as u32), 1]
     }
 
     fn work(&self, params: &[u32], _active: Active) -> u64 {
-        let params: LinearParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = LinearParams::from_words(params);
         u64::from(params.rows) * u64::from(params.blocks) * 32
     }
 
@@ -174,8 +171,7 @@ impl Kernel for Matvec {
         let k = linear::padded(&params);
         let x = call.floats(1);
         let (input, scale, output_first) = match self.input {
-            Input::Fixed => (fixed::numbers(&call.words(1)[..fixed::row_words(k)]), 1.0, 2),
-            Input::Plain => (x[..k].iter().map(|v| f64::from(*v)).collect(), 1.0, 2),
+            Input::Vector(format) => (format.decode(&call.words(1)[..format.words(k)]), 1.0, 2),
             Input::Norm => {
                 let first = (params.at_head * call.slot.head.head_first * params.quads * 4) as usize;
                 let row: Vec<f64> = x[first..first + k].iter().map(|v| f64::from(*v)).collect();
@@ -194,13 +190,13 @@ impl Kernel for Matvec {
 }
 
 /// Adds what combines the splits of attention.
-pub(super) fn add_combine_to(source: Source, heads: usize, head_dim: usize, splits: Splits) -> Source {
+pub(crate) fn add_combine_to(source: Source, heads: usize, head_dim: usize, splits: Splits) -> Source {
     let source = source.size("HEADS", heads).size("HEAD_DIM", head_dim).size("SPLIT_WEIGHTS", heads * splits.most);
     splits.add_to(source).with(include_str!("../../shaders/lib/combine_splits.wgsl"))
 }
 
 /// The splits of attention combined in f64, padded to `k`: buffers of the splits and of their scores.
-pub(super) fn combined(
+pub(crate) fn combined(
     call: &Call,
     [x, score]: [usize; 2],
     (heads, head_dim, splits): (usize, usize, Splits),

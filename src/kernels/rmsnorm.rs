@@ -1,7 +1,7 @@
 //! `y[t] = x[t] * gamma / sqrt(mean(x[t]^2) + eps)`.
 
 use super::SlotShape;
-use super::fixed::{self, Vector};
+use super::activations::ActivationFormat;
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
 
 uniform! {
@@ -15,15 +15,15 @@ uniform! {
         norm_dim: f32,
         /// Epsilon.
         eps: f32,
-        /// In fixed point, [`Vector::most`]; 0 in f32.
-        most: f32,
-        /// And [`Vector::apart`].
-        apart: u32,
+        /// [`ActivationFormat::max_sum`]
+        max_sum: f32,
+        /// [`ActivationFormat::pairwise`]
+        pairwise: u32,
     }
 }
 
-/// The kernel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// One variant: workgroup, and the format of the result.
+#[derive(Clone, Copy, Debug)]
 pub struct Rmsnorm {
     /// Lanes of a workgroup.
     pub lanes: usize,
@@ -31,8 +31,10 @@ pub struct Rmsnorm {
     pub subgroups: bool,
     /// Rows (tokens) of the plan.
     pub rows: usize,
-    /// How the result is stored; a single row where it is not in f32.
-    pub vector: Vector,
+    /// How the result is stored.
+    pub format: &'static dyn ActivationFormat,
+    /// Rows of the result: those of the plan, or 1 where a single row is wanted of it.
+    pub rows_out: usize,
 }
 
 impl Kernel for Rmsnorm {
@@ -41,7 +43,7 @@ impl Kernel for Rmsnorm {
     }
 
     fn label(&self) -> String {
-        format!("rmsnorm/{}{}-rows{}{}", self.lanes, super::mark(self.subgroups), self.rows, self.vector.mark())
+        format!("rmsnorm/{}{}-rows{}{}", self.lanes, super::mark(self.subgroups), self.rows, self.format.mark())
     }
 
     fn source(&self) -> Source {
@@ -51,7 +53,7 @@ impl Kernel for Rmsnorm {
         } else {
             include_str!("../../shaders/lib/sum.wgsl")
         };
-        self.vector.add_to(source.size("LANES", self.lanes).with(super::lanes(self.subgroups)).with(sum), 4)
+        self.format.add_store(source.size("LANES", self.lanes).with(super::lanes(self.subgroups)).with(sum), 4)
     }
 
     fn lanes(&self) -> u32 {
@@ -63,31 +65,28 @@ impl Kernel for Rmsnorm {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        let params: RmsnormParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = RmsnormParams::from_words(params);
         let k = params.quads as usize * 4;
         vec![
             Arg::read("x", 2, Element::Vec4F32, self.rows * k),
             Arg::read("gamma", 3, Element::Vec4F32, k),
-            self.vector.arg(4, if self.vector == Vector::Floats { self.rows } else { 1 }, k),
+            self.format.store_arg(4, self.rows_out, k),
         ]
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
-        let params: RmsnormParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = RmsnormParams::from_words(params);
         [active.of(params.at_head) as u32, 1]
     }
 
     fn work(&self, params: &[u32], active: Active) -> u64 {
-        let params: RmsnormParams = *bytemuck::from_bytes(bytemuck::cast_slice(params));
+        let params = RmsnormParams::from_words(params);
         2 * active.of(params.at_head) as u64 * u64::from(params.quads) * 4
     }
 
     /// The worst on lavapipe 22.3 is 1e-14: f32 rounding.
     fn tolerance(&self) -> f64 {
-        match self.vector {
-            Vector::Floats => 1e-13,
-            Vector::Fixed { .. } => fixed::TOLERANCE,
-        }
+        self.format.tolerance().max(1e-13)
     }
 
     fn oracle(&self, call: &Call) {
@@ -103,7 +102,7 @@ impl Kernel for Rmsnorm {
             let scale = (square / f64::from(params.norm_dim) + f64::from(params.eps)).sqrt().recip();
             let y: Vec<f64> =
                 row.iter().zip(gamma.iter()).map(|(v, gamma)| scale * f64::from(*v) * f64::from(*gamma)).collect();
-            self.vector.store(call, 2, t, &y);
+            self.format.store(call, 2, t, &y);
         }
     }
 }

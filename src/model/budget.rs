@@ -2,12 +2,11 @@
 
 mod host;
 
-pub use host::Host;
-pub(crate) use host::{Slice, UNFLUSHED_BYTES};
+pub use host::HostBudget;
 
 use crate::arch::shape::Shape;
-use crate::backend::gpu::{buffer_bytes, texels_bytes, uniform_words};
 use crate::error::{Error, Result};
+use crate::plan::bytes::{buffer_bytes, texture_bytes, uniform_words};
 use crate::plan::llama::session_plans;
 use crate::plan::tuning::Tuning;
 use crate::plan::{Kind, Plan, session_buffers, session_textures};
@@ -38,7 +37,7 @@ impl Budget {
 /// What the bytes of a budget are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Use {
+pub enum MemoryClass {
     /// Packed weights and norms, shared by sessions.
     Weights,
     /// KV cache, ids and masks of a session.
@@ -57,7 +56,7 @@ pub enum Use {
     Host,
 }
 
-impl Use {
+impl MemoryClass {
     /// Every use on the device, in the order of a report.
     pub const DEVICE: [Self; 6] = [Self::Weights, Self::Kv, Self::Scratch, Self::Uniform, Self::Readback, Self::Growth];
     /// Every use beside it.
@@ -80,18 +79,18 @@ impl Use {
 
 /// A buffer of a budget.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Item {
+pub struct BudgetEntry {
     /// The buffer's name.
     pub name: String,
     /// What it is for.
-    pub kind: Use,
+    pub kind: MemoryClass,
     /// Bytes as they are allocated.
     pub bytes: u64,
 }
 
 /// What fixes the bytes of a model and a session.
 #[derive(Clone, Copy, Debug)]
-pub struct Sizes<'a> {
+pub struct BudgetInputs<'a> {
     /// The numbers of the model.
     pub shape: &'a Shape,
     /// The types of its weights.
@@ -114,7 +113,7 @@ pub fn capacity_for(positions: usize, first: usize, context: usize) -> usize {
 }
 
 fn textures_bytes(plans: &[Plan]) -> u64 {
-    session_textures(plans).iter().map(|texture| texels_bytes(texture.words)).sum()
+    session_textures(plans).iter().map(|texture| texture_bytes(texture.words)).sum()
 }
 
 /// Bytes of the KV cache, ids and masks of a session with these plans.
@@ -123,46 +122,46 @@ pub(crate) fn cache_bytes(plans: &[Plan]) -> u64 {
     buffers.iter().filter(|buffer| buffer.kind == Kind::State).map(|buffer| buffer_bytes(buffer.words)).sum()
 }
 
-impl Sizes<'_> {
+impl BudgetInputs<'_> {
     fn plans(&self, matrices: &Matrices, capacity: usize) -> [Plan; 2] {
         session_plans(self.shape, matrices, self.tuning, capacity)
     }
 
     /// Every buffer.
-    pub fn items(&self) -> Vec<Item> {
+    pub fn entries(&self) -> Vec<BudgetEntry> {
         let matrices = Matrices::new(self.shape, self.types, self.tuning.cut());
         let plans = self.plans(&matrices, self.context);
-        let mut items: Vec<Item> = Vec::new();
+        let mut entries: Vec<BudgetEntry> = Vec::new();
         for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|buffer| buffer.kind == Kind::Weight) {
-            if items.iter().all(|item| item.name != buffer.name) {
+            if entries.iter().all(|entry| entry.name != buffer.name) {
                 let bytes = buffer_bytes(buffer.words);
-                items.push(Item { name: buffer.name.clone(), kind: Use::Weights, bytes });
+                entries.push(BudgetEntry { name: buffer.name.clone(), kind: MemoryClass::Weights, bytes });
             }
         }
         let session = session_buffers(&plans);
         for buffer in &session {
-            let kind = if buffer.kind == Kind::State { Use::Kv } else { Use::Scratch };
-            items.push(Item { name: buffer.name.clone(), kind, bytes: buffer_bytes(buffer.words) });
+            let kind = if buffer.kind == Kind::State { MemoryClass::Kv } else { MemoryClass::Scratch };
+            entries.push(BudgetEntry { name: buffer.name.clone(), kind, bytes: buffer_bytes(buffer.words) });
         }
         for texture in session_textures(&plans) {
             let name = format!("{}, as a texture", texture.name);
-            items.push(Item { name, kind: Use::Scratch, bytes: texels_bytes(texture.words) });
+            entries.push(BudgetEntry { name, kind: MemoryClass::Scratch, bytes: texture_bytes(texture.words) });
         }
         for (plan, name) in plans.iter().zip(["decode", "prefill"]) {
             for (words, what) in uniform_words(plan).into_iter().zip(["slots", "params"]) {
                 let bytes = buffer_bytes(words);
-                items.push(Item { name: format!("{name}.{what}"), kind: Use::Uniform, bytes });
+                entries.push(BudgetEntry { name: format!("{name}.{what}"), kind: MemoryClass::Uniform, bytes });
             }
         }
-        let readback = Item { name: "readback".to_owned(), kind: Use::Readback, bytes: 0 };
-        items.push(Item { bytes: MAX_TOKENS_IN_FLIGHT as u64 * buffer_bytes(1), ..readback });
-        items.extend(self.growth(&matrices, &session, textures_bytes(&plans)));
-        items
+        let readback = BudgetEntry { name: "readback".to_owned(), kind: MemoryClass::Readback, bytes: 0 };
+        entries.push(BudgetEntry { bytes: MAX_TOKENS_IN_FLIGHT as u64 * buffer_bytes(1), ..readback });
+        entries.extend(self.growth(&matrices, &session, textures_bytes(&plans)));
+        entries
     }
 
     /// What the last growth takes beyond the rest while it replaces its last buffer, which is there at the size it had before
     /// as well. The textures of its caches are allocated after that, and those of before are smaller.
-    fn growth(&self, matrices: &Matrices, full: &[crate::plan::Buffer], textures: u64) -> Option<Item> {
+    fn growth(&self, matrices: &Matrices, full: &[crate::plan::Buffer], textures: u64) -> Option<BudgetEntry> {
         let mut before = self.first_capacity.max(1);
         while before * 2 < self.context {
             before *= 2;
@@ -173,17 +172,17 @@ impl Sizes<'_> {
         let plans = self.plans(matrices, before);
         let (old, _) = session_buffers(&plans).into_iter().zip(full).rfind(|(old, new)| old.words != new.words)?;
         let bytes = (buffer_bytes(old.words) + textures_bytes(&plans)).checked_sub(textures)?;
-        Some(Item { name: format!("{} of {before}", old.name), kind: Use::Growth, bytes })
+        Some(BudgetEntry { name: format!("{} of {before}", old.name), kind: MemoryClass::Growth, bytes })
     }
 
     /// The sums.
     pub fn budget(&self) -> Budget {
         let mut budget = Budget::default();
-        for item in self.items() {
-            match item.kind {
-                Use::Weights => budget.weights += item.bytes,
-                Use::Kv => budget.kv += item.bytes,
-                _ => budget.scratch += item.bytes,
+        for entry in self.entries() {
+            match entry.kind {
+                MemoryClass::Weights => budget.weights += entry.bytes,
+                MemoryClass::Kv => budget.kv += entry.bytes,
+                _ => budget.scratch += entry.bytes,
             }
         }
         budget
@@ -200,7 +199,11 @@ impl Sizes<'_> {
         let (mut fits, mut above) = (0, self.context);
         while above - fits > 1 {
             let context = fits.midpoint(above);
-            if (Sizes { context, ..*self }).budget().total() <= allowed { fits = context } else { above = context }
+            if (BudgetInputs { context, ..*self }).budget().total() <= allowed {
+                fits = context
+            } else {
+                above = context
+            }
         }
         let advice = if fits == 0 {
             "no context fits: take a smaller model".to_owned()

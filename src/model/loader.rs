@@ -1,33 +1,39 @@
 //! Reads the weights of a checkpoint, packs them and brings them to the device, in the order of use.
 
+use std::ops::Range;
+
+use crate::arch::shape::Shape;
+use crate::arch::tensors::TensorId;
 use crate::backend::{Device, Upload, Weights};
 use crate::error::Result;
-use crate::format::{ModelTensors, Tensor};
+use crate::format::ModelTensors;
 use crate::kernel::round_up;
-use crate::model::budget::{Slice, UNFLUSHED_BYTES};
 use crate::source::Source;
-use crate::weights::pack::{BLOCK, decode_row};
-use crate::weights::{Matrices, Matrix, Part, TensorId};
+use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN, decode_row};
+use crate::weights::{Matrices, Matrix, Shard};
 
-/// Room for every weight. Nothing is read before the device has all of it.
-pub(super) async fn reserve(device: &Device, matrices: &Matrices, dim: usize) -> Result<Weights> {
-    let (mut upload, store) = (Upload::new(device), device.tuning().store);
-    for part in matrices.iter().flat_map(|matrix| &matrix.parts) {
-        upload.reserve_matrix(&part.name, part.layout.words(), store).await?;
+/// Bytes that may wait in the driver's staging memory, beside a slice.
+pub(super) const UNFLUSHED_BYTES: usize = 8 << 20;
+
+/// Makes room for every weight. Nothing is read before the device has all of it.
+///
+/// # Errors
+/// Where the device has no room, or is lost.
+pub(super) async fn reserve(device: &Device, matrices: &Matrices, shape: &Shape) -> Result<Weights> {
+    let (mut upload, element) = (Upload::new(device), device.tuning().storage.weights);
+    for shard in matrices.iter().flat_map(|matrix| &matrix.shards) {
+        upload.reserve_matrix(&shard.name, shard.layout.words(), element).await?;
     }
-    let norms = (0..matrices.layers.len()).flat_map(layer_norms).chain([OUTPUT_NORM.to_owned()]);
-    for name in norms {
-        upload.reserve(&name, round_up(dim, BLOCK)).await?;
+    for id in vectors(TensorId::all(shape.layers)) {
+        let [_, len] = id.spec().size(shape);
+        upload.reserve(&id.to_string(), round_up(len, BLOCK)).await?;
     }
     Ok(upload.finish())
 }
 
-/// The buffer of the last norm.
-const OUTPUT_NORM: &str = "output_norm";
-
-/// The buffers of a layer's norms.
-fn layer_norms(layer: usize) -> [String; 2] {
-    [format!("blk.{layer}.attn_norm"), format!("blk.{layer}.ffn_norm")]
+/// The vectors among tensors: the gains of norms. Each has a buffer that is named after it.
+fn vectors(ids: impl Iterator<Item = TensorId>) -> impl Iterator<Item = TensorId> {
+    ids.filter(|id| !id.spec().is_matrix())
 }
 
 /// Is told what the loader has brought to the device, so that a computation can follow the weights.
@@ -45,14 +51,56 @@ pub(crate) trait WeightsArrive {
     fn layer_arrived(&mut self, layer: usize) -> Result<()>;
 }
 
-/// Reads, packs and uploads, in the order of use.
+/// Rows of a shard that are read, packed and uploaded at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slice {
+    /// Rows, a multiple of [`ROW_ALIGN`]; the last slice of a shard has what is left.
+    rows: usize,
+    /// Bytes of a row in the file.
+    row_bytes: usize,
+}
+
+impl Slice {
+    /// Bytes of the file that are packed at a time, unless [`ROW_ALIGN`] rows take more.
+    const BYTES: usize = 4 << 20;
+
+    /// The slices of a shard.
+    pub(super) fn of(matrix: &Matrix, shard: &Shard, tensors: &ModelTensors) -> Self {
+        let (id, _) = matrix.source(shard.row_begin);
+        let row_bytes = tensors[id].row_bytes();
+        let rows = (Self::BYTES / row_bytes / ROW_ALIGN).max(1) * ROW_ALIGN;
+        Self { rows, row_bytes }
+    }
+
+    /// Bytes of the file that a slice takes on the host, where the source cannot lend them.
+    pub(super) fn read_bytes(self) -> u64 {
+        (self.rows * self.row_bytes) as u64
+    }
+
+    /// Bytes of a packed slice on the host, with the lists of where each row comes from.
+    pub(super) fn packed_bytes(self, shard: &Shard) -> u64 {
+        let rows = self.rows.min(shard.layout.rows);
+        let words = Layout { rows, ..shard.layout }.words();
+        (words * 4 + rows * 64) as u64
+    }
+}
+
+/// Rows of one tensor that a slice needs, first and last included, and all that lie between them in the file.
+struct Run {
+    id: TensorId,
+    rows: Range<usize>,
+}
+
+/// Brings weights from a source to the room that [`reserve`] made.
 pub(super) struct Loader<'a, 'p> {
     source: &'a dyn Source,
     tensors: &'a ModelTensors,
     matrices: &'a Matrices,
     weights: Weights,
+    /// Bytes of the file that were brought, and all that will be.
     loaded: u64,
     total: u64,
+    /// Bytes of the file since the device was last waited for.
     unflushed: usize,
     progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
 }
@@ -68,21 +116,26 @@ impl<'a, 'p> Loader<'a, 'p> {
         Self { source, tensors, matrices, weights, loaded: 0, total: tensors.bytes(), unflushed: 0, progress }
     }
 
-    /// Every weight; `hook` is told of each matrix of a layer, and of each layer.
+    /// Brings every weight; `hook` is told of each matrix of a layer, and of each layer.
+    ///
+    /// # Errors
+    /// Where the source cannot be read, the device is lost, or the hook fails.
     pub(super) async fn all(mut self, mut hook: Option<&mut dyn WeightsArrive>) -> Result<()> {
         let matrices = self.matrices;
         self.matrix(&matrices.embedding).await?;
-        for (i, (matrices, tensors)) in matrices.layers.iter().zip(&self.tensors.layers).enumerate() {
-            let [attn_norm, ffn_norm] = layer_norms(i);
-            self.norm(&attn_norm, &tensors.attn_norm).await?;
-            self.norm(&ffn_norm, &tensors.ffn_norm).await?;
-            for matrix in matrices.iter() {
+        for (i, layer) in matrices.layers.iter().enumerate() {
+            for id in vectors(TensorId::of_block(i)) {
+                self.vector(id).await?;
+            }
+            for matrix in layer.iter() {
                 self.matrix(matrix).await?;
                 hook.as_deref_mut().map_or(Ok(()), |hook| hook.matrix_arrived())?;
             }
             hook.as_deref_mut().map_or(Ok(()), |hook| hook.layer_arrived(i))?;
         }
-        self.norm(OUTPUT_NORM, &self.tensors.output_norm).await?;
+        for id in vectors(TensorId::of_model()) {
+            self.vector(id).await?;
+        }
         if let Some(head) = &matrices.head {
             self.matrix(head).await?;
         }
@@ -97,11 +150,11 @@ impl<'a, 'p> Loader<'a, 'p> {
     }
 
     async fn matrix(&mut self, matrix: &Matrix) -> Result<()> {
-        for part in &matrix.parts {
-            let Slice { rows, row_bytes } = Slice::of(matrix, part, self.tensors);
-            for first in (0..part.layout.rows).step_by(rows) {
-                let count = rows.min(part.layout.rows - first);
-                let bytes = self.slice(matrix, part, first, count).await?;
+        for shard in &matrix.shards {
+            let Slice { rows, row_bytes } = Slice::of(matrix, shard, self.tensors);
+            for first in (0..shard.layout.rows).step_by(rows) {
+                let count = rows.min(shard.layout.rows - first);
+                let bytes = self.slice(matrix, shard, first, count).await?;
                 self.advance(bytes);
                 self.unflushed += count * row_bytes;
                 if self.unflushed >= UNFLUSHED_BYTES {
@@ -113,52 +166,49 @@ impl<'a, 'p> Loader<'a, 'p> {
         Ok(())
     }
 
-    /// Packs and uploads rows `first .. first + count` of a part; the answer is the bytes read.
-    async fn slice(&self, matrix: &Matrix, part: &Part, first: usize, count: usize) -> Result<u64> {
+    /// Packs and uploads rows `first .. first + count` of a shard; the answer is the bytes read.
+    async fn slice(&self, matrix: &Matrix, shard: &Shard, first: usize, count: usize) -> Result<u64> {
         let rows: Vec<(TensorId, usize)> =
-            (first..first + count).map(|row| matrix.source(part.row_begin + row)).collect();
-        // One contiguous range per tensor: rows are stacked, alternate, or move within their head.
-        let mut ranges: Vec<(TensorId, usize, usize)> = Vec::new();
+            (first..first + count).map(|row| matrix.source(shard.row_begin + row)).collect();
+        // One run per tensor: rows are stacked, alternate, or move within their head.
+        let mut runs: Vec<Run> = Vec::new();
         for (id, row) in &rows {
-            match ranges.iter_mut().find(|range| range.0 == *id) {
-                Some(range) => *range = (*id, range.1.min(*row), range.2.max(*row)),
-                None => ranges.push((*id, *row, *row)),
+            match runs.iter_mut().find(|run| run.id == *id) {
+                Some(run) => run.rows = run.rows.start.min(*row)..run.rows.end.max(*row + 1),
+                None => runs.push(Run { id: *id, rows: *row..*row + 1 }),
             }
         }
-        let mut bytes = Vec::with_capacity(ranges.len());
-        let mut read = 0;
-        for (id, low, high) in &ranges {
-            let tensor = id.find(self.tensors);
-            let row_bytes = tensor.encoding.row_bytes(tensor.cols);
-            let len = (high - low + 1) * row_bytes;
-            let offset = tensor.bytes.start + (low * row_bytes) as u64;
-            bytes.push((self.source.read_at(offset, len).await?, row_bytes));
-            read += len as u64;
+        let range = |run: &Run| self.tensors[run.id].row_range(run.rows.clone());
+        let mut read = Vec::with_capacity(runs.len());
+        for run in &runs {
+            let Range { start, end } = range(run);
+            read.push(self.source.read_at(start, (end - start) as usize).await?);
         }
         let at = |id: &TensorId, row: usize| {
-            let i = ranges.iter().position(|range| range.0 == *id).expect("every row is in a range");
-            let (slice, row_bytes) = &bytes[i];
-            &slice[(row - ranges[i].1) * row_bytes..][..*row_bytes]
+            let i = runs.iter().position(|run| run.id == *id).expect("every row is in a run");
+            let row_bytes = self.tensors[*id].row_bytes();
+            &read[i][(row - runs[i].rows.start) * row_bytes..][..row_bytes]
         };
-        let encoding = rows[0].0.find(self.tensors).encoding;
-        let planes = part.layout.pack(encoding, &rows.iter().map(|(id, row)| at(id, *row)).collect::<Vec<_>>());
-        self.weights.write_rows(&part.name, &part.layout, first, &planes);
-        drop(bytes);
-        for (id, low, high) in &ranges {
-            let tensor = id.find(self.tensors);
-            let row_bytes = tensor.encoding.row_bytes(tensor.cols);
-            self.source.release(tensor.bytes.start + (low * row_bytes) as u64, ((high - low + 1) * row_bytes) as u64);
+        let encoding = self.tensors[rows[0].0].encoding;
+        let planes = shard.layout.pack(encoding, &rows.iter().map(|(id, row)| at(id, *row)).collect::<Vec<_>>());
+        self.weights.write_rows(&shard.name, &shard.layout, first, &planes);
+        drop(read);
+        let mut bytes = 0;
+        for Range { start, end } in runs.iter().map(range) {
+            self.source.release(start, end - start);
+            bytes += end - start;
         }
-        Ok(read)
+        Ok(bytes)
     }
 
-    async fn norm(&mut self, name: &str, tensor: &Tensor) -> Result<()> {
+    async fn vector(&mut self, id: TensorId) -> Result<()> {
+        let tensor = &self.tensors[id];
         let len = tensor.bytes.end - tensor.bytes.start;
         let bytes = self.source.read_at(tensor.bytes.start, len as usize).await?;
         let numbers = decode_row(tensor.encoding, &bytes, tensor.cols);
         let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
         words.resize(round_up(words.len(), BLOCK), 0);
-        self.weights.write(name, 0, &words);
+        self.weights.write(&id.to_string(), 0, &words);
         drop(bytes);
         self.advance(len);
         Ok(())

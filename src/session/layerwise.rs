@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::kernel::round_up;
 use crate::kernel::run::Slot;
 use crate::model::budget::cache_bytes;
-use crate::model::{Begun, LoadOptions, Model, WeightsArrive};
+use crate::model::{LoadOptions, Model, Opened, WeightsArrive};
 use crate::plan::llama::names;
 use crate::plan::{Copy, Stage, Wanted};
 use crate::source::Source;
@@ -56,7 +56,7 @@ impl Model {
         messages: &[Message],
     ) -> Result<(Self, Session)> {
         let progress = options.progress.take();
-        let Begun { model, tensors, compiling } = Self::begin(source, options).await?;
+        let Opened { model, tensors, compiling } = Self::open(source, options).await?;
         // A session compiles every kernel that is not compiled yet, so it would compile these a second time.
         compiling.finish().await;
         let mut session = model.session()?;
@@ -111,7 +111,7 @@ impl<'s> LayerwisePrefill<'s> {
             other => other?,
         }
         if ids.len() > rows {
-            match session.machine.hold(WAITING, ids.len() * width(&model)).await {
+            match session.machine.alloc_temp(WAITING, ids.len() * width(&model)).await {
                 Err(Error::OutOfMemory { .. }) => ids.truncate(rows),
                 other => other?,
             }
@@ -171,7 +171,7 @@ impl<'s> LayerwisePrefill<'s> {
             oldest.await?;
             self.advance()?;
         }
-        self.session.machine.give_up(WAITING);
+        self.session.machine.free_temp(WAITING);
         self.session.computed = self.ids.len();
         self.session.tokens = self.ids;
         Ok(())

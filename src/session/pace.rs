@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::kernel::Active;
 use crate::model::budget::MAX_TOKENS_IN_FLIGHT;
-use crate::plan::tuning::DeviceClass;
+use crate::plan::driver::Driver;
 use crate::plan::{Plan, Wanted};
 
 /// Milliseconds that a submit should take. A phone draws its screen between submits, and should not wait more than 60 ms.
@@ -28,14 +28,9 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// The pace of a device that has computed nothing yet, by the class of its driver. A chunk has at most `most_rows`
-    /// tokens.
-    pub fn new(driver: DeviceClass, most_rows: usize) -> Self {
-        let work_per_ms = match driver {
-            DeviceClass::Gpu => 5e7,
-            DeviceClass::Lavapipe | DeviceClass::SwiftShader => 3e6,
-        };
-        Self { work_per_ms, rows: FIRST_ROWS.min(most_rows), most_rows, token_ms: None }
+    /// The pace of a device that has computed nothing yet, by its driver. A chunk has at most `most_rows` tokens.
+    pub fn new(driver: &Driver, most_rows: usize) -> Self {
+        Self { work_per_ms: driver.work_per_ms, rows: FIRST_ROWS.min(most_rows), most_rows, token_ms: None }
     }
 
     /// Tokens of the next chunk.

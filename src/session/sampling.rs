@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::kernel::run::SlotHead;
 use crate::model::Model;
 use crate::plan::Wanted;
-use crate::plan::llama::MAX_BIASES;
+use crate::plan::lowering::MAX_BIASES;
 
 /// Most tokens that the penalties may look back.
 pub const MAX_PENALTY_LAST_N: usize = 1024;

@@ -1,12 +1,17 @@
-//! The ways in which the device stores weights.
+//! The ways in which weights are stored on the device.
 
 use crate::format::Encoding;
 
-/// How packed weights are stored on the device: which planes they have, and which WGSL reader decodes them. The table of
+/// How packed weights are stored on the device: which planes they have, and which WGSL reader decodes them. The table in
 /// [`pack`](super::pack) shows the planes.
+///
+/// # How to add a packing
+/// 1. A variant here, and its planes in the table of [`pack`](super::pack) and in `Layout::plane_words_per_64_rows`.
+/// 2. `src/weights/pack/encode.rs`: quants and scales into planes. `src/weights/pack/decode.rs`: planes into numbers.
+/// 3. A reader, `shaders/lib/NAME.wgsl`, and its line in `src/kernels.rs`.
 #[allow(non_camel_case_types, reason = "a packing has the name of the encoding that it was made for")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the table of pack.rs describes each")]
+#[allow(missing_docs, reason = "the table in pack.rs describes each")]
 pub enum Packing {
     F32,
     F16,
@@ -45,7 +50,7 @@ impl Packing {
         Self::IQ4_XS,
     ];
 
-    /// The packing that weights of an encoding get.
+    /// The packing that weights of an encoding get. Several encodings may share one.
     pub const fn of(encoding: Encoding) -> Self {
         match encoding {
             Encoding::F32 => Self::F32,

@@ -7,13 +7,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use llamita::internals::backend::gpu::Gpu;
-use llamita::internals::plan::tuning::{DeviceClass, DeviceOptions};
+use llamita::internals::drivers::DeviceOptions;
 use llamita::source::{File, Source};
 use llamita::{DeviceChoice, LoadOptions, Model, PlanChoice, Prompt, Reply, Result, Sampling, Session, Stats, Tier};
 use pollster::block_on;
 
 /// The plan that real GPUs run.
-pub const GPU_PLAN: PlanChoice = PlanChoice::Of(DeviceClass::Gpu);
+pub const GPU_PLAN: PlanChoice = PlanChoice::Gpu;
 /// Both plans of an adapter: that of real GPUs, and that of drivers that run shaders on the CPU.
 pub const PLANS: [PlanChoice; 2] = [GPU_PLAN, PlanChoice::Software];
 

@@ -1,6 +1,6 @@
 //! Metadata that decides nothing, or that nobody asks for: it refuses no file, and a warning tells of it once.
 
-use llamita::internals::format::{Checkpoint, gguf};
+use llamita::internals::format::{self, Checkpoint, ReadScope};
 use llamita::source::Bytes;
 
 use super::builder::{Gguf, Value};
@@ -198,21 +198,21 @@ fn ids_of_other_tokens_are_hints() {
 fn a_broken_tokenizer_refuses_only_who_needs_one() {
     for (words, gguf) in broken_tokenizers() {
         let source = Bytes::new("dir/tiny.gguf", gguf.bytes());
-        let refused = pollster::block_on(gguf::read(&source)).unwrap_err().to_string();
+        let refused = pollster::block_on(format::read(&source, ReadScope::Everything)).unwrap_err().to_string();
         assert!(refused.contains(words), "{refused} does not say {words:?}");
-        let first = pollster::block_on(gguf::read_model_first(&source)).unwrap();
+        let first = pollster::block_on(format::read(&source, ReadScope::ModelFirst)).unwrap();
         assert!(first.model.is_some() && first.vocabulary.is_none());
         assert!(first.warnings.len() == 1 && first.warnings[0].contains(words), "{:?}", first.warnings);
-        let model = pollster::block_on(gguf::read_model(&source)).unwrap();
+        let model = pollster::block_on(format::read(&source, ReadScope::ModelOnly)).unwrap();
         assert!(model.model.is_some() && model.vocabulary.is_none() && model.warnings.is_empty());
     }
     let sound = Bytes::new("dir/tiny.gguf", Gguf::tiny().bytes());
-    let sound = pollster::block_on(gguf::read_model_first(&sound)).unwrap();
+    let sound = pollster::block_on(format::read(&sound, ReadScope::ModelFirst)).unwrap();
     assert!(sound.vocabulary.is_some() && sound.warnings.is_empty());
     // Where there is nothing else in the file, the tokenizer is what is wrong.
     let mut alone = Gguf::byte_level();
     alone.unset("tokenizer.ggml.merges");
-    let alone = pollster::block_on(gguf::read_model_first(&Bytes::new("alone.gguf", alone.bytes())));
+    let alone = pollster::block_on(format::read(&Bytes::new("alone.gguf", alone.bytes()), ReadScope::ModelFirst));
     assert!(alone.unwrap_err().to_string().contains("the key tokenizer.ggml.merges is missing"));
 }
 
@@ -226,8 +226,8 @@ fn a_broken_model_refuses_no_tokenizer() {
     files[3].unset("general.architecture").tensor("x", &[1], 0, true);
     for gguf in &files {
         let source = Bytes::new("dir/tiny.gguf", gguf.bytes());
-        pollster::block_on(gguf::read(&source)).expect_err("its model is refused");
-        let found = pollster::block_on(gguf::read_tokenizer(&source)).unwrap();
+        pollster::block_on(format::read(&source, ReadScope::Everything)).expect_err("its model is refused");
+        let found = pollster::block_on(format::read(&source, ReadScope::TokenizerOnly)).unwrap();
         assert!(found.vocabulary == expected && found.model.is_none() && found.tensors.is_empty());
     }
     unsupported(|gguf| gguf.get("blk.0.attn_q.weight").kind = 16, "IQ2_XXS");

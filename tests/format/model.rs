@@ -2,6 +2,7 @@
 
 use llamita::error::Result;
 use llamita::internals::arch::shape::RopePairing;
+use llamita::internals::arch::tensors::Role;
 use llamita::internals::format::gguf::Step;
 
 use super::builder::{Gguf, Shape, Value};
@@ -84,7 +85,8 @@ fn head_size_may_differ_from_width() {
     });
     let (shape, tensors) = checkpoint.model.unwrap();
     assert_eq!((shape.head_dim, shape.heads, shape.kv_heads), (32, 2, 2), "no kv count: as many as heads");
-    assert_eq!((tensors.layers[0].attn_output.rows, tensors.layers[0].attn_output.cols), (32, 64));
+    let output = &tensors[Role::AttnOutput.in_block(0)];
+    assert_eq!((output.rows, output.cols), (32, 64));
 }
 
 #[test]
@@ -237,8 +239,9 @@ fn whole_llama_3_2_is_described() {
         let (found, weights) = checkpoint.model.unwrap();
         assert_eq!((found.head_dim, found.kv_heads, found.vocabulary), (head_dim, 8, 128_256));
         assert_eq!(found.rope_pairing, RopePairing::Interleaved);
-        assert_eq!(weights.layers.len() as u64, shape.layers);
-        assert_eq!(weights.token_embd.bytes.end - weights.token_embd.bytes.start, 128_256 * shape.dim / 32 * 18);
+        assert_eq!(weights.iter().filter(|(id, _)| id.role() == Role::FfnDown).count() as u64, shape.layers);
+        let embedding = &weights[Role::TokenEmbd.of_model()].bytes;
+        assert_eq!(embedding.end - embedding.start, 128_256 * shape.dim / 32 * 18);
         // What is not there is refused, down to the last byte.
         let (header, len) = gguf.header();
         let error = crate::parse("x", &header, len - 32).unwrap_err().to_string();

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use futures::future::LocalBoxFuture;
 use llamita::error::Result;
-use llamita::internals::format::{Checkpoint, TokenType, gguf};
+use llamita::internals::arch::tensors::{Role, TensorId};
+use llamita::internals::format::{self, Checkpoint, ReadScope, TokenType};
 use llamita::source::{Bytes, File, MAX_READ_BYTES, Source};
 use llamita::tokenizer::Tokenizer;
 use proptest::prelude::*;
@@ -22,7 +23,7 @@ fn valid_oddities_are_read() {
     let same_but_place = |checkpoint: Checkpoint| {
         let (shape, tensors) = checkpoint.model.unwrap();
         assert_eq!(shape, expected.0);
-        assert_eq!(tensors.layers[0].ffn_down.encoding, expected.1.layers[0].ffn_down.encoding);
+        assert_eq!(tensors[Role::FfnDown.in_block(0)].encoding, expected.1[Role::FfnDown.in_block(0)].encoding);
         tensors
     };
     assert_eq!(accepted(|gguf| gguf.version = 2).format, "GGUF v2");
@@ -30,7 +31,7 @@ fn valid_oddities_are_read() {
         gguf.alignment = 64;
         gguf.set("general.alignment", Value::U32(64));
     }));
-    assert!(tensors.token_embd.bytes.start.is_multiple_of(64));
+    assert!(tensors[Role::TokenEmbd.of_model()].bytes.start.is_multiple_of(64));
     same_but_place(accepted(|gguf| gguf.tensors.reverse()));
     same_but_place(accepted(|gguf| gguf.metadata.reverse()));
     same_but_place(accepted(|gguf| gguf.trailing = 77));
@@ -45,7 +46,7 @@ fn valid_oddities_are_read() {
         gguf.get("token_embd.weight").offset = Some(end.next_multiple_of(32));
         gguf.trailing = 2 * end as usize;
     }));
-    assert!(tensors.token_embd.bytes.start > tensors.output_norm.bytes.end);
+    assert!(tensors[Role::TokenEmbd.of_model()].bytes.start > tensors[Role::OutputNorm.of_model()].bytes.end);
     same_but_place(accepted(|gguf| {
         gguf.get("token_embd.weight").dims.push(1);
         gguf.get("token_embd.weight").n_dims = 3;
@@ -80,10 +81,10 @@ fn valid_oddities_are_read() {
     let untied = accepted(|gguf| {
         gguf.tensor("output.weight", &[32, 7], 1, true);
     });
-    assert_eq!(untied.model.unwrap().1.output.map(|tensor| tensor.rows), Some(7));
+    assert_eq!(untied.model.unwrap().1.get(Role::Output.of_model()).map(|tensor| tensor.rows), Some(7));
     assert_eq!(untied.name, "tiny.gguf", "no name of its own: the file's");
     let halves = accepted(|gguf| gguf.get("output_norm.weight").kind = 1);
-    assert_eq!(halves.model.unwrap().1.output_norm.bytes.end % 32, 0);
+    assert_eq!(halves.model.unwrap().1[Role::OutputNorm.of_model()].bytes.end % 32, 0);
     let silent = accepted(|gguf| {
         gguf.unset("tokenizer.ggml.model");
     });
@@ -149,7 +150,7 @@ fn headers_are_read_in_pieces_and_once() {
     gguf.get("rope_freqs.weight").data = 1.0f32.to_le_bytes().repeat(8);
     gguf.trailing = 64 << 20;
     let source = Watched { bytes: gguf.bytes(), reads: RefCell::default() };
-    let checkpoint = pollster::block_on(gguf::read(&source)).unwrap();
+    let checkpoint = pollster::block_on(format::read(&source, ReadScope::Everything)).unwrap();
     assert_eq!(checkpoint.model.unwrap().0.layers, 1);
     let reads = source.reads.into_inner();
     let mut end = 0;
@@ -163,16 +164,20 @@ fn headers_are_read_in_pieces_and_once() {
     let mut gguf = Gguf::tiny();
     gguf.set("filling", Value::strings(&["four"; 250_000]));
     let source = Watched { bytes: gguf.bytes(), reads: RefCell::default() };
-    pollster::block_on(gguf::read(&source)).unwrap();
+    pollster::block_on(format::read(&source, ReadScope::Everything)).unwrap();
     assert_eq!(source.reads.into_inner().len(), 3);
 
     let small = Watched { bytes: Gguf::tiny().bytes(), reads: RefCell::default() };
-    pollster::block_on(gguf::read(&small)).unwrap();
+    pollster::block_on(format::read(&small, ReadScope::Everything)).unwrap();
     assert_eq!(small.reads.into_inner().len(), 1);
     let cut = Gguf::tiny().bytes();
-    let error = pollster::block_on(gguf::read(&Bytes::new("cut.gguf", &cut[..900]))).unwrap_err().to_string();
+    let error = pollster::block_on(format::read(&Bytes::new("cut.gguf", &cut[..900]), ReadScope::Everything))
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("cut.gguf is not a valid GGUF file"), "{error}");
-    let error = pollster::block_on(gguf::read(&Bytes::new("none.gguf", Vec::new()))).unwrap_err().to_string();
+    let error = pollster::block_on(format::read(&Bytes::new("none.gguf", Vec::new()), ReadScope::Everything))
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("0 are left of 0"), "{error}");
 }
 
@@ -215,9 +220,10 @@ proptest! {
         }
         if let Ok(checkpoint) = open(&file) {
             if let Some((shape, tensors)) = &checkpoint.model {
-                prop_assert!(tensors.token_embd.bytes.end <= file.len() as u64);
+                prop_assert!(tensors.iter().all(|(_, tensor)| tensor.bytes.end <= file.len() as u64));
                 prop_assert_eq!(shape.rope_frequencies.len() * 2, shape.head_dim);
-                prop_assert_eq!(tensors.layers.len(), shape.layers);
+                let found = |id: TensorId| id.spec().optional || tensors.get(id).is_some();
+                prop_assert!(TensorId::all(shape.layers).all(found));
             }
             if let Some(Ok(tokenizer)) = checkpoint.vocabulary.as_ref().map(Tokenizer::from_vocabulary) {
                 let ids = tokenizer.encode("a <s>A b", Default::default()).unwrap_or_default();
@@ -228,7 +234,8 @@ proptest! {
 }
 
 fn read_file(path: &Path) -> Checkpoint {
-    pollster::block_on(gguf::read(&File::open(path).expect("the file opens"))).expect("the file parses")
+    pollster::block_on(format::read(&File::open(path).expect("the file opens"), ReadScope::Everything))
+        .expect("the file parses")
 }
 
 /// Number of tensors by storage type.
@@ -290,7 +297,7 @@ fn shared_models_have_their_shapes() {
                 shape.context,
             ];
             assert_eq!(found, numbers, "{name} {kind}");
-            assert_eq!((shape.norm_eps, tensors.output.is_none()), (1e-5, true));
+            assert_eq!((shape.norm_eps, tensors.get(Role::Output.of_model()).is_none()), (1e-5, true));
             assert_eq!(checkpoint.name, name);
             // 11 norms; the tied embedding of a Q4_0 file is Q8_0, and rows of 172 stay F16.
             let odd_rows = if name == "stories260K" { 5 } else { 0 };
@@ -305,7 +312,7 @@ fn shared_models_have_their_shapes() {
                 expected.into_iter().filter(|(_, count)| *count > 0).collect(),
                 "{name} {kind}"
             );
-            let end = tensors.layers[4].ffn_down.bytes.end;
+            let end = tensors[Role::FfnDown.in_block(4)].bytes.end;
             assert_eq!(
                 end.next_multiple_of(32),
                 std::fs::metadata(&path).unwrap().len(),

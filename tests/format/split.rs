@@ -1,7 +1,7 @@
 //! Checkpoints that were split into several files.
 
 use llamita::error::{Error, Result};
-use llamita::internals::format::{Checkpoint, gguf};
+use llamita::internals::format::{self, Checkpoint, ReadScope};
 use llamita::source::{self, Bytes, Parts, Source, part_names};
 use llamita::{DeviceChoice, LoadOptions, Model};
 
@@ -31,7 +31,7 @@ fn joined(parts: &[Gguf]) -> Parts<'static> {
 }
 
 fn read(parts: &[Gguf]) -> Result<Checkpoint> {
-    pollster::block_on(gguf::read(&joined(parts)))
+    pollster::block_on(format::read(&joined(parts), ReadScope::Everything))
 }
 
 #[track_caller]
@@ -50,20 +50,15 @@ fn parts_are_read_as_one() {
     for counts in [vec![11], vec![4, 7], vec![1, 1, 9], vec![0, 5, 6], vec![0, 0, 11], vec![1; 11]] {
         let parts = whole.split(&counts);
         let source = joined(&parts);
-        let found = pollster::block_on(gguf::read(&source)).unwrap_or_else(|e| panic!("{counts:?}: {e}"));
+        let found = pollster::block_on(format::read(&source, ReadScope::Everything))
+            .unwrap_or_else(|e| panic!("{counts:?}: {e}"));
         let (found_shape, found_tensors) = found.model.as_ref().expect("a model");
         assert_eq!(found_shape, shape);
         assert_eq!(found.tensors, expected.tensors);
         assert_eq!(found.vocabulary, expected.vocabulary);
-        let layers =
-            [&tensors.layers[0].attn_q, &tensors.layers[0].ffn_down, &tensors.token_embd, &tensors.output_norm];
-        let others = [
-            &found_tensors.layers[0].attn_q,
-            &found_tensors.layers[0].ffn_down,
-            &found_tensors.token_embd,
-            &found_tensors.output_norm,
-        ];
-        for (a, b) in layers.into_iter().zip(others) {
+        assert_eq!(found_tensors.iter().count(), 11);
+        for ((a_id, a), (b_id, b)) in tensors.iter().zip(found_tensors.iter()) {
+            assert_eq!(a_id, b_id);
             let len = (a.bytes.end - a.bytes.start) as usize;
             assert_eq!(
                 (a.rows, a.cols, a.encoding, len as u64),
@@ -162,8 +157,10 @@ fn a_part_alone_is_called_one() {
     let parts = tiny().split(&[4, 3, 4]);
     let alone = |bytes: Vec<u8>| {
         let source = Bytes::new("alone.gguf", bytes);
-        let error = pollster::block_on(gguf::read(&source)).expect_err("it is a part").to_string();
-        let model = pollster::block_on(gguf::read_model(&source)).expect_err("it is a part").to_string();
+        let error =
+            pollster::block_on(format::read(&source, ReadScope::Everything)).expect_err("it is a part").to_string();
+        let model =
+            pollster::block_on(format::read(&source, ReadScope::ModelOnly)).expect_err("it is a part").to_string();
         assert_eq!(error, model);
         error
     };
@@ -192,7 +189,9 @@ fn a_part_alone_is_called_one() {
     other.set("general.architecture", Value::string("qwen2"));
     assert!(alone(other.bytes()).contains("general.architecture is \"qwen2\""));
     // The first part has the whole tokenizer, and others have none.
-    let tokenizer = |part: &Gguf| pollster::block_on(gguf::read_tokenizer(&Bytes::new("alone.gguf", part.bytes())));
+    let tokenizer = |part: &Gguf| {
+        pollster::block_on(format::read(&Bytes::new("alone.gguf", part.bytes()), ReadScope::TokenizerOnly))
+    };
     let error = tokenizer(&parts[1]).expect_err("it is a part").to_string();
     assert!(error.contains("it is part 2 of 3"), "{error}");
 }
@@ -205,7 +204,8 @@ fn truncated_parts_are_refused() {
     for len in 0..last.len() {
         let files: Vec<Box<dyn Source>> =
             vec![Box::new(Bytes::new("a", first.clone())), Box::new(Bytes::new("b", last[..len].to_vec()))];
-        let error = pollster::block_on(gguf::read(&Parts::new(files).expect("two"))).expect_err("it is cut off");
+        let error = pollster::block_on(format::read(&Parts::new(files).expect("two"), ReadScope::Everything))
+            .expect_err("it is cut off");
         assert!(error.to_string().starts_with("b is not a valid GGUF file"), "{len}: {error}");
     }
 }
@@ -234,12 +234,14 @@ fn files_are_found_beside_the_one_that_is_named() {
     for i in 1..=3 {
         let source = source::open(path(i)).expect("all parts are there");
         assert_eq!(source.parts().len(), 3);
-        let checkpoint = pollster::block_on(gguf::read(source.as_ref())).expect("they belong together");
+        let checkpoint =
+            pollster::block_on(format::read(source.as_ref(), ReadScope::Everything)).expect("they belong together");
         assert_eq!(checkpoint.tensors.len(), 11);
     }
     let renamed = folder.join("renamed.gguf");
     std::fs::copy(path(1), &renamed).expect("a copy");
-    let alone = pollster::block_on(gguf::read(source::open(&renamed).expect("a file").as_ref()));
+    let alone =
+        pollster::block_on(format::read(source::open(&renamed).expect("a file").as_ref(), ReadScope::Everything));
     assert!(alone.expect_err("it is a part").to_string().contains("came alone"));
     std::fs::remove_file(path(2)).expect("it was there");
     let error = source::open(path(1)).err().expect("a part is missing").to_string();

@@ -1,9 +1,11 @@
 //! Adapters: which there are, which one is best, and what it can do.
 
+use crate::drivers::{self, DeviceOptions};
 use crate::error::{Error, Result};
 use crate::kernels::Tier;
+use crate::plan::driver::Driver;
 use crate::plan::limits::Profile;
-use crate::plan::tuning::{DeviceClass, DeviceOptions, Tuning};
+use crate::plan::tuning::Tuning;
 
 fn instance() -> wgpu::Instance {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
@@ -73,7 +75,7 @@ fn rank(adapter: &wgpu::Adapter) -> u32 {
 pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
     let report = |(i, adapter): (usize, &wgpu::Adapter)| {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-        let (driver, best) = (class(&info), best_tier(adapter, options.limits));
+        let (driver, best) = (driver(&info), best_tier(adapter, options.limits));
         let tier = options.tier_of(driver, best);
         let subgroups = match options.limits {
             Some(profile) => profile.subgroups.value.unwrap_or_default(),
@@ -84,7 +86,7 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
             backend: info.backend.to_string(),
             kind: format!("{:?}", info.device_type),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
-            plan: options.plan.class(driver).name(),
+            plan: options.plan.of(driver).name,
             tier: tier.name(),
             lacks: lacks(adapter, options.limits, tier),
             chosen: i == 0,
@@ -106,7 +108,7 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
 /// The tuning of the device that would be opened without a name; none where there is no adapter.
 pub async fn tuning(options: DeviceOptions) -> Option<Tuning> {
     let adapter = list().await.into_iter().next()?;
-    let driver = class(&adapter.get_info());
+    let driver = driver(&adapter.get_info());
     let tier = options.tier_of(driver, best_tier(&adapter, options.limits));
     Some(options.tuning(driver, tier))
 }
@@ -174,13 +176,7 @@ pub(super) fn lacks(adapter: &wgpu::Adapter, limits: Option<&Profile>, tier: Tie
     lacks
 }
 
-/// The class of a driver.
-pub(super) fn class(info: &wgpu::AdapterInfo) -> DeviceClass {
-    // Browsers hide the type; SwiftShader is what they fall back to.
-    let software = info.device_type == wgpu::DeviceType::Cpu || info.name.to_lowercase().contains("swiftshader");
-    match software {
-        true if info.name.contains("llvmpipe") => DeviceClass::Lavapipe,
-        true => DeviceClass::SwiftShader,
-        false => DeviceClass::Gpu,
-    }
+/// The driver of an adapter.
+pub(super) fn driver(info: &wgpu::AdapterInfo) -> &'static Driver {
+    drivers::of_adapter(&info.name, info.device_type == wgpu::DeviceType::Cpu)
 }

@@ -9,7 +9,6 @@ use super::machine::{Machine, Prepared, Run, Scheduled};
 use crate::error::Result;
 use crate::kernel::run::Slot;
 use crate::plan::Wanted;
-use crate::plan::tuning::DeviceClass;
 
 /// Steps of a query set: WebGPU allows 4096 queries, and each step takes two.
 const SET: usize = 2048;
@@ -24,7 +23,7 @@ impl Gpu {
     /// Whether the device's own clock is asked. Drivers that run on the CPU have one that does not follow their work.
     pub fn has_clock(&self) -> bool {
         let features = self.inner.device.features();
-        features.contains(wgpu::Features::TIMESTAMP_QUERY) && self.class() == DeviceClass::Gpu
+        features.contains(wgpu::Features::TIMESTAMP_QUERY) && self.driver().timestamps
     }
 }
 
@@ -58,15 +57,15 @@ impl Machine {
                 count,
             });
             let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
-            for (at, (step, copies)) in some.iter().enumerate() {
-                self.copy_to_texels(&mut encoder, prepared, copies, run)?;
+            for (at, scheduled) in some.iter().enumerate() {
+                self.copy_to_textures(&mut encoder, prepared, scheduled, run)?;
                 let writes = wgpu::ComputePassTimestampWrites {
                     query_set: &queries,
                     beginning_of_pass_write_index: Some(2 * at as u32),
                     end_of_pass_write_index: Some(2 * at as u32 + 1),
                 };
                 let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: Some(writes) };
-                prepared.dispatch(&mut encoder.begin_compute_pass(&descriptor), *step, run);
+                prepared.dispatch(&mut encoder.begin_compute_pass(&descriptor), scheduled, run);
             }
             let words = 2 * count as usize;
             let resolved = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
@@ -79,7 +78,7 @@ impl Machine {
             let words = self.readback(Some(staging), submission).await?;
             let ticks = |query: usize| u64::from(words[2 * query]) | u64::from(words[2 * query + 1]) << 32;
             let took = |at: usize| ticks(2 * at + 1).saturating_sub(ticks(2 * at)) as f64 * period_ms;
-            times.extend(some.iter().enumerate().map(|(at, (step, _))| (*step, took(at))));
+            times.extend(some.iter().enumerate().map(|(at, scheduled)| (scheduled.step, took(at))));
         }
         Ok(times)
     }
@@ -100,7 +99,7 @@ impl Machine {
             let repeats = LONG_ENOUGH.as_nanos() / first.saturating_sub(empty).as_nanos().max(1);
             let repeats = u32::try_from(repeats).unwrap_or(MOST_REPEATS).clamp(1, MOST_REPEATS);
             let again = self.submit(prepared, Some(what), repeats, run).await?;
-            times.push((what.0, again.saturating_sub(empty).as_secs_f64() * 1e3 / f64::from(repeats)));
+            times.push((what.step, again.saturating_sub(empty).as_secs_f64() * 1e3 / f64::from(repeats)));
         }
         Ok(times)
     }
@@ -110,13 +109,13 @@ impl Machine {
         let gpu = &self.gpu.inner;
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         for _ in 0..times {
-            if let Some((_, copies)) = step {
-                self.copy_to_texels(&mut encoder, prepared, copies, run)?;
+            if let Some(scheduled) = step {
+                self.copy_to_textures(&mut encoder, prepared, scheduled, run)?;
             }
             let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: None };
             let mut pass = encoder.begin_compute_pass(&descriptor);
-            if let Some((step, _)) = step {
-                prepared.dispatch(&mut pass, *step, run);
+            if let Some(scheduled) = step {
+                prepared.dispatch(&mut pass, scheduled, run);
             }
         }
         let commands = encoder.finish();

@@ -11,34 +11,23 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
 use super::readback::Readback;
-use super::texels::WordTexture;
-use super::{Allocation, Gpu, buffer_bytes, texels_bytes};
+use super::textures::{Held, SessionTextures, TextureRead, WordTexture};
+use super::{Allocation, Gpu};
 use crate::error::{Error, Result};
 use crate::kernel::run::Slot;
-use crate::kernel::{Access, Active, Element, round_up};
-use crate::plan::{Buffer, BufferId, Copy, Kind, Plan, Step, Texture, Wanted, session_buffers, session_textures};
-use crate::weights::pack::{Store, TEXELS_PER_ROW, VEC};
-
-/// Offsets of uniform bindings are multiples of this on every device.
-const UNIFORM_ALIGN: usize = 256;
-/// Slots of the ring: more than submits that are ever in flight.
-const SLOTS: usize = 8;
+use crate::kernel::{Access, Active, Element};
+use crate::plan::bytes::{SLOTS, UNIFORM_ALIGN, buffer_bytes, texture_bytes, uniform_words};
+use crate::plan::{Buffer, BufferId, Copy, Kind, Plan, Step, Wanted, session_buffers};
 
 /// How the buffers of weights and sessions are used.
 const STATE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_DST).union(wgpu::BufferUsages::COPY_SRC);
 
-/// Words of the uniform buffers of a plan: its ring of slots, and its params.
-pub fn uniform_words(plan: &Plan) -> [usize; 2] {
-    let slot = round_up(Slot::words(plan.rows, plan.pairs) * 4, UNIFORM_ALIGN);
-    [slot * SLOTS / 4, plan.steps.len().max(1) * UNIFORM_ALIGN / 4]
-}
-
 /// Packed weights on the device, by buffer name.
 #[derive(Debug, Default)]
 pub struct DeviceWeights {
     buffers: HashMap<String, Allocation>,
-    texels: HashMap<String, WordTexture>,
+    textures: HashMap<String, WordTexture>,
 }
 
 impl DeviceWeights {
@@ -56,27 +45,25 @@ impl DeviceWeights {
     /// Gives the memory back, whoever still holds the weights of a device that is lost.
     pub fn destroy(&self) {
         self.buffers.values().for_each(|buffer| buffer.destroy());
-        self.texels.values().for_each(|texels| texels.destroy());
+        self.textures.values().for_each(WordTexture::destroy);
     }
 
-    /// Makes room for a part of a matrix.
+    /// Makes room for a part of a matrix, which kernels bind as `element`.
     ///
     /// # Errors
     /// Where the device is lost or has no room.
-    pub async fn reserve_matrix(&mut self, gpu: &Gpu, name: &str, words: usize, store: Store) -> Result<()> {
-        if store == Store::Buffer {
-            return self.reserve(gpu, name, words).await;
-        }
-        let (texels, answer) = gpu.admitted(name, texels_bytes(words), || gpu.allocate_texels(name, words))?;
+    pub async fn reserve_matrix(&mut self, gpu: &Gpu, name: &str, words: usize, element: Element) -> Result<()> {
+        let Element::Texture(_) = element else { return self.reserve(gpu, name, words).await };
+        let (texture, answer) = gpu.admitted(name, texture_bytes(words), || gpu.allocate_texture(name, words))?;
         answer.await?;
-        self.texels.insert(name.to_owned(), texels);
+        self.textures.insert(name.to_owned(), texture);
         Ok(())
     }
 
     /// Writes words; into a matrix only whole texels.
     pub fn write(&self, gpu: &Gpu, name: &str, first: usize, words: &[u32]) {
-        if let Some(texels) = self.texels.get(name) {
-            return texels.write(gpu, first, words);
+        if let Some(texture) = self.textures.get(name) {
+            return texture.write(gpu, first, words);
         }
         gpu.inner.queue.write_buffer(&self.buffers[name], first as u64 * 4, bytemuck::cast_slice(words));
     }
@@ -90,17 +77,10 @@ fn uniform_bytes(plans: &[Arc<Plan>]) -> u64 {
 struct Dispatch {
     pipeline: wgpu::ComputePipeline,
     group: wgpu::BindGroup,
-    /// The buffers that it reads as textures, which have to be copied there before.
-    reads: Vec<Copied>,
+    /// The buffers that it reads as textures.
+    reads: Vec<TextureRead>,
     /// The buffers that it writes.
     writes: Vec<BufferId>,
-}
-
-/// A buffer that is copied to a texture: its place in the plan, and the texture's among the machine's.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Copied {
-    buffer: BufferId,
-    texture: usize,
 }
 
 /// What a slot says of a run.
@@ -125,8 +105,15 @@ pub(super) struct Prepared {
     _params: Allocation,
 }
 
-/// A step's index, and what has to be copied before.
-pub(super) type Scheduled = (usize, Vec<Copied>);
+/// A step that a run has something to do in.
+pub(super) struct Scheduled {
+    /// Its index in the plan.
+    pub(super) step: usize,
+    /// Workgroups in x and y.
+    grid: [u32; 2],
+    /// The buffers that have to be copied to textures before it.
+    copies: Vec<TextureRead>,
+}
 
 impl Prepared {
     /// Writes the next slot of the ring.
@@ -147,27 +134,23 @@ impl Prepared {
         wanted: Wanted,
         active: Active,
     ) -> impl Iterator<Item = Scheduled> {
-        // What the textures hold that is still in the buffer.
-        let mut held: Vec<Copied> = Vec::new();
+        let mut held = Held::default();
         steps.filter_map(move |index| {
             let Step { kernel, params, stage, .. } = &self.plan.steps[index];
-            if !wanted.runs(*stage) || kernel.grid(params, active).contains(&0) {
+            let grid = kernel.grid(params, active);
+            if !wanted.runs(*stage) || grid.contains(&0) {
                 return None;
             }
             let dispatch = &self.steps[index];
-            let copies: Vec<_> = dispatch.reads.iter().filter(|read| !held.contains(read)).copied().collect();
-            held.retain(|one| copies.iter().all(|copy| copy.texture != one.texture));
-            held.extend(&copies);
-            held.retain(|one| !dispatch.writes.contains(&one.buffer));
-            Some((index, copies))
+            let copies = held.step(&dispatch.reads, &dispatch.writes);
+            Some(Scheduled { step: index, grid, copies })
         })
     }
 
     /// Records a step of the schedule.
-    pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, step: usize, run: Run) {
-        let Dispatch { pipeline, group, .. } = &self.steps[step];
-        let Step { kernel, params, .. } = &self.plan.steps[step];
-        let [x, y] = kernel.grid(params, run.active);
+    pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, scheduled: &Scheduled, run: Run) {
+        let Dispatch { pipeline, group, .. } = &self.steps[scheduled.step];
+        let [x, y] = scheduled.grid;
         pass.set_pipeline(pipeline);
         pass.set_bind_group(0, group, &[run.slot_offset as u32]);
         pass.dispatch_workgroups(x, y, 1);
@@ -179,8 +162,7 @@ pub struct Machine {
     pub(super) gpu: Gpu,
     weights: Rc<DeviceWeights>,
     state: HashMap<String, Allocation>,
-    /// Textures that buffers are copied to where kernels read them as such, with their names.
-    texels: Vec<(String, WordTexture)>,
+    textures: SessionTextures,
     pub(super) plans: Vec<Prepared>,
     staging: Rc<RefCell<Vec<Allocation>>>,
     /// Whether the device had room for all this, where it answers later.
@@ -204,16 +186,16 @@ impl Machine {
     pub fn new(gpu: &Gpu, weights: Rc<DeviceWeights>, plans: Vec<Arc<Plan>>) -> Result<Self> {
         gpu.check()?;
         let buffers = session_buffers(plans.iter().map(Arc::as_ref));
-        let textures = session_textures(plans.iter().map(Arc::as_ref));
+        let mut textures = SessionTextures::default();
         let bytes = uniform_bytes(&plans)
             + buffers.iter().map(|b| buffer_bytes(b.words)).sum::<u64>()
-            + textures.iter().map(|t| texels_bytes(t.words)).sum::<u64>();
+            + textures.begin_fit(plans.iter().map(Arc::as_ref));
         let (machine, answer) = gpu.admitted("a session", bytes, || {
             let state = buffers.iter().map(|b| (b.name.clone(), gpu.allocate(&b.name, b.words, STATE))).collect();
-            let texels = textures.iter().map(|t| (t.name.clone(), gpu.allocate_texels(&t.name, t.words))).collect();
+            textures.end_fit(gpu, plans.iter().map(Arc::as_ref));
             let (gpu, plans_made, staging) = (gpu.clone(), Vec::new(), Rc::default());
             let mut machine =
-                Self { gpu, weights, state, texels, plans: plans_made, staging, answer: None, replacement: None };
+                Self { gpu, weights, state, textures, plans: plans_made, staging, answer: None, replacement: None };
             machine.prepare_all(plans).map(|()| machine)
         })?;
         let (mut machine, mut answer) = (machine?, answer);
@@ -266,16 +248,9 @@ impl Machine {
     fn replace_plans(&mut self, plans: Vec<Arc<Plan>>) -> Result<()> {
         self.plans.clear();
         let gpu = self.gpu.clone();
-        let textures = session_textures(plans.iter().map(Arc::as_ref));
-        let has = |(name, texels): &(String, WordTexture), texture: &Texture| {
-            *name == texture.name && texels.bytes == texels_bytes(texture.words)
-        };
-        self.texels.retain(|texels| textures.iter().any(|texture| has(texels, texture)));
-        let missing: Vec<_> =
-            textures.iter().filter(|texture| !self.texels.iter().any(|texels| has(texels, texture))).collect();
-        let bytes = uniform_bytes(&plans) + missing.iter().map(|t| texels_bytes(t.words)).sum::<u64>();
+        let bytes = uniform_bytes(&plans) + self.textures.begin_fit(plans.iter().map(Arc::as_ref));
         let (prepared, answer) = gpu.admitted("a session", bytes, || {
-            self.texels.extend(missing.iter().map(|t| (t.name.clone(), gpu.allocate_texels(&t.name, t.words))));
+            self.textures.end_fit(&gpu, plans.iter().map(Arc::as_ref));
             self.prepare_all(plans)
         })?;
         self.answer = Some(answer);
@@ -286,7 +261,7 @@ impl Machine {
     pub fn release(&mut self) {
         (self.answer, self.replacement) = (None, None);
         self.plans.clear();
-        self.texels.clear();
+        self.textures.clear();
         self.state.clear();
     }
 
@@ -324,13 +299,13 @@ impl Machine {
     ///
     /// # Errors
     /// Where the device is lost or has no room.
-    pub async fn hold(&mut self, name: &str, words: usize) -> Result<()> {
+    pub async fn alloc_temp(&mut self, name: &str, words: usize) -> Result<()> {
         let buffer = Buffer { name: name.to_owned(), kind: Kind::Scratch, words, slabs: 1 };
         self.replace(&buffer, false).await
     }
 
     /// Gives such a buffer up, once the device is done with it.
-    pub fn give_up(&mut self, name: &str) {
+    pub fn free_temp(&mut self, name: &str) {
         self.state.remove(name);
         self.replacement.take_if(|begun| begun.name == name);
     }
@@ -386,17 +361,16 @@ impl Machine {
             let (mut reads, mut writes) = (Vec::new(), Vec::new());
             for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
                 let buffer = &plan.buffers[id.0];
-                let missing = || Error::Internal(format!("no texture of {} on the device", buffer.name));
                 let resource = match (arg.element, buffer.kind) {
-                    (Element::Texels(_), Kind::Weight) => {
-                        let texels = self.weights.texels.get(&buffer.name).ok_or_else(missing)?;
-                        wgpu::BindingResource::TextureView(&texels.view)
+                    (Element::Texture(_), Kind::Weight) => {
+                        let texture = self.weights.textures.get(&buffer.name);
+                        let missing = || Error::Internal(format!("no texture of {} on the device", buffer.name));
+                        wgpu::BindingResource::TextureView(&texture.ok_or_else(missing)?.view)
                     }
-                    (Element::Texels(_), _) => {
-                        let name = Texture::name(buffer, arg);
-                        let texture = self.texels.iter().position(|(own, _)| own == name).ok_or_else(missing)?;
-                        reads.push(Copied { buffer: *id, texture });
-                        wgpu::BindingResource::TextureView(&self.texels[texture].1.view)
+                    (Element::Texture(_), _) => {
+                        let (read, view) = self.textures.read(buffer, *id, arg)?;
+                        reads.push(read);
+                        wgpu::BindingResource::TextureView(view)
                     }
                     _ => {
                         if arg.access == Access::ReadWrite {
@@ -448,17 +422,17 @@ impl Machine {
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         let mut pass: Option<wgpu::ComputePass> = None;
         let mut dispatches = 0;
-        for (step, copies) in prepared.schedule(steps, wanted, run.active) {
-            if !copies.is_empty() {
+        for scheduled in prepared.schedule(steps, wanted, run.active) {
+            if !scheduled.copies.is_empty() {
                 // Copies stand between passes.
                 pass = None;
-                self.copy_to_texels(&mut encoder, prepared, &copies, run)?;
+                self.copy_to_textures(&mut encoder, prepared, &scheduled, run)?;
             }
             let pass = pass.get_or_insert_with(|| {
                 let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: None };
                 encoder.begin_compute_pass(&descriptor).forget_lifetime()
             });
-            prepared.dispatch(pass, step, run);
+            prepared.dispatch(pass, &scheduled, run);
             dispatches += 1;
         }
         drop(pass);
@@ -469,24 +443,18 @@ impl Machine {
         Ok(self.readback(copied, submission))
     }
 
-    /// Copies buffers to the textures that kernels read them by; of a cache what a run attends to, at least.
-    pub(super) fn copy_to_texels(
+    /// Records the copies that a step needs before it.
+    pub(super) fn copy_to_textures(
         &self,
         encoder: &mut wgpu::CommandEncoder,
         prepared: &Prepared,
-        copies: &[Copied],
+        scheduled: &Scheduled,
         run: Run,
     ) -> Result<()> {
-        for Copied { buffer, texture } in copies {
-            let Buffer { name, kind, words, slabs } = &prepared.plan.buffers[buffer.0];
-            let (buffer, texels) = (self.buffer(name)?, &self.texels[*texture].1);
-            let slab = words / slabs;
-            if *kind == Kind::State && slab.is_multiple_of(TEXELS_PER_ROW * VEC) {
-                let used = slab / run.capacity * run.attended;
-                (0..*slabs).for_each(|i| texels.copy_from(encoder, buffer, i * slab..i * slab + used));
-            } else {
-                texels.copy_from(encoder, buffer, 0..*words);
-            }
+        for read in &scheduled.copies {
+            let buffer = &prepared.plan.buffers[read.buffer.0];
+            let source = (self.buffer(&buffer.name)?, buffer);
+            self.textures.copy(encoder, *read, source, [run.attended, run.capacity]);
         }
         Ok(())
     }

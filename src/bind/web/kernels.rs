@@ -8,10 +8,11 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::backend::gpu::Gpu;
-use crate::check::cases::{self, Case};
+use crate::cases::Case;
+use crate::check::kernels;
+use crate::drivers::DeviceOptions;
 use crate::error::Error;
 use crate::kernels::Tier;
-use crate::plan::tuning::DeviceOptions;
 
 use super::options::tier;
 
@@ -33,7 +34,7 @@ async fn gpu(tier: Tier) -> crate::Result<Gpu> {
 
 /// The cases of a tier, made once.
 fn cases(tier: Tier) -> Rc<Vec<Case>> {
-    CASES.with_borrow_mut(|made| made.entry(tier).or_insert_with(|| Rc::new(cases::all(tier))).clone())
+    CASES.with_borrow_mut(|made| made.entry(tier).or_insert_with(|| Rc::new(kernels::all(tier))).clone())
 }
 
 /// The names of all kernel cases of tier `base` or `f16`, as a JSON array of strings.

@@ -13,13 +13,14 @@ use wasm_bindgen_futures::future_to_promise;
 use crate::backend::Device;
 use crate::backend::gpu;
 use crate::check::bench::{self, Workload};
+use crate::drivers::DeviceOptions;
 use crate::error::Error;
-use crate::format::{Checkpoint, gguf};
-use crate::model::budget::{Budget, Sizes};
+use crate::format::{self, Checkpoint, ReadScope};
+use crate::model::budget::{Budget, BudgetInputs};
 use crate::model::{FIRST_CAPACITY, session_context};
 use crate::plan::Plan;
 use crate::plan::llama::session_plans;
-use crate::plan::tuning::{Activations, DeviceClass, DeviceOptions};
+use crate::plan::tuning::Activations;
 use crate::session::sampling::Sampling;
 use crate::source::Source;
 use crate::text::chat::Message;
@@ -95,7 +96,7 @@ pub async fn inspect(source: ByteSource, options: String, cancel: &Cancel) -> Re
 }
 
 async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error> {
-    let checkpoint = gguf::read(source).await?;
+    let checkpoint = format::read(source, ReadScope::Everything).await?;
     let parameters = checkpoint.parameters();
     let Checkpoint { name, model, vocabulary, chat_template, .. } = checkpoint;
     let unsupported = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
@@ -107,12 +108,12 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
     let options = DeviceOptions { tier: loading.tier()?, plan: loading.plan()?, ..DeviceOptions::default() };
     let tuning = match gpu::tuning(options).await {
         Some(tuning) => tuning,
-        None => options.tuning(DeviceClass::Gpu, options.tier.unwrap_or_default()),
+        None => options.counted(),
     };
     let tuning = tuning.with(loading.kv()?, Activations::Auto);
     let types = WeightTypes::of(&tensors);
     let first_capacity = FIRST_CAPACITY.min(context);
-    let sizes = Sizes { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
+    let inputs = BudgetInputs { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
     let matrices = Matrices::new(&shape, &types, tuning.cut());
     let plans = session_plans(&shape, &matrices, &tuning, first_capacity);
     let [decode, _] = &plans;
@@ -126,8 +127,8 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         trained_context: shape.context,
         tier: None,
         device: None,
-        plan: tuning.class.name(),
-        bytes: sizes.budget(),
+        plan: tuning.driver.name,
+        bytes: inputs.budget(),
         types: type_names(&matrices),
         dispatches_per_token: decode.dispatches(Sampling::greedy().wanted()),
         kernels: kernels(&plans),
@@ -216,7 +217,7 @@ impl Model {
             trained_context: shape.context,
             tier: Some(device.tier().name()),
             device: Some(device.name()),
-            plan: device.plan().name(),
+            plan: device.plan().name,
             bytes: model.budget(),
             types: type_names(model.matrices()),
             kernels: kernels(&model.session_plans(model.capacity_for(0))),

@@ -6,10 +6,10 @@ use serde::Deserialize;
 use wasm_bindgen::JsValue;
 
 use crate::backend::DeviceChoice;
+use crate::drivers::PlanChoice;
 use crate::error::Error;
 use crate::kernels::{KvType, Tier};
 use crate::model::LoadOptions;
-use crate::plan::tuning::PlanChoice;
 use crate::session::sampling::Sampling;
 use crate::text::chat::Message;
 

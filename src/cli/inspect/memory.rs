@@ -1,6 +1,6 @@
 //! `--memory`: every buffer on the device, and the most memory that the host takes beside them.
 
-use llamita::internals::model::budget::{Item, Use};
+use llamita::internals::model::budget::{BudgetEntry, MemoryClass};
 use serde::Serialize;
 
 use super::Sized;
@@ -22,45 +22,45 @@ pub struct Report {
     /// The most that the host takes beside it.
     staging_bytes: u64,
     host_bytes: u64,
-    buffers: Vec<Item>,
+    buffers: Vec<BudgetEntry>,
 }
 
 impl Report {
     pub fn new(sized: &Sized) -> Self {
-        let mut buffers = sized.sizes().items();
-        let total_bytes = buffers.iter().map(|item| item.bytes).sum();
-        buffers.extend_from_slice(sized.host().items());
-        let of = |kind| buffers.iter().filter(|item| item.kind == kind).map(|item| item.bytes).sum();
+        let mut buffers = sized.inputs().entries();
+        let total_bytes = buffers.iter().map(|entry| entry.bytes).sum();
+        buffers.extend_from_slice(sized.host().entries());
+        let of = |kind| buffers.iter().filter(|entry| entry.kind == kind).map(|entry| entry.bytes).sum();
         Self {
             context: sized.context,
             kv: sized.tuning.kv.name(),
-            weights_bytes: of(Use::Weights),
-            kv_bytes: of(Use::Kv),
-            scratch_bytes: of(Use::Scratch),
-            uniform_bytes: of(Use::Uniform),
-            readback_bytes: of(Use::Readback),
-            growth_bytes: of(Use::Growth),
+            weights_bytes: of(MemoryClass::Weights),
+            kv_bytes: of(MemoryClass::Kv),
+            scratch_bytes: of(MemoryClass::Scratch),
+            uniform_bytes: of(MemoryClass::Uniform),
+            readback_bytes: of(MemoryClass::Readback),
+            growth_bytes: of(MemoryClass::Growth),
             total_bytes,
-            staging_bytes: of(Use::Staging),
-            host_bytes: of(Use::Host),
+            staging_bytes: of(MemoryClass::Staging),
+            host_bytes: of(MemoryClass::Host),
             buffers,
         }
     }
 
     pub fn text(&self) -> String {
         let mut lines = Vec::new();
-        let of = |kind| self.buffers.iter().filter(move |item| item.kind == kind);
-        for kind in Use::DEVICE.into_iter().chain(Use::HOST) {
-            lines.extend(of(kind).map(|item| format!("{:<9} {:>13}  {}", kind.name(), item.bytes, item.name)));
+        let of = |kind| self.buffers.iter().filter(move |entry| entry.kind == kind);
+        for kind in MemoryClass::DEVICE.into_iter().chain(MemoryClass::HOST) {
+            lines.extend(of(kind).map(|entry| format!("{:<9} {:>13}  {}", kind.name(), entry.bytes, entry.name)));
         }
-        let sum = |kind: Use| {
-            let bytes: u64 = of(kind).map(|item| item.bytes).sum();
+        let sum = |kind: MemoryClass| {
+            let bytes: u64 = of(kind).map(|entry| entry.bytes).sum();
             format!("{:<9} {bytes:>13}  {}", kind.name(), output::bytes(bytes))
         };
-        lines.extend(Use::DEVICE.map(sum));
+        lines.extend(MemoryClass::DEVICE.map(sum));
         let (total, context) = (self.total_bytes, self.context);
         lines.push(format!("{:<9} {total:>13}  {}, context {context}", "total", output::bytes(total)));
-        lines.extend(Use::HOST.map(|kind| format!("{}, at most, beside the total", sum(kind))));
+        lines.extend(MemoryClass::HOST.map(|kind| format!("{}, at most, beside the total", sum(kind))));
         lines.join("\n")
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use llamita::error::printable;
+use llamita::internals::arch::tensors::Role;
 use llamita::internals::format::{Checkpoint, Vocabulary, VocabularyKind};
 use llamita::source::Source;
 use llamita::{Budget, Error};
@@ -119,9 +120,9 @@ impl ModelReport {
     fn new(inspect: &Inspect, checkpoint: &Checkpoint) -> llamita::Result<Option<Self>> {
         let Some(sized) = inspect.sized(checkpoint)? else { return Ok(None) };
         let (shape, tensors) = (sized.shape, sized.tensors);
-        let needed @ Budget { weights, kv, scratch } = sized.sizes().budget();
+        let needed @ Budget { weights, kv, scratch } = sized.inputs().budget();
         let memory = inspect.limits.and_then(|profile| profile.memory.value);
-        let advice = match sized.sizes().check(memory) {
+        let advice = match sized.inputs().check(memory) {
             Err(Error::Memory { advice, .. }) => Some(advice),
             checked => checked.map(|_| None)?,
         };
@@ -136,7 +137,7 @@ impl ModelReport {
             head_dim: shape.head_dim,
             vocabulary: shape.vocabulary,
             context: shape.context,
-            tied_head: tensors.output.is_none(),
+            tied_head: tensors.get(Role::Output.of_model()).is_none(),
             device_context: sized.context,
             device_weight_bytes: weights,
             device_kv_bytes: kv,

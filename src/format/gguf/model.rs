@@ -1,16 +1,18 @@
-//! The `llama.*` keys and the tensors they ask for.
+//! The keys of an architecture (`llama.*`) and the tensors they ask for.
 
 use half::{bf16, f16};
 
+use crate::arch::family::{Arch, Neutral};
 use crate::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
+use crate::arch::tensors::{Role, TensorId};
 use crate::error::{Error, Result};
-use crate::format::{Encoding, LayerTensors, ModelTensors, Tensor};
+use crate::format::{Encoding, ModelTensors, Tensor};
 
 use super::FORMAT;
-use super::reader::{LAYERS, Metadata};
+use super::reader::{BLOCK_COUNT, Metadata};
 use super::tensors::{Described, Tensors};
 
-/// What the rotation frequencies are divided by, one number per pair.
+/// The tensor of what the rotation frequencies are divided by, one number per pair.
 pub(super) const ROPE_FREQS: &str = "rope_freqs.weight";
 
 /// Sizes beyond these are mistakes: Llama 3.1 405B has 126 layers, a width of 16 384, 53 248 in the feed-forward layer
@@ -25,22 +27,28 @@ const MAX_CONTEXT: usize = 1 << 28;
 /// Head sizes that the attention kernels take: multiples of 8 up to this.
 const MAX_HEAD_DIM: usize = 256;
 
-/// The shape of the model and its tensors, each checked against the other.
-pub(super) fn model(metadata: &Metadata<'_>, tensors: &Tensors) -> Result<(Shape, ModelTensors)> {
-    let layers = metadata.require_size(LAYERS, MAX_LAYERS)?;
-    let dim = metadata.require_size("llama.embedding_length", MAX_DIM)?;
-    let ffn = metadata.require_size("llama.feed_forward_length", MAX_FFN)?;
-    let context = metadata.require_size("llama.context_length", MAX_CONTEXT)?;
-    let heads = metadata.require_size("llama.attention.head_count", MAX_HEADS)?;
-    let kv_heads = metadata.size("llama.attention.head_count_kv", MAX_HEADS)?.unwrap_or(heads);
+/// The name of a tensor in GGUF files.
+pub(super) fn name_of(id: TensorId) -> String {
+    format!("{id}.weight")
+}
+
+/// The shape of a model of the family `arch`, and its tensors, each checked against the other.
+///
+/// # Errors
+/// Where a key is missing or out of range, asks for another computation, or a tensor is missing, of another size, or not
+/// known.
+pub(super) fn model(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch) -> Result<(Shape, ModelTensors)> {
+    let layers = metadata.require_size(&arch.key(BLOCK_COUNT), MAX_LAYERS)?;
+    let dim = metadata.require_size(&arch.key("embedding_length"), MAX_DIM)?;
+    let ffn = metadata.require_size(&arch.key("feed_forward_length"), MAX_FFN)?;
+    let context = metadata.require_size(&arch.key("context_length"), MAX_CONTEXT)?;
+    let heads = metadata.require_size(&arch.key("attention.head_count"), MAX_HEADS)?;
+    let kv_heads = metadata.size(&arch.key("attention.head_count_kv"), MAX_HEADS)?.unwrap_or(heads);
     if !heads.is_multiple_of(kv_heads) {
         return Err(metadata.malformed(format!("{heads} query heads cannot share {kv_heads} key/value heads evenly")));
     }
-    let head_dim = head_dim(metadata, dim, heads)?;
-    refuse_other_computations(metadata, head_dim, context)?;
-
-    let embedding = find(metadata, tensors, "token_embd.weight")?;
-    let vocabulary_size = vocabulary_size(metadata, embedding)?;
+    let head_dim = head_dim(metadata, arch, dim, heads)?;
+    refuse_other_computations(metadata, arch, head_dim, context)?;
     let mut shape = Shape {
         dim,
         ffn,
@@ -48,21 +56,21 @@ pub(super) fn model(metadata: &Metadata<'_>, tensors: &Tensors) -> Result<(Shape
         heads,
         kv_heads,
         head_dim,
-        vocabulary: vocabulary_size,
+        vocabulary: vocabulary_size(metadata, tensors, arch)?,
         context,
-        norm_eps: norm_eps(metadata)?,
+        norm_eps: norm_eps(metadata, arch)?,
         rope_pairing: RopePairing::Interleaved,
         rope_frequencies: Vec::new(),
     };
-    refuse_unknown_tensors(metadata, tensors, layers)?;
+    refuse_unknown_tensors(metadata, tensors, arch, layers)?;
     let model = model_tensors(metadata, tensors, &shape)?;
-    shape.rope_frequencies = frequencies(metadata, tensors, &shape)?;
+    shape.rope_frequencies = frequencies(metadata, tensors, arch, &shape)?;
     Ok((shape, model))
 }
 
-fn head_dim(metadata: &Metadata<'_>, dim: usize, heads: usize) -> Result<usize> {
-    let [key, value] = ["llama.attention.key_length", "llama.attention.value_length"];
-    let [key_length, value_length] = [metadata.size(key, MAX_DIM)?, metadata.size(value, MAX_DIM)?];
+fn head_dim(metadata: &Metadata<'_>, arch: &Arch, dim: usize, heads: usize) -> Result<usize> {
+    let [key, value] = ["attention.key_length", "attention.value_length"].map(|key| arch.key(key));
+    let [key_length, value_length] = [metadata.size(&key, MAX_DIM)?, metadata.size(&value, MAX_DIM)?];
     let even = || {
         if !dim.is_multiple_of(heads) {
             return Err(metadata.malformed(format!("a width of {dim} does not divide into {heads} heads")));
@@ -81,149 +89,108 @@ fn head_dim(metadata: &Metadata<'_>, dim: usize, heads: usize) -> Result<usize> 
             "a head has {key_length} elements; supported are multiples of 8 up to {MAX_HEAD_DIM}"
         )));
     }
-    match metadata.size("llama.rope.dimension_count", MAX_DIM)? {
+    let key = arch.key("rope.dimension_count");
+    match metadata.size(&key, MAX_DIM)? {
         Some(rotated) if rotated != key_length => Err(metadata.unsupported(format!(
-            "llama.rope.dimension_count is {rotated}, and a head has {key_length} elements; only whole heads are rotated"
+            "{key} is {rotated}, and a head has {key_length} elements; only whole heads are rotated"
         ))),
         _ => Ok(key_length),
     }
 }
 
-fn norm_eps(metadata: &Metadata<'_>) -> Result<f32> {
-    let key = "llama.attention.layer_norm_rms_epsilon";
-    let eps = metadata.require_float(key)?;
+fn norm_eps(metadata: &Metadata<'_>, arch: &Arch) -> Result<f32> {
+    let key = arch.key("attention.layer_norm_rms_epsilon");
+    let eps = metadata.require_float(&key)?;
     if (0.0..1.0).contains(&eps) {
         return Ok(eps);
     }
     Err(metadata.malformed(format!("{key} is {eps}; expected a number from 0, and below 1")))
 }
 
-/// The rows of the embedding. The key that tells the same is not needed for it.
-fn vocabulary_size(metadata: &Metadata<'_>, embedding: &Described) -> Result<usize> {
+/// The rows of the embedding, which fix the vocabulary. The key that says the same is a hint.
+fn vocabulary_size(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch) -> Result<usize> {
+    let name = name_of(Role::TokenEmbd.of_model());
+    let embedding = tensors.get(&name).ok_or_else(|| missing(metadata, &name))?;
     let rows = embedding.dims.get(1).copied().unwrap_or(1);
     let Some(size) = usize::try_from(rows).ok().filter(|rows| *rows <= MAX_VOCABULARY) else {
-        return Err(
-            metadata.malformed(format!("token_embd.weight has {rows} rows; at most {MAX_VOCABULARY} are supported"))
-        );
+        return Err(metadata.malformed(format!("{name} has {rows} rows; at most {MAX_VOCABULARY} are supported")));
     };
-    let key = "llama.vocab_size";
-    if let Some(said) = metadata.hint(metadata.integer(key)).filter(|said| *said != size as i128) {
-        metadata.warn(&metadata.malformed(format!("token_embd.weight has {size} rows, and {key} is {said}")));
+    let key = arch.key("vocab_size");
+    if let Some(said) = metadata.hint(metadata.integer(&key)).filter(|said| *said != size as i128) {
+        metadata.warn(&metadata.malformed(format!("{name} has {size} rows, and {key} is {said}")));
     }
     Ok(size)
 }
 
-/// Refuses keys that change the computation, unless their value changes nothing.
-fn refuse_other_computations(metadata: &Metadata<'_>, head_dim: usize, context: usize) -> Result<()> {
-    let refuse =
-        |key: &str, value: String| Err(metadata.unsupported(format!("{key} is {value}, which is not computed")));
-    if let Some(experts) = metadata.find_integer("llama.expert_count", |experts| experts != 0)? {
-        return refuse("llama.expert_count", format!("{experts} (mixture of experts)"));
-    }
-    match metadata.string("llama.rope.scaling.type")? {
-        // The factor decides below; no factor is no scaling.
-        None | Some("none" | "linear") => {}
-        Some(other) => return refuse("llama.rope.scaling.type", format!("\"{other}\"")),
-    }
-    let scaling_off = metadata.string("llama.rope.scaling.type")? == Some("none");
-    let usual_scale = 1.0 / (head_dim as f32).sqrt();
-    // Each with the values that leave the plain Llama computation as it is. llama.cpp reads 0 as "not set", and a
-    // factor without a type as linear scaling.
-    for (key, neutral) in [
-        ("llama.rope.scaling.factor", [0.0, 1.0]),
-        ("llama.rope.scale_linear", [0.0, 1.0]),
-        ("llama.rope.scaling.attn_factor", [1.0, 1.0]),
-        ("llama.attention.scale", [0.0, usual_scale]),
-        ("llama.attention.clamp_kqv", [0.0, 0.0]),
-        ("llama.attention.max_alibi_bias", [0.0, 0.0]),
-        ("llama.attn_logit_softcapping", [0.0, 0.0]),
-        ("llama.final_logit_softcapping", [0.0, 0.0]),
-        ("llama.logit_scale", [0.0, 1.0]),
-        ("llama.embedding_scale", [0.0, 1.0]),
-        ("llama.residual_scale", [0.0, 1.0]),
-    ] {
-        // What is no number is not neutral either.
-        let changes = |value: f32| !neutral.iter().any(|neutral| (value - neutral).abs() <= 1e-6);
-        let value = metadata.find_float(key, changes)?;
-        if let Some(value) = value.filter(|_| !(scaling_off && key == "llama.rope.scaling.factor")) {
-            return refuse(key, value.to_string());
-        }
-    }
-    // A window that holds the whole context is none.
-    let key = "llama.attention.sliding_window";
-    let ends = |window: i128| window != 0 && window < context as i128;
-    if let Some(window) = metadata.find_integer(key, ends)? {
-        return refuse(key, window.to_string());
-    }
-    for (key, neutral) in [("llama.attention.causal", true), ("llama.use_parallel_residual", false)] {
-        if let Some(value) = metadata.find_boolean(key, |value| value != neutral)? {
-            return refuse(key, value.to_string());
+/// Refuses keys that change the computation ([`Arch::neutral`]), unless their value changes nothing.
+fn refuse_other_computations(metadata: &Metadata<'_>, arch: &Arch, head_dim: usize, context: usize) -> Result<()> {
+    // A value that is no number is not neutral either.
+    let other_than = |neutral: &[f32], value: f32| !neutral.iter().any(|neutral| (value - neutral).abs() <= 1e-6);
+    for (key, neutral) in arch.neutral {
+        let key = arch.key(key);
+        let number = |neutral: &[f32]| -> Result<Option<String>> {
+            Ok(metadata.find_float(&key, |value| other_than(neutral, value))?.map(|value| value.to_string()))
+        };
+        let other = match *neutral {
+            Neutral::Zero(meaning) => {
+                metadata.find_integer(&key, |value| value != 0)?.map(|value| format!("{value} ({meaning})"))
+            }
+            Neutral::Texts(texts) => {
+                metadata.string(&key)?.filter(|text| !texts.contains(text)).map(|text| format!("\"{text}\""))
+            }
+            Neutral::Numbers(numbers) => number(numbers)?,
+            Neutral::NumbersUnless { numbers, key: switch, text } => {
+                let off = metadata.string(&arch.key(switch))? == Some(text);
+                number(numbers)?.filter(|_| !off)
+            }
+            Neutral::AttentionScale => number(&[0.0, 1.0 / (head_dim as f32).sqrt()])?,
+            Neutral::WholeContext => {
+                let ends = |window: i128| window != 0 && window < context as i128;
+                metadata.find_integer(&key, ends)?.map(|window| window.to_string())
+            }
+            Neutral::Boolean(boolean) => {
+                metadata.find_boolean(&key, |value| value != boolean)?.map(|value| value.to_string())
+            }
+        };
+        if let Some(value) = other {
+            return Err(metadata.unsupported(format!("{key} is {value}, which is not computed")));
         }
     }
     Ok(())
 }
 
 /// Leaving out a tensor that the model has (a bias, an adaptor, an expert) would compute something else.
-fn refuse_unknown_tensors(metadata: &Metadata<'_>, tensors: &Tensors, layers: usize) -> Result<()> {
-    const IN_A_BLOCK: [&str; 9] = [
-        "attn_norm.weight",
-        "attn_q.weight",
-        "attn_k.weight",
-        "attn_v.weight",
-        "attn_output.weight",
-        "ffn_norm.weight",
-        "ffn_gate.weight",
-        "ffn_up.weight",
-        "ffn_down.weight",
-    ];
-    let known = |name: &str| match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
-        Some((number, rest)) => {
-            let layer = number.parse::<usize>().ok().filter(|layer| *layer < layers && layer.to_string() == number);
-            layer.is_some() && IN_A_BLOCK.contains(&rest)
-        }
-        None => matches!(name, "token_embd.weight" | "output_norm.weight" | "output.weight" | ROPE_FREQS),
+fn refuse_unknown_tensors(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch, layers: usize) -> Result<()> {
+    let known = |name: &str| {
+        let id = name.strip_suffix(".weight").and_then(|name| TensorId::find(name, layers));
+        id.is_some() || name == ROPE_FREQS
     };
     match tensors.names().find(|name| !known(name)) {
-        Some(name) => Err(metadata.unsupported(format!("a Llama of {layers} blocks has no tensor {name}"))),
+        Some(name) => Err(metadata.unsupported(format!("a {} of {layers} blocks has no tensor {name}", arch.title))),
         None => Ok(()),
     }
 }
 
-fn find<'t>(metadata: &Metadata<'_>, tensors: &'t Tensors, name: &str) -> Result<&'t Described> {
-    tensors.get(name).ok_or_else(|| metadata.malformed(format!("the tensor {name} is missing")))
+fn missing(metadata: &Metadata<'_>, name: &str) -> Error {
+    metadata.malformed(format!("the tensor {name} is missing"))
 }
 
+/// Every tensor of the table, with the dimensions that the shape asks for.
 fn model_tensors(metadata: &Metadata<'_>, tensors: &Tensors, shape: &Shape) -> Result<ModelTensors> {
-    let dim = shape.dim;
-    let matrix = |name: String, rows: usize, cols: usize| {
-        let described = find(metadata, tensors, &name)?;
-        checked(metadata, &name, described, &[cols as u64, rows as u64])
-    };
-    let norm = |name: String| checked(metadata, &name, find(metadata, tensors, &name)?, &[dim as u64]);
-    let layer = |index: usize| {
-        let name = |stem: &str| format!("blk.{index}.{stem}.weight");
-        Ok(LayerTensors {
-            attn_norm: norm(name("attn_norm"))?,
-            attn_q: matrix(name("attn_q"), shape.q_dim(), dim)?,
-            attn_k: matrix(name("attn_k"), shape.kv_dim(), dim)?,
-            attn_v: matrix(name("attn_v"), shape.kv_dim(), dim)?,
-            attn_output: matrix(name("attn_output"), dim, shape.q_dim())?,
-            ffn_norm: norm(name("ffn_norm"))?,
-            ffn_gate: matrix(name("ffn_gate"), shape.ffn, dim)?,
-            ffn_up: matrix(name("ffn_up"), shape.ffn, dim)?,
-            ffn_down: matrix(name("ffn_down"), dim, shape.ffn)?,
-        })
-    };
-    let output = "output.weight";
-    Ok(ModelTensors {
-        token_embd: matrix("token_embd.weight".to_owned(), shape.vocabulary, dim)?,
-        layers: (0..shape.layers).map(layer).collect::<Result<_>>()?,
-        output_norm: norm("output_norm.weight".to_owned())?,
-        output: match tensors.get(output) {
-            Some(_) => Some(matrix(output.to_owned(), shape.vocabulary, dim)?),
-            None => None,
-        },
-    })
+    let found = TensorId::all(shape.layers).filter_map(|id| {
+        let (name, spec) = (name_of(id), id.spec());
+        let tensor = match tensors.get(&name) {
+            Some(described) => {
+                let [rows, cols] = spec.size(shape).map(|size| size as u64);
+                let dims = if spec.is_matrix() { vec![cols, rows] } else { vec![cols] };
+                checked(metadata, &name, described, &dims)
+            }
+            None if spec.optional => return None,
+            None => Err(missing(metadata, &name)),
+        };
+        Some(tensor.map(|tensor| (id, tensor)))
+    });
+    found.collect()
 }
 
 /// A tensor whose dimensions, fastest first, must be `expected`; further dimensions of 1 say nothing.
@@ -244,9 +211,9 @@ fn checked(metadata: &Metadata<'_>, name: &str, described: &Described, expected:
 }
 
 /// Rotation frequencies in radians per position; those of `rope_freqs.weight` are still to be divided.
-fn frequencies(metadata: &Metadata<'_>, tensors: &Tensors, shape: &Shape) -> Result<Vec<f64>> {
-    let key = "llama.rope.freq_base";
-    let base = f64::from(metadata.float(key)?.unwrap_or(10_000.0));
+fn frequencies(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch, shape: &Shape) -> Result<Vec<f64>> {
+    let key = arch.key("rope.freq_base");
+    let base = f64::from(metadata.float(&key)?.unwrap_or(10_000.0));
     if !(base.is_finite() && base >= 1.0) {
         return Err(metadata.malformed(format!("{key} is {base}; expected a finite number from 1")));
     }

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use crate::arch::family::Arch;
 use crate::error::{Error, Result, printable};
 
 use super::FORMAT;
@@ -18,11 +19,8 @@ const MAX_KEY_BYTES: usize = 65_535;
 /// Most characters of what an error says: keys and texts of a file are part of that.
 const MAX_REASON: usize = 500;
 
-/// How many layers there are: so many elements has the array of a key whose value a file lists per layer.
-pub(super) const LAYERS: &str = "llama.block_count";
-
-/// What the keys begin with that may list a value per layer.
-const OF_LAYERS: &str = "llama.";
+/// The key of an architecture for the number of its layers. Any other key of it may be an array with an element per layer.
+pub(super) const BLOCK_COUNT: &str = "block_count";
 
 /// Most values of layers that a message shows.
 const SHOWN_LAYERS: usize = 16;
@@ -352,15 +350,17 @@ impl<'a> Metadata<'a> {
         convert: fn(Value<'a>) -> Option<T>,
     ) -> Result<impl Iterator<Item = Result<T>>> {
         let value = self.values.get(key).copied();
-        let list = match value {
-            Some(Value::Array(list)) if key.starts_with(OF_LAYERS) && key != LAYERS => Some(list),
+        let block_count = Arch::of_key(key).map(|arch| arch.key(BLOCK_COUNT)).filter(|count| count != key);
+        let list = match (value, block_count) {
+            (Some(Value::Array(list)), Some(block_count)) => {
+                let layers = self.integer(&block_count)?;
+                if let Some(layers) = layers.filter(|layers| *layers != list.count as i128) {
+                    return Err(self.malformed(format!("{key} has {} elements for {layers} layers", list.count)));
+                }
+                Some(list)
+            }
             _ => None,
         };
-        if let Some(list) = list
-            && let Some(layers) = self.integer(LAYERS)?.filter(|layers| *layers != list.count as i128)
-        {
-            return Err(self.malformed(format!("{key} has {} elements for {layers} layers", list.count)));
-        }
         let in_list = list.is_some();
         let values = value.filter(|_| !in_list).into_iter().chain(list.into_iter().flat_map(Array::values));
         Ok(values.enumerate().map(move |(layer, value)| {

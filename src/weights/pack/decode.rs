@@ -1,4 +1,4 @@
-//! From planes to numbers, by the formulas of the file formats (`ggml-quants.c` of ggml), each in the order of its roundings.
+//! From planes to numbers, by the formulas of the encodings (`ggml-quants.c` of ggml), each in the order of its roundings.
 
 use half::f16;
 
@@ -10,7 +10,8 @@ const IQ4_VALUES: [f32; 16] =
     [-127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0, 89.0, 113.0];
 
 impl Layout {
-    /// The 32 numbers of block `g` of row `row`: exactly what the file's own formula gives, rounded to f32.
+    /// The 32 numbers of block `g` of row `row`: exactly the results of the encoding's formula, rounded to f32. `words` is the whole
+    /// buffer.
     pub fn block(&self, words: &[u32], row: usize, g: usize) -> [f32; BLOCK] {
         let starts = self.plane_starts();
         let index = self.index(row, g, self.blocks());
@@ -84,12 +85,12 @@ impl Layout {
     }
 }
 
-/// A scale per half of the block.
+/// Quants with their zero point taken off, times the scale of their half of the block.
 fn symmetric(scales: [f32; 2], quants: [f32; BLOCK]) -> [f32; BLOCK] {
     std::array::from_fn(|i| scales[i / 16] * quants[i])
 }
 
-/// Small numbers, `8 / N` quads to a word.
+/// Quants of `N` bits, of which a word holds `8 / N` quads.
 fn spread<const N: usize>(words: &[u32]) -> [u8; BLOCK] {
     std::array::from_fn(|i| {
         let (quad, byte) = (i / 4, i % 4);
@@ -97,7 +98,7 @@ fn spread<const N: usize>(words: &[u32]) -> [u8; BLOCK] {
     })
 }
 
-/// Six words of 6-bit quants.
+/// A block of 6-bit quants from its six words.
 fn six_bits(words: [u32; 6]) -> [u8; BLOCK] {
     std::array::from_fn(|i| {
         let (half, quad, shift) = (i / 16 * 3, i / 4 % 4, 8 * (i % 4));
@@ -106,17 +107,18 @@ fn six_bits(words: [u32; 6]) -> [u8; BLOCK] {
     })
 }
 
-/// Low parts of `bits` bits and what stands above them.
+/// Quants from their lowest `bits` bits and the bits above.
 fn join(low: [u8; BLOCK], high: [u8; BLOCK], bits: usize) -> [u8; BLOCK] {
     std::array::from_fn(|i| low[i] | high[i] << bits)
 }
 
-/// Pair `j` of a header.
+/// Pair `j` of the 6-bit numbers of a superblock.
 fn pair(header: &[u32], j: usize) -> [f32; 2] {
     let [a, b, high] = [0, 1, 2].map(|w| header[w] >> (4 * j));
     [a & 15 | (high & 3) << 4, b & 15 | (high & 12) << 2].map(|value| value as f32)
 }
 
+/// The f16 in the lower half of a word, or in its upper half where `odd` is 1.
 fn half_at(word: u32, odd: usize) -> f32 {
     f16::from_bits((word >> (16 * odd)) as u16).to_f32()
 }

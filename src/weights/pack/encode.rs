@@ -1,33 +1,34 @@
-//! From the bytes of a file into planes.
+//! From the quants and scales of a row into planes.
 
-use super::{BLOCK, BLOCKS_PER_SUPER, Layout, file};
-use crate::format::Encoding;
+use super::{BLOCK, BLOCKS_PER_SUPER, Layout};
+use crate::format::Row;
 use crate::weights::Packing;
 
 impl Layout {
     /// Packs one row into planes that begin with a multiple of 64 rows.
-    pub(super) fn pack_row(&self, planes: &mut [Vec<u32>; 4], row: usize, encoding: Encoding, bytes: &[u8]) {
-        let blocks = self.blocks();
+    pub(super) fn pack_row(&self, planes: &mut [Vec<u32>; 4], row: usize, from: Row<'_>) {
+        let (blocks, index) = (self.blocks(), |g: usize| self.index(row, g, self.blocks()));
         match self.packing {
             Packing::F32 => {
-                for (i, v) in bytes.chunks_exact(4).enumerate() {
-                    planes[0][self.index(row, i / BLOCK, blocks) * 32 + i % BLOCK] = word(v);
+                for g in 0..blocks {
+                    for (to, word) in planes[0][index(g) * 32..].iter_mut().zip(from.words(g)) {
+                        *to = word;
+                    }
                 }
             }
             Packing::F16 | Packing::BF16 => {
-                for (i, v) in bytes.chunks_exact(2).enumerate() {
-                    let at = self.index(row, i / BLOCK, blocks) * 16 + i % BLOCK / 2;
-                    planes[0][at] |= half_word(v) << (16 * (i & 1));
+                for g in 0..blocks {
+                    let to = &mut planes[0][index(g) * 16..][..16];
+                    for (i, half) in from.half_words(g).enumerate() {
+                        to[i / 2] |= u32::from(half) << (16 * (i & 1));
+                    }
                 }
             }
             _ => {
-                let per_block = encoding.block_len() / BLOCK;
-                for (b, block) in bytes.chunks_exact(encoding.block_bytes()).enumerate() {
-                    for j in 0..per_block {
-                        self.put_quants(planes, row, b * per_block + j, &file::quants(encoding, block, j));
-                    }
-                    self.put_scales(planes, row, b, encoding, block);
+                for g in 0..blocks {
+                    self.put_quants(planes, row, g, &from.quants(g));
                 }
+                self.put_scales(planes, row, from);
             }
         }
     }
@@ -37,7 +38,7 @@ impl Layout {
         let index = self.index(row, g, self.blocks());
         let (s, j) = (self.index(row, g / BLOCKS_PER_SUPER, self.supers()), g % BLOCKS_PER_SUPER);
         // Quad q as four bytes.
-        let quads: [u32; 8] = std::array::from_fn(|q| word(&quants[4 * q..]));
+        let quads: [u32; 8] = std::array::from_fn(|q| u32::from_le_bytes(std::array::from_fn(|i| quants[4 * q + i])));
         let parts = |shift: usize, mask: u32| quads.map(|quad| quad >> shift & mask);
         match self.packing {
             Packing::Q8_0 => planes[0][index * 8..][..8].copy_from_slice(&quads),
@@ -60,47 +61,67 @@ impl Layout {
         }
     }
 
-    /// Writes the scales of the file's block `b`.
-    fn put_scales(&self, planes: &mut [Vec<u32>; 4], row: usize, b: usize, encoding: Encoding, block: &[u8]) {
-        let in_super = if encoding.block_len() == BLOCK { BLOCKS_PER_SUPER } else { 1 };
-        let (s, j) = (self.index(row, b / in_super, self.supers()), b % in_super);
+    /// Writes the scales of every block and superblock.
+    fn put_scales(&self, planes: &mut [Vec<u32>; 4], row: usize, from: Row<'_>) {
+        let index = |s: usize| self.index(row, s, self.supers());
+        // Each block with the index of its superblock and its place there; each superblock with its index.
+        let blocks = || (0..self.blocks()).map(|g| (g, index(g / BLOCKS_PER_SUPER), g % BLOCKS_PER_SUPER));
+        let supers = || (0..self.supers()).map(|i| (i, index(i)));
         match self.packing {
             Packing::F32 | Packing::F16 | Packing::BF16 => {}
             Packing::Q8_0 | Packing::Q4_0 | Packing::IQ4_NL | Packing::Q5_0 => {
-                planes[1][s * 4 + j / 2] |= half_word(block) << (16 * (j & 1));
-            }
-            Packing::Q4_1 | Packing::Q5_1 => planes[1][s * 8 + j] = word(block),
-            Packing::Q2_K => {
-                for (w, bytes) in block[..16].chunks_exact(4).enumerate() {
-                    planes[1][s * 4 + w] = word(bytes);
+                for (g, s, j) in blocks() {
+                    planes[1][s * 4 + j / 2] |= u32::from(from.scale(g)) << (16 * (j & 1));
                 }
-                planes[2][s] = word(&block[80..]);
+            }
+            Packing::Q4_1 | Packing::Q5_1 => {
+                for (g, s, j) in blocks() {
+                    planes[1][s * 8 + j] = halves(from.scale_and_minimum(g));
+                }
+            }
+            Packing::Q2_K => {
+                for (i, s) in supers() {
+                    planes[1][s * 4..][..4].copy_from_slice(&bytes(from.scale_bytes(i)));
+                    planes[2][s] = halves(from.super_scale_and_minimum(i));
+                }
             }
             Packing::Q3_K => {
-                planes[1][s * 4..][..4].copy_from_slice(&header(encoding, block, half_word(&block[108..])));
+                for (i, s) in supers() {
+                    let header = header(from.scale_pairs(i), u32::from(from.super_scale(i)));
+                    planes[1][s * 4..][..4].copy_from_slice(&header);
+                }
             }
             Packing::Q4_K | Packing::Q5_K => {
-                planes[1][s * 4..][..4].copy_from_slice(&header(encoding, block, word(block)));
+                for (i, s) in supers() {
+                    let header = header(from.scale_pairs(i), halves(from.super_scale_and_minimum(i)));
+                    planes[1][s * 4..][..4].copy_from_slice(&header);
+                }
             }
             Packing::Q6_K => {
-                for (w, bytes) in block[192..208].chunks_exact(4).enumerate() {
-                    planes[2][s * 4 + w] = word(bytes);
+                for (i, s) in supers() {
+                    planes[2][s * 4..][..4].copy_from_slice(&bytes(from.scale_bytes(i)));
+                    planes[3][s / 2] |= u32::from(from.super_scale(i)) << (16 * (s & 1));
                 }
-                planes[3][s / 2] |= half_word(&block[208..]) << (16 * (s & 1));
             }
             Packing::IQ4_XS => {
-                planes[1][s * 2] = word(block);
-                planes[1][s * 2 + 1] = word(&block[4..]);
+                for (i, s) in supers() {
+                    let scales = from.six_bit_scales(i).into_iter().map(u32::from).enumerate();
+                    let [high, low] = scales.fold([0, 0], |[high, low], (j, scale)| {
+                        [high | scale >> 4 << (2 * j), low | (scale & 15) << (4 * j)]
+                    });
+                    planes[1][s * 2] = u32::from(from.super_scale(i)) | high << 16;
+                    planes[1][s * 2 + 1] = low;
+                }
             }
         }
     }
 }
 
-/// Eight pairs of 6 bits, and the word that follows them.
-fn header(encoding: Encoding, block: &[u8], last: u32) -> [u32; 4] {
+/// The four words of a superblock: its eight pairs of 6-bit numbers, and the last word as it is.
+fn header(pairs: [[u8; 2]; BLOCKS_PER_SUPER], last: u32) -> [u32; 4] {
     let mut header = [0, 0, 0, last];
-    for j in 0..BLOCKS_PER_SUPER {
-        let [a, b] = file::pair(encoding, block, j).map(u32::from);
+    for (j, pair) in pairs.into_iter().enumerate() {
+        let [a, b] = pair.map(u32::from);
         header[0] |= (a & 15) << (4 * j);
         header[1] |= (b & 15) << (4 * j);
         header[2] |= (a >> 4 | b >> 4 << 2) << (4 * j);
@@ -108,12 +129,13 @@ fn header(encoding: Encoding, block: &[u8], last: u32) -> [u32; 4] {
     header
 }
 
-/// Eight quads of small numbers into `N` words: `8 / N` quads share a word, the first in the lowest bits of its bytes.
+/// Eight quads of quants of `N` bits into `N` words: `8 / N` quads share a word, the first in the lowest bits of its bytes.
 fn interleave<const N: usize>(quads: [u32; 8]) -> [u32; N] {
     std::array::from_fn(|w| (0..8 / N).fold(0, |word, i| word | quads[8 / N * w + i] << (N * i)))
 }
 
-/// Eight quads of six bits into six words: the fourth of a half in what the other three leave of their bytes.
+/// Eight quads of 6-bit quants into six words: the fourth quad of each half fills the bits that the other three leave free in
+/// their bytes.
 fn six_bits(quads: [u32; 8]) -> [u32; 6] {
     std::array::from_fn(|w| {
         let (half, i) = (w / 3 * 4, w % 3);
@@ -121,10 +143,12 @@ fn six_bits(quads: [u32; 8]) -> [u32; 6] {
     })
 }
 
-fn word(bytes: &[u8]) -> u32 {
-    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+/// Two f16 numbers into a word, the first in its lower half.
+fn halves([low, high]: [u16; 2]) -> u32 {
+    u32::from(low) | u32::from(high) << 16
 }
 
-fn half_word(bytes: &[u8]) -> u32 {
-    u32::from(u16::from_le_bytes([bytes[0], bytes[1]]))
+/// Sixteen bytes into four words, the first in the lowest bits.
+fn bytes(bytes: [u8; 16]) -> [u32; 4] {
+    std::array::from_fn(|w| u32::from_le_bytes(std::array::from_fn(|i| bytes[4 * w + i])))
 }

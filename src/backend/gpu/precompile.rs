@@ -11,11 +11,11 @@ mod threaded {
 
     use futures::channel::oneshot;
 
-    use crate::backend::gpu::{Gpu, texels_bytes};
+    use crate::backend::gpu::Gpu;
     use crate::kernel::run::Slot;
-    use crate::kernel::{Arg, Element, Kernel};
+    use crate::kernel::{Arg, Element, Kernel, TEXTURE_ROW_WORDS};
+    use crate::plan::bytes::texture_bytes;
     use crate::plan::{Buffer, Kind, Plan, Texture, session_textures};
-    use crate::weights::pack::{TEXELS_PER_ROW, VEC};
 
     /// Compiling the shortest kernel takes longer than this.
     const COLD: Duration = Duration::from_millis(15);
@@ -23,7 +23,7 @@ mod threaded {
     const MAX_THREADS: usize = 4;
 
     /// Bytes of a row of a texture.
-    const ROW_BYTES: u64 = (TEXELS_PER_ROW * VEC * 4) as u64;
+    const ROW_BYTES: u64 = (TEXTURE_ROW_WORDS * 4) as u64;
 
     /// A kernel that a plan dispatches, and what its compiled code depends on beside its text.
     #[derive(Clone, Debug)]
@@ -46,15 +46,15 @@ mod threaded {
                 for step in &plan.steps {
                     let args = step.kernel.args(&step.params);
                     let texels =
-                        args.iter().zip(&step.buffers).filter(|(arg, _)| matches!(arg.element, Element::Texels(_)));
+                        args.iter().zip(&step.buffers).filter(|(arg, _)| matches!(arg.element, Element::Texture(_)));
                     let textures: Vec<usize> = texels
                         .map(|(arg, id)| {
                             let Buffer { kind, words, .. } = &plan.buffers[id.0];
                             let own = Texture::name(&plan.buffers[id.0], arg);
                             let found = shared.iter().find(|texture| *kind != Kind::Weight && texture.name == own);
-                            let rows = texels_bytes(found.map_or(*words, |texture| texture.words)) / ROW_BYTES;
+                            let rows = texture_bytes(found.map_or(*words, |texture| texture.words)) / ROW_BYTES;
                             let like = if rows.is_power_of_two() { 2 } else { 3 };
-                            like * TEXELS_PER_ROW * VEC
+                            like * TEXTURE_ROW_WORDS
                         })
                         .collect();
                     let text = step.kernel.source().compose();
@@ -87,7 +87,7 @@ mod threaded {
                 let index = self.next.fetch_add(1, Ordering::Relaxed);
                 match (self.jobs.get(index), twin) {
                     (Some(job), _) => drop(self.gpu.pipeline(job.kernel.as_ref(), &job.params)),
-                    (None, Some(twin)) if index < all => twin.rehearse(&self.jobs[index - self.jobs.len()]),
+                    (None, Some(twin)) if index < all => twin.warm_up(&self.jobs[index - self.jobs.len()]),
                     _ => return,
                 }
             }
@@ -130,7 +130,7 @@ mod threaded {
         /// Begins to compile the kernels of plans, so that they are there when a session runs.
         pub async fn compile(&self, plans: &[Plan]) -> Compiling {
             let queue = Arc::new(Queue { gpu: self.clone(), jobs: Job::all(plans), next: AtomicUsize::new(0) });
-            let late = self.class().compiles_late() && self.is_cold(&queue.jobs);
+            let late = self.driver().compiles_at_first_dispatch && self.is_cold(&queue.jobs);
             let wanted = thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
             let mut threads = Vec::new();
             for _ in 0..wanted {
@@ -161,12 +161,12 @@ mod threaded {
             let Some(job) = jobs.last() else { return false };
             self.pipeline(job.kernel.as_ref(), &job.params);
             let begin = Instant::now();
-            self.rehearse(job);
+            self.warm_up(job);
             begin.elapsed() > COLD
         }
 
         /// Dispatches no workgroup of a kernel, with next to nothing bound.
-        fn rehearse(&self, job: &Job) {
+        fn warm_up(&self, job: &Job) {
             let Job { kernel, params, slot_words, textures } = job;
             let compiled = self.pipeline(kernel.as_ref(), params);
             let storage = wgpu::BufferUsages::STORAGE;
@@ -174,8 +174,8 @@ mod threaded {
                 [params.len(), *slot_words].map(|words| self.allocate("", words, wgpu::BufferUsages::UNIFORM));
             let args = kernel.args(params);
             let (texels, buffers): (Vec<&Arg>, Vec<_>) =
-                args.iter().partition(|arg| matches!(arg.element, Element::Texels(_)));
-            let textures: Vec<_> = textures.iter().map(|words| self.allocate_texels("", *words)).collect();
+                args.iter().partition(|arg| matches!(arg.element, Element::Texture(_)));
+            let textures: Vec<_> = textures.iter().map(|words| self.allocate_texture("", *words)).collect();
             let nothing: Vec<_> = buffers.iter().map(|arg| self.allocate("", arg.element.words(), storage)).collect();
             let entry = |binding, resource| wgpu::BindGroupEntry { binding, resource };
             let views = textures.iter().map(|texture| wgpu::BindingResource::TextureView(&texture.view));

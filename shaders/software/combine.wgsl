@@ -2,8 +2,8 @@
 
 struct Params {
     quads: u32,
-    most: f32,
-    apart: u32,
+    max_sum: f32,
+    pairwise: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

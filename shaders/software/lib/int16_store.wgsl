@@ -1,4 +1,4 @@
-// Rows of y in fixed point: lib/fixed_block.wgsl. A lane stores a block. A kernel that stores so has quads, most and apart in
+// Rows of y in fixed point: lib/fixed_block.wgsl. A lane stores a block. A kernel that stores so has quads, max_sum and pairwise in
 // its params, and says what a quad is: value(at, quad), where at is what the row needs for that (Origin).
 
 // [rows][k / 32][5]
@@ -30,9 +30,9 @@ fn store_block(row: u32, block: u32, at: Origin) {
         let pairs = x.xy + x.zw;
         let sum = pairs.x + pairs.y;
         total += sum;
-        largest = max(largest, select(sum, max(pairs.x, pairs.y), params.apart == 1u));
+        largest = max(largest, select(sum, max(pairs.x, pairs.y), params.pairwise == 1u));
     }
-    let inverse = select(0.0, params.most / largest, largest > 1e-30);
+    let inverse = select(0.0, params.max_sum / largest, largest > 1e-30);
     let to = (row * (params.quads / 8u) + block) * 5u;
     var sums = vec2<i32>();
     for (var i = 0u; i < 4u; i++) {
@@ -41,7 +41,7 @@ fn store_block(row: u32, block: u32, at: Origin) {
         sums += select(vec2<i32>(two.sum, 0), vec2<i32>(0, two.sum), i >= 2u);
     }
     // A block that holds something that is no number, or numbers that are too large to sum, is no number.
-    let scale = select(0x7fc00000u, bitcast<u32>(largest / params.most), is_number(total));
+    let scale = select(0x7fc00000u, bitcast<u32>(largest / params.max_sum), is_number(total));
     ROLE[to + 4u] = vec4<u32>(scale, bitcast<vec2<u32>>(sums), 0u);
 }
 

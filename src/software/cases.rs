@@ -1,24 +1,28 @@
-//! Cases of activations in fixed point: what stores them, and products with them.
+//! Cases of the kernels that only drivers on the CPU run, and of int16 block floating point.
 
 use std::ops::Range;
 
-use super::{CAPACITY, Random, Sizes, case, encoding_of, outputs, product, sizes, slot, words};
-use crate::check::cases::Case;
+use super::LAVAPIPE;
+use super::int16::Int16;
+use super::kernels::combine::CombineParams;
+use super::kernels::quantize::QuantizeParams;
+use super::kernels::{Combine, Quantize};
+use crate::cases::random::{Random, encoding_of, scales_of};
+use crate::cases::{CAPACITY, Case, Sizes, TINY, case, outputs, product, sizes, slot};
 use crate::format::Encoding;
-use crate::kernel::round_up;
-use crate::kernels::combine::CombineParams;
-use crate::kernels::fixed::{self, Vector};
+use crate::kernel::{Uniform, round_up};
+use crate::kernels::activations::{ActivationFormat, F32};
 use crate::kernels::linear::Output;
 use crate::kernels::matvec::Input;
-use crate::kernels::quantize::QuantizeParams;
 use crate::kernels::rmsnorm::RmsnormParams;
-use crate::kernels::{Combine, Matvec, Quantize, Rmsnorm, SlotShape};
+use crate::kernels::storage::quant_midpoint;
+use crate::kernels::{Matvec, Rmsnorm, SlotShape, Tier};
 use crate::plan::tuning::Tuning;
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
 
-/// Half the ranges of types of two, of four and of six bits.
-const MIDDLES: [u32; 3] = [2, 8, 32];
+/// The midpoints of weights of two, of four and of six bits.
+const MIDPOINTS: [u32; 3] = [2, 8, 32];
 
 /// Quads whose sums are as far from zero as they get: in the upper half of a word, in the lower half, with different signs.
 const EXTREMES: [(&str, [f64; 4]); 7] = [
@@ -31,39 +35,41 @@ const EXTREMES: [(&str, [f64; 4]); 7] = [
     ("one alone", [0.0, 0.0, 0.0, -1.0]),
 ];
 
-/// Every case that a device of this tuning can run.
-pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
-    let packings = Packing::ALL.into_iter().filter_map(|packing| Some((packing, fixed::middle(packing)?)));
+/// Every case that a device of this tier can run, in the sizes of lavapipe's plan.
+pub fn all(tier: Tier, cases: &mut Vec<Case>) {
+    let tuning = &(LAVAPIPE.tuning)(tier);
+    combine(tuning, &F32, cases);
+    let packings = Packing::ALL.into_iter().filter_map(|packing| Some((packing, quant_midpoint(packing)?)));
     // As for products in f32; and a type whose products are summed by pairs.
     let some = [Packing::Q4_0, Packing::Q4_K, Packing::Q6_K];
-    for (packing, middle) in packings.filter(|(packing, _)| !tuning.tier.subgroups() || some.contains(packing)) {
+    for (packing, midpoint) in packings.filter(|(packing, _)| !tuning.tier.subgroups() || some.contains(packing)) {
         for s in sizes(packing) {
             for output in outputs(packing) {
-                let random = &mut Random::new(cases.len());
+                let random = &mut Random::of(&format!("int16 {} {} {}", packing.name(), output.name(), s.cols));
                 let x = random.rows(1, s.cols, round_up(s.cols, BLOCK), 2.0);
                 let x: Vec<f64> = x.into_iter().map(|word| f64::from(f32::from_bits(word))).collect();
-                let x = fixed::pack(&x, middle);
+                let x = Int16::of(midpoint).encode(&x);
                 matvec(tuning, packing, (s, *output), "", |layout| random.packed(layout), x, cases);
             }
         }
         for (name, quants) in [("least", 0x00), ("most", 0xff)] {
             for (shape, quad) in EXTREMES {
-                let s = Sizes { cols: 256, ..super::TINY };
-                let x = fixed::pack(&quad.repeat(64), middle);
+                let s = Sizes { cols: 256, ..TINY };
+                let x = Int16::of(midpoint).encode(&quad.repeat(64));
                 let rows = |layout: &Layout| extreme_rows(layout, quants);
                 matvec(tuning, packing, (s, Output::Logits), &format!(", {name} of {shape}"), rows, x, cases);
             }
             // A vector that wider weights read too.
-            for wider in [16, 32].into_iter().filter(|wider| *wider > middle) {
-                let s = Sizes { cols: 256, ..super::TINY };
-                let x = fixed::pack(&[-1.0; 256], wider);
+            for wider in [16, 32].into_iter().filter(|wider| *wider > midpoint) {
+                let s = Sizes { cols: 256, ..TINY };
+                let x = Int16::of(wider).encode(&[-1.0; 256]);
                 let rows = |layout: &Layout| extreme_rows(layout, quants);
                 matvec(tuning, packing, (s, Output::Logits), &format!(", {name} beside {wider}"), rows, x, cases);
             }
         }
     }
-    for middle in MIDDLES {
-        vectors(tuning, middle, cases);
+    for midpoint in MIDPOINTS {
+        vectors(tuning, midpoint, cases);
     }
 }
 
@@ -73,7 +79,7 @@ fn extreme_rows(layout: &Layout, quants: u8) -> Vec<u32> {
     let mut row = vec![quants; encoding.row_bytes(layout.cols)];
     for block in row.chunks_exact_mut(encoding.block_bytes()) {
         block[scales_within(encoding)].fill(0x11);
-        for (at, share) in super::scales_of(encoding) {
+        for (at, share) in scales_of(encoding) {
             block[*at..][..2].copy_from_slice(&half::f16::from_f32(*share).to_le_bytes());
         }
     }
@@ -100,7 +106,7 @@ fn matvec(
     x: Vec<u32>,
     cases: &mut Vec<Case>,
 ) {
-    let random = &mut Random::new(cases.len());
+    let random = &mut Random::of(&format!("int16 output {} {}", packing.name(), output.name()));
     let (params, layout, outputs) = product(tuning, packing, s, output, 1, random);
     let mut slot = slot(1, 1, s.d, 17, CAPACITY);
     slot.head.head_rows = 1;
@@ -109,31 +115,32 @@ fn matvec(
     let kernel = Matvec {
         weights: packing,
         tile: tuning.tile,
-        store: tuning.store,
-        input: Input::Fixed,
+        storage: tuning.storage,
+        input: Input::Vector(Int16::of(quant_midpoint(packing).expect("weights whose quants are bytes"))),
         output,
-        shares: tuning.matvec,
+        tiling: tuning.matvec,
         subgroups: tuning.tier.subgroups(),
         slot: SlotShape { rows: 1, pairs: s.d / 2 },
     };
-    cases.push(case(&format!("{}x{}{name}", layout.rows, s.cols), kernel, words(&params), slot, buffers));
+    cases.push(case(&format!("{}x{}{name}", layout.rows, s.cols), kernel, params.to_words(), slot, buffers));
 }
 
-/// What stores such vectors: of one block, of some, of many, of tiny and of large numbers; and with blocks that hold
-/// nothing but zeros, or what is no number.
-fn vectors(tuning: &Tuning, middle: u32, cases: &mut Vec<Case>) {
-    let vector = Vector::Fixed { middle };
+/// Kernels that store int16: vectors of one block, of some, of many, of tiny and of large numbers; and with blocks that hold
+/// nothing but zeros, or something that is no number.
+fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
+    let format: &'static dyn ActivationFormat = Int16::of(midpoint);
     let (lanes, subgroups) = (tuning.small_lanes, tuning.tier.subgroups());
+    let (max_sum, pairwise) = (format.max_sum(), format.pairwise());
     for (dim, scale) in [(8, 1.0), (172, 1e-4), (2048, 3000.0)] {
-        let random = &mut Random::new(cases.len());
+        let random = &mut Random::of(&format!("int16 vector {dim}"));
         let k = round_up(dim, BLOCK);
-        let y = || vec![0; vector.words(k)];
+        let y = || vec![0; format.words(k)];
         let mut x = random.rows(1, dim, k, scale);
-        let (quads, most, apart) = ((k / 4) as u32, vector.most(), vector.apart());
-        let params = RmsnormParams { quads, at_head: 0, norm_dim: dim as f32, eps: 1e-5, most, apart };
-        let kernel = Rmsnorm { lanes, subgroups, rows: 1, vector };
+        let quads = (k / 4) as u32;
+        let params = RmsnormParams { quads, at_head: 0, norm_dim: dim as f32, eps: 1e-5, max_sum, pairwise };
+        let kernel = Rmsnorm { lanes, subgroups, rows: 1, format, rows_out: 1 };
         let buffers = vec![x.clone(), random.rows(1, dim, k, 1.5), y()];
-        cases.push(case(&dim.to_string(), kernel, words(&params), slot(1, 1, 8, 0, 8), buffers));
+        cases.push(case(&dim.to_string(), kernel, params.to_words(), slot(1, 1, 8, 0, 8), buffers));
 
         if dim == 2048 {
             x[64..96].fill(0);
@@ -145,21 +152,26 @@ fn vectors(tuning: &Tuning, middle: u32, cases: &mut Vec<Case>) {
             x[320..352].fill(3e38f32.to_bits());
             x[352] = 3e38f32.to_bits();
         }
-        let params = QuantizeParams { quads, most, apart };
+        let params = QuantizeParams { quads, max_sum, pairwise };
         let buffers = vec![x, y()];
-        cases.push(case(&dim.to_string(), Quantize { lanes, middle }, words(&params), slot(1, 1, 8, 0, 8), buffers));
+        cases.push(case(&dim.to_string(), Quantize { lanes, format }, params.to_words(), slot(1, 1, 8, 0, 8), buffers));
     }
+    combine(tuning, format, cases);
+}
+
+/// The reduction of split-KV: over one split, some, and all.
+fn combine(tuning: &Tuning, format: &'static dyn ActivationFormat, cases: &mut Vec<Case>) {
     for (heads, head_dim, attend) in [(2, 8, 1), (5, 24, 600), (32, 64, 9000)] {
-        let random = &mut Random::new(cases.len());
+        let random = &mut Random::of(&format!("combine {heads} {head_dim}"));
         let (splits, k) = (tuning.splits, round_up(heads * head_dim, BLOCK));
         let mut slot = slot(1, 1, head_dim, 17, CAPACITY);
         slot.rows[0].attend = attend;
         let shape = SlotShape { rows: 1, pairs: head_dim / 2 };
-        let kernel = Combine { heads, head_dim, splits, lanes, vector, slot: shape };
-        let (most, apart) = (vector.most(), vector.apart());
-        let params = words(&CombineParams { quads: (k / 4) as u32, most, apart });
+        let kernel = Combine { heads, head_dim, splits, lanes: tuning.small_lanes, format, slot: shape };
+        let params =
+            CombineParams { quads: (k / 4) as u32, max_sum: format.max_sum(), pairwise: format.pairwise() }.to_words();
         let scores = random.scores(splits.most * heads);
-        let buffers = vec![random.rows(splits.most, heads * head_dim, k, 2.0), scores, vec![0; vector.words(k)]];
+        let buffers = vec![random.rows(splits.most, heads * head_dim, k, 2.0), scores, vec![0; format.words(k)]];
         cases.push(case(&format!("{attend} keys"), kernel, params, slot, buffers));
     }
 }

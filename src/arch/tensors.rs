@@ -1,0 +1,228 @@
+//! The tensors of a model: one table, from which everything that lists tensors is derived: what a reader of files looks
+//! for and refuses, the packings and matrices of a model, what the loader brings to the device.
+//!
+//! A new tensor is a [`Role`] and a row of [`TENSORS`]. A reader of files whose tensors have other names maps each role to
+//! the name there; dimensions, order and what may be missing come from here.
+
+use std::fmt;
+
+use crate::arch::shape::Shape;
+
+/// What a tensor does in the model. The names are those of GGUF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Role {
+    /// The embedding of the tokens; also the head, where there is no [`Role::Output`].
+    TokenEmbd,
+    /// Gains of the RMS norm before attention.
+    AttnNorm,
+    /// Query projection.
+    AttnQ,
+    /// Key projection.
+    AttnK,
+    /// Value projection.
+    AttnV,
+    /// Output projection of attention.
+    AttnOutput,
+    /// Gains of the RMS norm before the feed-forward layer.
+    FfnNorm,
+    /// Gate projection, whose result SiLU is applied to.
+    FfnGate,
+    /// Up projection, which the gate is multiplied with.
+    FfnUp,
+    /// Down projection.
+    FfnDown,
+    /// Gains of the RMS norm before the head.
+    OutputNorm,
+    /// The head, which gives logits.
+    Output,
+}
+
+/// The dimensions of a tensor in a model of a given shape.
+#[derive(Clone, Copy, Debug)]
+pub enum Dims {
+    /// `[n]`
+    Vector(fn(&Shape) -> usize),
+    /// `[rows, cols]`: a product takes vectors of `cols` elements, and gives vectors of `rows`.
+    Matrix(fn(&Shape) -> [usize; 2]),
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct TensorSpec {
+    /// What it does.
+    pub role: Role,
+    /// Its name, without the block that it belongs to: `attn_q`.
+    pub stem: &'static str,
+    /// Whether every transformer block has one.
+    pub in_block: bool,
+    /// How large it is.
+    pub dims: Dims,
+    /// Whether a model may do without.
+    pub optional: bool,
+}
+
+impl TensorSpec {
+    const fn model(role: Role, stem: &'static str, dims: Dims) -> Self {
+        Self { role, stem, in_block: false, dims, optional: false }
+    }
+
+    const fn block(role: Role, stem: &'static str, dims: Dims) -> Self {
+        Self { role, stem, in_block: true, dims, optional: false }
+    }
+
+    /// Whether it is a matrix, which is packed as its type asks for. A vector becomes f32.
+    pub const fn is_matrix(&self) -> bool {
+        matches!(self.dims, Dims::Matrix(_))
+    }
+
+    /// `[rows, cols]` in a model of this shape; a vector is one row.
+    pub fn size(&self, shape: &Shape) -> [usize; 2] {
+        match self.dims {
+            Dims::Vector(len) => [1, len(shape)],
+            Dims::Matrix(size) => size(shape),
+        }
+    }
+}
+
+/// The tensors of a Llama, in the order of the roles, which is the order of use.
+pub const TENSORS: [TensorSpec; 12] = {
+    use Dims::{Matrix, Vector};
+    [
+        TensorSpec::model(Role::TokenEmbd, "token_embd", Matrix(|s| [s.vocabulary, s.dim])),
+        TensorSpec::block(Role::AttnNorm, "attn_norm", Vector(|s| s.dim)),
+        TensorSpec::block(Role::AttnQ, "attn_q", Matrix(|s| [s.q_dim(), s.dim])),
+        TensorSpec::block(Role::AttnK, "attn_k", Matrix(|s| [s.kv_dim(), s.dim])),
+        TensorSpec::block(Role::AttnV, "attn_v", Matrix(|s| [s.kv_dim(), s.dim])),
+        TensorSpec::block(Role::AttnOutput, "attn_output", Matrix(|s| [s.dim, s.q_dim()])),
+        TensorSpec::block(Role::FfnNorm, "ffn_norm", Vector(|s| s.dim)),
+        TensorSpec::block(Role::FfnGate, "ffn_gate", Matrix(|s| [s.ffn, s.dim])),
+        TensorSpec::block(Role::FfnUp, "ffn_up", Matrix(|s| [s.ffn, s.dim])),
+        TensorSpec::block(Role::FfnDown, "ffn_down", Matrix(|s| [s.dim, s.ffn])),
+        TensorSpec::model(Role::OutputNorm, "output_norm", Vector(|s| s.dim)),
+        TensorSpec { optional: true, ..TensorSpec::model(Role::Output, "output", Matrix(|s| [s.vocabulary, s.dim])) },
+    ]
+};
+
+impl Role {
+    /// Its row of the table.
+    pub const fn spec(self) -> &'static TensorSpec {
+        const ROWS: &[TensorSpec] = &TENSORS;
+        &ROWS[self as usize]
+    }
+
+    /// The tensor with this role in block `block`, from 0.
+    pub const fn in_block(self, block: usize) -> TensorId {
+        assert!(self.spec().in_block, "no block has such a tensor");
+        TensorId { role: self, block }
+    }
+
+    /// The tensor with this role, which belongs to no block.
+    pub const fn of_model(self) -> TensorId {
+        assert!(!self.spec().in_block, "every block has such a tensor");
+        TensorId { role: self, block: 0 }
+    }
+}
+
+/// A tensor of a model: its role, and its block where it belongs to one. It prints as GGUF names it, without `.weight`:
+/// `blk.3.attn_q`, `output_norm`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TensorId {
+    role: Role,
+    /// From 0; 0 for a tensor that belongs to no block.
+    block: usize,
+}
+
+impl TensorId {
+    /// Every tensor that a model of `layers` blocks may have, in the order of use.
+    pub fn all(layers: usize) -> impl Iterator<Item = Self> {
+        // What is used before the blocks, the blocks, what is used after them.
+        TENSORS.chunk_by(|a, b| a.in_block == b.in_block).flat_map(move |run| {
+            let blocks = if run[0].in_block { layers } else { 1 };
+            (0..blocks).flat_map(move |block| run.iter().map(move |spec| Self { role: spec.role, block }))
+        })
+    }
+
+    /// Every tensor of block `block`, in the order of use.
+    pub fn of_block(block: usize) -> impl Iterator<Item = Self> {
+        TENSORS.iter().filter(|spec| spec.in_block).map(move |spec| spec.role.in_block(block))
+    }
+
+    /// Every tensor that belongs to no block, in the order of use.
+    pub fn of_model() -> impl Iterator<Item = Self> {
+        TENSORS.iter().filter(|spec| !spec.in_block).map(|spec| spec.role.of_model())
+    }
+
+    /// The tensor of a model of `layers` blocks that prints as `name`, or `None` where there is none.
+    pub fn find(name: &str, layers: usize) -> Option<Self> {
+        let (number, stem) = match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
+            Some((number, stem)) => (Some(number), stem),
+            None => (None, name),
+        };
+        let spec = TENSORS.iter().find(|spec| spec.stem == stem && spec.in_block == number.is_some())?;
+        let Some(number) = number else { return Some(spec.role.of_model()) };
+        let block = number.parse::<usize>().ok().filter(|block| *block < layers && block.to_string() == number)?;
+        Some(spec.role.in_block(block))
+    }
+
+    /// What it does.
+    pub const fn role(self) -> Role {
+        self.role
+    }
+
+    /// Its row of the table.
+    pub const fn spec(self) -> &'static TensorSpec {
+        self.role.spec()
+    }
+}
+
+impl fmt::Display for TensorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let spec = self.spec();
+        match spec.in_block {
+            true => write!(f, "blk.{}.{}", self.block, spec.stem),
+            false => f.write_str(spec.stem),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_roles() {
+        for (i, spec) in TENSORS.iter().enumerate() {
+            assert_eq!(spec.role as usize, i, "{}", spec.stem);
+            assert_eq!(spec.role.spec().stem, spec.stem);
+            assert_eq!(TENSORS.iter().filter(|other| other.stem == spec.stem).count(), 1, "{}", spec.stem);
+        }
+    }
+
+    #[test]
+    fn every_tensor_is_listed_once_and_found_by_its_name() {
+        let ids: Vec<TensorId> = TensorId::all(3).collect();
+        let names: Vec<String> = ids.iter().map(TensorId::to_string).collect();
+        assert_eq!(ids.len(), 3 + 3 * 9);
+        assert_eq!(names[0], "token_embd");
+        assert_eq!(names[1..3], ["blk.0.attn_norm", "blk.0.attn_q"]);
+        assert_eq!(names[27..], ["blk.2.ffn_down", "output_norm", "output"]);
+        for (id, name) in ids.iter().zip(&names) {
+            assert_eq!(TensorId::find(name, 3), Some(*id));
+            assert_eq!(ids.iter().filter(|other| *other == id).count(), 1, "{name}");
+        }
+        let mut parts: Vec<TensorId> = TensorId::of_model().chain((0..3).flat_map(TensorId::of_block)).collect();
+        parts.sort_unstable();
+        let mut sorted = ids;
+        sorted.sort_unstable();
+        assert_eq!(parts, sorted);
+    }
+
+    #[test]
+    fn other_names_are_none_of_a_model() {
+        for name in
+            ["", "attn_q", "blk.0.output", "blk.3.attn_q", "blk.00.attn_q", "blk..attn_q", "blk.-1.attn_q", "blk.0"]
+        {
+            assert_eq!(TensorId::find(name, 3), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Cases of the samplers: every cut and penalty, on logits with ties, masked rows and numbers that are none.
+
+use super::random::Random;
+use super::{Case, case, slot};
+use crate::kernel::Uniform;
+use crate::kernel::run::Slot;
+use crate::kernels::argmax::SamplerParams;
+use crate::kernels::{Argmax, Sample};
+use crate::plan::tuning::Tuning;
+
+pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
+    let lanes = tuning.sampler_lanes;
+    for vocabulary in [1, 37, 5003] {
+        for (name, logits) in hard_logits(vocabulary) {
+            let (mut slot, buffers) = sampler_buffers(vocabulary, logits);
+            slot.head.masked = u32::from(name != "ties");
+            let params = (SamplerParams { vocabulary: vocabulary as u32, step: 1 }).to_words();
+            for penalties in &PENALTIES {
+                let kernel = Argmax { lanes, subgroups: tuning.tier.subgroups(), head_rows: 1 };
+                let name = format!("{name} of {vocabulary}, {}", penalties.name());
+                cases.push(case(&name, kernel, params.clone(), penalties.with(&slot), buffers.clone()));
+            }
+            for (top_k, top_p, min_p, temperature, penalties) in [
+                (0, 1.0, 0.0, 1.0, &PENALTIES[0]),
+                (5, 1.0, 0.0, 0.7, &PENALTIES[0]),
+                (0, 0.9, 0.0, 0.6, &PENALTIES[0]),
+                (40, 0.5, 0.0, 2.0, &PENALTIES[0]),
+                (1, 1.0, 0.0, 1.0, &PENALTIES[0]),
+                (0, 1e-6, 0.0, 1.0, &PENALTIES[0]),
+                (2000, 0.999, 0.0, 1.5, &PENALTIES[0]),
+                (299, 0.3, 0.0, 1.0, &PENALTIES[0]),
+                (1200, 1.0, 0.0, 8.0, &PENALTIES[0]),
+                (0, 1.0, 0.3, 0.8, &PENALTIES[0]),
+                (0, 1.0, 1.0, 1.0, &PENALTIES[0]),
+                (30, 0.95, 0.05, 1.5, &PENALTIES[1]),
+                (0, 0.9, 0.1, 0.6, &PENALTIES[2]),
+            ] {
+                let mut slot = penalties.with(&slot);
+                slot.head.top_k = top_k;
+                slot.head.top_p = top_p;
+                slot.head.ln_min_p = f32::ln(min_p).max(f32::MIN);
+                slot.head.inv_temperature = 1.0 / temperature;
+                let kernel = Sample { lanes, head_rows: 1 };
+                let cut = format!("k {top_k} p {top_p} min-p {min_p} T {temperature}");
+                let name = format!("{name} of {vocabulary}, {cut}, {}", penalties.name());
+                (slot.head.seed_lo, slot.head.seed_hi) = (Random::of(&name).word(), 77);
+                cases.push(case(&name, kernel, params.clone(), slot, buffers.clone()));
+            }
+        }
+        // A model that computes no number is told of.
+        let (mut slot, buffers) = sampler_buffers(vocabulary, vec![f32::NAN; vocabulary]);
+        let params = (SamplerParams { vocabulary: vocabulary as u32, step: 1 }).to_words();
+        let (name, subgroups) = (format!("only NaNs of {vocabulary}"), tuning.tier.subgroups());
+        let kernel = Argmax { lanes, subgroups, head_rows: 1 };
+        cases.push(case(&name, kernel, params.clone(), slot.clone(), buffers.clone()));
+        for top_p in [1.0, 0.9] {
+            slot.head.top_p = top_p;
+            let name = format!("{name}, p {top_p}");
+            cases.push(case(&name, Sample { lanes, head_rows: 1 }, params.clone(), slot.clone(), buffers.clone()));
+        }
+    }
+}
+
+/// Penalties of a sampler case.
+struct Penalties {
+    last_n: u32,
+    repetition: f32,
+    presence: f32,
+    frequency: f32,
+}
+
+/// None, a window that the text fills, and one that it does not.
+const PENALTIES: [Penalties; 3] = [
+    Penalties { last_n: 0, repetition: 1.0, presence: 0.0, frequency: 0.0 },
+    Penalties { last_n: 5, repetition: 1.3, presence: 0.7, frequency: -0.3 },
+    Penalties { last_n: 1024, repetition: 0.8, presence: -0.4, frequency: 0.15 },
+];
+
+impl Penalties {
+    fn name(&self) -> String {
+        let Self { last_n, repetition, presence, frequency } = self;
+        format!("penalties {repetition} {presence} {frequency} of {last_n}")
+    }
+
+    fn with(&self, slot: &Slot) -> Slot {
+        let mut slot = slot.clone();
+        slot.head.penalty_last_n = self.last_n;
+        slot.head.repetition_penalty = self.repetition;
+        slot.head.presence_penalty = self.presence;
+        slot.head.frequency_penalty = self.frequency;
+        slot
+    }
+}
+
+/// Logits with ties, masked rows and numbers that are none.
+fn hard_logits(vocabulary: usize) -> Vec<(&'static str, Vec<f32>)> {
+    let random = &mut Random::of(&format!("logits {vocabulary}"));
+    let plain: Vec<f32> = (0..vocabulary).map(|_| random.number() * 8.0).collect();
+    let ties = plain.iter().map(|v| (v / 4.0).round() * 4.0).collect();
+    let nans = plain.iter().enumerate().map(|(i, v)| if i % 3 == 1 { f32::NAN } else { *v }).collect();
+    vec![("plain", plain), ("ties", ties), ("NaNs", nans)]
+}
+
+fn sampler_buffers(vocabulary: usize, logits: Vec<f32>) -> (Slot, Vec<Vec<u32>>) {
+    let rows = 2;
+    let position = 299;
+    let mut slot = slot(rows, rows, 8, position - 1, position + 2);
+    (slot.head.head_first, slot.head.head_rows) = (1, 1);
+    // Every seventh id is forbidden, unless it is the only one.
+    let allowed = (0..vocabulary.div_ceil(32)).map(|word| {
+        (0..32).filter(|bit| vocabulary == 1 || (32 * word + bit) % 7 != 3).fold(0u32, |bits, bit| bits | 1 << bit)
+    });
+    let bias = [[0, (-2.5f32).to_bits()], [(vocabulary - 1) as u32, 3.25f32.to_bits()]];
+    slot.head.biases = if vocabulary == 1 { 1 } else { 2 };
+    let logits = logits.into_iter().map(f32::to_bits).collect();
+    // Ids of the text repeat, some of them often.
+    let mut random = Random::of(&format!("text {vocabulary}"));
+    let mut text: Vec<u32> = (0..=position).map(|_| random.word() % (random.word() % vocabulary as u32 + 1)).collect();
+    text.resize(position + 3, 0);
+    let buffers = vec![logits, allowed.collect(), bias.concat(), text];
+    (slot, buffers)
+}

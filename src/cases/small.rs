@@ -1,0 +1,67 @@
+//! Cases of the norm and of the embedding.
+
+use super::random::{Random, encoding_of};
+use super::{Case, case, slot};
+use crate::kernel::{Uniform, round_up};
+use crate::kernels::activations::F32;
+use crate::kernels::embed::EmbedParams;
+use crate::kernels::rmsnorm::RmsnormParams;
+use crate::kernels::{Embed, Rmsnorm};
+use crate::plan::tuning::Tuning;
+use crate::weights::Packing;
+use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN};
+
+pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
+    for (dim, rows, scale) in [(8, 1, 1.0), (172, 7, 1e-4), (2048, 3, 3000.0)] {
+        let random = &mut Random::of(&format!("norm {rows} {dim}"));
+        let k = round_up(dim, BLOCK);
+        let params = RmsnormParams {
+            quads: (k / 4) as u32,
+            at_head: 0,
+            norm_dim: dim as f32,
+            eps: 1e-5,
+            ..RmsnormParams::default()
+        };
+        let buffers = vec![random.rows(rows, dim, k, scale), random.rows(1, dim, k, 1.5), vec![0; rows * k]];
+        let (lanes, subgroups) = (tuning.small_lanes, tuning.tier.subgroups());
+        let kernel = Rmsnorm { lanes, subgroups, rows, format: &F32, rows_out: rows };
+        cases.push(case(&format!("{rows} of {dim}"), kernel, params.to_words(), slot(rows, rows, 8, 0, 8), buffers));
+    }
+    for packing in Packing::ALL {
+        for (vocabulary, dim, parts) in [(70, 64, 1), (300, 256, 3)] {
+            let dim = if encoding_of(packing).block_len() == 256 { 256 } else { dim };
+            cases.push(embed(tuning, packing, vocabulary, dim, parts));
+        }
+    }
+}
+
+fn embed(tuning: &Tuning, packing: Packing, vocabulary: usize, dim: usize, parts: usize) -> Case {
+    let random = &mut Random::of(&format!("embed {} {vocabulary}", packing.name()));
+    let part_rows = vocabulary.div_ceil(parts).next_multiple_of(ROW_ALIGN);
+    let layout = |part: usize| {
+        let rows = vocabulary.saturating_sub(part * part_rows).min(part_rows).max(1);
+        Layout::new(packing, rows, dim, tuning.tile)
+    };
+    let (rows, first) = (6, 2);
+    let params = EmbedParams {
+        vocabulary: vocabulary as u32,
+        part_rows: part_rows as u32,
+        blocks: layout(0).blocks() as u32,
+        supers: layout(0).supers() as u32,
+        ..EmbedParams::default()
+    }
+    .with_planes(std::array::from_fn(|part| layout(part).planes()));
+    let mut ids: Vec<u32> = (0..16).map(|i| (i * 53 % vocabulary) as u32).collect();
+    ids[first] = vocabulary as u32 - 1;
+    let mut buffers = vec![ids, vec![0; rows * layout(0).blocks() * BLOCK]];
+    buffers.extend((0..4).map(|part| random.packed(&layout(part))));
+    let kernel =
+        Embed { weights: packing, tile: tuning.tile, storage: tuning.storage, lanes: tuning.small_lanes, rows };
+    case(
+        &format!("{vocabulary}x{dim} in {parts}"),
+        kernel,
+        params.to_words(),
+        slot(rows, rows - 1, 8, first, 15),
+        buffers,
+    )
+}

@@ -1,0 +1,120 @@
+//! Every kernel case, and how a device runs it.
+
+use std::sync::Arc;
+
+use crate::backend::gpu::Gpu;
+use crate::backend::{Device, Machine, Upload, Weights};
+use crate::cases::{self, Case, GUARD, GUARD_WORDS, Report};
+use crate::error::{Error, Result};
+use crate::kernel::Element;
+use crate::kernels::{KvType, Tier};
+use crate::plan::tuning::Tuning;
+use crate::plan::{Copy, Kind, Plan, Stage, Wanted};
+use crate::{drivers, software};
+
+/// Every case that a device of this tier can run, in the sizes of every driver's plan.
+pub fn all(tier: Tier) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for driver in drivers::WITH_OWN_KERNELS {
+        let tuning = (driver.tuning)(tier);
+        cases::common(&tuning, &mut cases);
+    }
+    software::cases::all(tier, &mut cases);
+    for driver in drivers::ALL {
+        cases::cache(&Tuning { kv: KvType::F32, ..(driver.tuning)(tier) }, &mut cases);
+    }
+    cases
+}
+
+impl Case {
+    fn plan(&self) -> Plan {
+        let rows = self.slot.rows.len();
+        let mut plan = Plan::new(rows, rows, self.slot.rope.len() / rows);
+        let buffers: Vec<_> = self
+            .buffers
+            .iter()
+            .enumerate()
+            .map(|(i, words)| {
+                let kind = if self.is_texture(i) { Kind::Weight } else { Kind::State };
+                plan.buffer(kind, format!("arg{i}"), words.len() + GUARD_WORDS)
+            })
+            .collect();
+        plan.push_words(Stage::Body, self.name.clone(), self.kernel.clone(), self.params.clone(), &buffers);
+        plan
+    }
+
+    /// Whether a buffer is a texture, which no kernel can write: it belongs to the weights, and is not read back.
+    fn is_texture(&self, index: usize) -> bool {
+        matches!(self.kernel.args(&self.params)[index].element, Element::Texture(_))
+    }
+
+    /// A buffer with guard words.
+    fn guarded(&self, index: usize) -> Vec<u32> {
+        let mut words = self.buffers[index].clone();
+        words.resize(words.len() + GUARD_WORDS, GUARD);
+        words
+    }
+
+    /// The buffers that are textures.
+    async fn weights(&self, mut upload: Upload) -> Result<Weights> {
+        let args = self.kernel.args(&self.params);
+        let textures =
+            || (0..args.len()).filter(|i| self.is_texture(*i)).map(|i| (i, format!("arg{i}"), self.guarded(i)));
+        for (i, name, words) in textures() {
+            upload.reserve_matrix(&name, words.len(), args[i].element).await?;
+        }
+        let weights = upload.finish();
+        textures().for_each(|(_, name, words)| weights.write(&name, 0, &words));
+        Ok(weights)
+    }
+
+    async fn run(&self, upload: Upload) -> Result<Vec<Vec<u32>>> {
+        let machine = Machine::new(&self.weights(upload).await?, vec![Arc::new(self.plan())])?;
+        for i in (0..self.buffers.len()).filter(|i| !self.is_texture(*i)) {
+            machine.write(&format!("arg{i}"), 0, &self.guarded(i))?;
+        }
+        machine.run(0, 0..1, Wanted::Body, &self.slot, None)?.await?;
+        let mut results = Vec::new();
+        for (i, words) in self.buffers.iter().enumerate() {
+            if self.is_texture(i) {
+                results.push(self.guarded(i));
+                continue;
+            }
+            let name = format!("arg{i}");
+            let copy = Copy { name: &name, first: 0, words: words.len() + GUARD_WORDS };
+            let mut read = machine.read(copy).await?;
+            read.truncate(copy.words);
+            results.push(read);
+        }
+        Ok(results)
+    }
+
+    /// What the oracle makes of the case: every buffer, with its guard words.
+    ///
+    /// # Errors
+    /// Never, unless the case itself is broken.
+    pub async fn expected(&self) -> Result<Vec<Vec<u32>>> {
+        self.run(Upload::cpu()).await
+    }
+
+    /// What a device makes of the case.
+    ///
+    /// # Errors
+    /// Where the device refuses the kernel or is lost.
+    pub async fn measured(&self, gpu: &Gpu) -> Result<Vec<Vec<u32>>> {
+        self.run(Upload::new(&Device::Gpu(gpu.clone()))).await
+    }
+
+    /// Runs the case on a device and compares it with the oracle.
+    ///
+    /// # Errors
+    /// Where the device refuses the kernel or is lost.
+    pub async fn check(&self, gpu: &Gpu) -> Result<Report> {
+        let expected = self.expected().await?;
+        let measured = self.measured(gpu).await?;
+        if self.compare(&expected, &self.spoil(&expected)).passed {
+            return Err(Error::Internal(format!("{}: the check does not see a fault of 1 %", self.name)));
+        }
+        Ok(self.compare(&expected, &measured))
+    }
+}

@@ -1,0 +1,118 @@
+//! How a vector of activations is stored between the kernel that makes it and the products of one token that read it.
+
+use std::fmt;
+
+use super::linear;
+use super::storage::WeightStorage;
+use crate::kernel::{Arg, Call, Content, Element, Source};
+use crate::weights::Packing;
+
+/// A format of activations. `k` is the length of a vector, a multiple of 32.
+pub trait ActivationFormat: fmt::Debug + Send + Sync {
+    /// Whether it is f32, which a whole plan's tokens may have; the others are for a single token.
+    fn is_f32(&self) -> bool {
+        false
+    }
+
+    /// How the labels of products call it.
+    fn name(&self) -> &'static str;
+
+    /// The end of a label of a kernel that stores it; empty for f32.
+    fn mark(&self) -> String;
+
+    /// 32-bit words of a vector.
+    fn words(&self, k: usize) -> usize;
+
+    /// The largest sum of the magnitudes of four numbers (of two, where [`Self::pairwise`] is 1) before rounding: a param of the
+    /// kernels that store the format. 0 where nothing is summed in whole numbers.
+    fn max_sum(&self) -> f32 {
+        0.0
+    }
+
+    /// 1 where sums of whole numbers are those of pairs, 0 where they are those of four: a param, as [`Self::max_sum`].
+    fn pairwise(&self) -> u32 {
+        0
+    }
+
+    /// The element that kernels store, binding `y`, and the numbers that its words are.
+    fn stored(&self) -> (Element, Content);
+
+    /// Adds WGSL that stores rows as `y`. The kernel says in `value(at, quad)` what they hold.
+    fn add_store(&self, source: Source, binding: u32) -> Source;
+
+    /// Adds WGSL that loads a vector as the input of a product, and multiplies it with weights of a packing. `exchange` is
+    /// whether the invocations of a subgroup all need the same block of it, and may share the loads.
+    fn add_product(&self, source: Source, storage: &WeightStorage, packing: Packing, exchange: bool) -> Source;
+
+    /// The normalised mean squared error that a kernel which stores the format may have, where it is more than the kernel's
+    /// own.
+    fn tolerance(&self) -> f64;
+
+    /// Stores numbers, for oracles.
+    fn encode(&self, numbers: &[f64]) -> Vec<u32>;
+
+    /// The numbers of a vector, for oracles.
+    fn decode(&self, words: &[u32]) -> Vec<f64>;
+}
+
+impl dyn ActivationFormat {
+    /// The binding of `rows` vectors that a kernel stores.
+    pub(crate) fn store_arg(&self, binding: u32, rows: usize, k: usize) -> Arg {
+        let (element, content) = self.stored();
+        Arg::write("y", binding, element, rows * self.words(k)).holding(content)
+    }
+
+    /// Stores a vector as row `row` of a buffer, for oracles.
+    pub(crate) fn store(&self, call: &Call, buffer: usize, row: usize, numbers: &[f64]) {
+        let words = self.encode(numbers);
+        call.words_mut(buffer)[row * words.len()..][..words.len()].copy_from_slice(&words);
+    }
+}
+
+/// f32, as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct F32;
+
+impl ActivationFormat for F32 {
+    fn is_f32(&self) -> bool {
+        true
+    }
+
+    fn name(&self) -> &'static str {
+        "plain"
+    }
+
+    fn mark(&self) -> String {
+        String::new()
+    }
+
+    fn words(&self, k: usize) -> usize {
+        k
+    }
+
+    fn stored(&self) -> (Element, Content) {
+        (Element::Vec4F32, Content::F32)
+    }
+
+    fn add_store(&self, source: Source, binding: u32) -> Source {
+        source.role(include_str!("../../shaders/lib/store_f32.wgsl"), "y", binding)
+    }
+
+    fn add_product(&self, source: Source, storage: &WeightStorage, _packing: Packing, exchange: bool) -> Source {
+        storage
+            .add_input(linear::add_f32_product(source), linear::load_quads(exchange))
+            .with(include_str!("../../shaders/lib/input_plain.wgsl"))
+    }
+
+    fn tolerance(&self) -> f64 {
+        0.0
+    }
+
+    fn encode(&self, numbers: &[f64]) -> Vec<u32> {
+        numbers.iter().map(|v| (*v as f32).to_bits()).collect()
+    }
+
+    fn decode(&self, words: &[u32]) -> Vec<f64> {
+        words.iter().map(|word| f64::from(f32::from_bits(*word))).collect()
+    }
+}

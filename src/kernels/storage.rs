@@ -1,0 +1,138 @@
+//! Where packed weights lie, and the WGSL that reads them there.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use crate::kernel::{Arg, Element, Source, TEXELS_PER_ROW};
+use crate::weights::Packing;
+
+/// Where packed weights lie on the device, and with them the inputs of products that another dispatch made: the same words in
+/// the same order, whatever the storage. [`BUFFER`] is what GPUs use.
+pub struct WeightStorage {
+    /// The end of a kernel's label; empty for buffers.
+    pub mark: &'static str,
+    /// The binding of weights.
+    pub weights: Element,
+    /// The binding of an input of f32.
+    pub input: Element,
+    /// Weights take a multiple of so many words.
+    pub row_words: usize,
+    /// Most bytes of a shard, whatever the device binds.
+    pub max_bytes: u64,
+    /// WGSL that declares a texture of words under the name that takes the place of `ROLE`, where it is one.
+    pub texture: Option<&'static str>,
+    /// WGSL that loads words of weights, under a role.
+    pub words: &'static str,
+    /// WGSL that loads a vec4 of an input.
+    pub x: &'static str,
+    /// WGSL that makes numbers of the four bytes of a word.
+    pub bytes: &'static str,
+}
+
+/// Storage buffers of `vec4<u32>`.
+pub const BUFFER: WeightStorage = WeightStorage {
+    mark: "",
+    weights: Element::Vec4U32,
+    input: Element::Vec4F32,
+    row_words: 1,
+    max_bytes: u64::MAX,
+    texture: None,
+    words: include_str!("../../shaders/lib/weights_buffer.wgsl"),
+    x: include_str!("../../shaders/lib/x_buffer.wgsl"),
+    bytes: include_str!("../../shaders/lib/bytes.wgsl"),
+};
+
+impl WeightStorage {
+    /// 32-bit words that so many words of weights take.
+    pub const fn words(&self, words: usize) -> usize {
+        words.next_multiple_of(self.row_words)
+    }
+
+    /// What labels call weights of a packing that lie here.
+    pub(crate) fn label(&self, packing: Packing) -> String {
+        format!("{}{}", packing.name(), self.mark)
+    }
+
+    /// Adds weights of a packing, once per role and binding: how words are loaded, and the packing's reader.
+    pub(crate) fn add_weights(&self, source: Source, packing: Packing, roles: &[(&str, u32)]) -> Source {
+        let source = source.with(self.bytes).size("TEXELS_PER_ROW", TEXELS_PER_ROW);
+        roles.iter().fold(source, |source, (role, binding)| {
+            let source = self.add_texture(source, &format!("weights{role}"), *binding);
+            let source = source.role(self.words, role, *binding).role(reader(packing), role, *binding);
+            match quant_midpoint(packing) {
+                Some(_) => source.role(include_str!("../../shaders/lib/byte_quads.wgsl"), role, *binding),
+                None => source,
+            }
+        })
+    }
+
+    /// Adds the input of a product in f32; `load` gives eight vec4 of it to every invocation that needs them.
+    pub(crate) fn add_input(&self, source: Source, load: &'static str) -> Source {
+        self.add_texture(source, "x", 3).with(self.x).with(load)
+    }
+
+    /// Adds the declaration of a texture, where it is one.
+    pub(crate) fn add_texture(&self, source: Source, name: &str, binding: u32) -> Source {
+        self.texture.into_iter().fold(source, |source, texture| source.role(texture, name, binding))
+    }
+
+    /// The binding of the input of a product, of so many words.
+    pub(crate) const fn input_arg(&self, words: usize) -> Arg {
+        Arg::read("x", 3, self.input, words)
+    }
+}
+
+impl fmt::Debug for WeightStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WeightStorage({:?})", self.weights)
+    }
+}
+
+/// A storage is what it binds.
+impl PartialEq for WeightStorage {
+    fn eq(&self, other: &Self) -> bool {
+        (self.weights, self.input) == (other.weights, other.input)
+    }
+}
+
+impl Eq for WeightStorage {}
+
+impl Hash for WeightStorage {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.weights, self.input).hash(state);
+    }
+}
+
+/// The WGSL that reads blocks of a packing.
+const fn reader(packing: Packing) -> &'static str {
+    match packing {
+        Packing::F32 => include_str!("../../shaders/lib/f32.wgsl"),
+        Packing::F16 => include_str!("../../shaders/lib/f16.wgsl"),
+        Packing::BF16 => include_str!("../../shaders/lib/bf16.wgsl"),
+        Packing::Q4_0 => include_str!("../../shaders/lib/q4_0.wgsl"),
+        Packing::Q4_1 => include_str!("../../shaders/lib/q4_1.wgsl"),
+        Packing::Q5_0 => include_str!("../../shaders/lib/q5_0.wgsl"),
+        Packing::Q5_1 => include_str!("../../shaders/lib/q5_1.wgsl"),
+        Packing::Q8_0 => include_str!("../../shaders/lib/q8_0.wgsl"),
+        Packing::Q2_K => include_str!("../../shaders/lib/q2_k.wgsl"),
+        Packing::Q3_K => include_str!("../../shaders/lib/q3_k.wgsl"),
+        Packing::Q4_K => include_str!("../../shaders/lib/q4_k.wgsl"),
+        Packing::Q5_K => include_str!("../../shaders/lib/q5_k.wgsl"),
+        Packing::Q6_K => include_str!("../../shaders/lib/q6_k.wgsl"),
+        Packing::IQ4_NL => include_str!("../../shaders/lib/iq4_nl.wgsl"),
+        Packing::IQ4_XS => include_str!("../../shaders/lib/iq4_xs.wgsl"),
+    }
+}
+
+/// The midpoint of a packing's quants, where its reader gives four of them as the bytes of a word: half their range, so that
+/// quants less the midpoint have small sums.
+pub(crate) const fn quant_midpoint(packing: Packing) -> Option<u32> {
+    match packing {
+        Packing::Q2_K => Some(2),
+        Packing::Q3_K => Some(4),
+        Packing::Q4_0 | Packing::Q4_1 | Packing::Q4_K => Some(8),
+        Packing::Q5_0 | Packing::Q5_1 | Packing::Q5_K => Some(16),
+        Packing::Q6_K => Some(32),
+        Packing::F32 | Packing::F16 | Packing::BF16 | Packing::Q8_0 | Packing::IQ4_NL | Packing::IQ4_XS => None,
+    }
+}

@@ -1,0 +1,159 @@
+//! From a checkpoint and options to a model that has room for its weights.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::arch::shape::Shape;
+use crate::backend::{Compiling, Device};
+use crate::drivers::DeviceOptions;
+use crate::error::{Error, Result};
+use crate::format::{self, Checkpoint, ModelTensors, ReadScope, Vocabulary, tokenizer};
+use crate::kernel::MAX_TEXTURE_BYTES;
+use crate::kernels::KvType;
+use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
+use crate::plan::llama;
+use crate::source::Source;
+use crate::text::tokenizer::Tokenizer;
+use crate::weights::{Matrices, WeightTypes};
+
+use super::budget::{BudgetInputs, HostBudget, capacity_for};
+use super::loader::reserve;
+use super::{FIRST_CAPACITY, Inner, Live, LoadOptions, MAX_PADDING, Model};
+
+/// The context of a session where nobody asks for one, in tokens.
+const DEFAULT_CONTEXT: usize = 4096;
+/// Largest vocabulary: the samplers add up probabilities of this many tokens in integers that do not overflow.
+const MAX_VOCABULARY: usize = (1 << 18) - 1;
+
+/// A model whose weights are still to come.
+pub(crate) struct Opened {
+    pub model: Model,
+    /// Where the weights lie in the file.
+    pub tensors: ModelTensors,
+    /// The compilation of its kernels, under way.
+    pub compiling: Compiling,
+}
+
+impl Model {
+    /// Reads and checks everything but the weights, opens the device, and reserves room there for the weights.
+    ///
+    /// # Errors
+    /// As [`Self::load`], without those of reading weights.
+    pub(crate) async fn open(source: &dyn Source, options: LoadOptions<'_>) -> Result<Opened> {
+        // What is wrong with the file's own tokenizer does not matter where another takes its place.
+        let scope = match options.tokenizer {
+            Some(_) => ReadScope::ModelOnly,
+            None if options.ids_only => ReadScope::ModelFirst,
+            None => ReadScope::Everything,
+        };
+        let checkpoint = format::read(source, scope).await?;
+        checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+        let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
+        let parameters = checkpoint.parameters();
+        let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
+        let (shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
+        let vocabulary = match (options.tokenizer, vocabulary) {
+            (Some(file), _) => other_vocabulary(file, &shape).await?,
+            (None, Some(own)) => own,
+            (None, None) if options.ids_only => Vocabulary::none(),
+            _ => return Err(unsupported("it holds no tokenizer (--tokenizer FILE gives one)".to_owned())),
+        };
+        if shape.vocabulary > MAX_VOCABULARY {
+            return Err(unsupported(format!("a vocabulary of {} (at most {MAX_VOCABULARY})", shape.vocabulary)));
+        }
+        let LoadOptions { tier, plan, limits, .. } = options;
+        let context = session_context(&shape, options.context, options.kv, limits)?;
+        let device = Device::open(&options.device, DeviceOptions { tier, plan, limits }).await?;
+        let tuning = device.tuning().with(options.kv, options.activations);
+        if let Device::Gpu(_) = &device {
+            tuning.check_heads(shape.heads).map_err(unsupported)?;
+        }
+        let types = WeightTypes::of(&tensors);
+        let matrices = Matrices::new(&shape, &types, tuning.cut());
+        let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
+        let shared = options.shared_memory.filter(|_| device.shares_memory());
+        let memory = options.memory.or(shared.map(|left| left.saturating_sub(host.total())));
+        let memory = memory.into_iter().chain(limits.and_then(|profile| profile.memory.value)).min();
+        if let (Device::Gpu(gpu), Some(bytes)) = (&device, memory) {
+            gpu.limit_memory(bytes);
+        }
+        let first_capacity = options.first_capacity.unwrap_or(FIRST_CAPACITY).clamp(1, context);
+        let inputs = BudgetInputs { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
+        let budget = inputs.check(memory)?;
+        let capacity = capacity_for(0, first_capacity, context);
+        let compiling = device.compile(&llama::session_plans(&shape, &matrices, &tuning, capacity)).await;
+        let tokenizer = match Tokenizer::from_vocabulary(&vocabulary) {
+            Err(error) if options.ids_only && options.tokenizer.is_none() => {
+                log::warn!("{}: {error} (ignored)", source.name());
+                Tokenizer::from_vocabulary(&Vocabulary::none())?
+            }
+            built => built?,
+        };
+        drop(vocabulary);
+        let weights = reserve(&device, &matrices, &shape).await?;
+        let inner = Inner {
+            name,
+            parameters,
+            shape,
+            matrices,
+            tuning,
+            live: RefCell::new(Live { device, weights }),
+            resuming: futures::lock::Mutex::new(()),
+            tokenizer,
+            chat_template,
+            sampling,
+            context,
+            first_capacity,
+            budget,
+            host,
+            date: options.date,
+        };
+        Ok(Opened { model: Model { inner: Rc::new(inner) }, tensors, compiling })
+    }
+}
+
+/// The tokens that a session holds: what was asked for, or the model's own context, up to 4096.
+///
+/// # Errors
+/// Where more is asked for than the model was trained for or than fits a binding, or nothing.
+pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType, limits: Option<&Profile>) -> Result<usize> {
+    // Of the strictest plan, so that no choice of a plan refuses a context.
+    let bytes = limits.map_or(WEBGPU_BINDING_BYTES, |profile| profile.binding_bytes.value.min(MAX_TEXTURE_BYTES));
+    let most = bytes as usize / (kv.words(shape.kv_dim()) * 4);
+    let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
+    let wrong = |value, expected| Err(Error::Setting { name: "context", value, expected });
+    if context == 0 {
+        return wrong(context.to_string(), "at least 1 token");
+    }
+    if context > shape.context {
+        let value = format!("{context} (the model was trained for {})", shape.context);
+        return wrong(value, "no more than the model's own context");
+    }
+    if context > most {
+        return wrong(
+            format!("{context} ({most} fit)"),
+            "a KV cache that fits a binding per layer and side: 128 MiB, or less under --limits",
+        );
+    }
+    Ok(context)
+}
+
+/// A vocabulary from a file of its own, which must be of this model's size.
+async fn other_vocabulary(source: &dyn Source, shape: &Shape) -> Result<Vocabulary> {
+    let vocabulary = tokenizer::read(source).await?;
+    let (tokens, rows) = (vocabulary.tokens.len(), shape.vocabulary);
+    if tokens > rows || rows - tokens > MAX_PADDING {
+        let reason = format!(
+            "it has {tokens} tokens, and the model's vocabulary has {rows} (up to {MAX_PADDING} more than the tokenizer \
+             can be padding)"
+        );
+        return Err(Error::Unsupported { name: source.name().to_owned(), reason });
+    }
+    if tokens < rows {
+        log::warn!(
+            "{}: {tokens} tokens for {rows} rows of the model; ids from {tokens} on print nothing",
+            source.name()
+        );
+    }
+    Ok(vocabulary)
+}

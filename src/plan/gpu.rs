@@ -1,0 +1,98 @@
+//! The plan of real GPUs: five dispatches per layer in decode, since products prepare their own input.
+
+use std::sync::Arc;
+
+use super::driver::Driver;
+use super::limits::WEBGPU_BINDING_BYTES;
+use super::lowering::{AttentionSpec, Builder, Lowering, Prepared};
+use super::tuning::{Activations, Tuning};
+use super::{BufferId, Stage};
+use crate::kernel::Kernel;
+use crate::kernels::activations::F32;
+use crate::kernels::matvec::{Input, MatvecTiling};
+use crate::kernels::storage::BUFFER;
+use crate::kernels::{Attention, KvType, Splits, Tier};
+use crate::weights::Matrix;
+
+/// Every GPU. Subgroups are used only where `--tier` asks for them: drivers of several phones miscompile them, and no real GPU
+/// has been measured yet.
+pub static GPU: Driver = Driver {
+    name: "gpu",
+    tuning,
+    lowering: &Gpu,
+    uses_subgroups: false,
+    work_per_ms: 5e7,
+    timestamps: true,
+    compiles_at_first_dispatch: false,
+};
+
+/// The published shapes for phones: adjacent invocations read adjacent memory, and share the columns of a row.
+fn tuning(tier: Tier) -> Tuning {
+    Tuning {
+        driver: &GPU,
+        tier,
+        kv: KvType::F16,
+        activations: Activations::Auto,
+        tile: 64,
+        storage: &BUFFER,
+        matvec: MatvecTiling { row_invocations: 8, ksplit: 8, row_blocks: 1 },
+        matmul_lanes: 16,
+        matmul_exchange: false,
+        attention_lanes: 64,
+        attention_keys: 32,
+        attention_queries: 32,
+        splits: Splits { most: 4, keys: 512 },
+        small_lanes: 64,
+        sampler_lanes: 256,
+        // 10 ms at 0.3 Tera multiply-accumulates per second.
+        max_work: 3 << 30,
+        binding_bytes: WEBGPU_BINDING_BYTES,
+    }
+}
+
+/// Norm and split-KV reduction are folded into the products of decode. Prefill, where every token's rows would repeat the
+/// norm, has it as a dispatch of its own.
+#[derive(Debug)]
+struct Gpu;
+
+impl Lowering for Gpu {
+    fn folds_inputs(&self) -> bool {
+        true
+    }
+
+    fn norm(&self, b: &mut Builder, stage: Stage, label: &str, x: [BufferId; 2], _: &[Matrix]) -> Prepared {
+        if b.single(stage) { (Input::Norm, x.to_vec()) } else { b.norm(stage, label, x, &F32) }
+    }
+
+    fn attention(&self, spec: AttentionSpec) -> Arc<dyn Kernel> {
+        let AttentionSpec { tuning, head_dim, group, rows, splits, slot } = spec;
+        let query_tokens = (tuning.attention_queries / group).clamp(1, rows);
+        // Queries of a workgroup, its tile of weights and its running sums stay within 16 KiB.
+        let most_keys = (3584 / (query_tokens * group)).max(1);
+        Arc::new(Attention {
+            tier: tuning.tier,
+            kv: tuning.kv,
+            lanes: tuning.attention_lanes,
+            head_dim,
+            group,
+            query_tokens,
+            keys: tuning.attention_keys.min(most_keys),
+            splits,
+            slot,
+        })
+    }
+
+    fn attended(&self, b: &mut Builder, _: usize, _: &Matrix, splits: [BufferId; 2]) -> Prepared {
+        (b.combine_input(), splits.to_vec())
+    }
+
+    fn activation(&self, _: &mut Builder, _: usize, _: &Matrix, activation: BufferId) -> Prepared {
+        (Input::Vector(&F32), vec![activation])
+    }
+
+    /// A weight of each split and head, beside the sums of the product.
+    fn reduction_bytes(&self, tuning: &Tuning, heads: usize) -> usize {
+        let MatvecTiling { row_invocations, ksplit, .. } = tuning.matvec;
+        heads * tuning.splits.most * 4 + row_invocations * ksplit * 16 + ksplit * 4
+    }
+}

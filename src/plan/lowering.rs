@@ -1,0 +1,393 @@
+//! From the mathematics of a model to the dispatches of a plan. Drivers differ in how the inputs of products come about and in
+//! the kernel of attention ([`Lowering`]); everything else is here.
+
+use std::fmt;
+use std::slice;
+use std::sync::Arc;
+
+use super::llama::{Rows, names};
+use super::tuning::Tuning;
+use super::{BufferId, Kind, Plan, Stage};
+use crate::arch::shape::Shape;
+use crate::kernel::{Kernel, Uniform, round_up};
+use crate::kernels::activations::{ActivationFormat, F32};
+use crate::kernels::argmax::SamplerParams;
+use crate::kernels::attention::AttentionParams;
+use crate::kernels::embed::{EmbedParams, PARTS};
+use crate::kernels::linear::{LinearParams, Output};
+use crate::kernels::matmul::TOKENS_PER_LANE;
+use crate::kernels::matvec::Input;
+use crate::kernels::rmsnorm::RmsnormParams;
+use crate::kernels::{Argmax, Embed, Matmul, Matvec, Rmsnorm, Sample, SlotShape, Splits};
+use crate::weights::pack::BLOCK;
+use crate::weights::{GateUp, Matrix};
+
+/// Entries that the sparse bias holds.
+pub const MAX_BIASES: usize = 1024;
+
+/// The input of products, and the buffers that it reads.
+pub type Prepared = (Input, Vec<BufferId>);
+
+/// How a driver computes the parts in which plans differ.
+pub trait Lowering: fmt::Debug + Send + Sync {
+    /// Whether products of a single row prepare their own input: a dispatch less, and the work done once per workgroup.
+    fn folds_inputs(&self) -> bool;
+
+    /// `RMSNorm(x) * gamma` of `[x, gamma]`, as the input of products of a stage with these matrices.
+    fn norm(&self, b: &mut Builder, stage: Stage, label: &str, x: [BufferId; 2], matrices: &[Matrix]) -> Prepared;
+
+    /// The kernel of attention.
+    fn attention(&self, spec: AttentionSpec) -> Arc<dyn Kernel>;
+
+    /// The splits of attention `[out, score]` of one token, reduced, as the input of the output projection.
+    fn attended(&self, b: &mut Builder, layer: usize, matrix: &Matrix, splits: [BufferId; 2]) -> Prepared;
+
+    /// The activation after SwiGLU, as the input of the down projection.
+    fn activation(&self, b: &mut Builder, layer: usize, matrix: &Matrix, activation: BufferId) -> Prepared;
+
+    /// Bytes of workgroup memory of the reduction of split-KV over so many query heads.
+    fn reduction_bytes(&self, tuning: &Tuning, heads: usize) -> usize;
+}
+
+/// The sizes that an attention kernel is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct AttentionSpec<'a> {
+    /// The sizes of the plan.
+    pub tuning: &'a Tuning,
+    /// Elements of a head.
+    pub head_dim: usize,
+    /// Query heads of a key/value head.
+    pub group: usize,
+    /// Tokens of a run.
+    pub rows: usize,
+    /// How the keys are split.
+    pub splits: Splits,
+    /// The size of the slot.
+    pub slot: SlotShape,
+}
+
+/// A plan while it is built.
+pub struct Builder<'a> {
+    /// The plan so far.
+    pub plan: Plan,
+    /// The numbers of the model.
+    pub shape: &'a Shape,
+    /// The sizes of the plan.
+    pub tuning: &'a Tuning,
+    /// The size of the slot.
+    pub slot: SlotShape,
+    rows: Rows,
+}
+
+impl<'a> Builder<'a> {
+    /// A plan without steps.
+    pub fn new(shape: &'a Shape, tuning: &'a Tuning, rows: Rows) -> Self {
+        let slot = SlotShape { rows: rows.rows, pairs: shape.head_dim / 2 };
+        Self { plan: Plan::new(rows.rows, rows.head_rows, slot.pairs), shape, tuning, slot, rows }
+    }
+
+    fn lowering(&self) -> &'static dyn Lowering {
+        self.tuning.driver.lowering
+    }
+
+    fn decode(&self) -> bool {
+        self.rows.rows == 1
+    }
+
+    /// Whether products of a stage have one row: those of decode, and of a head whose row looks at no other.
+    pub fn single(&self, stage: Stage) -> bool {
+        self.decode() || (stage == Stage::Head && self.rows.head_rows == 1)
+    }
+
+    /// How the keys of a run are split: decode alone has too few queries to fill a GPU.
+    pub fn splits(&self) -> Splits {
+        if self.decode() { self.tuning.splits } else { Splits::ONE }
+    }
+
+    /// The splits of attention as the input of a product that reduces them.
+    pub fn combine_input(&self) -> Input {
+        Input::Combine { heads: self.shape.heads, head_dim: self.shape.head_dim, splits: self.splits() }
+    }
+
+    /// A scratch vector of `k` numbers in a format, a multiple of 32: one per token in f32, and the only one there is in others.
+    pub fn vector(&mut self, name: &str, format: &'static dyn ActivationFormat, k: usize) -> (Input, BufferId) {
+        let name = if format.is_f32() { name.to_owned() } else { format!("{name}.{}", format.name()) };
+        (Input::Vector(format), self.scratch(&name, self.format_rows(format) * format.words(k)))
+    }
+
+    fn format_rows(&self, format: &dyn ActivationFormat) -> usize {
+        if format.is_f32() { self.rows.rows } else { 1 }
+    }
+
+    /// The norm as a dispatch of its own.
+    pub fn norm(
+        &mut self,
+        stage: Stage,
+        label: &str,
+        [x, gamma]: [BufferId; 2],
+        format: &'static dyn ActivationFormat,
+    ) -> Prepared {
+        let k = round_up(self.shape.dim, BLOCK);
+        let (input, y) = self.vector("normed", format, k);
+        let params = RmsnormParams {
+            quads: (k / 4) as u32,
+            at_head: u32::from(stage == Stage::Head),
+            norm_dim: self.shape.dim as f32,
+            eps: self.shape.norm_eps,
+            max_sum: format.max_sum(),
+            pairwise: format.pairwise(),
+        };
+        let kernel = Rmsnorm {
+            lanes: self.tuning.small_lanes,
+            subgroups: self.tuning.tier.subgroups(),
+            rows: self.rows.rows,
+            format,
+            rows_out: self.format_rows(format),
+        };
+        self.plan.push(stage, label, kernel, &params, &[x, gamma, y]);
+        (input, vec![y])
+    }
+
+    fn scratch(&mut self, name: &str, words: usize) -> BufferId {
+        self.plan.buffer(Kind::Scratch, name, words)
+    }
+
+    fn state(&mut self, name: impl Into<String>, words: usize) -> BufferId {
+        self.plan.buffer(Kind::State, name, words)
+    }
+
+    fn weight(&mut self, name: impl Into<String>, words: usize) -> BufferId {
+        self.plan.buffer(Kind::Weight, name, words)
+    }
+
+    fn norm_weight(&mut self, name: String) -> BufferId {
+        let words = round_up(self.shape.dim, BLOCK);
+        self.weight(name, words)
+    }
+
+    fn ids(&mut self) -> BufferId {
+        let words = self.rows.capacity + 1;
+        self.state(names::IDS, words)
+    }
+
+    fn cache(&mut self, layer: usize) -> [BufferId; 2] {
+        let (heads, words) = (self.shape.kv_heads, self.tuning.kv.words(self.rows.capacity * self.shape.kv_dim()));
+        [names::keys(layer), names::values(layer)].map(|name| self.plan.slabs(name, heads, words))
+    }
+
+    fn linear_params(&self, cols: usize) -> LinearParams {
+        LinearParams {
+            quads: (round_up(cols, BLOCK) / 4) as u32,
+            q_dim: self.shape.q_dim() as u32,
+            kv_dim: self.shape.kv_dim() as u32,
+            head_dim: self.shape.head_dim as u32,
+            norm_dim: self.shape.dim as f32,
+            eps: self.shape.norm_eps,
+            q_scale: (self.shape.head_dim as f64).sqrt().recip() as f32,
+            ..LinearParams::default()
+        }
+    }
+
+    /// Pushes a product: one dispatch per part in decode, and per part and run of tokens in prefill.
+    ///
+    /// `input` are the buffers of the input file; the norm of a prefill is its own dispatch.
+    fn linear(
+        &mut self,
+        label: &str,
+        matrix: &Matrix,
+        input: (Input, &[BufferId]),
+        output: (Output, &[BufferId]),
+        params: LinearParams,
+    ) {
+        let stage = if output.0 == Output::Logits { Stage::Head } else { Stage::Body };
+        let single = self.single(stage);
+        for shard in &matrix.shards {
+            let weights = self.weight(&shard.name, self.tuning.storage.words(shard.layout.words()));
+            let params = LinearParams { row_begin: shard.row_begin as u32, ..params.with_layout(&shard.layout) };
+            let name = if matrix.shards.len() == 1 { label.to_owned() } else { format!("{label}@{}", shard.row_begin) };
+            let buffers = [&[weights], input.1, output.1].concat();
+            let (packing, tile) = (shard.layout.packing, shard.layout.tile);
+            if single {
+                let kernel = Matvec {
+                    weights: packing,
+                    tile,
+                    storage: self.tuning.storage,
+                    input: input.0,
+                    output: output.0,
+                    tiling: self.tuning.matvec,
+                    subgroups: self.tuning.tier.subgroups(),
+                    // A single row: that of decode, or a head row, which looks at no other.
+                    slot: SlotShape { rows: 1, ..self.slot },
+                };
+                self.plan.push(stage, name, kernel, &params, &buffers);
+                continue;
+            }
+            assert!(
+                matches!(input.0, Input::Vector(_)),
+                "{label}: prefill prepares its input in a dispatch of its own"
+            );
+            let tokens = if output.0 == Output::Logits { self.rows.head_rows } else { self.rows.rows };
+            let per_token = (shard.layout.rows * shard.layout.cols) as u64;
+            let step = TOKENS_PER_LANE;
+            let span =
+                ((self.tuning.max_work / per_token) as usize / step * step).clamp(step, tokens.next_multiple_of(step));
+            for token in (0..tokens).step_by(span) {
+                let kernel = Matmul {
+                    weights: packing,
+                    tile,
+                    storage: self.tuning.storage,
+                    output: output.0,
+                    lanes: self.tuning.matmul_lanes,
+                    row_blocks: self.tuning.matvec.row_blocks,
+                    exchange: self.tuning.matmul_exchange,
+                    slot: self.slot,
+                };
+                let name = if span < tokens { format!("{name}+{token}") } else { name.clone() };
+                self.plan.push(
+                    stage,
+                    name,
+                    kernel,
+                    &LinearParams { token_begin: token as u32, token_end: (token + span) as u32, ..params },
+                    &buffers,
+                );
+            }
+        }
+    }
+
+    /// x[t] = E[id[t]]
+    pub fn embed(&mut self, table: &Matrix) -> BufferId {
+        let x = self.scratch(names::RESIDUAL, self.rows.rows * round_up(self.shape.dim, BLOCK));
+        let ids = self.ids();
+        let storage = self.tuning.storage;
+        let shards: Vec<BufferId> =
+            table.shards.iter().map(|p| self.weight(&p.name, storage.words(p.layout.words()))).collect();
+        let first = table.shards[0].layout;
+        for (i, (bound, layouts)) in shards.chunks(PARTS).zip(table.shards.chunks(PARTS)).enumerate() {
+            let at = |p: usize| if p < bound.len() { p } else { 0 };
+            let params = EmbedParams {
+                vocabulary: self.shape.vocabulary as u32,
+                part_rows: first.rows as u32,
+                blocks: first.blocks() as u32,
+                supers: first.supers() as u32,
+                part_first: (i * PARTS) as u32,
+                ..EmbedParams::default()
+            }
+            .with_planes(std::array::from_fn(|p| layouts[at(p)].layout.planes()));
+            let kernel = Embed {
+                weights: first.packing,
+                tile: first.tile,
+                storage,
+                lanes: self.tuning.small_lanes,
+                rows: self.rows.rows,
+            };
+            let mut buffers = vec![ids, x];
+            buffers.extend((0..PARTS).map(|p| bound[at(p)]));
+            self.plan.push(Stage::Body, "embed", kernel, &params, &buffers);
+        }
+        x
+    }
+
+    fn prepare(&mut self, stage: Stage, label: &str, x: [BufferId; 2], matrices: &[Matrix]) -> Prepared {
+        self.lowering().norm(self, stage, label, x, matrices)
+    }
+
+    /// q, k, v = norm(x) Wqkv^T; rotated; k and v appended to the cache.
+    pub fn qkv(&mut self, layer: usize, matrix: &Matrix, x: BufferId) -> BufferId {
+        let gamma = self.norm_weight(format!("blk.{layer}.attn_norm"));
+        let queries = self.scratch("queries", self.rows.rows * self.shape.q_dim());
+        let [keys, values] = self.cache(layer);
+        let (input, buffers) =
+            self.prepare(Stage::Body, &format!("blk.{layer}.attn_norm"), [x, gamma], slice::from_ref(matrix));
+        let params = self.linear_params(matrix.cols);
+        let label = format!("blk.{layer}.attn_qkv");
+        self.linear(&label, matrix, (input, &buffers), (Output::Qkv(self.tuning.kv), &[queries, keys, values]), params);
+        queries
+    }
+
+    /// o = softmax(q k^T / sqrt(d)) v, in decode one result per split.
+    pub fn attention(&mut self, layer: usize, queries: BufferId) -> [BufferId; 2] {
+        let shape = self.shape;
+        let (rows, splits) = (self.rows.rows, self.splits());
+        let out_words = round_up(shape.q_dim(), BLOCK);
+        let out = self.scratch("attended", rows * splits.most * out_words);
+        let score = self.scratch("scores", rows * splits.most * shape.heads * 2);
+        let [keys, values] = self.cache(layer);
+        let params = AttentionParams {
+            token_begin: 0,
+            token_end: rows as u32,
+            kv_heads: shape.kv_heads as u32,
+            heads: shape.heads as u32,
+            out_quads: (out_words / 4) as u32,
+            head_quads: (shape.head_dim / 4) as u32,
+        };
+        let (head_dim, group) = (shape.head_dim, shape.group());
+        let spec = AttentionSpec { tuning: self.tuning, head_dim, group, rows, splits, slot: self.slot };
+        let kernel = self.lowering().attention(spec);
+        let buffers = [queries, keys, values, out, score];
+        self.plan.push_words(Stage::Body, format!("blk.{layer}.attention"), kernel, params.to_words(), &buffers);
+        [out, score]
+    }
+
+    /// x += o Wo^T
+    pub fn attn_output(&mut self, layer: usize, matrix: &Matrix, [out, score]: [BufferId; 2], x: BufferId) {
+        let params = LinearParams { stride: round_up(self.shape.dim, BLOCK) as u32, ..self.linear_params(matrix.cols) };
+        let label = format!("blk.{layer}.attn_output");
+        let (input, buffers) = if self.decode() {
+            self.lowering().attended(self, layer, matrix, [out, score])
+        } else {
+            (Input::Vector(&F32), vec![out])
+        };
+        self.linear(&label, matrix, (input, &buffers), (Output::Residual, &[x]), params);
+    }
+
+    /// a = silu(norm(x) Wgate^T) * (norm(x) Wup^T)
+    pub fn gate_up(&mut self, layer: usize, matrices: &GateUp, x: BufferId) -> BufferId {
+        let gamma = self.norm_weight(format!("blk.{layer}.ffn_norm"));
+        let width = round_up(self.shape.ffn, BLOCK);
+        let activation = self.scratch("activation", self.rows.rows * width);
+        let label = format!("blk.{layer}.ffn_norm");
+        let (input, buffers) = self.prepare(Stage::Body, &label, [x, gamma], matrices.matrices());
+        let params = LinearParams { stride: width as u32, ..self.linear_params(self.shape.dim) };
+        let label = |stem: &str| format!("blk.{layer}.{stem}");
+        let products = match matrices {
+            GateUp::Together(matrix) => vec![("ffn_gate_up", matrix, Output::Swiglu)],
+            GateUp::Apart([gate, up]) => vec![("ffn_gate", gate, Output::Gate), ("ffn_up", up, Output::Up)],
+        };
+        for (stem, matrix, output) in products {
+            self.linear(&label(stem), matrix, (input, &buffers), (output, &[activation]), params);
+        }
+        activation
+    }
+
+    /// x += a Wdown^T
+    pub fn down(&mut self, layer: usize, matrix: &Matrix, activation: BufferId, x: BufferId) {
+        let params = LinearParams { stride: round_up(self.shape.dim, BLOCK) as u32, ..self.linear_params(matrix.cols) };
+        let label = format!("blk.{layer}.ffn_down");
+        let (input, buffers) = self.lowering().activation(self, layer, matrix, activation);
+        self.linear(&label, matrix, (input, &buffers), (Output::Residual, &[x]), params);
+    }
+
+    /// logits = norm(x) E^T for the head rows
+    pub fn head(&mut self, matrix: &Matrix, x: BufferId) -> BufferId {
+        let gamma = self.norm_weight("output_norm".to_owned());
+        let logits = self.scratch(names::LOGITS, self.rows.head_rows * self.shape.vocabulary);
+        let params =
+            LinearParams { at_head: 1, stride: self.shape.vocabulary as u32, ..self.linear_params(matrix.cols) };
+        let (input, buffers) = self.prepare(Stage::Head, "output_norm", [x, gamma], slice::from_ref(matrix));
+        self.linear("output", matrix, (input, &buffers), (Output::Logits, &[logits]), params);
+        logits
+    }
+
+    /// The next id, greedy or drawn.
+    pub fn samplers(&mut self, logits: BufferId) {
+        let params = SamplerParams { vocabulary: self.shape.vocabulary as u32, step: 1 };
+        let allowed = self.state(names::ALLOWED, self.shape.vocabulary.div_ceil(32));
+        let bias = self.state(names::BIAS, MAX_BIASES * 2);
+        let ids = self.ids();
+        let (lanes, head_rows) = (self.tuning.sampler_lanes, self.rows.head_rows);
+        let subgroups = self.tuning.tier.subgroups();
+        let buffers = [logits, allowed, bias, ids];
+        self.plan.push(Stage::Greedy, "argmax", Argmax { lanes, subgroups, head_rows }, &params, &buffers);
+        self.plan.push(Stage::Draw, "sample", Sample { lanes, head_rows }, &params, &buffers);
+    }
+}

@@ -1,0 +1,32 @@
+//! Weights in textures, which drivers that run on the CPU gather far faster than words of buffers: PERF.md.
+
+use crate::kernel::{Element, MAX_TEXTURE_BYTES, TEXTURE_ROW_WORDS, TextureKind};
+use crate::kernels::storage::WeightStorage;
+
+/// Storage textures. Where textures are sampled, lavapipe looks for the mip level of every texel.
+pub(super) static STORAGE_TEXTURES: WeightStorage = WeightStorage {
+    mark: "-texels",
+    texture: Some(include_str!("../../shaders/software/lib/texture_storage.wgsl")),
+    ..textures(TextureKind::Storage)
+};
+
+/// Sampled textures, which browsers offer.
+pub(super) static SAMPLED_TEXTURES: WeightStorage = WeightStorage {
+    mark: "-sampled",
+    texture: Some(include_str!("../../shaders/software/lib/texture_sampled.wgsl")),
+    ..textures(TextureKind::Sampled)
+};
+
+const fn textures(kind: TextureKind) -> WeightStorage {
+    WeightStorage {
+        mark: "",
+        weights: Element::Texture(kind),
+        input: Element::Texture(kind),
+        row_words: TEXTURE_ROW_WORDS,
+        max_bytes: MAX_TEXTURE_BYTES,
+        texture: None,
+        words: include_str!("../../shaders/software/lib/weights_texture.wgsl"),
+        x: include_str!("../../shaders/software/lib/x_texture.wgsl"),
+        bytes: include_str!("../../shaders/software/lib/bytes_in_place.wgsl"),
+    }
+}
