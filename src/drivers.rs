@@ -6,24 +6,17 @@ use crate::plan::driver::Driver;
 use crate::plan::gpu::GPU;
 use crate::plan::limits::Profile;
 use crate::plan::tuning::Tuning;
-use crate::software::{LAVAPIPE, SWIFTSHADER};
+use crate::software;
 
 /// Every driver, real GPUs first.
-pub static ALL: [&Driver; 3] = [&GPU, &LAVAPIPE, &SWIFTSHADER];
-
-/// The drivers whose plans differ in kernels; SwiftShader's are lavapipe's with textures of another kind.
-pub static WITH_OWN_KERNELS: [&Driver; 2] = [&LAVAPIPE, &GPU];
+pub static ALL: [&Driver; 3] = [&GPU, &software::LAVAPIPE, &software::SWIFTSHADER];
 
 /// The driver whose plan the CPU runs where nobody asks for another: it is about as fast.
-pub static OF_THE_CPU: &Driver = &LAVAPIPE;
+pub static OF_THE_CPU: &Driver = &software::LAVAPIPE;
 
-/// The driver of an adapter of that name; `on_cpu` is whether the adapter says that it is no GPU. Browsers do not say so.
+/// The driver of an adapter of that name; `on_cpu` is whether the adapter says that it is no GPU.
 pub fn of_adapter(name: &str, on_cpu: bool) -> &'static Driver {
-    match on_cpu || name.to_lowercase().contains("swiftshader") {
-        true if name.contains("llvmpipe") => &LAVAPIPE,
-        true => &SWIFTSHADER,
-        false => &GPU,
-    }
+    software::of_adapter(name, on_cpu).unwrap_or(&GPU)
 }
 
 /// Which plan a model runs: kernels, the layout of its weights, and the tier where nobody asks for one. Pacing, clocks and
@@ -64,11 +57,9 @@ impl PlanChoice {
         match self {
             Self::Auto => own,
             Self::Gpu => &GPU,
-            Self::Lavapipe => &LAVAPIPE,
-            Self::SwiftShader => &SWIFTSHADER,
-            Self::Software if *own != GPU => own,
-            Self::Software if cfg!(target_arch = "wasm32") => &SWIFTSHADER,
-            Self::Software => &LAVAPIPE,
+            Self::Lavapipe => &software::LAVAPIPE,
+            Self::SwiftShader => &software::SWIFTSHADER,
+            Self::Software => software::plan_on(own),
         }
     }
 }

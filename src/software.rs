@@ -35,5 +35,24 @@ pub static SWIFTSHADER: Driver = Driver {
     compiles_at_first_dispatch: false,
 };
 
+/// The driver of an adapter that runs on the CPU, and `None` of any other. `on_cpu` is whether the adapter says so; browsers
+/// do not.
+pub fn of_adapter(name: &str, on_cpu: bool) -> Option<&'static Driver> {
+    match on_cpu || name.to_lowercase().contains("swiftshader") {
+        true if name.contains("llvmpipe") => Some(&LAVAPIPE),
+        true => Some(&SWIFTSHADER),
+        false => None,
+    }
+}
+
+/// The driver whose software plan runs on `own`: itself where it is one of these, else lavapipe, and SwiftShader in browsers.
+pub fn plan_on(own: &'static Driver) -> &'static Driver {
+    match [&LAVAPIPE, &SWIFTSHADER].contains(&own) {
+        true => own,
+        false if cfg!(target_arch = "wasm32") => &SWIFTSHADER,
+        false => &LAVAPIPE,
+    }
+}
+
 /// Multiply-accumulates per millisecond of two cores, on the low side.
 const WORK_PER_MS: f64 = 3e6;

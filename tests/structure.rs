@@ -1,4 +1,4 @@
-//! The direction of dependencies, and the paths that ARCHITECTURE.md names.
+//! The order of the modules, the seams of the software drivers' wing, and the paths that documents name.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,54 +17,95 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What each module may use. A module that is not here may not be used by any of these.
-const MAY_USE: [(&str, &[&str]); 13] = [
-    ("shape", &[]),
-    ("kernel", &["slot"]),
-    ("slot", &["kernel"]),
-    ("pack", &["format", "kernel"]),
-    ("format", &["error", "shape", "source"]),
-    ("kernels", &["format", "kernel", "pack", "slot"]),
-    ("plan", &["kernel"]),
-    ("weights", &["format", "pack", "shape"]),
-    ("limits", &["kernels"]),
-    ("tuning", &["error", "kernel", "kernels", "limits", "pack", "weights"]),
-    ("chat", &["error", "tokenizer"]),
-    ("cpu", &["error", "kernel", "plan", "slot"]),
-    ("gpu", &["error", "kernel", "kernels", "limits", "pack", "plan", "slot", "tuning"]),
+/// Every module of the library, from the lowest to the highest: a module uses only those before it. ARCHITECTURE.md draws it.
+const ORDER: [&str; 18] = [
+    "error", "source", "arch", "format", "kernel", "weights", "kernels", "plan", "cases", "software", "drivers",
+    "backend", "text", "model", "session", "check", "bind", "cli",
 ];
 
-/// Modules of the crate that a file names.
-fn used(text: &str) -> BTreeSet<String> {
+/// Modules that know no device: no wgpu, no thread and no clock.
+const PURE: [&str; 7] = ["arch", "kernel", "weights", "kernels", "plan", "cases", "software"];
+
+/// Most places outside the wing that name it or tell drivers apart.
+const SEAMS: usize = 8;
+
+/// The code of a file: without tests and comments.
+fn code(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).expect("a source file");
+    let text = text.split("#[cfg(test)]\nmod tests").next().expect("the part before tests");
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The code of a module, file by file.
+fn module(name: &str) -> Vec<(PathBuf, String)> {
+    let mut files = vec![root().join(format!("src/{name}.rs"))];
+    let folder = root().join("src").join(name);
+    if folder.is_dir() {
+        rust_files(&folder, &mut files);
+    }
+    files.into_iter().map(|file| (file.clone(), code(&file))).collect()
+}
+
+/// Modules of the library that a text names behind `crate::`, `llamita::` or `internals::`, in a list too.
+fn used(text: &str) -> BTreeSet<&str> {
     let mut found = BTreeSet::new();
-    for (at, _) in text.match_indices("crate::") {
-        let name: String = text[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        if name.chars().next().is_some_and(char::is_lowercase) {
-            found.insert(name);
+    for root in ["crate::", "llamita::", "internals::"] {
+        for (at, _) in text.match_indices(root) {
+            let rest = &text[at + root.len()..];
+            let names = match rest.strip_prefix('{') {
+                Some(list) => list.split('}').next().expect("a beginning"),
+                None => rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().expect("a beginning"),
+            };
+            found.extend(names.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| ORDER.contains(name)));
         }
     }
     found
 }
 
 #[test]
-fn nothing_points_upward() {
-    for (module, allowed) in MAY_USE {
-        let mut files = vec![root().join(format!("src/{module}.rs"))];
-        let folder = root().join("src").join(module);
-        if folder.is_dir() {
-            rust_files(&folder, &mut files);
-        }
-        for file in files {
-            let text = std::fs::read_to_string(&file).expect("a source file");
-            let text = text.split("#[cfg(test)]").next().expect("the part before tests");
-            for name in used(text).into_iter().filter(|name| name != module) {
-                assert!(allowed.contains(&name.as_str()), "{} uses {name}", file.display());
+fn modules_use_only_those_below_them() {
+    let mut all: Vec<String> = std::fs::read_dir(root().join("src"))
+        .expect("the sources")
+        .map(|entry| entry.expect("readable").path())
+        .map(|path| path.file_stem().expect("a name").to_string_lossy().into_owned())
+        .filter(|name| !["lib", "main"].contains(&name.as_str()))
+        .collect();
+    all.sort();
+    all.dedup();
+    let mut listed = ORDER.map(str::to_owned);
+    listed.sort();
+    assert_eq!(all, listed, "modules in src/, and in the order of this test");
+    for (at, name) in ORDER.into_iter().enumerate() {
+        for (file, text) in module(name) {
+            for other in used(&text).into_iter().filter(|other| *other != name) {
+                assert!(ORDER[..at].contains(&other), "{} uses {other}, which is above {name}", file.display());
             }
-            if module != "gpu" {
+            if !file.starts_with(root().join("src/backend/gpu")) && !file.ends_with("src/backend/gpu.rs") {
                 assert!(!text.contains("wgpu::"), "{} names wgpu", file.display());
+            }
+            for word in ["async ", "std::thread", "Instant"] {
+                assert!(!PURE.contains(&name) || !text.contains(word), "{} has {word:?}", file.display());
             }
         }
     }
+}
+
+/// A seam is a place outside the wing of the software drivers that names it, or a comparison of drivers.
+#[test]
+fn the_software_wing_has_few_seams() {
+    let mut seams = Vec::new();
+    for name in ORDER.into_iter().filter(|name| *name != "software") {
+        for (file, text) in module(name) {
+            let names = ["software::", "== GPU", "!= GPU", "LAVAPIPE =>", "SWIFTSHADER =>"];
+            let of_file = text.lines().map(|line| names.map(|seam| line.matches(seam).count()).iter().sum::<usize>());
+            for _ in 0..of_file.sum() {
+                seams.push(file.clone());
+            }
+        }
+    }
+    let outside = |seam: &&PathBuf| !seam.ends_with("src/drivers.rs") && !seam.ends_with("src/check/kernels.rs");
+    assert_eq!(seams.iter().find(outside), None, "drivers are told apart in drivers.rs alone");
+    assert_eq!(seams.len(), SEAMS, "{seams:?}");
 }
 
 #[test]
@@ -81,8 +122,11 @@ fn no_file_is_too_long() {
 
 #[test]
 fn documents_name_what_exists() {
+    let mut documents = vec!["ARCHITECTURE.md".to_owned(), "README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    let guides = std::fs::read_dir(root().join("docs")).expect("the guides");
+    documents.extend(guides.map(|guide| format!("docs/{}", guide.expect("readable").file_name().to_string_lossy())));
     let mut count = 0;
-    for document in ["ARCHITECTURE.md", "README.md", "CONTRIBUTING.md"] {
+    for document in documents.iter().filter(|name| name.ends_with(".md")) {
         let text = std::fs::read_to_string(root().join(document)).expect("a document");
         let paths = text.split(['`', '(', ')']).filter(|part| {
             let known = ["src/", "shaders/", "tests/", "xtask/", "models/", "examples/"];

@@ -8,6 +8,7 @@ use crate::cases::{self, Case, GUARD, GUARD_WORDS, Report};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::kernels::{KvType, Tier};
+use crate::plan::gpu::GPU;
 use crate::plan::tuning::Tuning;
 use crate::plan::{Copy, Kind, Plan, Stage, Wanted};
 use crate::{drivers, software};
@@ -15,10 +16,7 @@ use crate::{drivers, software};
 /// Every case that a device of this tier can run, in the sizes of every driver's plan.
 pub fn all(tier: Tier) -> Vec<Case> {
     let mut cases = Vec::new();
-    for driver in drivers::WITH_OWN_KERNELS {
-        let tuning = (driver.tuning)(tier);
-        cases::common(&tuning, &mut cases);
-    }
+    cases::common(&(GPU.tuning)(tier), &mut cases);
     software::cases::all(tier, &mut cases);
     for driver in drivers::ALL {
         cases::cache(&Tuning { kv: KvType::F32, ..(driver.tuning)(tier) }, &mut cases);

@@ -8,7 +8,7 @@ use super::kernels::combine::CombineParams;
 use super::kernels::quantize::QuantizeParams;
 use super::kernels::{Combine, Quantize};
 use crate::cases::random::{Random, encoding_of, scales_of};
-use crate::cases::{CAPACITY, Case, Sizes, TINY, case, outputs, product, sizes, slot};
+use crate::cases::{CAPACITY, Case, Sizes, TINY, case, common, outputs, product, sizes, slot};
 use crate::format::Encoding;
 use crate::kernel::{Uniform, round_up};
 use crate::kernels::activations::{ActivationFormat, F32};
@@ -38,6 +38,7 @@ const EXTREMES: [(&str, [f64; 4]); 7] = [
 /// Every case that a device of this tier can run, in the sizes of lavapipe's plan.
 pub fn all(tier: Tier, cases: &mut Vec<Case>) {
     let tuning = &(LAVAPIPE.tuning)(tier);
+    common(tuning, cases);
     combine(tuning, &F32, cases);
     let packings = Packing::ALL.into_iter().filter_map(|packing| Some((packing, quant_midpoint(packing)?)));
     // As for products in f32; and a type whose products are summed by pairs.
