@@ -204,7 +204,7 @@ impl Session {
         Ok(bias.len() / 2)
     }
 
-    /// Makes room in the KV cache for so many positions. It does not wait for runs under way: the device copies the cache
+    /// Makes room in the KV cache for this many positions. It does not wait for runs under way: the device copies the cache
     /// behind them. Where the future is dropped, the next call goes on from there.
     ///
     /// # Errors
@@ -231,7 +231,7 @@ impl Session {
         (self.growth, self.capacity, self.computed) = (None, 0, 0);
     }
 
-    /// What the shaders of one of the plans read about a run over these positions.
+    /// The uniforms of a run of one of the plans over these positions.
     fn uniforms(&self, plan: &Plan, positions: Range<usize>, sampling: &Sampling, biases: usize) -> Slot {
         Run::at(positions, self.capacity).sampling(sampling, biases).uniforms(plan, self.model.shape())
     }

@@ -16,7 +16,7 @@ use crate::session::{Reply, Session, Stats};
 /// Seed of the random ids.
 const SEED: u64 = 1;
 
-/// What one measured run computes.
+/// The work of a measured run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Workload {
@@ -36,7 +36,7 @@ impl Workload {
     }
 }
 
-/// What one run of a workload took.
+/// The time and the dispatches of one run of a workload.
 pub struct Measurement {
     /// Tokens and milliseconds.
     pub stats: Stats,
@@ -44,8 +44,8 @@ pub struct Measurement {
     pub dispatches: Option<u64>,
 }
 
-/// Runs a workload of so many tokens once, behind the first `depth` ids of the session. The ids that a prefill computes
-/// follow those in `ids`: a prefill takes `tokens` of them, a decode one.
+/// Runs a workload of `tokens` tokens once, in a session that keeps its first `depth` ids. The prompt begins at
+/// `ids[depth]`: it has `tokens` ids for a prefill, and one for a decode.
 ///
 /// # Errors
 /// Those of a reply: an id outside the vocabulary, a full context, a device that is lost or has no room.

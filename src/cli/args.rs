@@ -11,7 +11,7 @@ use llamita::{Activations, DeviceChoice, KvType, PlanChoice, Tier};
 use super::failure::Failure;
 use super::text;
 
-/// The model, and what it runs on.
+/// The model, its device, and how it is run.
 #[derive(Args)]
 pub struct ModelArgs {
     /// GGUF file to run, any one where it was split into parts; without it, the small story model that is part of this program
@@ -20,7 +20,7 @@ pub struct ModelArgs {
     /// File whose tokenizer to use instead of the model's: tokenizer.json, tokenizer.model, or GGUF
     #[arg(long, value_name = "FILE")]
     pub tokenizer: Option<PathBuf>,
-    /// What to run on: the best GPU or else the CPU (auto), the best GPU, the CPU, or the GPU whose name contains NAME;
+    /// Device to run on: the best GPU or else the CPU (auto), the best GPU, the CPU, or the GPU whose name contains NAME;
     /// `llamita devices` lists them
     #[arg(long, value_name = "auto|gpu|cpu|NAME", default_value = "auto", hide_default_value = true)]
     pub device: DeviceChoice,

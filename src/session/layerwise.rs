@@ -83,7 +83,7 @@ fn width(model: &Model) -> usize {
 
 /// How many of a prompt's tokens are computed while the model loads. The buffer between the layers may take the bytes that
 /// the KV cache has not grown to yet, so that loading takes no more than the model's budget. The tokens of a single run need
-/// no such buffer.
+/// no buffer.
 fn tokens_with_room(model: &Model, rows: usize, prompt: usize) -> usize {
     let tokens = prompt.min(model.context());
     let mut most = tokens.min(rows);

@@ -1,4 +1,4 @@
-//! The plans of a session, and what is told to one run of them: its positions and how its next token is chosen.
+//! The plans of a session, and the uniforms of one run of a plan: its positions, its logits, and its sampling settings.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl<'a> Run<'a> {
         Self { sampling: Some((sampling, biases)), ..self }
     }
 
-    /// What the shaders of `plan` read about this run. The plan has at least as many rows as the run has positions.
+    /// The uniforms of this run. The plan has at least as many rows as the run has positions.
     pub fn uniforms(self, plan: &Plan, shape: &Shape) -> Slot {
         let mut uniforms = Slot::new(plan.rows, &shape.rope_frequencies, self.positions);
         let head = &mut uniforms.head;
@@ -82,4 +82,49 @@ impl<'a> Run<'a> {
 /// Cuts the first `tokens` positions into runs of `rows`; the last one may be shorter.
 pub(crate) fn chunks(tokens: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
     (0..tokens).step_by(rows).map(move |first| first..(first + rows).min(tokens))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::shape::{RopePairing, rope_frequencies};
+
+    #[test]
+    fn chunks_are_whole_but_for_the_last() {
+        assert_eq!(chunks(7, 3).collect::<Vec<_>>(), [0..3, 3..6, 6..7]);
+        assert_eq!(chunks(6, 3).collect::<Vec<_>>(), [0..3, 3..6]);
+        assert_eq!(chunks(0, 3).count(), 0);
+    }
+
+    #[test]
+    fn uniforms_name_the_rows_whose_logits_are_wanted() {
+        let rope_frequencies = rope_frequencies(16, 10_000.0);
+        let rope_pairing = RopePairing::Interleaved;
+        let shape = Shape {
+            dim: 32,
+            ffn: 32,
+            layers: 1,
+            heads: 2,
+            kv_heads: 1,
+            head_dim: 16,
+            vocabulary: 32,
+            context: 64,
+            norm_eps: 1e-5,
+            rope_pairing,
+            rope_frequencies,
+        };
+        let plan = Plan::new(4, 4, shape.head_dim / 2);
+        let last = Run::at(5..8, 64).uniforms(&plan, &shape);
+        let head = last.head;
+        assert_eq!((head.rows, head.capacity, head.head_first, head.head_rows), (3, 64, 2, 1));
+        assert_eq!(
+            last.rows.iter().map(|row| (row.position, row.attend)).take(3).collect::<Vec<_>>(),
+            [(5, 6), (6, 7), (7, 8)]
+        );
+        let all = Run::at(5..8, 64).every_logit().uniforms(&plan, &shape).head;
+        assert_eq!((all.rows, all.head_first, all.head_rows), (3, 0, 3));
+        let settings = Sampling { seed: 7, top_k: 3, ..Sampling::default() };
+        let sampled = Run::at(5..6, 64).sampling(&settings, 2).uniforms(&plan, &shape).head;
+        assert_eq!((sampled.seed_lo, sampled.top_k, sampled.biases, head.top_k), (7, 3, 2, 0));
+    }
 }

@@ -10,7 +10,7 @@ use super::Sized;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
-/// The dispatches of a run over so many rows.
+/// The dispatches of a run over `rows` tokens.
 #[derive(Serialize)]
 pub struct Report {
     rows: usize,
@@ -68,7 +68,7 @@ impl Report {
 }
 
 impl StepReport {
-    /// The report of a step, or `None` where a run over so many rows does nothing in it.
+    /// The report of a step, or `None` where a run over `rows` tokens does nothing in it.
     fn new(plan: &Plan, index: usize, rows: usize) -> Option<Self> {
         let step = &plan.steps[index];
         let active = Active { rows, head_rows: 1 };
