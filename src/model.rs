@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::arch::shape::Shape;
-use crate::backend::{Device, DeviceChoice, Machine, Weights};
+use crate::backend::{Device, DeviceChoice, Executor, Weights};
 use crate::drivers::PlanChoice;
 use crate::error::Result;
 use crate::format::{ModelTensors, SamplingDefaults};
@@ -227,12 +227,12 @@ impl Model {
         capacity_for(positions, self.inner.first_capacity, self.context())
     }
 
-    /// A machine that runs plans over this model's weights.
+    /// An executor that runs plans over this model's weights.
     ///
     /// # Errors
     /// Where the device is lost or out of memory.
-    pub fn machine(&self, plans: Vec<Arc<Plan>>) -> Result<Machine> {
-        Machine::new(&self.inner.live.borrow().weights, plans)
+    pub fn executor(&self, plans: Vec<Arc<Plan>>) -> Result<Executor> {
+        Executor::new(&self.inner.live.borrow().weights, plans)
     }
 
     /// The matrices of the model as they are packed.

@@ -14,7 +14,7 @@ use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::weights::Packing;
-use llamita::internals::weights::{Matrices, WeightTypes};
+use llamita::internals::weights::{Matrices, Packings};
 use naga::{
     AddressSpace, ArraySize, ImageClass, ImageDimension, ScalarKind, ShaderStage, StorageAccess, StorageFormat,
     TypeInner, VectorSize,
@@ -57,7 +57,7 @@ fn variants() -> Variants {
         let shape = llama_3_2_1b();
         for (driver, kv) in drivers::ALL.into_iter().flat_map(|driver| KvType::ALL.map(|kv| (driver, kv))) {
             let tuning = Tuning { kv, ..(driver.tuning)(tier) };
-            let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
+            let types = Packings::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
             let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.cut()), &tuning, 1024);
             plans.iter().flat_map(|plan| &plan.steps).for_each(|step| add(&step.kernel, &step.params));
         }
@@ -179,12 +179,12 @@ fn differences(module: &naga::Module, kernel: &dyn Kernel, params: &[u32]) -> Ve
     if params.len() != kernel.fields().len() {
         found.push(format!("{} params where {} fields are declared", params.len(), kernel.fields().len()));
     }
-    let head = <llamita::internals::kernel::run::SlotHead as llamita::internals::kernel::Uniform>::FIELDS;
-    let slot = fields(1);
-    if slot.len() < head.len() + 2 || slot[head.len()].offset != 64 {
-        found.push("the slot has another head".to_owned());
+    let head = <llamita::internals::kernel::uniforms::RunHead as llamita::internals::kernel::Uniform>::FIELDS;
+    let uniforms = fields(1);
+    if uniforms.len() < head.len() + 2 || uniforms[head.len()].offset != 64 {
+        found.push("the run uniforms have another head".to_owned());
     } else {
-        compare_fields("slot", module, &slot[..head.len()], head, &mut found);
+        compare_fields("run uniforms", module, &uniforms[..head.len()], head, &mut found);
     }
     found
 }
@@ -302,17 +302,17 @@ fn every_shader_is_registered() {
 /// Five dispatches per layer, the embedding, the head in two parts, and one sampler.
 #[test]
 fn dispatches_of_llama_3_2_1b() {
-    use llamita::internals::plan::Wanted;
+    use llamita::internals::plan::RunOutput;
     let shape = llama_3_2_1b();
     let tuning = (GPU.tuning)(Tier::Base);
-    let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
+    let types = Packings::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
     let matrices = Matrices::new(&shape, &types, tuning.cut());
     let [decode, prefill] = session_plans(&shape, &matrices, &tuning, 8192);
     assert_eq!(matrices.head().shards.len(), 2);
-    assert_eq!(decode.dispatches(Wanted::Greedy), 84);
-    assert_eq!(decode.dispatches(Wanted::Draw), 84);
-    assert_eq!(decode.dispatches(Wanted::Body), 81);
-    assert!(prefill.dispatches(Wanted::Body) > 7 * 16);
+    assert_eq!(decode.dispatches(RunOutput::Greedy), 84);
+    assert_eq!(decode.dispatches(RunOutput::Sample), 84);
+    assert_eq!(decode.dispatches(RunOutput::Body), 81);
+    assert!(prefill.dispatches(RunOutput::Body) > 7 * 16);
     let most = decode.buffers.iter().chain(&prefill.buffers).map(|b| b.words * 4).max();
     assert!(most.is_some_and(|bytes| bytes <= 128 << 20), "{most:?} bytes in one buffer");
 }

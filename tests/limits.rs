@@ -12,7 +12,7 @@ use llamita::internals::plan::limits::{Known, Profile, WEBGPU_BINDING_BYTES};
 use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::software::{LAVAPIPE, SWIFTSHADER};
 use llamita::internals::weights::Packing;
-use llamita::internals::weights::{Matrices, WeightTypes};
+use llamita::internals::weights::{Matrices, Packings};
 use llamita::source::{Bytes, File};
 use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, PlanChoice, Sampling, Tier};
 use pollster::block_on;
@@ -57,7 +57,7 @@ fn llama_3_2(layers: usize, dim: usize, ffn: usize, heads: usize) -> Shape {
 }
 
 fn parts(shape: &Shape, tuning: &Tuning, kind: Packing) -> usize {
-    let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, kind);
+    let types = Packings::uniform(shape.layers, Packing::Q4_0, kind);
     let head = &Matrices::new(shape, &types, tuning.cut()).embedding;
     let most = head.shards.iter().map(|shard| shard.layout.words() as u64 * 4).max().expect("it has shards");
     assert!(most <= tuning.binding_bytes, "{most} bytes in a part, {} in a binding", tuning.binding_bytes);
@@ -92,7 +92,7 @@ fn parts_are_what_a_binding_holds() {
     // Each part has a dispatch of its own, and so params.
     let budget = |profile: &Profile| {
         let tuning = (GPU.tuning)(Tier::Base).within(Some(profile));
-        let types = WeightTypes::uniform(one_b.layers, Packing::Q4_0, Packing::Q6_K);
+        let types = Packings::uniform(one_b.layers, Packing::Q4_0, Packing::Q6_K);
         BudgetInputs { shape: &one_b, types: &types, tuning: &tuning, context: 4096, first_capacity: 512 }.budget()
     };
     let [half, whole, large] = [&HALF, &Profile::ALL[0], Profile::named("mali-g78").expect("it is known")].map(budget);

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
 use llamita::internals::arch::tensors::Role;
-use llamita::internals::backend::Machine;
-use llamita::internals::kernel::run::Slot;
+use llamita::internals::backend::Executor;
+use llamita::internals::kernel::uniforms::RunUniforms;
 use llamita::internals::kernels::activations::ActivationFormat;
 use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
-use llamita::internals::plan::llama::{Rows, forward, names};
+use llamita::internals::plan::llama::{PlanShape, forward, names};
 use llamita::internals::plan::tuning::Tuning;
-use llamita::internals::plan::{Copy, Kind, Plan, Wanted};
+use llamita::internals::plan::{BufferOwner, Plan, ReadRange, RunOutput};
 use llamita::internals::software::int16::Int16;
-use llamita::internals::weights::{Cut, Matrices, WeightTypes};
+use llamita::internals::weights::{Cut, Matrices, Packings};
 use llamita::source::File;
 use llamita::{Activations, KvType, LoadOptions, Model, PlanChoice, Sampling, StopReason, Tier};
 use pollster::block_on;
@@ -39,20 +39,20 @@ fn ids(count: usize) -> Vec<u32> {
     (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
 }
 
-fn slot(model: &Model, plan: &Plan, positions: std::ops::Range<usize>) -> Slot {
-    let mut slot = Slot::new(plan.rows, &model.shape().rope_frequencies, positions);
-    slot.head.capacity = CAPACITY as u32;
-    slot.head.head_first = slot.head.rows - 1;
-    slot.head.head_rows = 1;
-    slot
+fn uniforms(model: &Model, plan: &Plan, positions: std::ops::Range<usize>) -> RunUniforms {
+    let mut uniforms = RunUniforms::new(plan.rows, &model.shape().rope_frequencies, positions);
+    uniforms.head.capacity = CAPACITY as u32;
+    uniforms.head.head_first = uniforms.head.rows - 1;
+    uniforms.head.head_rows = 1;
+    uniforms
 }
 
-/// Runs both machines step by step; the answer is the first step whose outputs differ.
-fn first_difference(model: &Model, plans: [&Machine; 2], plan: &Plan, slot: &Slot) -> Option<String> {
+/// Runs both executors step by step; the answer is the first step whose outputs differ.
+fn first_difference(model: &Model, plans: [&Executor; 2], plan: &Plan, uniforms: &RunUniforms) -> Option<String> {
     let mut most = 1e-6;
-    for (i, step) in plan.steps.iter().enumerate().filter(|(_, step)| Wanted::Greedy.runs(step.stage)) {
-        for machine in plans {
-            block_on(machine.run(0, i..i + 1, Wanted::Greedy, slot, None).expect("it runs")).expect("it ends");
+    for (i, step) in plan.steps.iter().enumerate().filter(|(_, step)| RunOutput::Greedy.runs(step.stage)) {
+        for executor in plans {
+            block_on(executor.run(0, i..i + 1, RunOutput::Greedy, uniforms, None).expect("it runs")).expect("it ends");
         }
         for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
             let buffer = &plan.buffers[id.0];
@@ -60,12 +60,12 @@ fn first_difference(model: &Model, plans: [&Machine; 2], plan: &Plan, slot: &Slo
                 // From here on what differs by little may have been rounded to different sides.
                 most = 1e-5;
             }
-            if buffer.kind == Kind::Weight {
+            if buffer.owner == BufferOwner::Weight {
                 continue;
             }
-            let [cpu, gpu] = plans.map(|machine| {
-                let copy = Copy { name: &buffer.name, first: 0, words: buffer.words };
-                let mut words = block_on(machine.read(copy)).expect("it can be read");
+            let [cpu, gpu] = plans.map(|executor| {
+                let copy = ReadRange { name: &buffer.name, first: 0, words: buffer.words };
+                let mut words = block_on(executor.read(copy)).expect("it can be read");
                 words.truncate(buffer.words);
                 words
             });
@@ -134,36 +134,36 @@ fn every_step_agrees(name: &str, engine: &Engine) {
     for (rows, activations) in activations.iter().flat_map(|choice| [(1, *choice), (16, *choice)]) {
         let plan = |model: &Model| {
             let tuning = model.tuning().with(KvType::F16, activations);
-            let rows = Rows { rows, head_rows: 1, capacity: CAPACITY };
+            let rows = PlanShape { rows, head_rows: 1, capacity: CAPACITY };
             Arc::new(forward(model.shape(), model.matrices(), &tuning, rows))
         };
         let plans = [plan(&cpu), plan(&gpu)];
-        let machines = [
-            cpu.machine(vec![plans[0].clone()]).expect("there is memory"),
-            gpu.machine(vec![plans[1].clone()]).expect("there is memory"),
+        let executors = [
+            cpu.executor(vec![plans[0].clone()]).expect("there is memory"),
+            gpu.executor(vec![plans[1].clone()]).expect("there is memory"),
         ];
-        let both = [&machines[0], &machines[1]];
+        let both = [&executors[0], &executors[1]];
         assert_eq!(plans[0].steps.len(), plans[1].steps.len(), "both devices run the same plan");
         let mut first = 0;
         for count in if rows == 1 { [1, 1, 1] } else { [16, 5, 13] } {
-            for machine in both {
-                machine.write(names::IDS, 0, &ids(CAPACITY)).expect("there are ids");
+            for executor in both {
+                executor.write(names::IDS, 0, &ids(CAPACITY)).expect("there are ids");
                 let all = vec![u32::MAX; gpu.shape().vocabulary.div_ceil(32)];
-                machine.write(names::ALLOWED, 0, &all).expect("there is a mask");
+                executor.write(names::ALLOWED, 0, &all).expect("there is a mask");
             }
-            let slot = slot(&gpu, &plans[1], first..first + count);
-            let difference = first_difference(&gpu, both, &plans[1], &slot);
+            let uniforms = uniforms(&gpu, &plans[1], first..first + count);
+            let difference = first_difference(&gpu, both, &plans[1], &uniforms);
             assert_eq!(difference, None, "{name} on {engine}, {count} rows from {first}");
             first += count;
         }
         // A fault in one weight of the last layer is found where it is, and not before.
-        let copy = Copy { name: "blk.0.ffn_norm", first: 3, words: 1 };
-        let before = block_on(machines[1].read(copy)).expect("there is a norm");
-        machines[1].write(copy.name, copy.first, &[7.0f32.to_bits()]).expect("there is a norm");
-        let slot = slot(&gpu, &plans[1], first..first + 1);
-        let found = first_difference(&gpu, both, &plans[1], &slot).expect("a fault shows");
+        let copy = ReadRange { name: "blk.0.ffn_norm", first: 3, words: 1 };
+        let before = block_on(executors[1].read(copy)).expect("there is a norm");
+        executors[1].write(copy.name, copy.first, &[7.0f32.to_bits()]).expect("there is a norm");
+        let uniforms = uniforms(&gpu, &plans[1], first..first + 1);
+        let found = first_difference(&gpu, both, &plans[1], &uniforms).expect("a fault shows");
         assert!(found.starts_with("blk.0.ffn_norm ") || found.starts_with("blk.0.ffn_gate"), "{found}");
-        machines[1].write(copy.name, copy.first, &before[..1]).expect("there is a norm");
+        executors[1].write(copy.name, copy.first, &before[..1]).expect("there is a norm");
     }
 }
 
@@ -174,23 +174,23 @@ fn logits_after(model: &Model, prompt: &[u32], chunks: &[usize]) -> Vec<f32> {
 
 fn logits_of(model: &Model, tuning: &Tuning, prompt: &[u32], chunks: &[usize]) -> Vec<f32> {
     let plan = |rows| {
-        let rows = Rows { rows, head_rows: 1, capacity: CAPACITY };
+        let rows = PlanShape { rows, head_rows: 1, capacity: CAPACITY };
         Arc::new(forward(model.shape(), model.matrices(), tuning, rows))
     };
     let plans = vec![plan(1), plan(32)];
-    let machine = model.machine(plans.clone()).expect("there is memory");
-    machine.write(names::IDS, 0, prompt).expect("there are ids");
+    let executor = model.executor(plans.clone()).expect("there is memory");
+    executor.write(names::IDS, 0, prompt).expect("there are ids");
     let mut first = 0;
     for count in chunks {
         let which = usize::from(*count > 1);
-        let slot = slot(model, &plans[which], first..first + count);
+        let uniforms = uniforms(model, &plans[which], first..first + count);
         let steps = 0..plans[which].steps.len();
-        block_on(machine.run(which, steps, Wanted::Logits, &slot, None).expect("it runs")).expect("it ends");
+        block_on(executor.run(which, steps, RunOutput::Logits, &uniforms, None).expect("it runs")).expect("it ends");
         first += count;
     }
     assert_eq!(first, prompt.len());
-    let copy = Copy { name: names::LOGITS, first: 0, words: model.shape().vocabulary };
-    block_on(machine.read(copy)).expect("there are logits").into_iter().map(f32::from_bits).collect()
+    let copy = ReadRange { name: names::LOGITS, first: 0, words: model.shape().vocabulary };
+    block_on(executor.read(copy)).expect("there are logits").into_iter().map(f32::from_bits).collect()
 }
 
 #[test]
@@ -383,7 +383,7 @@ fn half_split_rows() {
     };
     use llamita::internals::weights::Packing::F32;
     let [q, k, v] = [Role::AttnQ, Role::AttnK, Role::AttnV].map(|role| role.in_block(0));
-    let types = WeightTypes::uniform(1, F32, F32);
+    let types = Packings::uniform(1, F32, F32);
     let cut = Cut { tile: 8, shard_bytes: WEBGPU_BINDING_BYTES };
     let matrix = Matrices::new(&shape(RopePairing::HalfSplit), &types, cut).layers[0].qkv.clone();
     // Row 2i + p of a head is row i + 8p of the file (permute, convert_llama_weights_to_hf.py).

@@ -1,12 +1,12 @@
 //! Cases of products: every packing and output, in sizes of one block, odd ones and a real layer's.
 
 use super::random::{Random, encoding_of};
-use super::{CAPACITY, Case, case, slot};
+use super::{CAPACITY, Case, case, uniforms};
 use crate::kernel::{Uniform, round_up};
 use crate::kernels::activations::F32;
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matvec::Input;
-use crate::kernels::{KvType, Matmul, Matvec, SlotShape};
+use crate::kernels::{KvType, Matmul, Matvec, RunShape};
 use crate::plan::tuning::Tuning;
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
@@ -117,20 +117,20 @@ pub(super) fn matvec(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
         let (params, layout, outputs) = product(tuning, packing, s, output, 1, random);
         let k = round_up(s.cols, BLOCK);
         let mut buffers = vec![random.packed(&layout)];
-        let mut slot = slot(1, 1, s.d, 17, CAPACITY);
-        slot.head.head_rows = 1;
+        let mut uniforms = uniforms(1, 1, s.d, 17, CAPACITY);
+        uniforms.head.head_rows = 1;
         match input {
             Input::Vector(_) => buffers.push(random.rows(1, s.cols, k, 2.0)),
             Input::Norm => buffers.extend([random.rows(1, s.cols, k, 300.0), random.rows(1, s.cols, k, 1.5)]),
             Input::Combine { heads, .. } => {
                 // Enough keys for three splits.
-                slot.rows[0].attend = 1100;
+                uniforms.rows[0].attend = 1100;
                 let scores = random.scores(splits.most * heads);
                 buffers.extend([random.rows(splits.most, s.cols / 8 * 8, k, 2.0), scores]);
             }
         }
         buffers.extend(outputs);
-        let slot_shape = SlotShape { rows: 1, pairs: s.d / 2 };
+        let run_shape = RunShape { rows: 1, pairs: s.d / 2 };
         let kernel = Matvec {
             weights: packing,
             tile: tuning.tile,
@@ -139,9 +139,9 @@ pub(super) fn matvec(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
             output,
             tiling: tuning.matvec,
             subgroups: tuning.tier.subgroups(),
-            slot: slot_shape,
+            uniforms: run_shape,
         };
-        cases.push(case(&format!("{}x{}", layout.rows, s.cols), kernel, params.to_words(), slot, buffers));
+        cases.push(case(&format!("{}x{}", layout.rows, s.cols), kernel, params.to_words(), uniforms, buffers));
     }
 }
 
@@ -152,8 +152,8 @@ pub(super) fn matmul(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
     let stride = round_up(s.cols, BLOCK);
     let mut buffers = vec![random.packed(&layout), random.rows(rows, s.cols, stride, 2.0)];
     buffers.extend(outputs);
-    let mut slot = slot(rows, active, s.d, 5, CAPACITY);
-    slot.head.head_rows = active as u32;
+    let mut uniforms = uniforms(rows, active, s.d, 5, CAPACITY);
+    uniforms.head.head_rows = active as u32;
     let kernel = Matmul {
         weights: packing,
         tile: tuning.tile,
@@ -162,13 +162,13 @@ pub(super) fn matmul(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
         invocations: tuning.matmul_invocations,
         row_blocks: tuning.matvec.row_blocks,
         exchange: tuning.matmul_exchange,
-        slot: SlotShape { rows, pairs: s.d / 2 },
+        uniforms: RunShape { rows, pairs: s.d / 2 },
     };
     cases.push(case(
         &format!("{active} of {rows} x {}x{}", layout.rows, s.cols),
         kernel,
         params.to_words(),
-        slot,
+        uniforms,
         buffers,
     ));
 }

@@ -1,7 +1,7 @@
 //! Cases of the norm and of the embedding.
 
 use super::random::{Random, encoding_of};
-use super::{Case, case, slot};
+use super::{Case, case, uniforms};
 use crate::kernel::{Uniform, round_up};
 use crate::kernels::activations::F32;
 use crate::kernels::embed::EmbedParams;
@@ -25,7 +25,13 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
         let buffers = vec![random.rows(rows, dim, k, scale), random.rows(1, dim, k, 1.5), vec![0; rows * k]];
         let (invocations, subgroups) = (tuning.small_invocations, tuning.tier.subgroups());
         let kernel = Rmsnorm { invocations, subgroups, rows, format: &F32, rows_out: rows };
-        cases.push(case(&format!("{rows} of {dim}"), kernel, params.to_words(), slot(rows, rows, 8, 0, 8), buffers));
+        cases.push(case(
+            &format!("{rows} of {dim}"),
+            kernel,
+            params.to_words(),
+            uniforms(rows, rows, 8, 0, 8),
+            buffers,
+        ));
     }
     for packing in Packing::ALL {
         for (vocabulary, dim, parts) in [(70, 64, 1), (300, 256, 3)] {
@@ -66,7 +72,7 @@ fn embed(tuning: &Tuning, packing: Packing, vocabulary: usize, dim: usize, parts
         &format!("{vocabulary}x{dim} in {parts}"),
         kernel,
         params.to_words(),
-        slot(rows, rows - 1, 8, first, 15),
+        uniforms(rows, rows - 1, 8, first, 15),
         buffers,
     )
 }

@@ -16,7 +16,7 @@ use llamita::internals::plan::Plan;
 use llamita::internals::plan::limits::Profile;
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::plan::tuning::Tuning;
-use llamita::internals::weights::{Matrices, WeightTypes};
+use llamita::internals::weights::{Matrices, Packings};
 use llamita::source;
 use llamita::{Activations, KvType, PlanChoice, Tier};
 
@@ -76,7 +76,7 @@ struct Sized<'a> {
     shape: &'a Shape,
     tensors: &'a ModelTensors,
     vocabulary: Option<&'a Vocabulary>,
-    types: WeightTypes,
+    types: Packings,
     tuning: Tuning,
     context: usize,
 }
@@ -137,6 +137,6 @@ impl Inspect {
         options.check()?;
         let tuning = options.counted().with(self.kv, self.activations);
         let vocabulary = checkpoint.vocabulary.as_ref();
-        Ok(Some(Sized { shape, tensors, vocabulary, types: WeightTypes::of(tensors), tuning, context }))
+        Ok(Some(Sized { shape, tensors, vocabulary, types: Packings::of(tensors), tuning, context }))
     }
 }

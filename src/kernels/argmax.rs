@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{ADJUST_LOGITS, ORDER_KEY, SlotShape, order_key};
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
+use super::{ADJUST_LOGITS, ORDER_KEY, RunShape, order_key};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 
 uniform! {
     /// Params of both samplers.
@@ -46,13 +46,13 @@ pub(super) fn sampler_args(params: &[u32], head_rows: usize) -> Vec<Arg> {
 pub(super) fn adjusted_keys(call: &Call, row: usize) -> Vec<u32> {
     let params: SamplerParams = call.params();
     let vocabulary = params.vocabulary as usize;
-    let head = call.slot.head;
+    let head = call.uniforms.head;
     let mut logits = call.floats_mut(0);
     let logits = &mut logits[row * vocabulary..][..vocabulary];
     for entry in call.words(2).chunks_exact(2).take(head.biases as usize) {
         logits[entry[0] as usize] += f32::from_bits(entry[1]);
     }
-    let end = call.slot.rows[head.head_first as usize + row].position as usize + 1;
+    let end = call.uniforms.rows[head.head_first as usize + row].position as usize + 1;
     let mut counts = BTreeMap::new();
     for id in &call.words(3)[end.saturating_sub(head.penalty_last_n as usize)..end] {
         *counts.entry(*id as usize).or_insert(0.0) += 1.0;
@@ -73,7 +73,7 @@ pub const NO_ID: u32 = u32::MAX;
 
 /// Writes the id that follows head row `row`.
 pub(super) fn put_id(call: &Call, row: usize, id: Option<usize>) {
-    let position = call.slot.rows[call.slot.head.head_first as usize + row].position as usize;
+    let position = call.uniforms.rows[call.uniforms.head.head_first as usize + row].position as usize;
     call.words_mut(3)[position + 1] = id.map_or(NO_ID, |id| id as u32);
 }
 
@@ -86,14 +86,14 @@ impl Kernel for Argmax {
         format!("argmax/{}{}", self.invocations, super::mark(self.subgroups))
     }
 
-    fn source(&self) -> Source {
+    fn source(&self) -> ShaderSource {
         let best = if self.subgroups {
             include_str!("../../shaders/lib/best_subgroup.wgsl")
         } else {
             include_str!("../../shaders/lib/best.wgsl")
         };
-        SlotShape::FIRST
-            .add_to(Source::new(include_str!("../../shaders/argmax.wgsl")))
+        RunShape::FIRST
+            .add_to(ShaderSource::new(include_str!("../../shaders/argmax.wgsl")))
             .size("WORKGROUP_SIZE", self.invocations)
             .with(super::invocations(self.subgroups))
             .with(best)
@@ -127,7 +127,7 @@ impl Kernel for Argmax {
     }
 
     fn oracle(&self, call: &Call) {
-        for row in 0..call.slot.head.head_rows as usize {
+        for row in 0..call.uniforms.head.head_rows as usize {
             let keys = adjusted_keys(call, row);
             let best = keys.iter().copied().max().unwrap_or(0);
             put_id(call, row, keys.iter().position(|key| *key == best && best > 0));

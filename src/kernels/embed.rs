@@ -1,8 +1,8 @@
 //! `x[t] = E[id[t]]`: gathers one row of the embedding per token.
 
-use super::SlotShape;
+use super::RunShape;
 use super::storage::WeightStorage;
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
 
@@ -94,9 +94,9 @@ impl Kernel for Embed {
         format!("embed/{}/tile{}-{}-rows{}", self.storage.label(self.weights), self.tile, self.invocations, self.rows)
     }
 
-    fn source(&self) -> Source {
-        let source = SlotShape::FIRST
-            .add_to(Source::new(include_str!("../../shaders/embed.wgsl")))
+    fn source(&self) -> ShaderSource {
+        let source = RunShape::FIRST
+            .add_to(ShaderSource::new(include_str!("../../shaders/embed.wgsl")))
             .size("TILE", self.tile)
             .size("WORKGROUP_SIZE", self.invocations);
         self.storage.add_weights(source, self.weights, &[("_a", 4), ("_b", 5), ("_c", 6), ("_d", 7)])
@@ -144,8 +144,8 @@ impl Kernel for Embed {
         let k = params.blocks as usize * BLOCK;
         let rows = Self::part_rows(&params);
         let (ids, mut x) = (call.words(0), call.floats_mut(1));
-        for t in 0..call.slot.head.rows as usize {
-            let id = ids[call.slot.rows[t].position as usize].min(params.vocabulary - 1) as usize;
+        for t in 0..call.uniforms.head.rows as usize {
+            let id = ids[call.uniforms.rows[t].position as usize].min(params.vocabulary - 1) as usize;
             let part = (id / params.part_rows as usize).wrapping_sub(params.part_first as usize);
             if part >= PARTS {
                 continue;

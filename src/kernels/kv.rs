@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use crate::kernel::{Element, Source};
+use crate::kernel::{Element, ShaderSource};
 
 /// The numbers of a KV cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,7 +35,7 @@ impl KvType {
     }
 
     /// Adds what reads four numbers, with or without native halves.
-    pub(crate) fn reader(self, source: Source, native: bool) -> Source {
+    pub(crate) fn reader(self, source: ShaderSource, native: bool) -> ShaderSource {
         match (self, native) {
             (Self::F16, false) => source.with(include_str!("../../shaders/lib/kv_f16.wgsl")),
             (Self::F16, true) => source.enable("f16").with(include_str!("../../shaders/lib/kv_f16_native.wgsl")),

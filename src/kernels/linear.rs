@@ -1,9 +1,9 @@
 //! The params, weights and outputs that [`Matvec`](super::Matvec) and [`Matmul`](super::Matmul) share.
 
 use super::storage::WeightStorage;
-use super::{KvType, SlotShape};
-use crate::kernel::run::Slot;
-use crate::kernel::{Active, Arg, Call, Content, Element, Source, round_up, uniform};
+use super::{KvType, RunShape};
+use crate::kernel::uniforms::RunUniforms;
+use crate::kernel::{Active, Arg, Call, Content, Element, ShaderSource, round_up, uniform};
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
 
@@ -109,7 +109,7 @@ impl Output {
         }
     }
 
-    pub(super) fn add_to(self, source: Source) -> Source {
+    pub(super) fn add_to(self, source: ShaderSource) -> ShaderSource {
         const SILU: &str = include_str!("../../shaders/lib/silu.wgsl");
         match self {
             Self::Qkv(kv) => source
@@ -188,7 +188,7 @@ fn silu(x: f64) -> f64 {
 
 fn store_qkv(call: &Call, params: &LinearParams, kv: KvType, first: usize, t: usize, row: usize, v: [f64; 2]) {
     let (q_dim, kv_dim, d) = (params.q_dim as usize, params.kv_dim as usize, params.head_dim as usize);
-    let Slot { head, rows, rope } = call.slot;
+    let RunUniforms { head, rows, rope } = call.uniforms;
     let pair = row % d / 2;
     let [cos, sin] = rope[t * (d / 2) + pair].map(f64::from);
     let rotated = [v[0] * cos - v[1] * sin, v[0] * sin + v[1] * cos];
@@ -252,17 +252,17 @@ pub(super) const fn row_blocks_mark(row_blocks: usize) -> &'static str {
     if row_blocks == 2 { "x2" } else { "" }
 }
 
-/// The start of every linear kernel's source: constants, slot, reader, and the rows of an invocation; `row_invocations` stand
+/// The start of every linear kernel's source: constants, uniforms, reader, and the rows of an invocation; `row_invocations` stand
 /// side by side over rows, with `row_blocks` row blocks each.
 pub(super) fn source(
     main: &'static str,
     packing: Packing,
     (tile, storage): (usize, &WeightStorage),
     (row_invocations, row_blocks): (usize, usize),
-    slot: SlotShape,
-) -> Source {
-    let source = slot
-        .add_to(Source::new(main))
+    uniforms: RunShape,
+) -> ShaderSource {
+    let source = uniforms
+        .add_to(ShaderSource::new(main))
         .size("TILE", tile)
         .size("ROW_INVOCATIONS", row_invocations)
         .size("ROW_BLOCKS", row_blocks);
@@ -270,12 +270,12 @@ pub(super) fn source(
 }
 
 /// Adds what is loaded of x at once, in f32.
-pub(super) fn add_block(source: Source) -> Source {
+pub(super) fn add_block(source: ShaderSource) -> ShaderSource {
     source.with(include_str!("../../shaders/lib/block.wgsl"))
 }
 
 /// Adds the product of a block of weights with a block of x in f32.
-pub(super) fn add_f32_product(source: Source) -> Source {
+pub(super) fn add_f32_product(source: ShaderSource) -> ShaderSource {
     add_block(source).with(include_str!("../../shaders/lib/product_f32.wgsl"))
 }
 

@@ -3,8 +3,8 @@
 use super::activations::ActivationFormat;
 use super::linear::{self, LinearParams, Output};
 use super::storage::WeightStorage;
-use super::{SlotShape, Splits};
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
+use super::{RunShape, SplitKv};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform};
 use crate::weights::Packing;
 use crate::weights::pack::ROW_ALIGN;
 
@@ -22,7 +22,7 @@ pub enum Input {
         /// Elements of a head.
         head_dim: usize,
         /// How the keys were split.
-        splits: Splits,
+        splits: SplitKv,
     },
 }
 
@@ -62,8 +62,8 @@ pub struct Matvec {
     /// Whether the invocations of a subgroup add up the sums of a row by exchange, or exchange the input where each has rows of
     /// its own.
     pub subgroups: bool,
-    /// The size of the slot.
-    pub slot: SlotShape,
+    /// The size of the run uniforms.
+    pub uniforms: RunShape,
 }
 
 impl Kernel for Matvec {
@@ -88,12 +88,12 @@ impl Kernel for Matvec {
         )
     }
 
-    fn source(&self) -> Source {
+    fn source(&self) -> ShaderSource {
         let MatvecTiling { row_invocations, ksplit, row_blocks } = self.tiling;
         assert!(row_blocks == 1 || ksplit == 1, "{}", self.label());
         let main = include_str!("../../shaders/matvec.wgsl");
         let weights = (self.tile, self.storage);
-        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.slot)
+        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.uniforms)
             .size("WORKGROUP_SIZE", row_invocations * ksplit)
             .size("KSPLIT", ksplit)
             .size("SPLIT_SUMS", if ksplit > 1 { row_invocations * ksplit } else { 1 })
@@ -128,7 +128,7 @@ impl Kernel for Matvec {
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let params = LinearParams::from_words(params);
         let k = linear::padded(&params);
-        let x_rows = if params.at_head == 1 { self.slot.rows } else { 1 };
+        let x_rows = if params.at_head == 1 { self.uniforms.rows } else { 1 };
         let mut args = vec![linear::weights_arg(&params, self.weights, (self.tile, self.storage))];
         match self.input {
             Input::Vector(format) => args.push(self.storage.input_arg(format.words(k))),
@@ -173,7 +173,7 @@ impl Kernel for Matvec {
         let (input, scale, output_first) = match self.input {
             Input::Vector(format) => (format.decode(&call.words(1)[..format.words(k)]), 1.0, 2),
             Input::Norm => {
-                let first = (params.at_head * call.slot.head.head_first * params.vec4s * 4) as usize;
+                let first = (params.at_head * call.uniforms.head.head_first * params.vec4s * 4) as usize;
                 let row: Vec<f64> = x[first..first + k].iter().map(|v| f64::from(*v)).collect();
                 let square: f64 = row.iter().map(|v| v * v).sum();
                 let gamma = call.floats(2);
@@ -190,7 +190,7 @@ impl Kernel for Matvec {
 }
 
 /// Adds what combines the splits of attention.
-pub(crate) fn add_combine_to(source: Source, heads: usize, head_dim: usize, splits: Splits) -> Source {
+pub(crate) fn add_combine_to(source: ShaderSource, heads: usize, head_dim: usize, splits: SplitKv) -> ShaderSource {
     let source = source.size("HEADS", heads).size("HEAD_DIM", head_dim).size("SPLIT_WEIGHTS", heads * splits.most);
     splits.add_to(source).with(include_str!("../../shaders/lib/combine_splits.wgsl"))
 }
@@ -199,11 +199,11 @@ pub(crate) fn add_combine_to(source: Source, heads: usize, head_dim: usize, spli
 pub(crate) fn combined(
     call: &Call,
     [x, score]: [usize; 2],
-    (heads, head_dim, splits): (usize, usize, Splits),
+    (heads, head_dim, splits): (usize, usize, SplitKv),
     k: usize,
 ) -> Vec<f64> {
     let (x, score) = (call.floats(x), call.floats(score));
-    let count = splits.count(call.slot.rows[0].attend as usize);
+    let count = splits.count(call.uniforms.rows[0].attend as usize);
     let at = |s: usize, head: usize| {
         let i = (s * heads + head) * 2;
         (f64::from(score[i]), f64::from(score[i + 1]))

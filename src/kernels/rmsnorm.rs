@@ -1,8 +1,8 @@
 //! `y[t] = x[t] * gamma / sqrt(mean(x[t]^2) + eps)`.
 
-use super::SlotShape;
+use super::RunShape;
 use super::activations::ActivationFormat;
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 
 uniform! {
     /// Params of the norm.
@@ -46,8 +46,8 @@ impl Kernel for Rmsnorm {
         format!("rmsnorm/{}{}-rows{}{}", self.invocations, super::mark(self.subgroups), self.rows, self.format.mark())
     }
 
-    fn source(&self) -> Source {
-        let source = SlotShape::FIRST.add_to(Source::new(include_str!("../../shaders/rmsnorm.wgsl")));
+    fn source(&self) -> ShaderSource {
+        let source = RunShape::FIRST.add_to(ShaderSource::new(include_str!("../../shaders/rmsnorm.wgsl")));
         let sum = if self.subgroups {
             include_str!("../../shaders/lib/sum_subgroup.wgsl")
         } else {
@@ -94,7 +94,7 @@ impl Kernel for Rmsnorm {
 
     fn oracle(&self, call: &Call) {
         let params: RmsnormParams = call.params();
-        let head = call.slot.head;
+        let head = call.uniforms.head;
         let (tokens, first) =
             if params.at_head == 1 { (head.head_rows, head.head_first as usize) } else { (head.rows, 0) };
         let k = params.vec4s as usize * 4;

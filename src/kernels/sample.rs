@@ -2,8 +2,8 @@
 //! p, then to min-p.
 
 use super::argmax::{SamplerParams, TOLERANCE, adjusted_keys, put_id, sampler_args};
-use super::{ADJUST_LOGITS, ORDER_KEY, SlotShape};
-use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
+use super::{ADJUST_LOGITS, ORDER_KEY, RunShape};
+use crate::kernel::{Active, Arg, Call, Kernel, Scalar, ShaderSource, Uniform};
 
 /// One variant: the size of the workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,9 +41,9 @@ impl Kernel for Sample {
         format!("sample/{}", self.invocations)
     }
 
-    fn source(&self) -> Source {
-        SlotShape::FIRST
-            .add_to(Source::new(include_str!("../../shaders/sample.wgsl")))
+    fn source(&self) -> ShaderSource {
+        RunShape::FIRST
+            .add_to(ShaderSource::new(include_str!("../../shaders/sample.wgsl")))
             .size("WORKGROUP_SIZE", self.invocations)
             .size("FLOOR_RANK", floor_rank(self.invocations))
             .with(ORDER_KEY)
@@ -77,10 +77,10 @@ impl Kernel for Sample {
     }
 
     fn oracle(&self, call: &Call) {
-        let head = call.slot.head;
+        let head = call.uniforms.head;
         for row in 0..head.head_rows as usize {
             let keys = adjusted_keys(call, row);
-            let position = call.slot.rows[head.head_first as usize + row].position;
+            let position = call.uniforms.rows[head.head_first as usize + row].position;
             let draw = philox4x32([position, 0, 0, 0], [head.seed_lo, head.seed_hi])[0] >> 8;
             let logits = call.floats(0);
             let logits = &logits[row * keys.len()..][..keys.len()];
@@ -90,7 +90,7 @@ impl Kernel for Sample {
 }
 
 /// The id that a draw in [0, 1) falls on; none where no logit is a finite number.
-fn choose(keys: &[u32], logits: &[f32], head: &crate::kernel::run::SlotHead, draw: f64) -> Option<usize> {
+fn choose(keys: &[u32], logits: &[f32], head: &crate::kernel::uniforms::RunHead, draw: f64) -> Option<usize> {
     let mut order: Vec<usize> = (0..keys.len()).filter(|i| keys[*i] > 0).collect();
     order.sort_by_key(|i| (std::cmp::Reverse(keys[*i]), *i));
     if head.top_k > 0 {

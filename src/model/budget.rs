@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::plan::bytes::{buffer_bytes, texture_bytes, uniform_words};
 use crate::plan::llama::session_plans;
 use crate::plan::tuning::Tuning;
-use crate::plan::{Kind, Plan, session_buffers, session_textures};
-use crate::weights::{Matrices, WeightTypes};
+use crate::plan::{BufferOwner, Plan, session_buffers, session_textures};
+use crate::weights::{Matrices, Packings};
 
 /// Most decoded tokens in flight: submitted, and not yet read by the host. Each reads its id back through a buffer of its
 /// own.
@@ -45,7 +45,7 @@ pub enum MemoryClass {
     Kv,
     /// Activations and logits of a session.
     Scratch,
-    /// Params and slots of a session.
+    /// Params and run uniforms of a session.
     Uniform,
     /// Buffers through which the ids of tokens in flight come back to the host.
     Readback,
@@ -95,7 +95,7 @@ pub struct BudgetInputs<'a> {
     /// The sizes of the model.
     pub shape: &'a Shape,
     /// The packings of its weights.
-    pub types: &'a WeightTypes,
+    pub types: &'a Packings,
     /// The sizes of kernels and layouts, and the type of the KV cache.
     pub tuning: &'a Tuning,
     /// Most tokens that a session holds.
@@ -122,7 +122,7 @@ fn textures_bytes(plans: &[Plan]) -> u64 {
 /// Bytes of the KV cache, ids and masks of a session with these plans.
 pub(crate) fn cache_bytes(plans: &[Plan]) -> u64 {
     let buffers = session_buffers(plans);
-    buffers.iter().filter(|buffer| buffer.kind == Kind::State).map(|buffer| buffer_bytes(buffer.words)).sum()
+    buffers.iter().filter(|buffer| buffer.owner == BufferOwner::State).map(|buffer| buffer_bytes(buffer.words)).sum()
 }
 
 impl BudgetInputs<'_> {
@@ -136,7 +136,7 @@ impl BudgetInputs<'_> {
         let matrices = Matrices::new(self.shape, self.types, self.tuning.cut());
         let plans = self.plans(&matrices, self.context);
         let mut entries: Vec<BudgetEntry> = Vec::new();
-        for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|buffer| buffer.kind == Kind::Weight) {
+        for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|buffer| buffer.owner == BufferOwner::Weight) {
             if entries.iter().all(|entry| entry.name != buffer.name) {
                 let bytes = buffer_bytes(buffer.words);
                 entries.push(BudgetEntry { name: buffer.name.clone(), kind: MemoryClass::Weights, bytes });
@@ -144,7 +144,7 @@ impl BudgetInputs<'_> {
         }
         let session = session_buffers(&plans);
         for buffer in &session {
-            let kind = if buffer.kind == Kind::State { MemoryClass::Kv } else { MemoryClass::Scratch };
+            let kind = if buffer.owner == BufferOwner::State { MemoryClass::Kv } else { MemoryClass::Scratch };
             entries.push(BudgetEntry { name: buffer.name.clone(), kind, bytes: buffer_bytes(buffer.words) });
         }
         for texture in session_textures(&plans) {
@@ -152,7 +152,7 @@ impl BudgetInputs<'_> {
             entries.push(BudgetEntry { name, kind: MemoryClass::Scratch, bytes: texture_bytes(texture.words) });
         }
         for (plan, name) in plans.iter().zip(["decode", "prefill"]) {
-            for (words, what) in uniform_words(plan).into_iter().zip(["slots", "params"]) {
+            for (words, what) in uniform_words(plan).into_iter().zip(["run uniforms", "params"]) {
                 let bytes = buffer_bytes(words);
                 entries.push(BudgetEntry { name: format!("{name}.{what}"), kind: MemoryClass::Uniform, bytes });
             }

@@ -14,7 +14,7 @@ use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
 use crate::plan::llama;
 use crate::source::Source;
 use crate::text::tokenizer::Tokenizer;
-use crate::weights::{Matrices, WeightTypes};
+use crate::weights::{Matrices, Packings};
 
 use super::budget::{BudgetInputs, HostBudget, capacity_for};
 use super::loader::reserve;
@@ -68,7 +68,7 @@ impl Model {
         if let Device::Gpu(_) = &device {
             tuning.check_heads(shape.heads).map_err(unsupported)?;
         }
-        let types = WeightTypes::of(&tensors);
+        let types = Packings::of(&tensors);
         let matrices = Matrices::new(&shape, &types, tuning.cut());
         let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
         let shared = options.shared_memory.filter(|_| device.shares_memory());

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::format::{self, ReadScope};
 use crate::plan::tuning::Tuning;
 use crate::source::Source;
-use crate::weights::{Matrices, WeightTypes};
+use crate::weights::{Matrices, Packings};
 
 use super::loader::{Loader, reserve};
 use super::{Inner, Live, Model};
@@ -28,7 +28,7 @@ impl Model {
         let other = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
         let (shape, tensors) = checkpoint.model.ok_or_else(|| other("it holds no weights"))?;
         let Inner { matrices, tuning, live, .. } = &*self.inner;
-        if shape != *self.shape() || Matrices::new(&shape, &WeightTypes::of(&tensors), tuning.cut()) != *matrices {
+        if shape != *self.shape() || Matrices::new(&shape, &Packings::of(&tensors), tuning.cut()) != *matrices {
             return Err(other("it is not the file that the model was loaded from"));
         }
         let lost = match &live.borrow().weights {

@@ -5,9 +5,9 @@ use std::fmt;
 use std::slice;
 use std::sync::Arc;
 
-use super::llama::{Rows, names};
+use super::llama::{PlanShape, names};
 use super::tuning::Tuning;
-use super::{BufferId, Kind, Plan, Stage};
+use super::{BufferId, BufferOwner, Plan, Stage};
 use crate::arch::shape::Shape;
 use crate::kernel::{Kernel, Uniform, round_up};
 use crate::kernels::activations::{ActivationFormat, F32};
@@ -18,7 +18,7 @@ use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matmul::TOKENS_PER_INVOCATION;
 use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
-use crate::kernels::{Argmax, Embed, Matmul, Matvec, Rmsnorm, Sample, SlotShape, Splits};
+use crate::kernels::{Argmax, Embed, Matmul, Matvec, Rmsnorm, RunShape, Sample, SplitKv};
 use crate::weights::pack::BLOCK;
 use crate::weights::{GateUp, Matrix};
 
@@ -61,9 +61,9 @@ pub struct AttentionSpec<'a> {
     /// Tokens of a run.
     pub rows: usize,
     /// How the keys are split.
-    pub splits: Splits,
-    /// The size of the slot.
-    pub slot: SlotShape,
+    pub splits: SplitKv,
+    /// The size of the run uniforms.
+    pub uniforms: RunShape,
 }
 
 /// A plan while it is built.
@@ -74,16 +74,16 @@ pub struct Builder<'a> {
     pub shape: &'a Shape,
     /// The sizes of the plan.
     pub tuning: &'a Tuning,
-    /// The size of the slot.
-    pub slot: SlotShape,
-    rows: Rows,
+    /// The size of the run uniforms.
+    pub uniforms: RunShape,
+    rows: PlanShape,
 }
 
 impl<'a> Builder<'a> {
     /// A plan without steps.
-    pub fn new(shape: &'a Shape, tuning: &'a Tuning, rows: Rows) -> Self {
-        let slot = SlotShape { rows: rows.rows, pairs: shape.head_dim / 2 };
-        Self { plan: Plan::new(rows.rows, rows.head_rows, slot.pairs), shape, tuning, slot, rows }
+    pub fn new(shape: &'a Shape, tuning: &'a Tuning, rows: PlanShape) -> Self {
+        let uniforms = RunShape { rows: rows.rows, pairs: shape.head_dim / 2 };
+        Self { plan: Plan::new(rows.rows, rows.head_rows, uniforms.pairs), shape, tuning, uniforms, rows }
     }
 
     fn lowering(&self) -> &'static dyn Lowering {
@@ -100,8 +100,8 @@ impl<'a> Builder<'a> {
     }
 
     /// How the keys of a run are split: decode alone has too few queries to fill a GPU.
-    pub fn splits(&self) -> Splits {
-        if self.decode() { self.tuning.splits } else { Splits::ONE }
+    pub fn splits(&self) -> SplitKv {
+        if self.decode() { self.tuning.splits } else { SplitKv::ONE }
     }
 
     /// The splits of attention as the input of a product that reduces them.
@@ -149,15 +149,15 @@ impl<'a> Builder<'a> {
     }
 
     fn scratch(&mut self, name: &str, words: usize) -> BufferId {
-        self.plan.buffer(Kind::Scratch, name, words)
+        self.plan.buffer(BufferOwner::Scratch, name, words)
     }
 
     fn state(&mut self, name: impl Into<String>, words: usize) -> BufferId {
-        self.plan.buffer(Kind::State, name, words)
+        self.plan.buffer(BufferOwner::State, name, words)
     }
 
     fn weight(&mut self, name: impl Into<String>, words: usize) -> BufferId {
-        self.plan.buffer(Kind::Weight, name, words)
+        self.plan.buffer(BufferOwner::Weight, name, words)
     }
 
     fn norm_weight(&mut self, name: String) -> BufferId {
@@ -217,7 +217,7 @@ impl<'a> Builder<'a> {
                     tiling: self.tuning.matvec,
                     subgroups: self.tuning.tier.subgroups(),
                     // A single row: that of decode, or a head row, which looks at no other.
-                    slot: SlotShape { rows: 1, ..self.slot },
+                    uniforms: RunShape { rows: 1, ..self.uniforms },
                 };
                 self.plan.push(stage, name, kernel, &params, &buffers);
                 continue;
@@ -240,7 +240,7 @@ impl<'a> Builder<'a> {
                     invocations: self.tuning.matmul_invocations,
                     row_blocks: self.tuning.matvec.row_blocks,
                     exchange: self.tuning.matmul_exchange,
-                    slot: self.slot,
+                    uniforms: self.uniforms,
                 };
                 let name = if span < tokens { format!("{name}+{token}") } else { name.clone() };
                 self.plan.push(
@@ -321,7 +321,7 @@ impl<'a> Builder<'a> {
             head_vec4s: (shape.head_dim / 4) as u32,
         };
         let (head_dim, group) = (shape.head_dim, shape.group());
-        let spec = AttentionSpec { tuning: self.tuning, head_dim, group, rows, splits, slot: self.slot };
+        let spec = AttentionSpec { tuning: self.tuning, head_dim, group, rows, splits, uniforms: self.uniforms };
         let kernel = self.lowering().attention(spec);
         let buffers = [queries, keys, values, out, score];
         self.plan.push_words(Stage::Body, format!("blk.{layer}.attention"), kernel, params.to_words(), &buffers);
@@ -388,6 +388,6 @@ impl<'a> Builder<'a> {
         let subgroups = self.tuning.tier.subgroups();
         let buffers = [logits, allowed, bias, ids];
         self.plan.push(Stage::Greedy, "argmax", Argmax { invocations, subgroups, head_rows }, &params, &buffers);
-        self.plan.push(Stage::Draw, "sample", Sample { invocations, head_rows }, &params, &buffers);
+        self.plan.push(Stage::Sample, "sample", Sample { invocations, head_rows }, &params, &buffers);
     }
 }

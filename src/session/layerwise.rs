@@ -8,11 +8,11 @@ use futures::future::LocalBoxFuture;
 
 use crate::error::{Error, Result};
 use crate::kernel::round_up;
-use crate::kernel::run::Slot;
+use crate::kernel::uniforms::RunUniforms;
 use crate::model::budget::cache_bytes;
 use crate::model::{LoadOptions, Model, Opened, WeightsArrive};
 use crate::plan::llama::names;
-use crate::plan::{Copy, Stage, Wanted};
+use crate::plan::{ReadRange, RunOutput, Stage};
 use crate::source::Source;
 use crate::text::chat::Message;
 use crate::weights::pack::BLOCK;
@@ -34,7 +34,7 @@ struct LayerwisePrefill<'s> {
     session: &'s mut Session,
     ids: Vec<u32>,
     /// The uniforms of each chunk.
-    chunks: Vec<Slot>,
+    chunks: Vec<RunUniforms>,
     /// Steps of the prefill plan whose weights are on the device.
     arrived: usize,
     /// Steps, and the chunk that they compute, in the order in which they are to be submitted.
@@ -111,13 +111,13 @@ impl<'s> LayerwisePrefill<'s> {
             other => other?,
         }
         if ids.len() > rows {
-            match session.machine.alloc_temp(WAITING, ids.len() * width(&model)).await {
+            match session.executor.alloc_temp(WAITING, ids.len() * width(&model)).await {
                 Err(Error::OutOfMemory { .. }) => ids.truncate(rows),
                 other => other?,
             }
         }
         if !ids.is_empty() {
-            session.machine.write(names::IDS, 0, &ids)?;
+            session.executor.write(names::IDS, 0, &ids)?;
         }
         let uniforms = |chunk| Run::at(chunk, session.capacity).uniforms(&session.plans.prefill, model.shape());
         let chunks = chunks(ids.len(), rows).map(uniforms).collect();
@@ -146,17 +146,17 @@ impl<'s> LayerwisePrefill<'s> {
     /// before the run, and put back there behind it.
     fn submit(&self, steps: Range<usize>, chunk: usize) -> Result<Running> {
         let (session, uniforms) = (&self.session, &self.chunks[chunk]);
-        let (machine, width) = (&session.machine, width(&session.model));
+        let (executor, width) = (&session.executor, width(&session.model));
         let words = uniforms.head.rows as usize * width;
-        let current = Copy { name: names::RESIDUAL, first: 0, words };
-        let waiting = Copy { name: WAITING, first: chunk * session.plans.prefill.rows * width, words };
+        let current = ReadRange { name: names::RESIDUAL, first: 0, words };
+        let waiting = ReadRange { name: WAITING, first: chunk * session.plans.prefill.rows * width, words };
         let several = self.chunks.len() > 1;
         if several && steps.start > 0 {
-            machine.transfer(waiting, current)?;
+            executor.transfer(waiting, current)?;
         }
-        let run = machine.run(Plans::PREFILL, steps, Wanted::Body, uniforms, None)?;
+        let run = executor.run(Plans::PREFILL, steps, RunOutput::Body, uniforms, None)?;
         if several {
-            machine.transfer(current, waiting)?;
+            executor.transfer(current, waiting)?;
         }
         Ok(run)
     }
@@ -171,7 +171,7 @@ impl<'s> LayerwisePrefill<'s> {
             oldest.await?;
             self.advance()?;
         }
-        self.session.machine.free_temp(WAITING);
+        self.session.executor.free_temp(WAITING);
         self.session.computed = self.ids.len();
         self.session.tokens = self.ids;
         Ok(())

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::arch::shape::Shape;
-use crate::kernel::run::Slot;
+use crate::kernel::uniforms::RunUniforms;
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::session::sampling::Sampling;
@@ -21,7 +21,7 @@ pub(crate) struct Plans {
 }
 
 impl Plans {
-    /// Index of the decode plan in a machine that was made with [`Self::list`].
+    /// Index of the decode plan in a executor that was made with [`Self::list`].
     pub const DECODE: usize = 0;
     /// Index of the prefill plan there.
     pub const PREFILL: usize = 1;
@@ -67,8 +67,8 @@ impl<'a> Run<'a> {
     }
 
     /// The uniforms of this run. The plan has at least as many rows as the run has positions.
-    pub fn uniforms(self, plan: &Plan, shape: &Shape) -> Slot {
-        let mut uniforms = Slot::new(plan.rows, &shape.rope_frequencies, self.positions);
+    pub fn uniforms(self, plan: &Plan, shape: &Shape) -> RunUniforms {
+        let mut uniforms = RunUniforms::new(plan.rows, &shape.rope_frequencies, self.positions);
         let head = &mut uniforms.head;
         head.capacity = self.capacity as u32;
         (head.head_first, head.head_rows) = if self.every_logit { (0, head.rows) } else { (head.rows - 1, 1) };

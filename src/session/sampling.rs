@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::kernel::run::SlotHead;
+use crate::kernel::uniforms::RunHead;
 use crate::model::Model;
-use crate::plan::Wanted;
+use crate::plan::RunOutput;
 use crate::plan::lowering::MAX_BIASES;
 
 /// Most tokens that the penalties may look back.
@@ -167,8 +167,8 @@ impl Sampling {
     }
 
     /// The output that a run computes: the id of the sampler that these settings need.
-    pub(crate) fn wanted(&self) -> Wanted {
-        if self.temperature == 0.0 { Wanted::Greedy } else { Wanted::Draw }
+    pub(crate) fn wanted(&self) -> RunOutput {
+        if self.temperature == 0.0 { RunOutput::Greedy } else { RunOutput::Sample }
     }
 
     /// The bias of each id that has one; the last entry of an id counts.
@@ -198,7 +198,7 @@ impl Sampling {
 
     /// Writes the fields that the samplers read into the uniforms of a run. `biases` is the number of pairs in
     /// [`Self::bias_words`].
-    pub fn write_to(&self, head: &mut SlotHead, biases: usize) {
+    pub fn write_to(&self, head: &mut RunHead, biases: usize) {
         head.seed_lo = self.seed as u32;
         head.seed_hi = (self.seed >> 32) as u32;
         head.top_k = self.top_k;

@@ -8,7 +8,7 @@ use super::kernels::combine::CombineParams;
 use super::kernels::quantize::QuantizeParams;
 use super::kernels::{Combine, Quantize};
 use crate::cases::random::{Random, encoding_of, scales_of};
-use crate::cases::{CAPACITY, Case, Sizes, TINY, case, common, outputs, product, sizes, slot};
+use crate::cases::{CAPACITY, Case, Sizes, TINY, case, common, outputs, product, sizes, uniforms};
 use crate::format::Encoding;
 use crate::kernel::{Uniform, round_up};
 use crate::kernels::activations::{ActivationFormat, F32};
@@ -16,7 +16,7 @@ use crate::kernels::linear::Output;
 use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
 use crate::kernels::storage::quant_midpoint;
-use crate::kernels::{Matvec, Rmsnorm, SlotShape, Tier};
+use crate::kernels::{Matvec, Rmsnorm, RunShape, Tier};
 use crate::plan::tuning::Tuning;
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
@@ -109,8 +109,8 @@ fn matvec(
 ) {
     let random = &mut Random::of(&format!("int16 output {} {}", packing.name(), output.name()));
     let (params, layout, outputs) = product(tuning, packing, s, output, 1, random);
-    let mut slot = slot(1, 1, s.d, 17, CAPACITY);
-    slot.head.head_rows = 1;
+    let mut uniforms = uniforms(1, 1, s.d, 17, CAPACITY);
+    uniforms.head.head_rows = 1;
     let mut buffers = vec![weights(&layout), x];
     buffers.extend(outputs);
     let kernel = Matvec {
@@ -121,9 +121,9 @@ fn matvec(
         output,
         tiling: tuning.matvec,
         subgroups: tuning.tier.subgroups(),
-        slot: SlotShape { rows: 1, pairs: s.d / 2 },
+        uniforms: RunShape { rows: 1, pairs: s.d / 2 },
     };
-    cases.push(case(&format!("{}x{}{name}", layout.rows, s.cols), kernel, params.to_words(), slot, buffers));
+    cases.push(case(&format!("{}x{}{name}", layout.rows, s.cols), kernel, params.to_words(), uniforms, buffers));
 }
 
 /// Kernels that store int16: vectors of one block, of some, of many, of tiny and of large numbers; and with blocks that hold
@@ -141,7 +141,7 @@ fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
         let params = RmsnormParams { vec4s, at_head: 0, norm_dim: dim as f32, eps: 1e-5, max_sum, pairwise };
         let kernel = Rmsnorm { invocations, subgroups, rows: 1, format, rows_out: 1 };
         let buffers = vec![x.clone(), random.rows(1, dim, k, 1.5), y()];
-        cases.push(case(&dim.to_string(), kernel, params.to_words(), slot(1, 1, 8, 0, 8), buffers));
+        cases.push(case(&dim.to_string(), kernel, params.to_words(), uniforms(1, 1, 8, 0, 8), buffers));
 
         if dim == 2048 {
             x[64..96].fill(0);
@@ -159,7 +159,7 @@ fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
             &dim.to_string(),
             Quantize { invocations, format },
             params.to_words(),
-            slot(1, 1, 8, 0, 8),
+            uniforms(1, 1, 8, 0, 8),
             buffers,
         ));
     }
@@ -171,14 +171,15 @@ fn combine(tuning: &Tuning, format: &'static dyn ActivationFormat, cases: &mut V
     for (heads, head_dim, attend) in [(2, 8, 1), (5, 24, 600), (32, 64, 9000)] {
         let random = &mut Random::of(&format!("combine {heads} {head_dim}"));
         let (splits, k) = (tuning.splits, round_up(heads * head_dim, BLOCK));
-        let mut slot = slot(1, 1, head_dim, 17, CAPACITY);
-        slot.rows[0].attend = attend;
-        let shape = SlotShape { rows: 1, pairs: head_dim / 2 };
-        let kernel = Combine { heads, head_dim, splits, invocations: tuning.small_invocations, format, slot: shape };
+        let mut uniforms = uniforms(1, 1, head_dim, 17, CAPACITY);
+        uniforms.rows[0].attend = attend;
+        let shape = RunShape { rows: 1, pairs: head_dim / 2 };
+        let kernel =
+            Combine { heads, head_dim, splits, invocations: tuning.small_invocations, format, uniforms: shape };
         let params =
             CombineParams { vec4s: (k / 4) as u32, max_sum: format.max_sum(), pairwise: format.pairwise() }.to_words();
         let scores = random.scores(splits.most * heads);
         let buffers = vec![random.rows(splits.most, heads * head_dim, k, 2.0), scores, vec![0; format.words(k)]];
-        cases.push(case(&format!("{attend} keys"), kernel, params, slot, buffers));
+        cases.push(case(&format!("{attend} keys"), kernel, params, uniforms, buffers));
     }
 }

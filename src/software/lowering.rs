@@ -57,7 +57,7 @@ impl Lowering for Software {
     }
 
     fn attention(&self, spec: AttentionSpec) -> Arc<dyn Kernel> {
-        let AttentionSpec { tuning, head_dim, group, splits, slot, .. } = spec;
+        let AttentionSpec { tuning, head_dim, group, splits, uniforms, .. } = spec;
         let Element::Texture(texture) = tuning.storage.input else { panic!("software drivers read textures") };
         Arc::new(Flash {
             kv: tuning.kv,
@@ -66,7 +66,7 @@ impl Lowering for Software {
             head_dim,
             group,
             splits,
-            slot,
+            uniforms,
         })
     }
 
@@ -80,7 +80,7 @@ impl Lowering for Software {
             splits: b.splits(),
             invocations: b.tuning.small_invocations,
             format,
-            slot: b.slot,
+            uniforms: b.uniforms,
         };
         let (max_sum, pairwise) = (format.max_sum(), format.pairwise());
         let params = CombineParams { vec4s: (k / 4) as u32, max_sum, pairwise };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use llamita::internals::kernel::Active;
-use llamita::internals::plan::Plan;
+use llamita::internals::plan::{Plan, Stage};
 use serde::Serialize;
 
 use super::Sized;
@@ -24,7 +24,7 @@ struct StepReport {
     step: usize,
     label: String,
     /// The stage: body, head, greedy or draw.
-    stage: String,
+    stage: &'static str,
     kernel: String,
     grid: [u32; 2],
     #[serde(rename = "lanes")]
@@ -57,7 +57,7 @@ impl Report {
         let (label, kernel) = (width(|step| step.label.len()), width(|step| step.kernel.len()));
         let mut lines: Vec<String> = self.steps.iter().map(|step| step.text(label, kernel)).collect();
         let (count, bytes) = (self.steps.len(), output::bytes(self.bytes));
-        let greedy = self.steps.iter().filter(|step| step.stage != "draw").count();
+        let greedy = self.steps.iter().filter(|step| step.stage != Stage::Sample.name()).count();
         lines.push(format!(
             "{} rows, {count} dispatches, {greedy} in a run, which takes one of the two samplers; {bytes} bound, {} \
              multiply-accumulates",
@@ -76,7 +76,7 @@ impl StepReport {
         (!grid.contains(&0)).then(|| Self {
             step: index,
             label: step.label.clone(),
-            stage: format!("{:?}", step.stage).to_lowercase(),
+            stage: step.stage.name(),
             kernel: step.kernel.label(),
             grid,
             invocations: step.kernel.invocations(),
