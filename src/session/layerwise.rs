@@ -18,12 +18,10 @@ use crate::text::chat::Message;
 use crate::weights::pack::BLOCK;
 
 use super::Session;
-use super::run::{Plans, Run, chunks};
+use super::run::{MAX_RUNNING, Plans, Run, chunks};
 
 type Running = LocalBoxFuture<'static, Result<Vec<u32>>>;
 
-/// Most runs that are submitted and not done yet.
-const MAX_RUNNING: usize = 2;
 /// The buffer that holds the residual stream of every token between two layers, `[tokens][width]` in f32. It is made only
 /// where one run does not compute all tokens.
 const WAITING: &str = "waiting";

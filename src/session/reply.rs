@@ -15,7 +15,7 @@ use crate::source::Source;
 use crate::text::tokenizer::Decoder;
 
 use super::Session;
-use super::run::Plans;
+use super::run::{MAX_RUNNING, Plans};
 use super::stop::{Passed, Stops};
 
 /// Why a reply ended.
@@ -289,7 +289,7 @@ impl<'s> Reply<'s> {
             let segments = session.pace.segments(&session.plans.prefill, wanted, chunk);
             let count = segments.len();
             for (i, (steps, work)) in segments.into_iter().enumerate() {
-                while running.len() >= 2 {
+                while running.len() >= MAX_RUNNING {
                     if let Some((done, begun, work)) = running.pop_front() {
                         done.await?;
                         session.pace.measured(work, begun.elapsed());

@@ -79,6 +79,9 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Most prefill runs that are submitted and not done yet: one is computed, and the next one waits behind it.
+pub(crate) const MAX_RUNNING: usize = 2;
+
 /// Cuts the first `tokens` positions into runs of `rows`; the last one may be shorter.
 pub(crate) fn chunks(tokens: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
     (0..tokens).step_by(rows).map(move |first| first..(first + rows).min(tokens))
