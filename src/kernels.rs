@@ -68,7 +68,7 @@ pub(crate) const fn mark(subgroups: bool) -> &'static str {
     if subgroups { "-sub" } else { "" }
 }
 
-/// How the keys of a run are cut into splits: `shaders/lib/splits.wgsl`.
+/// Split-KV: how the keys of a run are cut into splits: `shaders/lib/splits.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SplitKv {
     /// Most splits.

@@ -1,6 +1,5 @@
 //! Whole plans: the device against the CPU step by step, chunks against tokens, sessions against each other.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
@@ -13,38 +12,25 @@ use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
 use llamita::internals::plan::llama::{PlanShape, forward, names};
 use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::plan::{BufferOwner, Plan, ReadRange, RunOutput};
+use llamita::internals::session::run::Run;
 use llamita::internals::software::int16::Int16;
 use llamita::internals::weights::{Cut, Matrices, Packings};
-use llamita::source::File;
 use llamita::{Activations, KvType, LoadOptions, Model, PlanChoice, Sampling, StopReason, Tier};
 use pollster::block_on;
 
 #[path = "common/engine.rs"]
 mod engine;
 
-use engine::{Engine, both_plans};
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
+use engine::{Engine, Finished, both_plans, continued, finish, fixture, greedy, ids};
 
 fn load(name: &str, engine: &Engine) -> Model {
-    let source = File::open(fixture(name)).expect("the fixture is there");
-    engine.load(&source, LoadOptions::default())
+    engine.load_file(fixture(name), LoadOptions::default())
 }
 
 const CAPACITY: usize = 64;
 
-fn ids(count: usize) -> Vec<u32> {
-    (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
-}
-
 fn uniforms(model: &Model, plan: &Plan, positions: std::ops::Range<usize>) -> RunUniforms {
-    let mut uniforms = RunUniforms::new(plan.rows, &model.shape().rope_frequencies, positions);
-    uniforms.head.capacity = CAPACITY as u32;
-    uniforms.head.head_first = uniforms.head.rows - 1;
-    uniforms.head.head_rows = 1;
-    uniforms
+    Run::at(positions, CAPACITY).uniforms(plan, model.shape())
 }
 
 /// Runs both executors step by step; the answer is the first step whose outputs differ.
@@ -231,15 +217,6 @@ fn fixed_point_is_close() {
     assert_eq!(of(&load("random-q8_0-h64.gguf", &engine)), 0.0, "no such weights");
 }
 
-fn greedy(session: &mut llamita::Session, ids: &[u32], max_tokens: usize) -> Vec<u32> {
-    let sampling = Sampling { max_tokens, ignore_eos: true, ..Sampling::greedy() };
-    let mut reply = session.reply_ids(ids, sampling).expect("the prompt is fine");
-    while let Some(piece) = block_on(reply.next()) {
-        piece.expect("the device works");
-    }
-    reply.token_ids().to_vec()
-}
-
 /// Two sessions that take turns give what each gives alone; and every run gives the same ids.
 #[test]
 fn sessions_do_not_mix() {
@@ -248,7 +225,7 @@ fn sessions_do_not_mix() {
 
 fn sessions_do_not_mix_on(engine: &Engine) {
     let model = load("random-q4_0-h64.gguf", engine);
-    let alone = |ids: &[u32]| greedy(&mut model.session().expect("there is memory"), ids, 24);
+    let alone = |ids: &[u32]| continued(&mut model.session().expect("there is memory"), ids, greedy(24));
     let prompts = [ids(9), ids(40)[20..].to_vec()];
     let expected = [alone(&prompts[0]), alone(&prompts[1])];
     assert_eq!(expected[0], alone(&prompts[0]), "a second run gives the same");
@@ -257,7 +234,7 @@ fn sessions_do_not_mix_on(engine: &Engine) {
     for turn in 0..6 {
         for i in 0..2 {
             let next = if turn == 0 { prompts[i].clone() } else { Vec::new() };
-            found[i].extend(greedy(&mut sessions[i], &next, 4));
+            found[i].extend(continued(&mut sessions[i], &next, greedy(4)));
         }
     }
     assert_eq!(found, expected);
@@ -272,18 +249,17 @@ fn truncation_and_cancelling() {
 fn truncation_and_cancelling_on(engine: &Engine) {
     let model = load("random-q4_0-h64.gguf", engine);
     let mut session = model.session().expect("there is memory");
-    let expected = greedy(&mut session, &ids(12), 16);
+    let expected = continued(&mut session, &ids(12), greedy(16));
     session.truncate(12);
     {
-        let mut reply =
-            session.reply_ids(&[], Sampling { max_tokens: 16, ignore_eos: true, ..Sampling::greedy() }).expect("fine");
+        let mut reply = session.reply_ids(&[], greedy(16)).expect("fine");
         for _ in 0..5 {
             block_on(reply.next()).expect("more").expect("the device works");
         }
         assert_eq!(reply.finish().stop_reason, StopReason::Cancelled);
     }
     assert_eq!(session.tokens().len(), 12 + 5);
-    let rest = greedy(&mut session, &[], 11);
+    let rest = continued(&mut session, &[], greedy(11));
     assert_eq!([session.tokens()[12..17].to_vec(), rest].concat(), expected);
 }
 
@@ -294,15 +270,12 @@ fn the_context_ends_a_reply() {
 }
 
 fn the_context_ends_a_reply_on(engine: &Engine) {
-    let source = File::open(fixture("random-q4_0-h64.gguf")).expect("the fixture is there");
-    let model = engine.load(&source, LoadOptions { context: Some(20), ..Default::default() });
+    let options = LoadOptions { context: Some(20), ..Default::default() };
+    let model = engine.load_file(fixture("random-q4_0-h64.gguf"), options);
     let mut session = model.session().expect("there is memory");
     assert!(session.reply_ids(&ids(21), Sampling::greedy()).is_err());
-    let mut reply = session.reply_ids(&ids(12), Sampling { ignore_eos: true, ..Sampling::greedy() }).expect("it fits");
-    while let Some(piece) = block_on(reply.next()) {
-        piece.expect("the device works");
-    }
-    let stats = reply.finish();
+    let endless = Sampling { ignore_eos: true, ..Sampling::greedy() };
+    let stats = finish(session.reply_ids(&ids(12), endless).expect("it fits")).stats;
     assert_eq!((stats.stop_reason, stats.generated_tokens), (StopReason::Context, 9));
 }
 
@@ -316,12 +289,8 @@ fn sampling_settings_on(engine: &Engine) {
     let model = load("random-q4_0-h64.gguf", engine);
     let run = |sampling: Sampling| {
         let mut session = model.session().expect("there is memory");
-        let mut reply = session.reply_ids(&ids(8), sampling).expect("the prompt is fine");
-        while let Some(piece) = block_on(reply.next()) {
-            piece.expect("the device works");
-        }
-        let ids = reply.token_ids().to_vec();
-        (ids, reply.finish())
+        let Finished { ids, stats, .. } = finish(session.reply_ids(&ids(8), sampling).expect("the prompt is fine"));
+        (ids, stats)
     };
     let drawn =
         |seed| Sampling { temperature: 1.0, top_p: 1.0, seed, max_tokens: 20, ignore_eos: true, ..Sampling::default() };

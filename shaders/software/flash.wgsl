@@ -1,4 +1,4 @@
-// o = softmax(q k^T) v, causal, grouped queries, online softmax (arXiv 1805.02867), keys cut into splits.
+// o = softmax(q k^T) v, causal, grouped queries, online softmax (arXiv 1805.02867), with split-KV.
 //
 // An invocation does it alone: up to four query heads of a key/value head, one token, one split. There is no workgroup
 // memory and no barrier, which drivers on CPUs pay dearly for, and what it reads lies in textures. Keys come in tiles

@@ -42,7 +42,7 @@ impl Random {
         (0..rows * stride).map(|i| if i % stride < width { (self.number() * scale).to_bits() } else { 0 }).collect()
     }
 
-    /// Numbers of a KV cache; halves are mostly plain, with every special kind among them.
+    /// Numbers of a KV cache; f16 are mostly plain, with every special kind among them.
     pub(crate) fn cache(&mut self, kv: KvType, count: usize) -> Vec<u32> {
         if kv == KvType::F32 {
             return self.floats(count, 1.0);

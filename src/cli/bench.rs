@@ -251,7 +251,7 @@ fn bytes_per_token(model: &Model, kind: Workload, tokens: usize, depth: usize) -
     }
 }
 
-/// The activations that decode reads: `fixed` where any product reads fixed point, else `f32`.
+/// The activations that decode reads: `fixed` where any product reads int16 blocks, else `f32`.
 fn activations(model: &Model) -> &'static str {
     let [decode, _] = session_plans(model.shape(), model.matrices(), model.tuning(), 1);
     let fixed = decode.steps.iter().any(|step| step.kernel.label().contains("/fixed/"));

@@ -25,7 +25,7 @@ uniform! {
         top_p: f32,
         /// Entries of the sparse bias.
         biases: u32,
-        /// Logarithm of min-p: ids below it, relative to the likeliest, are not drawn; `f32::MIN` draws all.
+        /// Logarithm of min-p: ids below it, relative to the likeliest, are not sampled; `f32::MIN` keeps all.
         ln_min_p: f32,
         /// Divides what is positive of the penalised logits, and multiplies the rest.
         repetition_penalty: f32,

@@ -1,4 +1,4 @@
-//! `o = softmax(q k^T) v`, causal, grouped queries, online softmax, keys cut into splits.
+//! `o = softmax(q k^T) v`, causal, grouped queries, online softmax, with split-KV.
 
 use std::ops::Range;
 
@@ -165,7 +165,7 @@ pub(crate) fn work(params: &[u32], head_dim: usize, active: Active) -> u64 {
     2 * 256 * u64::from(params.heads) * head_dim as u64 * params.tokens(active) as u64
 }
 
-/// Attention of some rows in f64; `query_tokens` of them share the ends of their splits.
+/// Attention of some rows in f64; `query_tokens` of them have the same splits.
 pub(crate) fn oracle(
     call: &Call,
     (kv, d, group, splits): (KvType, usize, usize, SplitKv),

@@ -34,7 +34,7 @@ impl KvType {
         }
     }
 
-    /// Adds what reads four numbers, with or without native halves.
+    /// Adds WGSL that reads four numbers, with or without native f16.
     pub(crate) fn reader(self, source: ShaderSource, native: bool) -> ShaderSource {
         match (self, native) {
             (Self::F16, false) => source.with(include_str!("../../shaders/lib/kv_f16.wgsl")),

@@ -8,11 +8,11 @@ use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
 
 uniform! {
-    /// Params of a matrix product over one part of a matrix.
+    /// Params of a matrix product over one shard of a matrix.
     pub struct LinearParams {
-        /// First row of the part within its matrix.
+        /// First row of the shard within its matrix.
         row_begin: u32,
-        /// Rows of the part, without padding.
+        /// Rows of the shard, without padding.
         rows: u32,
         /// Blocks per row, `G`.
         blocks: u32,
@@ -55,12 +55,12 @@ impl LinearParams {
         active.of(self.at_head).min(self.token_end as usize).saturating_sub(self.token_begin as usize)
     }
 
-    /// The part's layout, for oracles.
+    /// The shard's layout, for oracles.
     pub fn layout(&self, packing: Packing, tile: usize) -> Layout {
         Layout::new(packing, self.rows as usize, self.blocks as usize * BLOCK, tile)
     }
 
-    /// Sets what describes the part's place in its buffer.
+    /// Sets the shard's size and the places of its planes.
     pub fn with_layout(self, layout: &Layout) -> Self {
         let [plane_1, plane_2, plane_3] = layout.planes();
         Self {
@@ -149,11 +149,11 @@ impl Output {
         }
     }
 
-    /// Stores rows `row` and `row + 1` of the part at token `t`; `first` is the output's first buffer.
+    /// Stores rows `row` and `row + 1` of the shard at token `t`; `first` is the output's first buffer.
     fn store(self, call: &Call, first: usize, t: usize, row: usize, a: f64, b: Option<f64>) {
         let params: LinearParams = call.params();
-        let part_row = params.row_begin as usize + row;
-        let at = t * params.stride as usize + part_row;
+        let shard_row = params.row_begin as usize + row;
+        let at = t * params.stride as usize + shard_row;
         let pair = || b.expect("rows come in pairs");
         match self {
             Self::Residual => {
@@ -164,7 +164,7 @@ impl Output {
                 }
             }
             Self::Swiglu => {
-                let at = t * params.stride as usize + part_row / 2;
+                let at = t * params.stride as usize + shard_row / 2;
                 call.floats_mut(first)[at] = (silu(a) * pair()) as f32;
             }
             Self::Gate | Self::Up | Self::Logits => {
@@ -177,7 +177,7 @@ impl Output {
                     } as f32;
                 }
             }
-            Self::Qkv(kv) => store_qkv(call, &params, kv, first, t, part_row, [a, pair()]),
+            Self::Qkv(kv) => store_qkv(call, &params, kv, first, t, shard_row, [a, pair()]),
         }
     }
 }
@@ -234,7 +234,7 @@ pub(super) fn oracle(
     }
 }
 
-/// The part's weights as a binding.
+/// The binding of the shard's weights.
 pub(super) fn weights_arg(params: &LinearParams, packing: Packing, (tile, storage): (usize, &WeightStorage)) -> Arg {
     Arg::read("weights_w", 2, storage.weights, params.layout(packing, tile).words())
 }

@@ -156,7 +156,7 @@ impl Kernel for Matvec {
     }
 
     /// The worst on lavapipe 22.3 is 5e-13 (Q4_K), f32 rounding of the sums, where scaled quants and offsets cancel; 1.9e-11
-    /// where quants and a center do (Q4_0 on one block, most of it one column); and 2.4e-12 where splits are combined, by
+    /// where quants and a zero point cancel (Q4_0 on one block, most of it one column); and 2.4e-12 where splits are reduced, by
     /// its `exp`.
     fn tolerance(&self) -> f64 {
         match self.weights {
@@ -189,13 +189,13 @@ impl Kernel for Matvec {
     }
 }
 
-/// Adds what combines the splits of attention.
+/// Adds WGSL that reduces the splits of attention.
 pub(crate) fn add_combine_to(source: ShaderSource, heads: usize, head_dim: usize, splits: SplitKv) -> ShaderSource {
     let source = source.size("HEADS", heads).size("HEAD_DIM", head_dim).size("SPLIT_WEIGHTS", heads * splits.most);
     splits.add_to(source).with(include_str!("../../shaders/lib/combine_splits.wgsl"))
 }
 
-/// The splits of attention combined in f64, padded to `k`: buffers of the splits and of their scores.
+/// The splits of attention, reduced in f64, padded to `k`: buffers of the splits and of their scores.
 pub(crate) fn combined(
     call: &Call,
     [x, score]: [usize; 2],

@@ -71,7 +71,7 @@ impl Kernel for Sample {
         4 * u64::from(params[0]) * active.head_rows as u64
     }
 
-    /// Ids are exact unless a draw falls within rounding of a boundary, which the cases avoid; logits as in `argmax`.
+    /// Ids are exact unless the random number falls within rounding of a boundary, which the cases avoid; logits as in `argmax`.
     fn tolerance(&self) -> f64 {
         TOLERANCE
     }
@@ -89,7 +89,7 @@ impl Kernel for Sample {
     }
 }
 
-/// The id that a draw in [0, 1) falls on; none where no logit is a finite number.
+/// The id that a random number in [0, 1) falls on; none where no logit is a finite number.
 fn choose(keys: &[u32], logits: &[f32], head: &crate::kernel::uniforms::RunHead, draw: f64) -> Option<usize> {
     let mut order: Vec<usize> = (0..keys.len()).filter(|i| keys[*i] > 0).collect();
     order.sort_by_key(|i| (std::cmp::Reverse(keys[*i]), *i));

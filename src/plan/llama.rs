@@ -69,12 +69,12 @@ pub mod names {
     /// Logits of the head rows: `[head rows][v]`.
     pub const LOGITS: &str = "logits";
 
-    /// The key cache of a layer: `[kv_heads][capacity][d]`, in halves or f32.
+    /// The key cache of a layer: `[kv_heads][capacity][d]`, in f16 or f32.
     pub fn keys(layer: usize) -> String {
         format!("blk.{layer}.keys")
     }
 
-    /// The value cache of a layer: `[kv_heads][capacity][d]`, in halves or f32.
+    /// The value cache of a layer: `[kv_heads][capacity][d]`, in f16 or f32.
     pub fn values(layer: usize) -> String {
         format!("blk.{layer}.values")
     }

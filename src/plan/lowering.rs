@@ -9,11 +9,12 @@ use super::llama::{PlanShape, names};
 use super::tuning::Tuning;
 use super::{BufferId, BufferOwner, Plan, Stage};
 use crate::arch::shape::Shape;
+use crate::arch::tensors::{Role, TensorId};
 use crate::kernel::{Kernel, Uniform, round_up};
 use crate::kernels::activations::{ActivationFormat, F32};
 use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
-use crate::kernels::embed::{EmbedParams, PARTS};
+use crate::kernels::embed::{EmbedParams, SHARDS};
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matmul::TOKENS_PER_INVOCATION;
 use crate::kernels::matvec::Input;
@@ -160,9 +161,9 @@ impl<'a> Builder<'a> {
         self.plan.buffer(BufferOwner::Weight, name, words)
     }
 
-    fn norm_weight(&mut self, name: String) -> BufferId {
+    fn norm_weight(&mut self, id: TensorId) -> BufferId {
         let words = round_up(self.shape.dim, BLOCK);
-        self.weight(name, words)
+        self.weight(id.to_string(), words)
     }
 
     fn ids(&mut self) -> BufferId {
@@ -188,7 +189,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Pushes a product: one dispatch per part in decode, and per part and run of tokens in prefill.
+    /// Pushes a product: one dispatch per shard in decode, and per shard and span of tokens in prefill.
     ///
     /// `input` are the buffers of the input file; the norm of a prefill is its own dispatch.
     fn linear(
@@ -262,14 +263,14 @@ impl<'a> Builder<'a> {
         let shards: Vec<BufferId> =
             table.shards.iter().map(|p| self.weight(&p.name, storage.words(p.layout.words()))).collect();
         let first = table.shards[0].layout;
-        for (i, (bound, layouts)) in shards.chunks(PARTS).zip(table.shards.chunks(PARTS)).enumerate() {
+        for (i, (bound, layouts)) in shards.chunks(SHARDS).zip(table.shards.chunks(SHARDS)).enumerate() {
             let at = |p: usize| if p < bound.len() { p } else { 0 };
             let params = EmbedParams {
                 vocabulary: self.shape.vocabulary as u32,
-                part_rows: first.rows as u32,
+                shard_rows: first.rows as u32,
                 blocks: first.blocks() as u32,
                 supers: first.supers() as u32,
-                part_first: (i * PARTS) as u32,
+                shard_first: (i * SHARDS) as u32,
                 ..EmbedParams::default()
             }
             .with_planes(std::array::from_fn(|p| layouts[at(p)].layout.planes()));
@@ -281,7 +282,7 @@ impl<'a> Builder<'a> {
                 rows: self.rows.rows,
             };
             let mut buffers = vec![ids, x];
-            buffers.extend((0..PARTS).map(|p| bound[at(p)]));
+            buffers.extend((0..SHARDS).map(|p| bound[at(p)]));
             self.plan.push(Stage::Body, "embed", kernel, &params, &buffers);
         }
         x
@@ -293,7 +294,7 @@ impl<'a> Builder<'a> {
 
     /// q, k, v = norm(x) Wqkv^T; rotated; k and v appended to the cache.
     pub fn qkv(&mut self, layer: usize, matrix: &Matrix, x: BufferId) -> BufferId {
-        let gamma = self.norm_weight(format!("blk.{layer}.attn_norm"));
+        let gamma = self.norm_weight(Role::AttnNorm.in_block(layer));
         let queries = self.scratch("queries", self.rows.rows * self.shape.q_dim());
         let [keys, values] = self.cache(layer);
         let (input, buffers) =
@@ -342,7 +343,7 @@ impl<'a> Builder<'a> {
 
     /// a = silu(norm(x) Wgate^T) * (norm(x) Wup^T)
     pub fn gate_up(&mut self, layer: usize, matrices: &GateUp, x: BufferId) -> BufferId {
-        let gamma = self.norm_weight(format!("blk.{layer}.ffn_norm"));
+        let gamma = self.norm_weight(Role::FfnNorm.in_block(layer));
         let width = round_up(self.shape.ffn, BLOCK);
         let activation = self.scratch("activation", self.rows.rows * width);
         let label = format!("blk.{layer}.ffn_norm");
@@ -369,7 +370,7 @@ impl<'a> Builder<'a> {
 
     /// logits = norm(x) E^T for the head rows
     pub fn head(&mut self, matrix: &Matrix, x: BufferId) -> BufferId {
-        let gamma = self.norm_weight("output_norm".to_owned());
+        let gamma = self.norm_weight(Role::OutputNorm.of_model());
         let logits = self.scratch(names::LOGITS, self.rows.head_rows * self.shape.vocabulary);
         let params =
             LinearParams { at_head: 1, stride: self.shape.vocabulary as u32, ..self.linear_params(matrix.cols) };
@@ -378,7 +379,7 @@ impl<'a> Builder<'a> {
         logits
     }
 
-    /// The next id, greedy or drawn.
+    /// The next id, greedy or sampled.
     pub fn samplers(&mut self, logits: BufferId) {
         let params = SamplerParams { vocabulary: self.shape.vocabulary as u32, step: 1 };
         let allowed = self.state(names::ALLOWED, self.shape.vocabulary.div_ceil(32));

@@ -68,7 +68,7 @@ pub struct Tuning {
     pub sampler_invocations: usize,
     /// Multiply-accumulates that one dispatch may do: prefill dispatches above it are split by tokens.
     pub max_work: u64,
-    /// Most bytes of a part of a matrix, and of a buffer of the KV cache: what a binding holds.
+    /// Most bytes of a shard of a matrix, and of a buffer of the KV cache: what a binding holds.
     pub binding_bytes: u64,
 }
 

@@ -191,7 +191,7 @@ impl<'s> Reply<'s> {
 
     /// Brings a reply back after its device was lost or ran out of memory. It calls [`Session::resume`], and then gives the
     /// pieces that would have come next: tokens are sampled with the same random numbers, and tokens that were in flight
-    /// are computed again. Where decode reads fixed point ([`Activations`](crate::Activations)), an id may differ where two
+    /// are computed again. Where decode reads int16 activations ([`Activations`](crate::Activations)), an id may differ where two
     /// ids are almost equally likely.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The splits of attention combined, as a dispatch of its own: for one token.
+//! The reduction of split-KV as a dispatch of its own: for one token.
 
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 use crate::kernels::activations::ActivationFormat;
