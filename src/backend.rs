@@ -97,7 +97,7 @@ impl Device {
 
     /// The oracles, which run lavapipe's plan where nobody asks for another.
     fn cpu(options: DeviceOptions) -> Self {
-        // Its kernels are the oracles: f32 is what they are for.
+        // The CPU runs the oracles, so it takes f32 activations.
         let tuning = options.tuning(drivers::OF_THE_CPU, Tier::Base).with(KvType::default(), Activations::F32);
         let device = Self::Cpu(tuning);
         device.warn_of_foreign_plan();

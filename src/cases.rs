@@ -102,7 +102,7 @@ pub(crate) const CAPACITY: usize = 21;
 /// The run uniforms of `active` of `rows` rows with heads of `d` elements, from position `first` on.
 pub(crate) fn uniforms(rows: usize, active: usize, d: usize, first: usize, capacity: usize) -> RunUniforms {
     let mut uniforms = RunUniforms::new(rows, &rope_frequencies(d, 10_000.0), first..first + active);
-    uniforms.head.capacity = capacity as u32;
+    uniforms.settings.capacity = capacity as u32;
     uniforms
 }
 

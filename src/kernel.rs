@@ -106,9 +106,9 @@ pub struct Arg {
     pub name: &'static str,
     /// Binding number in group 0; 0 and 1 are the params and the run uniforms.
     pub binding: u32,
-    /// Element type.
+    /// Element type, as WGSL declares it.
     pub element: Element,
-    /// Access.
+    /// Whether the kernel writes it.
     pub access: Access,
     /// 32-bit words that the dispatch may touch.
     pub words: usize,
@@ -127,7 +127,7 @@ impl Arg {
         Self { name, binding, element, access: Access::ReadWrite, words, content: element.content() }
     }
 
-    /// The same binding, whose words are other numbers than its element says.
+    /// The same binding with another number format.
     pub const fn holding(self, content: Content) -> Self {
         Self { content, ..self }
     }
@@ -327,6 +327,12 @@ pub trait Kernel: fmt::Debug + Send + Sync {
     /// The WGSL files and constants that the shader is composed of.
     fn source(&self) -> ShaderSource;
 
+    /// The activations that it reads, as `--activations` and reports call them: those that a matvec takes from another
+    /// dispatch, and f32 elsewhere.
+    fn activations(&self) -> &'static str {
+        "f32"
+    }
+
     /// Invocations per workgroup.
     fn invocations(&self) -> u32;
 
@@ -347,9 +353,4 @@ pub trait Kernel: fmt::Debug + Send + Sync {
 
     /// The same function in f64 with plain loops.
     fn oracle(&self, call: &Call);
-}
-
-/// Rounds `value` up to a multiple of `step`.
-pub const fn round_up(value: usize, step: usize) -> usize {
-    value.div_ceil(step) * step
 }

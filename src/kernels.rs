@@ -64,7 +64,7 @@ const ORDER_KEY: &str = include_str!("../shaders/lib/order_key.wgsl");
 const ADJUST_LOGITS: &str = include_str!("../shaders/lib/adjust_logits.wgsl");
 
 /// The part of a label that marks variants with subgroups.
-pub(crate) const fn mark(subgroups: bool) -> &'static str {
+pub(crate) const fn subgroup_suffix(subgroups: bool) -> &'static str {
     if subgroups { "-sub" } else { "" }
 }
 
@@ -81,7 +81,7 @@ impl SplitKv {
     /// All keys in one.
     pub const ONE: Self = Self { most: 1, keys: 1 };
 
-    /// SplitKv of a run over `attend` keys.
+    /// The number of splits of a run over `attend` keys.
     pub fn count(self, attend: usize) -> usize {
         attend.div_ceil(self.keys).clamp(1, self.most)
     }

@@ -169,6 +169,7 @@ impl Model {
     }
 
     /// The sizes of kernels and layouts that its plan uses on this device.
+    #[doc(hidden)]
     pub fn tuning(&self) -> &Tuning {
         &self.inner.tuning
     }
@@ -231,11 +232,13 @@ impl Model {
     ///
     /// # Errors
     /// Where the device is lost or out of memory.
+    #[doc(hidden)]
     pub fn executor(&self, plans: Vec<Arc<Plan>>) -> Result<Executor> {
         Executor::new(&self.inner.live.borrow().weights, plans)
     }
 
     /// The matrices of the model as they are packed.
+    #[doc(hidden)]
     pub fn matrices(&self) -> &Matrices {
         &self.inner.matrices
     }

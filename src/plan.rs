@@ -29,7 +29,7 @@ pub enum BufferOwner {
 pub struct Buffer {
     /// Unique name; also its label on the device.
     pub name: String,
-    /// Owner.
+    /// Its owner, who allocates it.
     pub owner: BufferOwner,
     /// 32-bit words.
     pub words: usize,
@@ -237,7 +237,7 @@ pub fn session_buffers<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Buf
     buffers
 }
 
-/// A texture that buffers of a session are copied to where kernels read them as such.
+/// A texture into which a session's buffer is copied before kernels read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Texture {
     /// Unique name.

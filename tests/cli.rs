@@ -14,14 +14,14 @@ mod context;
 mod generate;
 #[path = "cli/hints.rs"]
 mod hints;
-#[path = "cli/marks.rs"]
-mod marks;
 #[path = "cli/measure.rs"]
 mod measure;
 #[path = "cli/plans.rs"]
 mod plans;
 #[path = "cli/process.rs"]
 mod process;
+#[path = "cli/sentinels.rs"]
+mod sentinels;
 #[path = "cli/show.rs"]
 mod show;
 #[cfg(unix)]

@@ -200,9 +200,9 @@ fn nmse(found: &[f32], expected: &[f32]) -> f64 {
     error / expected.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()
 }
 
-/// Activations in fixed point cost little in the logits, and change them where the weights allow it.
+/// int16 activations cost little in the logits, and change them where the weights allow it.
 #[test]
-fn fixed_point_is_close() {
+fn int16_activations_are_close() {
     let engine = Engine::gpu(PlanChoice::Software, None);
     let model = load("random-q4_0-q6_k-h128.gguf", &engine);
     let prompt = ids(24);

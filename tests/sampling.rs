@@ -49,7 +49,7 @@ impl Sampler {
         plan.push(Stage::Body, "sample", kernel, &params, &buffers);
         let executor = Executor::new(&Weights::Gpu(gpu, Rc::default()), vec![Arc::new(plan)]).expect("it is allocated");
         let mut uniforms = RunUniforms::new(ROWS, &[1.0, 1.0], 0..ROWS);
-        uniforms.head.head_rows = ROWS as u32;
+        uniforms.settings.head_rows = ROWS as u32;
         Self { executor, uniforms, vocabulary }
     }
 
@@ -64,8 +64,8 @@ impl Sampler {
         }
         let bias = sampling.bias_words();
         sampling.check(self.vocabulary).expect("the settings are fine");
-        sampling.write_to(&mut uniforms.head, bias.len() / 2);
-        assert!(uniforms.head.penalty_last_n as usize <= text.len(), "the window is within the text");
+        sampling.write_to(&mut uniforms.settings, bias.len() / 2);
+        assert!(uniforms.settings.penalty_last_n as usize <= text.len(), "the window is within the text");
         let logits: Vec<u32> = logits.iter().map(|l| l.to_bits()).cycle().take(ROWS * self.vocabulary).collect();
         let write = |name, words: &[u32]| self.executor.write(name, 0, words).expect("there is such a buffer");
         write("logits", &logits);
@@ -346,8 +346,8 @@ fn full_vocabulary() {
             Arc::new(Sample { invocations, head_rows: 1 })
         };
         let mut uniforms = RunUniforms::new(1, &[1.0, 1.0], 1023..1024);
-        uniforms.head.head_rows = 1;
-        sampling.write_to(&mut uniforms.head, 0);
+        uniforms.settings.head_rows = 1;
+        sampling.write_to(&mut uniforms.settings, 0);
         let allowed = sampling.allowed_words(FULL_VOCABULARY);
         let buffers = vec![logits.clone(), allowed, vec![0; 2], text.clone()];
         let params = vec![FULL_VOCABULARY as u32, 1];

@@ -123,7 +123,7 @@ impl Executor {
     fn step(&self, plan: usize, step: usize, wanted: RunOutput, uniforms: &RunUniforms) -> Result<bool> {
         let plan = &self.plans[plan];
         let step = &plan.steps[step];
-        let active = Active { rows: uniforms.head.rows as usize, head_rows: uniforms.head.head_rows as usize };
+        let active = Active { rows: uniforms.settings.rows as usize, head_rows: uniforms.settings.head_rows as usize };
         let grid = step.kernel.grid(&step.params, active);
         if !wanted.runs(step.stage) || grid.contains(&0) {
             return Ok(false);

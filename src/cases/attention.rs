@@ -2,8 +2,8 @@
 
 use super::random::Random;
 use super::{Case, case_of, uniforms};
+use crate::kernel::Uniform;
 use crate::kernel::uniforms::Row;
-use crate::kernel::{Uniform, round_up};
 use crate::kernels::attention::AttentionParams;
 use crate::kernels::{RunShape, SplitKv};
 use crate::plan::lowering::AttentionSpec;
@@ -18,7 +18,7 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
         let random = &mut Random::of(&format!("attention {d} {group} {rows} {first}"));
         let (heads, capacity) = (kv_heads * group, first + rows + 3);
         let splits = if rows == 1 { tuning.splits } else { SplitKv::ONE };
-        let out_vec4s = round_up(heads * d, BLOCK) / 4;
+        let out_vec4s = usize::next_multiple_of(heads * d, BLOCK) / 4;
         let params = AttentionParams {
             token_begin: 0,
             token_end: rows as u32,
@@ -42,7 +42,7 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
             vec![0; rows * splits.most * heads * 2],
         ];
         let name = format!("{rows} rows from {first}");
-        let spec = AttentionSpec { tuning, head_dim: d, group, rows, splits, uniforms: shape };
+        let spec = AttentionSpec { tuning, head_dim: d, group, rows, splits, run: shape };
         cases.push(case_of(&name, tuning.driver.lowering.attention(spec), params.to_words(), uniforms, buffers));
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
     for vocabulary in [1, 37, 5003] {
         for (name, logits) in hard_logits(vocabulary) {
             let (mut uniforms, buffers) = sampler_buffers(vocabulary, logits);
-            uniforms.head.masked = u32::from(name != "ties");
+            uniforms.settings.masked = u32::from(name != "ties");
             let params = (SamplerParams { vocabulary: vocabulary as u32, step: 1 }).to_words();
             for penalties in &PENALTIES {
                 let kernel = Argmax { invocations, subgroups: tuning.tier.subgroups(), head_rows: 1 };
@@ -36,14 +36,14 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
                 (0, 0.9, 0.1, 0.6, &PENALTIES[2]),
             ] {
                 let mut uniforms = penalties.with(&uniforms);
-                uniforms.head.top_k = top_k;
-                uniforms.head.top_p = top_p;
-                uniforms.head.ln_min_p = f32::ln(min_p).max(f32::MIN);
-                uniforms.head.inv_temperature = 1.0 / temperature;
+                uniforms.settings.top_k = top_k;
+                uniforms.settings.top_p = top_p;
+                uniforms.settings.ln_min_p = f32::ln(min_p).max(f32::MIN);
+                uniforms.settings.inv_temperature = 1.0 / temperature;
                 let kernel = Sample { invocations, head_rows: 1 };
                 let cut = format!("k {top_k} p {top_p} min-p {min_p} T {temperature}");
                 let name = format!("{name} of {vocabulary}, {cut}, {}", penalties.name());
-                (uniforms.head.seed_lo, uniforms.head.seed_hi) = (Random::of(&name).word(), 77);
+                (uniforms.settings.seed_lo, uniforms.settings.seed_hi) = (Random::of(&name).word(), 77);
                 cases.push(case(&name, kernel, params.clone(), uniforms, buffers.clone()));
             }
         }
@@ -54,7 +54,7 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
         let kernel = Argmax { invocations, subgroups, head_rows: 1 };
         cases.push(case(&name, kernel, params.clone(), uniforms.clone(), buffers.clone()));
         for top_p in [1.0, 0.9] {
-            uniforms.head.top_p = top_p;
+            uniforms.settings.top_p = top_p;
             let name = format!("{name}, p {top_p}");
             cases.push(case(
                 &name,
@@ -90,10 +90,10 @@ impl Penalties {
 
     fn with(&self, uniforms: &RunUniforms) -> RunUniforms {
         let mut uniforms = uniforms.clone();
-        uniforms.head.penalty_last_n = self.last_n;
-        uniforms.head.repetition_penalty = self.repetition;
-        uniforms.head.presence_penalty = self.presence;
-        uniforms.head.frequency_penalty = self.frequency;
+        uniforms.settings.penalty_last_n = self.last_n;
+        uniforms.settings.repetition_penalty = self.repetition;
+        uniforms.settings.presence_penalty = self.presence;
+        uniforms.settings.frequency_penalty = self.frequency;
         uniforms
     }
 }
@@ -111,13 +111,13 @@ fn sampler_buffers(vocabulary: usize, logits: Vec<f32>) -> (RunUniforms, Vec<Vec
     let rows = 2;
     let position = 299;
     let mut uniforms = uniforms(rows, rows, 8, position - 1, position + 2);
-    (uniforms.head.head_first, uniforms.head.head_rows) = (1, 1);
+    (uniforms.settings.head_first, uniforms.settings.head_rows) = (1, 1);
     // Every seventh id is forbidden, unless it is the only one.
     let allowed = (0..vocabulary.div_ceil(32)).map(|word| {
         (0..32).filter(|bit| vocabulary == 1 || (32 * word + bit) % 7 != 3).fold(0u32, |bits, bit| bits | 1 << bit)
     });
     let bias = [[0, (-2.5f32).to_bits()], [(vocabulary - 1) as u32, 3.25f32.to_bits()]];
-    uniforms.head.biases = if vocabulary == 1 { 1 } else { 2 };
+    uniforms.settings.biases = if vocabulary == 1 { 1 } else { 2 };
     let logits = logits.into_iter().map(f32::to_bits).collect();
     // Ids of the text repeat, some of them often.
     let mut random = Random::of(&format!("text {vocabulary}"));

@@ -2,7 +2,7 @@
 
 use super::random::{Random, encoding_of};
 use super::{Case, case, uniforms};
-use crate::kernel::{Uniform, round_up};
+use crate::kernel::Uniform;
 use crate::kernels::activations::F32;
 use crate::kernels::embed::EmbedParams;
 use crate::kernels::rmsnorm::RmsnormParams;
@@ -12,9 +12,9 @@ use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN};
 
 pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
-    for (dim, rows, scale) in [(8, 1, 1.0), (172, 7, 1e-4), (2048, 3, 3000.0)] {
+    for (dim, rows, scale) in [(8_usize, 1, 1.0), (172, 7, 1e-4), (2048, 3, 3000.0)] {
         let random = &mut Random::of(&format!("norm {rows} {dim}"));
-        let k = round_up(dim, BLOCK);
+        let k = dim.next_multiple_of(BLOCK);
         let params = RmsnormParams {
             vec4s: (k / 4) as u32,
             at_head: 0,

@@ -41,8 +41,8 @@ pub struct ModelArgs {
     /// Type of the numbers in the KV cache: f16, or f32 in twice the bytes
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     pub kv: KvType,
-    /// What decode's products read: f32, or fixed point, 32 whole numbers to a scale, where that is faster, which is on
-    /// lavapipe for models from 1B on (auto), or for small models too (fixed)
+    /// Activations that decode reads: f32; int16, 32 whole numbers to a scale (fixed); or int16 where it is faster, which
+    /// is on lavapipe for models from 1B on (auto)
     #[arg(long, value_parser = activations_parser(), default_value = "auto")]
     pub activations: Activations,
     /// Most bytes to take on the device, as 800000000, 512M or 2G (K, M, G count in steps of 1024); without it, what the

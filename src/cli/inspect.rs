@@ -33,7 +33,7 @@ use super::output;
   llamita inspect Llama-3.2-1B-Q4_0.gguf --context 8192 --json
   llamita inspect Llama-3.2-1B-Q4_0.gguf --memory --context 8192 --kv f32
   llamita inspect Llama-3.2-1B-Q4_0.gguf --plan --rows 128
-  llamita inspect Llama-3.2-1B-Q4_0.gguf --wgsl attention")]
+  llamita inspect Llama-3.2-1B-Q4_0.gguf --wgsl sample")]
 pub struct Inspect {
     /// GGUF file; any part of one that was split
     #[arg(value_name = "FILE")]

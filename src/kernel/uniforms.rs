@@ -3,8 +3,8 @@
 use crate::kernel::uniform;
 
 uniform! {
-    /// The fixed head of the run uniforms.
-    pub struct RunHead {
+    /// The settings of a run, which stand before its rows.
+    pub struct RunSettings {
         /// Rows (tokens) that are active in this run.
         rows: u32,
         /// Positions that the KV cache holds.
@@ -49,12 +49,12 @@ pub struct Row {
     pub attend: u32,
 }
 
-/// Head, rows and rotations of one run.
+/// Settings, rows and rotations of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunUniforms {
-    /// The fixed head.
-    pub head: RunHead,
-    /// One per row the plan was built for; rows past `head.rows` are ignored.
+    /// The settings, which have a fixed size.
+    pub settings: RunSettings,
+    /// One per row the plan was built for; rows past `settings.rows` are ignored.
     pub rows: Vec<Row>,
     /// `(cos, sin)` of each pair of each row: `[rows][d/2]`.
     pub rope: Vec<[f32; 2]>,
@@ -66,12 +66,12 @@ impl RunUniforms {
     /// `rows` is what the plan was built for; the angles are computed in f64 (`position * frequency`).
     pub fn new(rows: usize, frequencies: &[f64], positions: impl IntoIterator<Item = usize>) -> Self {
         let mut uniforms = Self {
-            head: RunHead {
+            settings: RunSettings {
                 inv_temperature: 1.0,
                 top_p: 1.0,
                 ln_min_p: f32::MIN,
                 repetition_penalty: 1.0,
-                ..RunHead::default()
+                ..RunSettings::default()
             },
             rows: vec![Row::default(); rows],
             rope: vec![[1.0, 0.0]; rows * frequencies.len()],
@@ -82,7 +82,7 @@ impl RunUniforms {
                 let (sin, cos) = (position as f64 * frequency).sin_cos();
                 uniforms.rope[index * frequencies.len() + pair] = [cos as f32, sin as f32];
             }
-            uniforms.head.rows += 1;
+            uniforms.settings.rows += 1;
         }
         uniforms
     }
@@ -94,7 +94,7 @@ impl RunUniforms {
 
     /// The words of the uniform buffer.
     pub fn to_words(&self) -> Vec<u32> {
-        let mut words: Vec<u32> = bytemuck::cast_slice(bytemuck::bytes_of(&self.head)).to_vec();
+        let mut words: Vec<u32> = bytemuck::cast_slice(bytemuck::bytes_of(&self.settings)).to_vec();
         words.extend(self.rows.iter().flat_map(|row| [row.position, row.attend, 0, 0]));
         words.extend(self.rope.iter().flatten().map(|v| v.to_bits()));
         words

@@ -17,8 +17,11 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
     /// How the labels of products call it.
     fn name(&self) -> &'static str;
 
+    /// How `--activations` and reports call it.
+    fn choice(&self) -> &'static str;
+
     /// The end of a label of a kernel that stores it; empty for f32.
-    fn mark(&self) -> String;
+    fn suffix(&self) -> String;
 
     /// 32-bit words of a vector.
     fn words(&self, k: usize) -> usize;
@@ -88,7 +91,11 @@ impl ActivationFormat for F32 {
         "plain"
     }
 
-    fn mark(&self) -> String {
+    fn choice(&self) -> &'static str {
+        "f32"
+    }
+
+    fn suffix(&self) -> String {
         String::new()
     }
 

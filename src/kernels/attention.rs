@@ -50,7 +50,7 @@ pub struct Attention {
     /// How the keys are split.
     pub splits: SplitKv,
     /// The size of the run uniforms.
-    pub uniforms: RunShape,
+    pub run: RunShape,
 }
 
 impl Attention {
@@ -75,7 +75,7 @@ impl Kernel for Attention {
             self.query_tokens,
             self.keys,
             self.splits.most,
-            self.uniforms.rows
+            self.run.rows
         )
     }
 
@@ -83,7 +83,7 @@ impl Kernel for Attention {
         let queries = self.queries();
         let queries_per_invocation = queries.min(8);
         let source = self
-            .uniforms
+            .run
             .add_to(ShaderSource::new(include_str!("../../shaders/attention.wgsl")))
             .size("WORKGROUP_SIZE", self.invocations)
             .size("HEAD_DIM", self.head_dim)
@@ -114,7 +114,7 @@ impl Kernel for Attention {
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let elements = [Element::Vec4F32, self.kv.element(self.tier.f16())];
-        args(params, (self.kv, elements), self.head_dim, self.splits, self.uniforms)
+        args(params, (self.kv, elements), self.head_dim, self.splits, self.run)
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
@@ -134,7 +134,7 @@ impl Kernel for Attention {
     fn oracle(&self, call: &Call) {
         let params: AttentionParams = call.params();
         let begin = params.token_begin as usize;
-        let end = (begin + call.grid[1] as usize * self.query_tokens).min(call.uniforms.head.rows as usize);
+        let end = (begin + call.grid[1] as usize * self.query_tokens).min(call.uniforms.settings.rows as usize);
         oracle(call, (self.kv, self.head_dim, self.group, self.splits), begin..end, self.query_tokens);
     }
 }
@@ -145,11 +145,11 @@ pub(crate) fn args(
     (kv, [query, cached]): (KvType, [Element; 2]),
     head_dim: usize,
     splits: SplitKv,
-    uniforms: RunShape,
+    run: RunShape,
 ) -> Vec<Arg> {
     let params = AttentionParams::from_words(params);
     let kv_words = kv.words(params.kv_heads as usize * head_dim);
-    let (heads, rows) = (params.heads as usize, uniforms.rows);
+    let (heads, rows) = (params.heads as usize, run.rows);
     vec![
         Arg::read("queries", 2, query, rows * heads * head_dim),
         Arg::read("keys", 3, cached, kv_words),
@@ -177,7 +177,7 @@ pub(crate) fn oracle(
     let (q, k, v) = (call.floats(0), call.words(1), call.words(2));
     let (mut out, mut score) = (call.floats_mut(3), call.floats_mut(4));
     let cached = |words: &[u32], kv_head: usize, position: usize| -> Vec<f64> {
-        let first = (kv_head * call.uniforms.head.capacity as usize + position) * d;
+        let first = (kv_head * call.uniforms.settings.capacity as usize + position) * d;
         (first..first + d).map(|at| kv.read(words, at)).collect()
     };
     let end = rows.end;

@@ -11,6 +11,7 @@ pub const SHARDS: usize = 4;
 
 uniform! {
     /// Params of the gather. Shards `a` to `d` each have the first `vec4` of their planes 1 to 3.
+    #[allow(missing_docs, reason = "planes_X_N is the first vec4 of plane N of shard X")]
     pub struct EmbedParams {
         /// Rows of the whole table.
         vocabulary: u32,
@@ -22,29 +23,17 @@ uniform! {
         supers: u32,
         /// Index of shard `a`.
         shard_first: u32,
-        /// A plane of shard a.
         planes_a_1: u32,
-        /// A plane of shard a.
         planes_a_2: u32,
-        /// A plane of shard a.
         planes_a_3: u32,
-        /// A plane of shard b.
         planes_b_1: u32,
-        /// A plane of shard b.
         planes_b_2: u32,
-        /// A plane of shard b.
         planes_b_3: u32,
-        /// A plane of shard c.
         planes_c_1: u32,
-        /// A plane of shard c.
         planes_c_2: u32,
-        /// A plane of shard c.
         planes_c_3: u32,
-        /// A plane of shard d.
         planes_d_1: u32,
-        /// A plane of shard d.
         planes_d_2: u32,
-        /// A plane of shard d.
         planes_d_3: u32,
     }
 }
@@ -134,7 +123,7 @@ impl Kernel for Embed {
         active.rows as u64 * u64::from(params.blocks) * 32
     }
 
-    /// A few roundings in f32: the scale's, the product's, and the offset's.
+    /// A few roundings in f32: the scale's, the product's, and the minimum's.
     fn tolerance(&self) -> f64 {
         1e-13
     }
@@ -144,7 +133,7 @@ impl Kernel for Embed {
         let k = params.blocks as usize * BLOCK;
         let rows = Self::shard_rows(&params);
         let (ids, mut x) = (call.words(0), call.floats_mut(1));
-        for t in 0..call.uniforms.head.rows as usize {
+        for t in 0..call.uniforms.settings.rows as usize {
             let id = ids[call.uniforms.rows[t].position as usize].min(params.vocabulary - 1) as usize;
             let shard = (id / params.shard_rows as usize).wrapping_sub(params.shard_first as usize);
             if shard >= SHARDS {

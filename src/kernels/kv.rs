@@ -7,7 +7,7 @@ use crate::kernel::{Element, ShaderSource};
 /// The numbers of a KV cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum KvType {
-    /// Halves. What they cannot hold is stored as the largest that they can.
+    /// f16; a number beyond 65504 becomes 65504.
     #[default]
     F16,
     /// Twice the bytes, and no rounding.

@@ -3,7 +3,7 @@
 use super::storage::WeightStorage;
 use super::{KvType, RunShape};
 use crate::kernel::uniforms::RunUniforms;
-use crate::kernel::{Active, Arg, Call, Content, Element, ShaderSource, round_up, uniform};
+use crate::kernel::{Active, Arg, Call, Content, Element, ShaderSource, uniform};
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
 
@@ -188,7 +188,7 @@ fn silu(x: f64) -> f64 {
 
 fn store_qkv(call: &Call, params: &LinearParams, kv: KvType, first: usize, t: usize, row: usize, v: [f64; 2]) {
     let (q_dim, kv_dim, d) = (params.q_dim as usize, params.kv_dim as usize, params.head_dim as usize);
-    let RunUniforms { head, rows, rope } = call.uniforms;
+    let RunUniforms { settings, rows, rope } = call.uniforms;
     let pair = row % d / 2;
     let [cos, sin] = rope[t * (d / 2) + pair].map(f64::from);
     let rotated = [v[0] * cos - v[1] * sin, v[0] * sin + v[1] * cos];
@@ -201,7 +201,7 @@ fn store_qkv(call: &Call, params: &LinearParams, kv: KvType, first: usize, t: us
     }
     let (buffer, kv_row, pair_values) =
         if row < q_dim + kv_dim { (first + 1, row - q_dim, rotated) } else { (first + 2, row - q_dim - kv_dim, v) };
-    let at = (kv_row / d * head.capacity as usize + rows[t].position as usize) * d + row % d;
+    let at = (kv_row / d * settings.capacity as usize + rows[t].position as usize) * d + row % d;
     kv.write(&mut call.words_mut(buffer), at, pair_values);
 }
 
@@ -241,14 +241,14 @@ pub(super) fn weights_arg(params: &LinearParams, packing: Packing, (tile, storag
 
 /// Elements of an input row, padded.
 pub(super) fn padded(params: &LinearParams) -> usize {
-    round_up(params.blocks as usize * BLOCK, BLOCK)
+    (params.blocks as usize * BLOCK).next_multiple_of(BLOCK)
 }
 
 /// Rows of a row block, two adjacent pairs. An invocation owns one row block or two.
 pub(super) const ROWS_PER_BLOCK: usize = 4;
 
 /// The part of a label that gives the row blocks of an invocation.
-pub(super) const fn row_blocks_mark(row_blocks: usize) -> &'static str {
+pub(super) const fn row_blocks_suffix(row_blocks: usize) -> &'static str {
     if row_blocks == 2 { "x2" } else { "" }
 }
 
@@ -259,9 +259,9 @@ pub(super) fn source(
     packing: Packing,
     (tile, storage): (usize, &WeightStorage),
     (row_invocations, row_blocks): (usize, usize),
-    uniforms: RunShape,
+    run: RunShape,
 ) -> ShaderSource {
-    let source = uniforms
+    let source = run
         .add_to(ShaderSource::new(main))
         .size("TILE", tile)
         .size("ROW_INVOCATIONS", row_invocations)
@@ -269,7 +269,7 @@ pub(super) fn source(
     storage.add_weights(source, packing, &[("_w", 2)]).with(include_str!("../../shaders/lib/linear.wgsl"))
 }
 
-/// Adds what is loaded of x at once, in f32.
+/// Adds the struct of a block of 32 numbers of x and their sums.
 pub(super) fn add_block(source: ShaderSource) -> ShaderSource {
     source.with(include_str!("../../shaders/lib/block.wgsl"))
 }

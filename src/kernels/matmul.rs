@@ -28,7 +28,7 @@ pub struct Matmul {
     /// Whether the invocations of a subgroup exchange the input, which all of them need.
     pub exchange: bool,
     /// The size of the run uniforms.
-    pub uniforms: RunShape,
+    pub run: RunShape,
 }
 
 impl Kernel for Matmul {
@@ -43,9 +43,9 @@ impl Kernel for Matmul {
             self.output.name(),
             self.tile,
             self.invocations,
-            linear::row_blocks_mark(self.row_blocks),
-            super::mark(self.exchange),
-            self.uniforms.rows,
+            linear::row_blocks_suffix(self.row_blocks),
+            super::subgroup_suffix(self.exchange),
+            self.run.rows,
         )
     }
 
@@ -56,7 +56,7 @@ impl Kernel for Matmul {
             self.weights,
             (self.tile, self.storage),
             (self.invocations, self.row_blocks),
-            self.uniforms,
+            self.run,
         )
         .size("WORKGROUP_SIZE", self.invocations);
         let source = linear::add_block(source).with(super::invocations(self.exchange));
@@ -76,9 +76,9 @@ impl Kernel for Matmul {
         let params = LinearParams::from_words(params);
         let mut args = vec![
             linear::weights_arg(&params, self.weights, (self.tile, self.storage)),
-            self.storage.input_arg(self.uniforms.rows * params.vec4s as usize * 4),
+            self.storage.input_arg(self.run.rows * params.vec4s as usize * 4),
         ];
-        args.extend(self.output.args(&params, self.uniforms.rows));
+        args.extend(self.output.args(&params, self.run.rows));
         args
     }
 
@@ -101,8 +101,8 @@ impl Kernel for Matmul {
 
     fn oracle(&self, call: &Call) {
         let params: LinearParams = call.params();
-        let head = call.uniforms.head;
-        let tokens = if params.at_head == 1 { head.head_rows } else { head.rows } as usize;
+        let settings = call.uniforms.settings;
+        let tokens = if params.at_head == 1 { settings.head_rows } else { settings.rows } as usize;
         let first = params.token_begin as usize;
         let span = call.grid[1] as usize * TOKENS_PER_INVOCATION;
         let stride = params.vec4s as usize * 4;

@@ -63,7 +63,7 @@ pub struct Matvec {
     /// its own.
     pub subgroups: bool,
     /// The size of the run uniforms.
-    pub uniforms: RunShape,
+    pub run: RunShape,
 }
 
 impl Kernel for Matvec {
@@ -83,8 +83,8 @@ impl Kernel for Matvec {
             self.storage.label(self.weights),
             self.output.name(),
             self.tile,
-            linear::row_blocks_mark(row_blocks),
-            super::mark(self.subgroups)
+            linear::row_blocks_suffix(row_blocks),
+            super::subgroup_suffix(self.subgroups)
         )
     }
 
@@ -93,7 +93,7 @@ impl Kernel for Matvec {
         assert!(row_blocks == 1 || ksplit == 1, "{}", self.label());
         let main = include_str!("../../shaders/matvec.wgsl");
         let weights = (self.tile, self.storage);
-        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.uniforms)
+        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.run)
             .size("WORKGROUP_SIZE", row_invocations * ksplit)
             .size("KSPLIT", ksplit)
             .size("SPLIT_SUMS", if ksplit > 1 { row_invocations * ksplit } else { 1 })
@@ -117,6 +117,13 @@ impl Kernel for Matvec {
         self.output.add_to(source)
     }
 
+    fn activations(&self) -> &'static str {
+        match self.input {
+            Input::Vector(format) => format.choice(),
+            Input::Norm | Input::Combine { .. } => "f32",
+        }
+    }
+
     fn invocations(&self) -> u32 {
         (self.tiling.row_invocations * self.tiling.ksplit) as u32
     }
@@ -128,7 +135,7 @@ impl Kernel for Matvec {
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let params = LinearParams::from_words(params);
         let k = linear::padded(&params);
-        let x_rows = if params.at_head == 1 { self.uniforms.rows } else { 1 };
+        let x_rows = if params.at_head == 1 { self.run.rows } else { 1 };
         let mut args = vec![linear::weights_arg(&params, self.weights, (self.tile, self.storage))];
         match self.input {
             Input::Vector(format) => args.push(self.storage.input_arg(format.words(k))),
@@ -155,7 +162,7 @@ impl Kernel for Matvec {
         u64::from(params.rows) * u64::from(params.blocks) * 32
     }
 
-    /// The worst on lavapipe 22.3 is 5e-13 (Q4_K), f32 rounding of the sums, where scaled quants and offsets cancel; 1.9e-11
+    /// The worst on lavapipe 22.3 is 5e-13 (Q4_K), f32 rounding of the sums, where scaled quants and minimums cancel; 1.9e-11
     /// where quants and a zero point cancel (Q4_0 on one block, most of it one column); and 2.4e-12 where splits are reduced, by
     /// its `exp`.
     fn tolerance(&self) -> f64 {
@@ -173,7 +180,7 @@ impl Kernel for Matvec {
         let (input, scale, output_first) = match self.input {
             Input::Vector(format) => (format.decode(&call.words(1)[..format.words(k)]), 1.0, 2),
             Input::Norm => {
-                let first = (params.at_head * call.uniforms.head.head_first * params.vec4s * 4) as usize;
+                let first = (params.at_head * call.uniforms.settings.head_first * params.vec4s * 4) as usize;
                 let row: Vec<f64> = x[first..first + k].iter().map(|v| f64::from(*v)).collect();
                 let square: f64 = row.iter().map(|v| v * v).sum();
                 let gamma = call.floats(2);

@@ -10,7 +10,7 @@ use crate::weights::Packing;
 /// the same order, whatever the storage. [`BUFFER`] is what GPUs use.
 pub struct WeightStorage {
     /// The end of a kernel's label; empty for buffers.
-    pub mark: &'static str,
+    pub suffix: &'static str,
     /// The binding of weights.
     pub weights: Element,
     /// The binding of an input of f32.
@@ -31,7 +31,7 @@ pub struct WeightStorage {
 
 /// Storage buffers of `vec4<u32>`.
 pub const BUFFER: WeightStorage = WeightStorage {
-    mark: "",
+    suffix: "",
     weights: Element::Vec4U32,
     input: Element::Vec4F32,
     row_words: 1,
@@ -50,7 +50,7 @@ impl WeightStorage {
 
     /// The name, in labels, of weights of a packing that lie here.
     pub(crate) fn label(&self, packing: Packing) -> String {
-        format!("{}{}", packing.name(), self.mark)
+        format!("{}{}", packing.name(), self.suffix)
     }
 
     /// Adds weights of a packing, once per role and binding: how words are loaded, and the packing's reader.

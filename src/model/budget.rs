@@ -157,8 +157,8 @@ impl BudgetInputs<'_> {
                 entries.push(BudgetEntry { name: format!("{name}.{what}"), kind: MemoryClass::Uniform, bytes });
             }
         }
-        let readback = BudgetEntry { name: "readback".to_owned(), kind: MemoryClass::Readback, bytes: 0 };
-        entries.push(BudgetEntry { bytes: MAX_TOKENS_IN_FLIGHT as u64 * buffer_bytes(1), ..readback });
+        let bytes = MAX_TOKENS_IN_FLIGHT as u64 * buffer_bytes(1);
+        entries.push(BudgetEntry { name: "readback".to_owned(), kind: MemoryClass::Readback, bytes });
         entries.extend(self.growth(&matrices, &session, textures_bytes(&plans)));
         entries
     }

@@ -36,10 +36,10 @@ pub fn session_plans(shape: &Shape, matrices: &Matrices, tuning: &Tuning, capaci
     [1, prefill_rows(shape)].map(|rows| forward(shape, matrices, tuning, PlanShape { rows, head_rows: 1, capacity }))
 }
 
-/// PlanShape of the prefill plan: the largest chunk.
+/// Rows of the longest prefill run.
 pub const PREFILL_ROWS: usize = 128;
 
-/// PlanShape of a prefill plan: 128, or fewer where their rotations would not fit a uniform buffer of 64 KiB.
+/// Rows of a model's prefill plan: 128, or fewer where their rotations would not fit a uniform buffer of 64 KiB.
 pub fn prefill_rows(shape: &Shape) -> usize {
     let most = (65_536 - 64) / (16 + 4 * shape.head_dim);
     PREFILL_ROWS.min(1 << most.ilog2())
@@ -50,7 +50,7 @@ pub fn prefill_rows(shape: &Shape) -> usize {
 pub struct PlanShape {
     /// Tokens of a run: 1 is decode.
     pub rows: usize,
-    /// PlanShape whose logits may be wanted.
+    /// Rows whose logits may be wanted.
     pub head_rows: usize,
     /// Positions of the KV cache.
     pub capacity: usize,

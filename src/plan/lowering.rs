@@ -10,7 +10,7 @@ use super::tuning::Tuning;
 use super::{BufferId, BufferOwner, Plan, Stage};
 use crate::arch::shape::Shape;
 use crate::arch::tensors::{Role, TensorId};
-use crate::kernel::{Kernel, Uniform, round_up};
+use crate::kernel::{Kernel, Uniform};
 use crate::kernels::activations::{ActivationFormat, F32};
 use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
@@ -64,7 +64,7 @@ pub struct AttentionSpec<'a> {
     /// How the keys are split.
     pub splits: SplitKv,
     /// The size of the run uniforms.
-    pub uniforms: RunShape,
+    pub run: RunShape,
 }
 
 /// A plan while it is built.
@@ -76,15 +76,15 @@ pub struct Builder<'a> {
     /// The sizes of the plan.
     pub tuning: &'a Tuning,
     /// The size of the run uniforms.
-    pub uniforms: RunShape,
+    pub run: RunShape,
     rows: PlanShape,
 }
 
 impl<'a> Builder<'a> {
     /// A plan without steps.
     pub fn new(shape: &'a Shape, tuning: &'a Tuning, rows: PlanShape) -> Self {
-        let uniforms = RunShape { rows: rows.rows, pairs: shape.head_dim / 2 };
-        Self { plan: Plan::new(rows.rows, rows.head_rows, uniforms.pairs), shape, tuning, uniforms, rows }
+        let run = RunShape { rows: rows.rows, pairs: shape.head_dim / 2 };
+        Self { plan: Plan::new(rows.rows, rows.head_rows, run.pairs), shape, tuning, run, rows }
     }
 
     fn lowering(&self) -> &'static dyn Lowering {
@@ -128,7 +128,7 @@ impl<'a> Builder<'a> {
         [x, gamma]: [BufferId; 2],
         format: &'static dyn ActivationFormat,
     ) -> Prepared {
-        let k = round_up(self.shape.dim, BLOCK);
+        let k = self.shape.dim.next_multiple_of(BLOCK);
         let (input, y) = self.vector("normed", format, k);
         let params = RmsnormParams {
             vec4s: (k / 4) as u32,
@@ -162,7 +162,7 @@ impl<'a> Builder<'a> {
     }
 
     fn norm_weight(&mut self, id: TensorId) -> BufferId {
-        let words = round_up(self.shape.dim, BLOCK);
+        let words = self.shape.dim.next_multiple_of(BLOCK);
         self.weight(id.to_string(), words)
     }
 
@@ -178,7 +178,7 @@ impl<'a> Builder<'a> {
 
     fn linear_params(&self, cols: usize) -> LinearParams {
         LinearParams {
-            vec4s: (round_up(cols, BLOCK) / 4) as u32,
+            vec4s: (cols.next_multiple_of(BLOCK) / 4) as u32,
             q_dim: self.shape.q_dim() as u32,
             kv_dim: self.shape.kv_dim() as u32,
             head_dim: self.shape.head_dim as u32,
@@ -218,7 +218,7 @@ impl<'a> Builder<'a> {
                     tiling: self.tuning.matvec,
                     subgroups: self.tuning.tier.subgroups(),
                     // A single row: that of decode, or a head row, which looks at no other.
-                    uniforms: RunShape { rows: 1, ..self.uniforms },
+                    run: RunShape { rows: 1, ..self.run },
                 };
                 self.plan.push(stage, name, kernel, &params, &buffers);
                 continue;
@@ -241,7 +241,7 @@ impl<'a> Builder<'a> {
                     invocations: self.tuning.matmul_invocations,
                     row_blocks: self.tuning.matvec.row_blocks,
                     exchange: self.tuning.matmul_exchange,
-                    uniforms: self.uniforms,
+                    run: self.run,
                 };
                 let name = if span < tokens { format!("{name}+{token}") } else { name.clone() };
                 self.plan.push(
@@ -257,7 +257,7 @@ impl<'a> Builder<'a> {
 
     /// x[t] = E[id[t]]
     pub fn embed(&mut self, table: &Matrix) -> BufferId {
-        let x = self.scratch(names::RESIDUAL, self.rows.rows * round_up(self.shape.dim, BLOCK));
+        let x = self.scratch(names::RESIDUAL, self.rows.rows * self.shape.dim.next_multiple_of(BLOCK));
         let ids = self.ids();
         let storage = self.tuning.storage;
         let shards: Vec<BufferId> =
@@ -309,7 +309,7 @@ impl<'a> Builder<'a> {
     pub fn attention(&mut self, layer: usize, queries: BufferId) -> [BufferId; 2] {
         let shape = self.shape;
         let (rows, splits) = (self.rows.rows, self.splits());
-        let out_words = round_up(shape.q_dim(), BLOCK);
+        let out_words = shape.q_dim().next_multiple_of(BLOCK);
         let out = self.scratch("attended", rows * splits.most * out_words);
         let score = self.scratch("scores", rows * splits.most * shape.heads * 2);
         let [keys, values] = self.cache(layer);
@@ -322,7 +322,7 @@ impl<'a> Builder<'a> {
             head_vec4s: (shape.head_dim / 4) as u32,
         };
         let (head_dim, group) = (shape.head_dim, shape.group());
-        let spec = AttentionSpec { tuning: self.tuning, head_dim, group, rows, splits, uniforms: self.uniforms };
+        let spec = AttentionSpec { tuning: self.tuning, head_dim, group, rows, splits, run: self.run };
         let kernel = self.lowering().attention(spec);
         let buffers = [queries, keys, values, out, score];
         self.plan.push_words(Stage::Body, format!("blk.{layer}.attention"), kernel, params.to_words(), &buffers);
@@ -331,7 +331,8 @@ impl<'a> Builder<'a> {
 
     /// x += o Wo^T
     pub fn attn_output(&mut self, layer: usize, matrix: &Matrix, [out, score]: [BufferId; 2], x: BufferId) {
-        let params = LinearParams { stride: round_up(self.shape.dim, BLOCK) as u32, ..self.linear_params(matrix.cols) };
+        let params =
+            LinearParams { stride: self.shape.dim.next_multiple_of(BLOCK) as u32, ..self.linear_params(matrix.cols) };
         let label = format!("blk.{layer}.attn_output");
         let (input, buffers) = if self.decode() {
             self.lowering().attended(self, layer, matrix, [out, score])
@@ -344,7 +345,7 @@ impl<'a> Builder<'a> {
     /// a = silu(norm(x) Wgate^T) * (norm(x) Wup^T)
     pub fn gate_up(&mut self, layer: usize, matrices: &GateUp, x: BufferId) -> BufferId {
         let gamma = self.norm_weight(Role::FfnNorm.in_block(layer));
-        let width = round_up(self.shape.ffn, BLOCK);
+        let width = self.shape.ffn.next_multiple_of(BLOCK);
         let activation = self.scratch("activation", self.rows.rows * width);
         let label = format!("blk.{layer}.ffn_norm");
         let (input, buffers) = self.prepare(Stage::Body, &label, [x, gamma], matrices.matrices());
@@ -362,7 +363,8 @@ impl<'a> Builder<'a> {
 
     /// x += a Wdown^T
     pub fn down(&mut self, layer: usize, matrix: &Matrix, activation: BufferId, x: BufferId) {
-        let params = LinearParams { stride: round_up(self.shape.dim, BLOCK) as u32, ..self.linear_params(matrix.cols) };
+        let params =
+            LinearParams { stride: self.shape.dim.next_multiple_of(BLOCK) as u32, ..self.linear_params(matrix.cols) };
         let label = format!("blk.{layer}.ffn_down");
         let (input, buffers) = self.lowering().activation(self, layer, matrix, activation);
         self.linear(&label, matrix, (input, &buffers), (Output::Residual, &[x]), params);

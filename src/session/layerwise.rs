@@ -7,7 +7,6 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
 use crate::error::{Error, Result};
-use crate::kernel::round_up;
 use crate::kernel::uniforms::RunUniforms;
 use crate::model::budget::cache_bytes;
 use crate::model::{LoadOptions, Model, Opened, WeightsArrive};
@@ -76,7 +75,7 @@ impl Model {
 
 /// Words of one token between two layers.
 fn width(model: &Model) -> usize {
-    round_up(model.shape().dim, BLOCK)
+    (model.shape().dim).next_multiple_of(BLOCK)
 }
 
 /// How many of a prompt's tokens are computed while the model loads. The buffer between the layers may take the bytes that
@@ -145,7 +144,7 @@ impl<'s> LayerwisePrefill<'s> {
     fn submit(&self, steps: Range<usize>, chunk: usize) -> Result<Running> {
         let (session, uniforms) = (&self.session, &self.chunks[chunk]);
         let (executor, width) = (&session.executor, width(&session.model));
-        let words = uniforms.head.rows as usize * width;
+        let words = uniforms.settings.rows as usize * width;
         let current = ReadRange { name: names::RESIDUAL, first: 0, words };
         let waiting = ReadRange { name: WAITING, first: chunk * session.plans.prefill.rows * width, words };
         let several = self.chunks.len() > 1;

@@ -69,11 +69,12 @@ impl<'a> Run<'a> {
     /// The uniforms of this run. The plan has at least as many rows as the run has positions.
     pub fn uniforms(self, plan: &Plan, shape: &Shape) -> RunUniforms {
         let mut uniforms = RunUniforms::new(plan.rows, &shape.rope_frequencies, self.positions);
-        let head = &mut uniforms.head;
-        head.capacity = self.capacity as u32;
-        (head.head_first, head.head_rows) = if self.every_logit { (0, head.rows) } else { (head.rows - 1, 1) };
+        let settings = &mut uniforms.settings;
+        settings.capacity = self.capacity as u32;
+        (settings.head_first, settings.head_rows) =
+            if self.every_logit { (0, settings.rows) } else { (settings.rows - 1, 1) };
         if let Some((sampling, biases)) = self.sampling {
-            sampling.write_to(head, biases);
+            sampling.write_to(settings, biases);
         }
         uniforms
     }
@@ -118,16 +119,16 @@ mod tests {
         };
         let plan = Plan::new(4, 4, shape.head_dim / 2);
         let last = Run::at(5..8, 64).uniforms(&plan, &shape);
-        let head = last.head;
-        assert_eq!((head.rows, head.capacity, head.head_first, head.head_rows), (3, 64, 2, 1));
+        let settings = last.settings;
+        assert_eq!((settings.rows, settings.capacity, settings.head_first, settings.head_rows), (3, 64, 2, 1));
         assert_eq!(
             last.rows.iter().map(|row| (row.position, row.attend)).take(3).collect::<Vec<_>>(),
             [(5, 6), (6, 7), (7, 8)]
         );
-        let all = Run::at(5..8, 64).every_logit().uniforms(&plan, &shape).head;
+        let all = Run::at(5..8, 64).every_logit().uniforms(&plan, &shape).settings;
         assert_eq!((all.rows, all.head_first, all.head_rows), (3, 0, 3));
         let settings = Sampling { seed: 7, top_k: 3, ..Sampling::default() };
-        let sampled = Run::at(5..6, 64).sampling(&settings, 2).uniforms(&plan, &shape).head;
-        assert_eq!((sampled.seed_lo, sampled.top_k, sampled.biases, head.top_k), (7, 3, 2, 0));
+        let sampled = Run::at(5..6, 64).sampling(&settings, 2).uniforms(&plan, &shape).settings;
+        assert_eq!((sampled.seed_lo, sampled.top_k, sampled.biases, settings.top_k), (7, 3, 2, 0));
     }
 }

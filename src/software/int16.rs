@@ -60,8 +60,8 @@ impl Int16 {
     }
 }
 
-/// Whether sums of 16 bits are those of pairs, and not of four: the room that a sum leaves to each number is its precision, and
-/// weights of more than four bits take more of it.
+/// Whether a sum of 16 bits holds two products instead of four. Weights of more than four bits need two, or activations lose
+/// precision.
 const fn pairwise(midpoint: u32) -> bool {
     midpoint > 8
 }
@@ -76,7 +76,11 @@ impl ActivationFormat for Int16 {
         "int16"
     }
 
-    fn mark(&self) -> String {
+    fn choice(&self) -> &'static str {
+        "fixed"
+    }
+
+    fn suffix(&self) -> String {
         format!("-int16x{}", self.midpoint)
     }
 

@@ -17,7 +17,7 @@
 //! 5. **Register.** The reader (`shaders/lib/q4_0.wgsl`) loads the scales once per eight blocks and the quants of a block at
 //!    once. `vec4` `q` of the block is `(word[q / 2] >> (4 * (q & 1))) & 0x0f0f0f0f`: four quants, a byte each, which
 //!    `unpack4xU8` makes a `vec4`. The kernel multiplies them with four elements of x, sums over the block, takes 8 times the
-//!    sum of x off, and multiplies by `d` (`shaders/lib/product_floats.wgsl`).
+//!    sum of x off, and multiplies by `d` (`shaders/lib/product_f32.wgsl`).
 //!
 //! # Planes
 //!
@@ -76,7 +76,6 @@ mod encode;
 use super::Packing;
 pub use crate::format::{BLOCK, BLOCKS_PER_SUPER};
 use crate::format::{Encoding, Row};
-use crate::kernel::round_up;
 
 /// Rows of a matrix are padded to a multiple of this number, which is a multiple of every tile and of the rows of every
 /// workgroup.
@@ -115,7 +114,7 @@ impl Layout {
     }
 
     fn padded_rows(&self) -> usize {
-        round_up(self.rows, ROW_ALIGN)
+        self.rows.next_multiple_of(ROW_ALIGN)
     }
 
     /// Words (of four bytes) that [`ROW_ALIGN`] rows take in each plane. A single row takes less than a `vec4` of some

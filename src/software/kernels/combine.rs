@@ -31,7 +31,7 @@ pub struct Combine {
     /// How the result is stored.
     pub format: &'static dyn ActivationFormat,
     /// The size of the run uniforms.
-    pub uniforms: RunShape,
+    pub run: RunShape,
 }
 
 impl Kernel for Combine {
@@ -40,12 +40,12 @@ impl Kernel for Combine {
     }
 
     fn label(&self) -> String {
-        let format = self.format.mark();
+        let format = self.format.suffix();
         format!("combine/{}xd{}/splits{}/{}{format}", self.heads, self.head_dim, self.splits.most, self.invocations)
     }
 
     fn source(&self) -> ShaderSource {
-        let source = self.uniforms.add_to(ShaderSource::new(include_str!("../../../shaders/software/combine.wgsl")));
+        let source = self.run.add_to(ShaderSource::new(include_str!("../../../shaders/software/combine.wgsl")));
         let source = source.size("WORKGROUP_SIZE", self.invocations).with(kernels::invocations(false));
         let source = add_combine_to(source, self.heads, self.head_dim, self.splits);
         self.format.add_store(source, 5)

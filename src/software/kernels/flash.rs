@@ -25,7 +25,7 @@ pub struct Flash {
     /// How the keys are split.
     pub splits: SplitKv,
     /// The size of the run uniforms.
-    pub uniforms: RunShape,
+    pub run: RunShape,
 }
 
 impl Kernel for Flash {
@@ -34,13 +34,13 @@ impl Kernel for Flash {
     }
 
     fn label(&self) -> String {
-        let (d, group, splits, rows) = (self.head_dim, self.group, self.splits.most, self.uniforms.rows);
+        let (d, group, splits, rows) = (self.head_dim, self.group, self.splits.most, self.run.rows);
         let how = if self.texture == TextureKind::Sampled { "-sampled" } else { "" };
         format!("flash/kv-{}{how}/d{d}-g{group}/{}-splits{splits}-rows{rows}", self.kv.name(), self.invocations)
     }
 
     fn source(&self) -> ShaderSource {
-        let source = self.uniforms.add_to(ShaderSource::new(include_str!("../../../shaders/software/flash.wgsl")));
+        let source = self.run.add_to(ShaderSource::new(include_str!("../../../shaders/software/flash.wgsl")));
         let source = source
             .size("WORKGROUP_SIZE", self.invocations)
             .size("GROUP", self.group)
@@ -68,13 +68,7 @@ impl Kernel for Flash {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        attention::args(
-            params,
-            (self.kv, [Element::Texture(self.texture); 2]),
-            self.head_dim,
-            self.splits,
-            self.uniforms,
-        )
+        attention::args(params, (self.kv, [Element::Texture(self.texture); 2]), self.head_dim, self.splits, self.run)
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
@@ -95,7 +89,7 @@ impl Kernel for Flash {
 
     fn oracle(&self, call: &Call) {
         let params: AttentionParams = call.params();
-        let rows = params.token_begin as usize..call.uniforms.head.rows.min(params.token_end) as usize;
+        let rows = params.token_begin as usize..call.uniforms.settings.rows.min(params.token_end) as usize;
         attention::oracle(call, (self.kv, self.head_dim, self.group, self.splits), rows, 1);
     }
 }

@@ -32,7 +32,7 @@ impl Kernel for Quantize {
     }
 
     fn label(&self) -> String {
-        format!("quantize/{}{}", self.invocations, self.format.mark())
+        format!("quantize/{}{}", self.invocations, self.format.suffix())
     }
 
     fn source(&self) -> ShaderSource {
