@@ -42,13 +42,13 @@ pub enum ReadScope {
     TokenizerOnly,
 }
 
-/// Reads what a checkpoint says, without its weights. GGUF is the only format so far: another one is recognised here, by
-/// its first bytes.
+/// Reads what a checkpoint says, without its weights. GGUF is the only format so far: another one is recognised here,
+/// by its first bytes.
 ///
 /// # Errors
 /// [`Error::Malformed`](crate::Error::Malformed) where the bytes break the format or a file is cut off,
-/// [`Error::Unsupported`](crate::Error::Unsupported) where they ask for something that this engine does not compute, and
-/// those of the source.
+/// [`Error::Unsupported`](crate::Error::Unsupported) where they ask for something that this engine does not compute,
+/// and those of the source.
 pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
     gguf::read(source, scope).await
 }
@@ -72,7 +72,8 @@ impl Tensor {
         self.encoding.row_bytes(self.cols)
     }
 
-    /// Where consecutive rows lie in the file: one range, since every format so far keeps the scales of a row in the row.
+    /// Where consecutive rows lie in the file: one range, since every format so far keeps the scales of a row in the
+    /// row.
     pub fn row_range(&self, rows: Range<usize>) -> Range<u64> {
         let at = |row: usize| self.bytes.start + (row * self.row_bytes()) as u64;
         at(rows.start)..at(rows.end)

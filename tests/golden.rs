@@ -164,8 +164,9 @@ fn stories260k_ffn192() {
     stories("stories260K-ffn192");
 }
 
-/// One token per character. What `tests/fixtures/reference.py` computes from the same files: 120 greedy tokens after "Once upon
-/// a time", whose two likeliest are never closer than 0.03, and the mean negative log-likelihood of the sample.
+/// One token per character. What `tests/fixtures/reference.py` computes from the same files: 120 greedy tokens after
+/// "Once upon a time", whose two likeliest are never closer than 0.03, and the mean negative log-likelihood of the
+/// sample.
 const BABYLLAMA: [(&str, &str, f64); 2] = [
     (
         "F32",
@@ -195,8 +196,8 @@ fn babyllama105() {
     }
 }
 
-/// Every weight type at head sizes 64 and 128, tied and untied heads, Llama 3's rotary scaling, on every device, in both
-/// plans and every tier.
+/// Every weight type at head sizes 64 and 128, tied and untied heads, Llama 3's rotary scaling, on every device, in
+/// both plans and every tier.
 #[test]
 fn random_models() {
     let engines = engine::every_tier("random_models");

@@ -21,7 +21,7 @@ use pollster::block_on;
 #[path = "common/engine.rs"]
 mod engine;
 
-use engine::{Engine, Finished, both_plans, continued, finish, fixture, greedy, ids};
+use engine::{Engine, Finished, both_plans, continued, finish, fixture, greedy, ids, nmse};
 
 fn load(name: &str, engine: &Engine) -> Model {
     engine.load_file(fixture(name), LoadOptions::default())
@@ -95,7 +95,8 @@ fn first_difference(model: &Model, plans: [&Executor; 2], plan: &Plan, uniforms:
 #[test]
 fn every_step_agrees_with_the_cpu() {
     for engine in engine::every_tier("every_step_agrees_with_the_cpu") {
-        // The types of weights are as many as they are in the plainest tier; what the others change is the same for all.
+        // The types of weights are as many as they are in the plainest tier; what the others change is the same for
+        // all.
         let names: &[&str] = match engine.tier {
             Some(Tier::Base | Tier::F16Sub) => &[
                 "random-q4_0-h64.gguf",
@@ -193,11 +194,6 @@ fn any_chunking_equals_decode() {
             assert!(nmse < 1e-7, "chunks {chunks:?} ({engine}): NMSE {nmse:.2e}");
         }
     }
-}
-
-fn nmse(found: &[f32], expected: &[f32]) -> f64 {
-    let error: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    error / expected.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()
 }
 
 /// int16 activations cost little in the logits, and change them where the weights allow it.

@@ -62,8 +62,8 @@ impl Arch {
 
 /// Llama 2 and 3, and every model with the same blocks.
 ///
-/// llama.cpp reads a factor, scale, clamp or cap of 0 as "not set", and a `rope.scaling.factor` without a type as linear
-/// scaling.
+/// llama.cpp reads a factor, scale, clamp or cap of 0 as "not set", and a `rope.scaling.factor` without a type as
+/// linear scaling.
 pub const LLAMA: Arch = Arch {
     name: "llama",
     title: "Llama",

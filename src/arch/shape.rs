@@ -72,8 +72,8 @@ impl RopeScaling {
     pub const LLAMA_3_2: Self =
         Self { factor: 32.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 8192.0 };
 
-    /// The divisor of a frequency in radians per position (`_compute_llama3_parameters` in transformers; GGUF stores the
-    /// divisors as `rope_freqs`).
+    /// The divisor of a frequency in radians per position (`_compute_llama3_parameters` in transformers; GGUF stores
+    /// the divisors as `rope_freqs`).
     pub fn divisor(&self, frequency: f64) -> f64 {
         let wavelength = std::f64::consts::TAU / frequency;
         if wavelength < self.original_context / self.high_freq_factor {
@@ -88,8 +88,8 @@ impl RopeScaling {
     }
 }
 
-/// The frequencies of the `d/2` pairs of a head in radians per position, without scaling: `base^(-2i/d)` (RoFormer, arXiv
-/// 2104.09864).
+/// The frequencies of the `d/2` pairs of a head in radians per position, without scaling: `base^(-2i/d)` (RoFormer,
+/// arXiv 2104.09864).
 pub fn rope_frequencies(head_dim: usize, base: f64) -> Vec<f64> {
     (0..head_dim / 2).map(|i| base.powf(-2.0 * i as f64 / head_dim as f64)).collect()
 }

@@ -50,8 +50,8 @@ pub struct Inspect {
     /// Lists every buffer on the device with its bytes, and what the host takes at most
     #[arg(long, conflicts_with = "wgsl")]
     memory: bool,
-    /// Lists the dispatches of a run, with the kernel, workgroups, bytes and multiply-accumulates of each; the plan is that
-    /// of real GPUs, or the one that is named, which --memory and --wgsl count and print for too
+    /// Lists the dispatches of a run, with the kernel, workgroups, bytes and multiply-accumulates of each; the plan is
+    /// that of real GPUs, or the one that is named, which --memory and --wgsl count and print for too
     #[arg(long, value_name = "PLAN", value_parser = plan_parser(), num_args = 0..=1, require_equals = true, default_missing_value = "gpu")]
     plan: Option<PlanChoice>,
     /// Tokens of the run that --plan lists: 1 is decode, more are a prefill

@@ -12,8 +12,8 @@ use crate::plan::tuning::Tuning;
 use crate::plan::{BufferOwner, Plan, session_buffers, session_textures};
 use crate::weights::{Matrices, Packings};
 
-/// Most decoded tokens in flight: submitted, and not yet read by the host. Each reads its id back through a buffer of its
-/// own.
+/// Most decoded tokens in flight: submitted, and not yet read by the host. Each reads its id back through a buffer of
+/// its own.
 pub const MAX_TOKENS_IN_FLIGHT: usize = 4;
 
 /// Bytes that a model and one session take on the device, once the session has grown to its context.

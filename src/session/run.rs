@@ -48,8 +48,8 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A run that computes these positions of a KV cache with room for `capacity` positions. Logits are computed for the
-    /// last of them.
+    /// A run that computes these positions of a KV cache with room for `capacity` positions. Logits are computed for
+    /// the last of them.
     pub fn at(positions: Range<usize>, capacity: usize) -> Self {
         Self { positions, capacity, every_logit: false, sampling: None }
     }

@@ -2,8 +2,8 @@
 
 use crate::format::Encoding;
 
-/// How packed weights are stored on the device: which planes they have, and which WGSL reader decodes them. The table in
-/// [`pack`](super::pack) shows the planes.
+/// How packed weights are stored on the device: which planes they have, and which WGSL reader decodes them. The table
+/// in [`pack`](super::pack) shows the planes.
 ///
 /// # How to add a packing
 /// 1. A variant here, and its planes in the table of [`pack`](super::pack) and in `Layout::plane_words_per_64_rows`.

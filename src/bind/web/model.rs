@@ -80,8 +80,8 @@ pub async fn device_report() -> String {
     serde_json::to_string(&gpu::adapters(DeviceOptions::default()).await).expect("numbers and strings are JSON")
 }
 
-/// `ModelInfo` of a checkpoint in JSON: the facts of its header, and the bytes that it would take on this browser's adapter,
-/// or on a real GPU where there is none. Nothing is allocated.
+/// `ModelInfo` of a checkpoint in JSON: the facts of its header, and the bytes that it would take on this browser's
+/// adapter, or on a real GPU where there is none. Nothing is allocated.
 ///
 /// # Errors
 /// Those of [`Model::load`] that come before a device is opened.
@@ -146,8 +146,8 @@ pub struct Model {
     first: RefCell<Option<crate::Session>>,
 }
 
-/// Runs a short prompt and one token after it, and forgets both. A browser compiles a kernel when it first runs, and the first
-/// answer would wait for that. On the CPU there is nothing to compile.
+/// Runs a short prompt and one token after it, and forgets both. A browser compiles a kernel when it first runs, and
+/// the first answer would wait for that. On the CPU there is nothing to compile.
 async fn warm_up(session: &mut crate::Session) -> Result<(), Error> {
     const PROMPT: usize = 2;
     let depth = session.tokens().len();
@@ -164,8 +164,9 @@ async fn warm_up(session: &mut crate::Session) -> Result<(), Error> {
 
 #[wasm_bindgen]
 impl Model {
-    /// Loads a model. `progress` is called with the bytes of weights that are on the device, and with all bytes. `prime` is a
-    /// JSON array of messages that the first session will begin with; they are computed while the weights arrive.
+    /// Loads a model. `progress` is called with the bytes of weights that are on the device, and with all bytes.
+    /// `prime` is a JSON array of messages that the first session will begin with; they are computed while the weights
+    /// arrive.
     ///
     /// # Errors
     /// Those of [`crate::Model::load`], those of the source, and `Aborted`.
@@ -269,7 +270,8 @@ impl Model {
         }
     }
 
-    /// How many tokens a user's text has: no beginning-of-text token is added, and control tokens spelled in it are text.
+    /// How many tokens a user's text has: no beginning-of-text token is added, and control tokens spelled in it are
+    /// text.
     ///
     /// # Errors
     /// `BadModel` where the vocabulary cannot spell a character and has no unknown token.

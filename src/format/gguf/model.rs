@@ -35,8 +35,8 @@ pub(super) fn name_of(id: TensorId) -> String {
 /// The shape of a model of the family `arch`, and its tensors, checked against the shape.
 ///
 /// # Errors
-/// Where a key is missing or out of range, asks for another computation, or a tensor is missing, of another size, or not
-/// known.
+/// Where a key is missing or out of range, asks for another computation, or a tensor is missing, of another size, or
+/// not known.
 pub(super) fn model(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch) -> Result<(Shape, ModelTensors)> {
     let layers = metadata.require_size(&arch.key(BLOCK_COUNT), MAX_LAYERS)?;
     let dim = metadata.require_size(&arch.key("embedding_length"), MAX_DIM)?;
@@ -211,7 +211,8 @@ fn checked(metadata: &Metadata<'_>, name: &str, described: &Described, expected:
     })
 }
 
-/// Rotation frequencies in radians per position. Where the file has `rope_freqs.weight`, they are not yet divided by it.
+/// Rotation frequencies in radians per position. Where the file has `rope_freqs.weight`, they are not yet divided by
+/// it.
 fn frequencies(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch, shape: &Shape) -> Result<Vec<f64>> {
     let key = arch.key("rope.freq_base");
     let base = f64::from(metadata.float(&key)?.unwrap_or(10_000.0));
