@@ -80,9 +80,9 @@ impl Tensor {
     }
 }
 
-/// The tensors of a whole model, by their place in it. A reader has checked them against the table
-/// ([`TENSORS`](crate::arch::tensors::TENSORS)): each that a model must have is here, with the size that its shape asks
-/// for.
+/// The tensors of a whole model, by their place in it. A reader has checked them against the tensors of the family
+/// ([`Arch::tensors`](crate::arch::family::Arch::tensors)): each that a model must have is here, with the size that its
+/// shape asks for, and no other is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelTensors {
     by_id: BTreeMap<TensorId, Tensor>,

@@ -139,7 +139,7 @@ impl Model {
         hook: Option<&mut dyn WeightsArrive>,
     ) -> Result<()> {
         let weights = self.inner.live.borrow().weights.clone();
-        Loader::new(source, tensors, &self.inner.matrices, weights, progress).all(hook).await
+        Loader::new(source, self.shape().arch, tensors, &self.inner.matrices, weights, progress).all(hook).await
     }
 
     /// The name that the file gives its model, or the name of the file.

@@ -1,5 +1,7 @@
 //! The numbers of a model: everything that a plan needs to know of it, except its weights.
 
+use crate::arch::family::Arch;
+
 /// Which elements of a head form the pairs that RoPE rotates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RopePairing {
@@ -9,9 +11,11 @@ pub enum RopePairing {
     HalfSplit,
 }
 
-/// The sizes of a model, in elements unless said otherwise. The letters are those of ARCHITECTURE.md.
+/// The family and the sizes of a model, in elements unless said otherwise. The letters are those of ARCHITECTURE.md.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
+    /// The family, which fixes the tensors and the computation.
+    pub arch: &'static Arch,
     /// Width of the residual stream.
     pub dim: usize,
     /// Width of the feed-forward layer between its projections.

@@ -76,7 +76,7 @@ struct Sized<'a> {
     shape: &'a Shape,
     tensors: &'a ModelTensors,
     vocabulary: Option<&'a Vocabulary>,
-    types: Packings,
+    packings: Packings,
     tuning: Tuning,
     context: usize,
 }
@@ -86,7 +86,7 @@ impl Sized<'_> {
         let first_capacity = FIRST_CAPACITY.min(self.context);
         BudgetInputs {
             shape: self.shape,
-            types: &self.types,
+            packings: &self.packings,
             tuning: &self.tuning,
             context: self.context,
             first_capacity,
@@ -94,13 +94,13 @@ impl Sized<'_> {
     }
 
     fn host(&self) -> HostBudget {
-        let matrices = Matrices::new(self.shape, &self.types, self.tuning.cut());
+        let matrices = Matrices::new(self.shape, &self.packings, self.tuning.cut());
         HostBudget::new(self.tensors, &matrices, self.vocabulary)
     }
 
     /// The plans of decode and prefill.
     fn plans(&self) -> [Plan; 2] {
-        let matrices = Matrices::new(self.shape, &self.types, self.tuning.cut());
+        let matrices = Matrices::new(self.shape, &self.packings, self.tuning.cut());
         session_plans(self.shape, &matrices, &self.tuning, self.context)
     }
 }
@@ -137,6 +137,6 @@ impl Inspect {
         options.check()?;
         let tuning = options.counted().with(self.kv, self.activations);
         let vocabulary = checkpoint.vocabulary.as_ref();
-        Ok(Some(Sized { shape, tensors, vocabulary, types: Packings::of(tensors), tuning, context }))
+        Ok(Some(Sized { shape, tensors, vocabulary, packings: Packings::of(tensors), tuning, context }))
     }
 }

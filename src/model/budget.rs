@@ -95,7 +95,7 @@ pub struct BudgetInputs<'a> {
     /// The sizes of the model.
     pub shape: &'a Shape,
     /// The packings of its weights.
-    pub types: &'a Packings,
+    pub packings: &'a Packings,
     /// The sizes of kernels and layouts, and the type of the KV cache.
     pub tuning: &'a Tuning,
     /// Most tokens that a session holds.
@@ -133,7 +133,7 @@ impl BudgetInputs<'_> {
 
     /// Every buffer on the device.
     pub fn entries(&self) -> Vec<BudgetEntry> {
-        let matrices = Matrices::new(self.shape, self.types, self.tuning.cut());
+        let matrices = Matrices::new(self.shape, self.packings, self.tuning.cut());
         let plans = self.plans(&matrices, self.context);
         let mut entries: Vec<BudgetEntry> = Vec::new();
         for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|buffer| buffer.owner == BufferOwner::Weight) {

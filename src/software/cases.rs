@@ -92,8 +92,8 @@ fn extreme_rows(layout: &Layout, quants: u8) -> Vec<u32> {
 }
 
 /// Where a superblock's scales of its blocks stand.
-fn scales_within(kind: Encoding) -> Range<usize> {
-    match kind {
+fn scales_within(encoding: Encoding) -> Range<usize> {
+    match encoding {
         Encoding::Q2_K => 0..16,
         Encoding::Q3_K => 96..108,
         Encoding::Q4_K | Encoding::Q5_K => 4..16,

@@ -67,7 +67,7 @@ impl Info<'_> {
 }
 
 fn type_names(matrices: &Matrices) -> Vec<&'static str> {
-    matrices.types().into_iter().map(Packing::name).collect()
+    matrices.packings().into_iter().map(Packing::name).collect()
 }
 
 fn kernels(plans: &[Plan]) -> BTreeSet<String> {
@@ -111,10 +111,10 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         None => options.counted(),
     };
     let tuning = tuning.with(loading.kv()?, Activations::Auto);
-    let types = Packings::of(&tensors);
+    let packings = Packings::of(&tensors);
     let first_capacity = FIRST_CAPACITY.min(context);
-    let inputs = BudgetInputs { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
-    let matrices = Matrices::new(&shape, &types, tuning.cut());
+    let inputs = BudgetInputs { shape: &shape, packings: &packings, tuning: &tuning, context, first_capacity };
+    let matrices = Matrices::new(&shape, &packings, tuning.cut());
     let plans = session_plans(&shape, &matrices, &tuning, first_capacity);
     let [decode, _] = &plans;
     let info = Info {
