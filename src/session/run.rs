@@ -121,8 +121,8 @@ mod tests {
         };
         let plan = Plan::new(4, 4, shape.head_dim / 2);
         let last = Run::at(5..8, 64).uniforms(&plan, &shape);
-        let settings = last.settings;
-        assert_eq!((settings.rows, settings.capacity, settings.head_first, settings.head_rows), (3, 64, 2, 1));
+        let greedy = last.settings;
+        assert_eq!((greedy.rows, greedy.capacity, greedy.head_first, greedy.head_rows), (3, 64, 2, 1));
         assert_eq!(
             last.rows.iter().map(|row| (row.position, row.attend)).take(3).collect::<Vec<_>>(),
             [(5, 6), (6, 7), (7, 8)]
@@ -131,6 +131,6 @@ mod tests {
         assert_eq!((all.rows, all.head_first, all.head_rows), (3, 0, 3));
         let settings = Sampling { seed: 7, top_k: 3, ..Sampling::default() };
         let sampled = Run::at(5..6, 64).sampling(&settings, 2).uniforms(&plan, &shape).settings;
-        assert_eq!((sampled.seed_lo, sampled.top_k, sampled.biases, settings.top_k), (7, 3, 2, 0));
+        assert_eq!((sampled.seed_lo, sampled.top_k, sampled.biases, greedy.top_k), (7, 3, 2, 0));
     }
 }
