@@ -3,8 +3,11 @@
 mod alphabet;
 mod encoding;
 pub mod gguf;
+pub mod meta;
 mod pre_tokenizer;
+pub mod pytorch;
 mod row;
+mod safetensors;
 pub mod tokenizer;
 mod vocabulary;
 
@@ -16,6 +19,8 @@ use crate::arch::tensors::TensorId;
 use crate::error::Result;
 use crate::source::Source;
 
+use meta::Container;
+
 pub(crate) use alphabet::Alphabet;
 pub use encoding::Encoding;
 pub use pre_tokenizer::{PRE_TOKENIZERS, PreTokenizer};
@@ -26,6 +31,9 @@ pub use vocabulary::{MergeOrder, TokenType, Vocabulary, VocabularyKind};
 
 /// Bytes of a checkpoint that the first read asks for. Most headers are longer only by their vocabulary.
 pub(crate) const FIRST_READ_BYTES: u64 = 1 << 20;
+
+/// Bytes that tell formats apart.
+const FIRST_BYTES: u64 = 16;
 
 /// What is read of a checkpoint. What is not read is not checked either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +49,19 @@ pub enum ReadScope {
     TokenizerOnly,
 }
 
-/// Reads what a checkpoint says, without its weights. GGUF is the only format so far: another one is recognised here, by
-/// its first bytes.
+/// Reads what a checkpoint says, without its weights: GGUF, or Meta's files, whose weights are the first part of the source.
+/// Which one it is, the first bytes say.
 ///
 /// # Errors
 /// [`Error::Malformed`](crate::Error::Malformed) where the bytes break the format or a file is cut off,
-/// [`Error::Unsupported`](crate::Error::Unsupported) where they ask for something that this engine does not compute, and
-/// those of the source.
+/// [`Error::Unsupported`](crate::Error::Unsupported) where they ask for something that this engine does not compute or a
+/// file is missing, and those of the source.
 pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
-    gguf::read(source, scope).await
+    let first = source.read_at(0, source.len().min(FIRST_BYTES) as usize).await?;
+    match Container::of(&first) {
+        Some(container) => meta::read(source, container, scope).await,
+        None => gguf::read(source, scope).await,
+    }
 }
 
 /// Where a tensor lies in its file.

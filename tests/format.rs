@@ -1,5 +1,7 @@
 //! GGUF files of every kind: whole, broken, hostile, and merely odd.
 
+#[path = "common/archive.rs"]
+mod archive;
 #[path = "common/gguf.rs"]
 mod builder;
 #[path = "common/heap.rs"]
@@ -12,6 +14,8 @@ mod layers;
 mod model;
 #[path = "format/norms.rs"]
 mod norms;
+#[path = "format/pytorch.rs"]
+mod pytorch;
 #[path = "format/reading.rs"]
 mod reading;
 #[path = "common/shared.rs"]
