@@ -16,7 +16,7 @@ use std::ops::{Index, Range};
 
 use crate::arch::shape::Shape;
 use crate::arch::tensors::TensorId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::source::Source;
 
 use meta::Container;
@@ -31,9 +31,6 @@ pub use vocabulary::{MergeOrder, TokenType, Vocabulary, VocabularyKind};
 
 /// Bytes of a checkpoint that the first read asks for. Most headers are longer only by their vocabulary.
 pub(crate) const FIRST_READ_BYTES: u64 = 1 << 20;
-
-/// Bytes that tell formats apart.
-const FIRST_BYTES: u64 = 16;
 
 /// What is read of a checkpoint. What is not read is not checked either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,10 +54,17 @@ pub enum ReadScope {
 /// [`Error::Unsupported`](crate::Error::Unsupported) where they ask for something that this engine does not compute or a
 /// file is missing, and those of the source.
 pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
-    let first = source.read_at(0, source.len().min(FIRST_BYTES) as usize).await?;
+    let parts = source.parts();
+    let (name, len) = parts.first().map_or((source.name(), source.len()), |part| (part.name, part.len));
+    let first = source.read_at(0, len.min(FIRST_READ_BYTES) as usize).await?.into_owned();
+    if pytorch::is_old(&first) {
+        let reason = "PyTorch before 1.6 wrote it, or it is a pickle without an archive; torch.save of a newer PyTorch writes \
+                      what is read";
+        return Err(Error::Unsupported { name: name.to_owned(), reason: reason.to_owned() });
+    }
     match Container::of(&first) {
-        Some(container) => meta::read(source, container, scope).await,
-        None => gguf::read(source, scope).await,
+        Some(container) => meta::read(source, container, first, scope).await,
+        None => gguf::read(source, first, scope).await,
     }
 }
 

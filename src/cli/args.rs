@@ -14,8 +14,9 @@ use super::text;
 /// The model, and what it runs on.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// GGUF file to run, any one where it was split into parts; without it, the small story model that is part of this program
-    #[arg(short, long, value_name = "FILE")]
+    /// GGUF file to run, any one where it was split into parts, or the folder of one of Meta's checkpoints (consolidated.00.pth,
+    /// params.json, tokenizer.model); without it, the small story model that is part of this program
+    #[arg(short, long, value_name = "FILE|FOLDER")]
     pub model: Option<PathBuf>,
     /// File whose tokenizer to use instead of the model's: tokenizer.json, tokenizer.model, or GGUF
     #[arg(long, value_name = "FILE")]

@@ -179,17 +179,22 @@ fn missing(source: &dyn Source, name: &str, or: &str) -> Error {
     }
 }
 
-/// Reads what such a checkpoint says, without its weights.
+/// Reads what such a checkpoint says, without its weights. `first` are the first bytes of the weights.
 ///
 /// # Errors
 /// Where a file is missing, breaks its format or contradicts another, or asks for another computation, and those of the
 /// source.
-pub(crate) async fn read(source: &dyn Source, container: Container, scope: ReadScope) -> Result<Checkpoint> {
+pub(crate) async fn read(
+    source: &dyn Source,
+    container: Container,
+    first: Vec<u8>,
+    scope: ReadScope,
+) -> Result<Checkpoint> {
     let parts = source.parts();
     let weights = parts.first().map_or(source.name(), |part| part.name);
     let weights_len = parts.first().map_or(source.len(), |part| part.len);
     let stored = match container {
-        Container::Pytorch => pytorch::read(source, weights, weights_len).await?,
+        Container::Pytorch => pytorch::read(source, weights, weights_len, first).await?,
         Container::Safetensors => safetensors::read(source, weights, weights_len).await?,
     };
     let params = params(source, &stored).await?;

@@ -59,6 +59,9 @@ impl<'a> Pieces<'a> {
 
     /// The bytes of a range of the file, which lies in one piece.
     fn get(&self, range: Range<u64>) -> Result<&[u8], Stop> {
+        if range.is_empty() {
+            return Ok(&[]);
+        }
         let found = self.pieces.iter().find_map(|(start, bytes)| {
             let at = usize::try_from(range.start.checked_sub(*start)?).ok()?;
             bytes.get(at..at.checked_add((range.end - range.start) as usize)?)
@@ -121,7 +124,8 @@ fn described(file: &Pieces<'_>) -> Result<Vec<Stored>, Stop> {
     let [name, order] = ["data.pkl", "byteorder"].map(|name| format!("{root}{name}"));
     for (name, most) in [(&name, MAX_PICKLE_BYTES), (&order, MAX_ORDER_BYTES)] {
         if let Some(len) = archive.find(name).filter(|len| *len > most) {
-            return Err(file.unsupported(format!("{name} has {len} bytes; at most {most} are read")));
+            let shown = name.escape_debug();
+            return Err(file.unsupported(format!("{shown} has {len} bytes; at most {most} are read")));
         }
     }
     // Files of older versions do not say their order, which is little-endian.
@@ -132,9 +136,10 @@ fn described(file: &Pieces<'_>) -> Result<Vec<Stored>, Stop> {
         let order = order.escape_ascii();
         return Err(file.unsupported(format!("its byte order is \"{order}\"; only \"little\" is read")));
     }
+    let shown = name.escape_debug();
     let described = pickle::read(pickle).map_err(|refusal| match refusal {
-        pickle::Refusal::Malformed(reason) => file.malformed(format!("{name}: {reason}")),
-        pickle::Refusal::Unsupported(reason) => file.unsupported(format!("{name}: {reason}")),
+        pickle::Refusal::Malformed(reason) => file.malformed(format!("{shown}: {reason}")),
+        pickle::Refusal::Unsupported(reason) => file.unsupported(format!("{shown}: {reason}")),
     })?;
     tensors::placed(file, &archive, &root, described)
 }
@@ -158,12 +163,18 @@ fn root(file: &Pieces<'_>, archive: &Archive<'_>) -> Result<String, Stop> {
     }
 }
 
-/// Describes the tensors of a file of `len` bytes that begins at the beginning of `source`.
+/// Whether a file begins as the pickles of PyTorch before 1.6 do, which were in no archive.
+pub(crate) fn is_old(first: &[u8]) -> bool {
+    first.starts_with(b"\x80\x02")
+}
+
+/// Describes the tensors of a file of `len` bytes that begins at the beginning of `source`, and whose first bytes are known.
 ///
 /// # Errors
 /// Those of [`parse`], and those of the source.
-pub(crate) async fn read(source: &dyn Source, name: &str, len: u64) -> Result<Vec<Stored>> {
+pub(crate) async fn read(source: &dyn Source, name: &str, len: u64, first: Vec<u8>) -> Result<Vec<Stored>> {
     let mut file = Pieces::new(name, len);
+    file.add(0, first);
     loop {
         let ranges = match parse(&file)? {
             Step::Done(tensors) => return Ok(tensors),

@@ -102,3 +102,72 @@ pub(crate) fn parse(name: &str, header: &[u8], len: u64) -> Result<Vec<Stored>> 
     }
     Ok(tensors)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Bytes;
+
+    fn file(header: &str, data: usize) -> Vec<u8> {
+        [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![0; data]].concat()
+    }
+
+    fn open(file: &[u8]) -> Result<Vec<Stored>> {
+        let source = Bytes::new("dir/tiny.safetensors", file);
+        pollster::block_on(read(&source, "dir/tiny.safetensors", file.len() as u64))
+    }
+
+    #[test]
+    fn tensors_are_found() {
+        let header = r#"{"__metadata__": {"format": "pt"}, "b": {"dtype": "BF16", "shape": [2, 3], "data_offsets": [4, 16]},
+            "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "scalar": {"dtype": "I8", "shape": [],
+            "data_offsets": [16, 17]}}"#;
+        let found = open(&file(header, 17)).expect("it is valid");
+        let start = 8 + header.len() as u64;
+        let expected =
+            [("a", DType::F32, &[1][..], 0..4), ("b", DType::BF16, &[2, 3], 4..16), ("scalar", DType::I8, &[], 16..17)];
+        assert_eq!(found.len(), expected.len());
+        for (found, (name, dtype, dims, bytes)) in found.iter().zip(expected) {
+            let bytes = start + bytes.start..start + bytes.end;
+            assert_eq!(*found, Stored { name: name.to_owned(), dtype, dims: dims.to_vec(), bytes });
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let one = |tensor: &str| file(&format!("{{\"a\": {tensor}}}"), 8);
+        let huge = u64::MAX;
+        for (file, words) in [
+            (vec![1, 2, 3], "it has 3 bytes"),
+            (file("{", 0), "its header: EOF"),
+            (file("[]", 0), "its header: "),
+            ([&100u64.to_le_bytes()[..], b"{}"].concat(), "its header has 100 bytes, and the file 10"),
+            (file(&format!("{{{}}}", " ".repeat(5 << 20)), 0), "at most 4194304 are read"),
+            (one("1"), "tensor a: "),
+            (one(r#"{"dtype": "F32", "shape": [2]}"#), "missing field `data_offsets`"),
+            (one(r#"{"dtype": "F4", "shape": [2], "data_offsets": [0, 8]}"#), "has type F4, which is not known"),
+            (one(r#"{"dtype": "F32", "shape": [-2], "data_offsets": [0, 8]}"#), "tensor a: "),
+            (
+                one(r#"{"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}"#),
+                "of 2 numbers of type F32 lies at bytes 0 to 4",
+            ),
+            (one(r#"{"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}"#), "at bytes 4 to 12 of 8"),
+            (one(r#"{"dtype": "F32", "shape": [2], "data_offsets": [8, 0]}"#), "at bytes 8 to 0"),
+            (one(r#"{"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}"#), "of 0 numbers"),
+            (one(&format!(r#"{{"dtype": "F32", "shape": [{huge}, {huge}], "data_offsets": [0, 8]}}"#)), "lies at"),
+            (one(&format!(r#"{{"dtype": "F32", "shape": [{huge}], "data_offsets": [0, {huge}]}}"#)), "lies at"),
+            (one(r#"{"dtype": "F32", "shape": [1,1,1,1,1,1,1,1,2], "data_offsets": [0, 8]}"#), "1 x 2 numbers"),
+            (
+                one(r#"{"dtype": "I8", "shape": [2], "data_offsets": [0, 2]}, "b": {"dtype": "I8", "shape": [2],
+                    "data_offsets": [1, 3]}"#),
+                "tensors a and b overlap",
+            ),
+        ] {
+            let error = open(&file).expect_err("it is refused").to_string();
+            assert!(
+                error.starts_with("dir/tiny.safetensors") && error.contains(words),
+                "{error} does not say {words:?}"
+            );
+        }
+    }
+}

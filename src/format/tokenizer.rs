@@ -11,10 +11,13 @@ use crate::error::{Error, Result, printable};
 use crate::source::{MAX_READ_BYTES, Source};
 
 use super::meta::{Container, tokenizer_beside};
-use super::{FIRST_BYTES, ReadScope, Vocabulary, gguf};
+use super::{ReadScope, Vocabulary, gguf};
 
 /// What says at the beginning of a text that it is UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// Bytes that tell formats apart.
+const FIRST_BYTES: u64 = 16;
 
 /// Longest file that is read, in bytes; Llama 3's `tokenizer.json` has up to 17 MB.
 const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -24,13 +27,13 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 /// # Errors
 /// Those of [`parse`] and of [`gguf::read`], and those of the source.
 pub async fn read(source: &dyn Source) -> Result<Vocabulary> {
-    let first = source.read_at(0, source.len().min(FIRST_BYTES) as usize).await?;
+    let first = source.read_at(0, source.len().min(FIRST_BYTES) as usize).await?.into_owned();
     if Container::of(&first).is_some() {
         let file = tokenizer_beside(source)?;
         return read_alone(&file).await;
     }
     if first.starts_with(b"GGUF") {
-        let checkpoint = gguf::read(source, ReadScope::TokenizerOnly).await?;
+        let checkpoint = gguf::read(source, first, ReadScope::TokenizerOnly).await?;
         checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         return checkpoint.vocabulary.ok_or_else(|| unsupported(source.name(), "it holds no tokenizer".to_owned()));
     }

@@ -98,7 +98,8 @@ fn what_torch_may_write_is_read() {
         let file = archive(pickle(value), &[("0", data.clone())]).bytes();
         let start = place(&file, &data);
         open(&file).map(|tensors| {
-            let moved = |stored: Stored| Stored { bytes: stored.bytes.start - start..stored.bytes.end - start, ..stored };
+            let moved =
+                |stored: Stored| Stored { bytes: stored.bytes.start - start..stored.bytes.end - start, ..stored };
             tensors.into_iter().map(moved).collect::<Vec<_>>()
         })
     };
@@ -189,6 +190,7 @@ fn pickles_that_are_wrong() {
         (b"\x8a\x09123456789", "an integer of 9 bytes"),
         (b"c\xff\nb\n", "no UTF-8"),
         (b"cos", "before it is complete"),
+        (b"}.}", "2 bytes stand behind its end"),
     ] {
         pickle_refused(value, &[words]);
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::arch::shape::limits::{MAX_DIM, MAX_FFN, MAX_HEAD_DIM, MAX_HEADS, MAX_LAYERS};
+use crate::arch::shape::limits::{MAX_DIM, MAX_FFN, MAX_HEAD_DIM, MAX_HEADS, MAX_LAYERS, MAX_VOCABULARY};
 use crate::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 use crate::error::{Error, Result, printable};
 
@@ -137,7 +137,7 @@ fn shape(params: &Reader<'_>) -> Result<Shape> {
     }
     let norm_eps = params.number("norm_eps", |eps| (0.0..1.0).contains(&eps), "a number from 0, and below 1")?;
     let vocabulary = match params.get("vocab_size") {
-        Some(value) if value.as_i64() != Some(-1) => params.require_size("vocab_size", usize::MAX)?,
+        Some(value) if value.as_i64() != Some(-1) => params.require_size("vocab_size", MAX_VOCABULARY)?,
         // Older files leave it to the tokenizer.
         _ => 0,
     };
@@ -284,7 +284,7 @@ mod tests {
         refused("[1]", "no JSON object");
         refused("{", "EOF");
         refused(r#"{"dim": 64}"#, "n_layers is missing");
-        refused(&with(r#", "dim": 70"#), "dim is 70");
+        refused(&with(r#", "dim": 65"#), "dim is 65, which does not divide");
         refused(&with(r#", "n_heads": 3"#), "dim is 64, which does not divide into n_heads, 3");
         refused(&with(r#", "n_kv_heads": 3"#), "n_kv_heads, 3");
         refused(&with(r#", "n_heads": 16"#), "a head has 4 elements");

@@ -64,13 +64,14 @@ fn check(
     match archive.find(&entry) {
         Some(len) if Some(len) == bytes => {}
         Some(len) => {
+            let entry = entry.escape_debug();
             return Err(file.malformed(format!(
                 "tensor {name}: the entry {entry} has {len} bytes, and {} numbers of type {} are said to be in it",
                 storage.len,
                 storage.dtype.name()
             )));
         }
-        None => return Err(file.malformed(format!("tensor {name}: it has no entry {entry}"))),
+        None => return Err(file.malformed(format!("tensor {name}: it has no entry {}", entry.escape_debug()))),
     }
     if offset.checked_add(elements).is_none_or(|end| end > storage.len) {
         return Err(file.malformed(format!(

@@ -71,7 +71,7 @@ impl<'a> Archive<'a> {
         for index in 0..count {
             let (name, entry) = central(file, &mut rest, index)?;
             let shown = name.escape_debug();
-            if !entry.header.checked_add(LOCAL_BYTES + entry.len).is_some_and(|entry_end| entry_end <= end) {
+            if entry.header.checked_add(LOCAL_BYTES + entry.len).is_none_or(|entry_end| entry_end > end) {
                 let Entry { len, header, .. } = entry;
                 return Err(file.malformed(format!(
                     "the entry {shown} has {len} bytes behind a header at byte {header}, and the list of entries begins \
