@@ -10,6 +10,8 @@ mod heap;
 mod hints;
 #[path = "format/layers.rs"]
 mod layers;
+#[path = "format/meta.rs"]
+mod meta;
 #[path = "format/model.rs"]
 mod model;
 #[path = "format/norms.rs"]
