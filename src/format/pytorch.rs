@@ -3,7 +3,7 @@
 //! a few opcodes and a list of names.
 //!
 //! [`parse`] does no reading: it gets pieces of the file, and answers with its tensors, or with the ranges that it still lacks:
-//! the end of the file, the list of entries, the pickle, and the header of each entry. [`read`] is the loop around it. No
+//! the end of the file, the list of entries, the pickle, and the header of each entry. `read` is the loop around it. No
 //! piece of a storage is read.
 
 mod pickle;
