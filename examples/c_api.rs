@@ -1,7 +1,8 @@
 //! Four functions with C's calling convention, for Swift, Kotlin and C: `docs/phone.md` builds them as a static library.
 //!
-//! A handle may move between threads, and is used by one at a time. Texts are UTF-8 and end with a zero byte. What goes
-//! wrong is written into `error`, cut to `error_len` bytes, and the answer is then null or false.
+//! A handle holds all of its model, so it may move between threads as a whole. One thread at a time uses it. Texts are UTF-8
+//! and end with a zero byte. An error is written into `error`, cut to `error_len` bytes, and the function then gives null or
+//! false.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 

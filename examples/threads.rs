@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedSender, unbounded};
-use llamita::{DeviceChoice, LoadOptions, Model, Result, Sampling, source};
+use llamita::{LoadOptions, Model, Result, Sampling, source};
 
 /// Most replies that run at once. Every one has a KV cache; further prompts wait in the mailbox.
 pub const MAX_REPLIES: usize = 2;
@@ -28,13 +28,13 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Starts a thread that loads a model and owns it, and waits until the model is loaded.
-    pub fn start(path: PathBuf, device: DeviceChoice) -> Result<Self> {
+    /// Starts a thread that loads a model with these options and owns it, and waits until the model is loaded.
+    pub fn start(path: PathBuf, options: impl FnOnce() -> LoadOptions<'static> + Send + 'static) -> Result<Self> {
         let (mailbox, requests) = unbounded();
         let (loaded, outcome) = mpsc::channel();
         std::thread::spawn(move || {
             pollster::block_on(async {
-                match load(path, device).await {
+                match load(path, options()).await {
                     Ok(model) => {
                         loaded.send(Ok(())).ok();
                         requests.for_each_concurrent(MAX_REPLIES, |request| serve(&model, request)).await;
@@ -56,9 +56,9 @@ impl Owner {
     }
 }
 
-async fn load(path: PathBuf, device: DeviceChoice) -> Result<Model> {
+async fn load(path: PathBuf, options: LoadOptions<'_>) -> Result<Model> {
     let source = source::open(path)?;
-    Model::load(source.as_ref(), LoadOptions { device, ..LoadOptions::default() }).await
+    Model::load(source.as_ref(), options).await
 }
 
 /// Answers a request, on the owner's thread.
@@ -86,7 +86,7 @@ fn main() {
         eprintln!("usage: threads MODEL.gguf [PROMPT …]");
         std::process::exit(2);
     };
-    let owner = Owner::start(path.into(), DeviceChoice::Auto).unwrap_or_else(|error| {
+    let owner = Owner::start(path.into(), LoadOptions::default).unwrap_or_else(|error| {
         eprintln!("error: {error}");
         std::process::exit(1);
     });

@@ -1,4 +1,4 @@
-// o = softmax(q k^T) v, causal, grouped queries, online softmax (arXiv 1805.02867), keys cut into splits.
+// o = softmax(q k^T) v, causal, grouped queries, online softmax (arXiv 1805.02867), with split-KV.
 //
 // A workgroup serves one key/value head, QUERY_TOKENS tokens with their GROUP query heads (QUERIES in all), and one
 // split. Keys come in tiles of KEYS. Queries are already divided by sqrt(d).
@@ -20,7 +20,7 @@ struct Params {
 // [rows][SPLITS][heads] of (max score, sum of exponentials)
 @group(0) @binding(6) var<storage, read_write> score: array<vec2<f32>>;
 
-const QUADS: u32 = HEAD_DIM / 4u;
+const HEAD_VEC4S: u32 = HEAD_DIM / 4u;
 
 const MASKED: f32 = -1e30;
 
@@ -69,13 +69,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
             let position = base + j;
             var sums = array<f32, QUERIES_PER_INVOCATION>();
             if (position < end) {
-                for (var c = 0u; c < QUADS; c++) {
-                    let key = kv_vec4(keys[(key_base + position) * QUADS + c]);
+                for (var c = 0u; c < HEAD_VEC4S; c++) {
+                    let key = kv_vec4(keys[(key_base + position) * HEAD_VEC4S + c]);
                     for (var u = 0u; u < QUERIES_PER_INVOCATION; u++) {
                         let query = min(first + u, QUERIES - 1u);
                         let row = min(token + query / GROUP, run.rows - 1u);
                         let head = kv_head * GROUP + query % GROUP;
-                        sums[u] += dot(queries[(row * params.heads + head) * QUADS + c], key);
+                        sums[u] += dot(queries[(row * params.heads + head) * HEAD_VEC4S + c], key);
                     }
                 }
             }
@@ -97,11 +97,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
         let valid = min(KEYS, end - base);
         for (var item = 0u; item < ITEMS; item++) {
             let i = item * WORKGROUP_SIZE + local_id;
-            if (i < QUERIES * QUADS) {
-                let query = i / QUADS;
+            if (i < QUERIES * HEAD_VEC4S) {
+                let query = i / HEAD_VEC4S;
                 var sum = acc[item] * rescale[query];
                 for (var j = 0u; j < valid; j++) {
-                    sum += weight[query * KEYS + j] * kv_vec4(values[(key_base + base + j) * QUADS + i % QUADS]);
+                    sum += weight[query * KEYS + j] * kv_vec4(values[(key_base + base + j) * HEAD_VEC4S + i % HEAD_VEC4S]);
                 }
                 acc[item] = sum;
             }
@@ -111,11 +111,11 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
 
     for (var item = 0u; item < ITEMS; item++) {
         let i = item * WORKGROUP_SIZE + local_id;
-        let query = i / QUADS;
+        let query = i / HEAD_VEC4S;
         let row = token + query / GROUP;
-        if (i < QUERIES * QUADS && row < run.rows) {
+        if (i < QUERIES * HEAD_VEC4S && row < run.rows) {
             let head = kv_head * GROUP + query % GROUP;
-            out[(row * SPLITS + split) * params.out_vec4s + head * QUADS + i % QUADS] =
+            out[(row * SPLITS + split) * params.out_vec4s + head * HEAD_VEC4S + i % HEAD_VEC4S] =
                 acc[item] / max(total[query], 1e-20);
         }
     }

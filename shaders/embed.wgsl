@@ -1,11 +1,11 @@
-// x[t] = E[id[t]]: gathers one row of the embedding per token. The table may lie in up to four parts.
+// x[t] = E[id[t]]: gathers one row of the embedding per token. The table may lie in up to four shards.
 
 struct Params {
     vocabulary: u32,
-    part_rows: u32,
+    shard_rows: u32,
     blocks: u32,
     supers: u32,
-    part_first: u32,
+    shard_first: u32,
     planes_a_1: u32,
     planes_a_2: u32,
     planes_a_3: u32,
@@ -35,8 +35,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     // Rows follow each other.
     let id = min(ids[run.row[0].x + t], params.vocabulary - 1u);
-    let part = id / params.part_rows - params.part_first;
-    let row = id % params.part_rows;
+    let shard = id / params.shard_rows - params.shard_first;
+    let row = id % params.shard_rows;
     let g = vec4_index / 8u;
     let q = vec4_index % 8u;
     let j = g % 8u;
@@ -45,25 +45,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     var v = vec4<f32>();
     var scale = vec2<f32>();
     var minimum = vec2<f32>();
-    if (part == 0u) {
+    if (shard == 0u) {
         let planes = vec3<u32>(params.planes_a_1, params.planes_a_2, params.planes_a_3);
         let raw = fetch_a(superblock_a(planes, super_block), block, j);
         v = vec4_a(raw, q) * UNIT_a - ZERO_POINT_a;
         scale = scale_a(raw);
         minimum = minimum_a(raw);
-    } else if (part == 1u) {
+    } else if (shard == 1u) {
         let planes = vec3<u32>(params.planes_b_1, params.planes_b_2, params.planes_b_3);
         let raw = fetch_b(superblock_b(planes, super_block), block, j);
         v = vec4_b(raw, q) * UNIT_b - ZERO_POINT_b;
         scale = scale_b(raw);
         minimum = minimum_b(raw);
-    } else if (part == 2u) {
+    } else if (shard == 2u) {
         let planes = vec3<u32>(params.planes_c_1, params.planes_c_2, params.planes_c_3);
         let raw = fetch_c(superblock_c(planes, super_block), block, j);
         v = vec4_c(raw, q) * UNIT_c - ZERO_POINT_c;
         scale = scale_c(raw);
         minimum = minimum_c(raw);
-    } else if (part == 3u) {
+    } else if (shard == 3u) {
         let planes = vec3<u32>(params.planes_d_1, params.planes_d_2, params.planes_d_3);
         let raw = fetch_d(superblock_d(planes, super_block), block, j);
         v = vec4_d(raw, q) * UNIT_d - ZERO_POINT_d;

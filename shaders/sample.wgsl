@@ -5,7 +5,7 @@
 // most vocabularies are long tails. Its floor is taken from the largest logits of 4 * WORKGROUP_SIZE interleaved
 // streams, so that about a thousand ids are above it, or little more than k. Thresholds are found exactly by radix
 // selection on the ordered bits of the logits, eight bits at a time; masses are summed in fixed point (14 + 14 bits),
-// so that the result does not depend on the order of the invocations. Ties are kept from the lowest id up. The draw is
+// so that the result does not depend on the order of the invocations. Ties are kept from the lowest id up. The random number is
 // Philox4x32-10 (Salmon et al., SC 2011), counted by position. NO_ID where no logit is a finite number.
 
 struct Params {
@@ -299,7 +299,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let key = key_at(first, i);
         let listed = key >= listed_from;
         count += select(0u, 1u, listed);
-        // The mass of all where it is cut, else what the draw is among.
+        // The mass of all where it is cut, else the mass that is sampled from.
         if (!cuts_k && key > 0u && (cuts_p || likely(key, top))) {
             let weight = weight_of(key, top);
             sum += weight;
@@ -364,7 +364,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 }
             }
         }
-        // Rounding may leave the goal past the last invocation: then its last id is drawn.
+        // Rounding may leave the goal past the last invocation: then its last id is taken.
         goal = select(mass, goal, found);
     }
     workgroupBarrier();

@@ -16,11 +16,11 @@ use crate::backend::gpu::{DeviceWeights, Gpu};
 use crate::drivers::{self, DeviceOptions};
 use crate::error::Result;
 use crate::kernel::Element;
-use crate::kernel::run::Slot;
+use crate::kernel::uniforms::RunUniforms;
 use crate::kernels::{KvType, Tier};
 use crate::plan::driver::Driver;
 use crate::plan::tuning::{Activations, Tuning};
-use crate::plan::{Copy, Plan, Wanted};
+use crate::plan::{Plan, ReadRange, RunOutput};
 use crate::weights::pack::Layout;
 
 /// The device that a model is asked to run on.
@@ -97,7 +97,7 @@ impl Device {
 
     /// The oracles, which run lavapipe's plan where nobody asks for another.
     fn cpu(options: DeviceOptions) -> Self {
-        // Its kernels are the oracles: f32 is what they are for.
+        // The CPU runs the oracles, so it takes f32 activations.
         let tuning = options.tuning(drivers::OF_THE_CPU, Tier::Base).with(KvType::default(), Activations::F32);
         let device = Self::Cpu(tuning);
         device.warn_of_foreign_plan();
@@ -270,22 +270,22 @@ impl Upload {
 }
 
 /// The state of a session, and the plans that run on it.
-pub enum Machine {
+pub enum Executor {
     /// On a device.
-    Gpu(gpu::Machine),
+    Gpu(gpu::Executor),
     /// In host memory.
-    Cpu(cpu::Machine),
+    Cpu(cpu::Executor),
 }
 
-impl Machine {
+impl Executor {
     /// Allocates what the plans need.
     ///
     /// # Errors
     /// Where the device is lost or out of memory.
     pub fn new(weights: &Weights, plans: Vec<Arc<Plan>>) -> Result<Self> {
         match weights {
-            Weights::Gpu(gpu, weights) => gpu::Machine::new(gpu, weights.clone(), plans).map(Self::Gpu),
-            Weights::Cpu(weights) => Ok(Self::Cpu(cpu::Machine::new(weights.clone(), plans))),
+            Weights::Gpu(gpu, weights) => gpu::Executor::new(gpu, weights.clone(), plans).map(Self::Gpu),
+            Weights::Cpu(weights) => Ok(Self::Cpu(cpu::Executor::new(weights.clone(), plans))),
         }
     }
 
@@ -295,7 +295,7 @@ impl Machine {
     /// Where it has none; then [`Self::resize`] has to be called before the next run.
     pub(crate) async fn ready(&mut self) -> Result<()> {
         match self {
-            Self::Gpu(machine) => machine.ready().await,
+            Self::Gpu(executor) => executor.ready().await,
             Self::Cpu(_) => Ok(()),
         }
     }
@@ -308,9 +308,9 @@ impl Machine {
     /// dropped early, this has to be called again before the next run; after a drop it goes on where it was.
     pub async fn resize(&mut self, plans: Vec<Arc<Plan>>, keep: bool) -> Result<()> {
         match self {
-            Self::Gpu(machine) => machine.resize(plans, keep).await,
-            Self::Cpu(machine) => {
-                machine.resize(plans, keep);
+            Self::Gpu(executor) => executor.resize(plans, keep).await,
+            Self::Cpu(executor) => {
+                executor.resize(plans, keep);
                 Ok(())
             }
         }
@@ -318,8 +318,8 @@ impl Machine {
 
     /// Gives up buffers and plans, where the device is lost. What is asked of it later is an error.
     pub(crate) fn release(&mut self) {
-        if let Self::Gpu(machine) = self {
-            machine.release();
+        if let Self::Gpu(executor) = self {
+            executor.release();
         }
     }
 
@@ -329,8 +329,8 @@ impl Machine {
     /// Where there is no such buffer.
     pub fn write(&self, name: &str, first: usize, words: &[u32]) -> Result<()> {
         match self {
-            Self::Gpu(machine) => machine.write(name, first, words),
-            Self::Cpu(machine) => machine.write(name, first, words),
+            Self::Gpu(executor) => executor.write(name, first, words),
+            Self::Cpu(executor) => executor.write(name, first, words),
         }
     }
 
@@ -340,9 +340,9 @@ impl Machine {
     /// Where the device is lost or has no room.
     pub(crate) async fn alloc_temp(&mut self, name: &str, words: usize) -> Result<()> {
         match self {
-            Self::Gpu(machine) => machine.alloc_temp(name, words).await,
-            Self::Cpu(machine) => {
-                machine.alloc_temp(name, words);
+            Self::Gpu(executor) => executor.alloc_temp(name, words).await,
+            Self::Cpu(executor) => {
+                executor.alloc_temp(name, words);
                 Ok(())
             }
         }
@@ -351,8 +351,8 @@ impl Machine {
     /// Frees a buffer of [`Self::alloc_temp`].
     pub(crate) fn free_temp(&mut self, name: &str) {
         match self {
-            Self::Gpu(machine) => machine.free_temp(name),
-            Self::Cpu(machine) => machine.free_temp(name),
+            Self::Gpu(executor) => executor.free_temp(name),
+            Self::Cpu(executor) => executor.free_temp(name),
         }
     }
 
@@ -360,10 +360,10 @@ impl Machine {
     ///
     /// # Errors
     /// Where there is no such buffer, or the device is lost.
-    pub(crate) fn transfer(&self, from: Copy, to: Copy) -> Result<()> {
+    pub(crate) fn transfer(&self, from: ReadRange, to: ReadRange) -> Result<()> {
         match self {
-            Self::Gpu(machine) => machine.transfer(from, to),
-            Self::Cpu(machine) => machine.transfer(from, to),
+            Self::Gpu(executor) => executor.transfer(from, to),
+            Self::Cpu(executor) => executor.transfer(from, to),
         }
     }
 
@@ -375,15 +375,15 @@ impl Machine {
         &self,
         plan: usize,
         steps: Range<usize>,
-        wanted: Wanted,
-        slot: &Slot,
-        copy: Option<Copy>,
+        wanted: RunOutput,
+        uniforms: &RunUniforms,
+        copy: Option<ReadRange>,
     ) -> Result<LocalBoxFuture<'static, Result<Vec<u32>>>> {
         match self {
-            Self::Gpu(machine) => Ok(Box::pin(machine.run(plan, steps, wanted, slot, copy)?)),
-            Self::Cpu(machine) => {
-                machine.run(plan, steps, wanted, slot)?;
-                let words = copy.map_or(Ok(Vec::new()), |copy| machine.read(copy));
+            Self::Gpu(executor) => Ok(Box::pin(executor.run(plan, steps, wanted, uniforms, copy)?)),
+            Self::Cpu(executor) => {
+                executor.run(plan, steps, wanted, uniforms)?;
+                let words = copy.map_or(Ok(Vec::new()), |copy| executor.read(copy));
                 Ok(Box::pin(async {
                     give_way().await;
                     words
@@ -397,10 +397,15 @@ impl Machine {
     ///
     /// # Errors
     /// Where the device is lost.
-    pub(crate) async fn step_times(&self, plan: usize, wanted: Wanted, slot: &Slot) -> Result<Vec<(usize, f64)>> {
+    pub(crate) async fn step_times(
+        &self,
+        plan: usize,
+        wanted: RunOutput,
+        uniforms: &RunUniforms,
+    ) -> Result<Vec<(usize, f64)>> {
         match self {
-            Self::Gpu(machine) => machine.step_times(plan, wanted, slot).await,
-            Self::Cpu(machine) => machine.step_times(plan, wanted, slot),
+            Self::Gpu(executor) => executor.step_times(plan, wanted, uniforms).await,
+            Self::Cpu(executor) => executor.step_times(plan, wanted, uniforms),
         }
     }
 
@@ -408,10 +413,10 @@ impl Machine {
     ///
     /// # Errors
     /// Where there is no such buffer, or the device is lost.
-    pub async fn read(&self, copy: Copy<'_>) -> Result<Vec<u32>> {
+    pub async fn read(&self, copy: ReadRange<'_>) -> Result<Vec<u32>> {
         match self {
-            Self::Gpu(machine) => machine.read(copy)?.await,
-            Self::Cpu(machine) => machine.read(copy),
+            Self::Gpu(executor) => executor.read(copy)?.await,
+            Self::Cpu(executor) => executor.read(copy),
         }
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use half::f16;
 
 use crate::arch::shape::rope_frequencies;
-use crate::kernel::run::Slot;
+use crate::kernel::uniforms::RunUniforms;
 use crate::kernel::{Access, Arg, Content, Kernel};
 use crate::kernels::linear::Output;
 use crate::plan::tuning::Tuning;
@@ -27,7 +27,7 @@ pub(crate) const GUARD: u32 = 0x7fa5_a5a5;
 /// f16 in the KV cache: WGSL leaves the rounding open, which is up to one unit in the last place (2^-10).
 const F16_TOLERANCE: f64 = 1.0 / (1u64 << 20) as f64;
 
-/// A kernel variant with params, slot and the contents of its buffers.
+/// A kernel variant with params, run uniforms and the contents of its buffers.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// The kernel's label, and what is special about the data.
@@ -36,8 +36,8 @@ pub struct Case {
     pub kernel: Arc<dyn Kernel>,
     /// Its params as words.
     pub params: Vec<u32>,
-    /// The slot of the run.
-    pub slot: Slot,
+    /// The run uniforms.
+    pub uniforms: RunUniforms,
     /// Contents, in the order of the binding table.
     pub buffers: Vec<Vec<u32>>,
 }
@@ -79,25 +79,31 @@ pub(crate) fn case(
     name: &str,
     kernel: impl Kernel + 'static,
     params: Vec<u32>,
-    slot: Slot,
+    uniforms: RunUniforms,
     buffers: Vec<Vec<u32>>,
 ) -> Case {
-    case_of(name, Arc::new(kernel), params, slot, buffers)
+    case_of(name, Arc::new(kernel), params, uniforms, buffers)
 }
 
 /// The same for a kernel that a driver chose.
-fn case_of(name: &str, kernel: Arc<dyn Kernel>, params: Vec<u32>, slot: Slot, buffers: Vec<Vec<u32>>) -> Case {
-    Case { name: format!("{}: {name}", kernel.label()), kernel, params, slot, buffers }
+fn case_of(
+    name: &str,
+    kernel: Arc<dyn Kernel>,
+    params: Vec<u32>,
+    uniforms: RunUniforms,
+    buffers: Vec<Vec<u32>>,
+) -> Case {
+    Case { name: format!("{}: {name}", kernel.label()), kernel, params, uniforms, buffers }
 }
 
 /// Positions of the KV cache in cases of products.
 pub(crate) const CAPACITY: usize = 21;
 
-/// The slot of `active` of `rows` rows with heads of `d` elements, from position `first` on.
-pub(crate) fn slot(rows: usize, active: usize, d: usize, first: usize, capacity: usize) -> Slot {
-    let mut slot = Slot::new(rows, &rope_frequencies(d, 10_000.0), first..first + active);
-    slot.head.capacity = capacity as u32;
-    slot
+/// The run uniforms of `active` of `rows` rows with heads of `d` elements, from position `first` on.
+pub(crate) fn uniforms(rows: usize, active: usize, d: usize, first: usize, capacity: usize) -> RunUniforms {
+    let mut uniforms = RunUniforms::new(rows, &rope_frequencies(d, 10_000.0), first..first + active);
+    uniforms.settings.capacity = capacity as u32;
+    uniforms
 }
 
 impl Content {

@@ -69,7 +69,7 @@ impl PlanChoice {
 pub struct DeviceOptions {
     /// Features that shaders may use; `None` is the best tier that the plan has a use for.
     pub tier: Option<Tier>,
-    /// The plan.
+    /// The plan that is asked for.
     pub plan: PlanChoice,
     /// The limits that the device is requested with; `None` is the default WebGPU limits, and the features that the adapter has.
     pub limits: Option<&'static Profile>,

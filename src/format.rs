@@ -1,4 +1,5 @@
-//! Checkpoint files: bytes in, one [`Checkpoint`] out. Parsers do no input or output of their own.
+//! Files of models and tokenizers. A parser takes bytes and gives one [`Checkpoint`] or [`Vocabulary`]; only the loops
+//! around parsers, such as [`read`], read from a [`Source`].
 
 mod alphabet;
 mod encoding;
@@ -95,7 +96,8 @@ impl Tensor {
 }
 
 /// The tensors of a whole model, by their place in it. A reader has checked them against the table
-/// ([`TENSORS`](crate::arch::tensors::TENSORS)): each that a model must have is here, with the size that its shape asks for.
+/// ([`TENSORS`](crate::arch::tensors::TENSORS)): each that a model must have is here, with the size that its shape asks
+/// for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelTensors {
     by_id: BTreeMap<TensorId, Tensor>,
@@ -141,54 +143,54 @@ impl ModelTensors {
 /// Sampling settings that a file recommends.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SamplingDefaults {
-    /// Softmax temperature.
+    /// Divisor of the logits before the softmax; 0 takes the likeliest token.
     pub temperature: Option<f32>,
-    /// Keep this many of the likeliest tokens.
+    /// Number of likeliest tokens that are kept.
     pub top_k: Option<u32>,
-    /// Keep the likeliest tokens up to this probability mass.
+    /// Probability mass, from 0 to 1, up to which the likeliest tokens are kept.
     pub top_p: Option<f32>,
-    /// Keep tokens at least this many times as likely as the likeliest.
+    /// Tokens are kept whose probability is at least this share, from 0 to 1, of the likeliest token's.
     pub min_p: Option<f32>,
-    /// Divides positive logits of tokens in the context, and multiplies the others.
+    /// Penalty of tokens in the context: positive logits are divided by it, others multiplied.
     pub repetition_penalty: Option<f32>,
-    /// Tokens of the context that penalties look at; `u32::MAX` is all of it.
+    /// Number of latest tokens that penalties look at; `u32::MAX` is the whole context.
     pub penalty_last_n: Option<u32>,
 }
 
-/// Everything a checkpoint says, with weights still in the file.
+/// A checkpoint without its weights, which stay in the file.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// The model's own name, or the file's.
+    /// The name that the file gives its model, or the name of the file.
     pub name: String,
     /// File format with its version, e.g. `GGUF v3`.
     pub format: String,
-    /// `None` for a file that holds a vocabulary alone.
+    /// The model, or `None` for a file that holds only a vocabulary.
     pub model: Option<(Shape, ModelTensors)>,
-    /// `None` for a file without a tokenizer.
+    /// The tokenizer, or `None` for a file without one.
     pub vocabulary: Option<Vocabulary>,
-    /// Jinja source of the chat template.
+    /// Jinja source of the chat template, where the file has one.
     pub chat_template: Option<String>,
-    /// Recommended settings.
+    /// Sampling settings that the file recommends.
     pub sampling: SamplingDefaults,
-    /// Every tensor of the file by name, also those the engine does not use.
+    /// Every tensor of the file by its name there, whether the engine uses it or not.
     pub tensors: BTreeMap<String, TensorSummary>,
-    /// What is wrong with the file and changes nothing that was asked for, in sentences that name it.
+    /// Faults of the file that do not change what was read of it: sentences that name the file.
     pub warnings: Vec<String>,
 }
 
 impl Checkpoint {
-    /// Numbers of all tensors.
+    /// Number of parameters: the elements of all tensors.
     pub fn parameters(&self) -> u64 {
         self.tensors.values().map(|tensor| tensor.dims.iter().product::<u64>()).sum()
     }
 }
 
-/// A line of `inspect`.
+/// The description of a tensor in its file, for reports.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorSummary {
     /// Dimensions, slowest first.
     pub dims: Vec<u64>,
-    /// The file's own name for the storage type.
+    /// The file format's name for the encoding.
     pub kind: String,
     /// Bytes in the file.
     pub bytes: u64,

@@ -1,12 +1,12 @@
 //! A kernel is one declaration, from which layouts, checks, tests and the CPU path are derived.
 
-pub mod run;
+pub mod uniforms;
 
 use std::borrow::Cow;
 use std::cell::{Ref, RefCell, RefMut};
 use std::fmt;
 
-use crate::kernel::run::Slot;
+use crate::kernel::uniforms::RunUniforms;
 
 /// Element type of a storage binding, as WGSL writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -104,11 +104,11 @@ pub struct Blocks {
 pub struct Arg {
     /// The variable's name in WGSL.
     pub name: &'static str,
-    /// Binding number in group 0; 0 and 1 are `params` and `slot`.
+    /// Binding number in group 0; 0 and 1 are the params and the run uniforms.
     pub binding: u32,
-    /// Element type.
+    /// Element type, as WGSL declares it.
     pub element: Element,
-    /// Access.
+    /// Whether the kernel writes it.
     pub access: Access,
     /// 32-bit words that the dispatch may touch.
     pub words: usize,
@@ -127,7 +127,7 @@ impl Arg {
         Self { name, binding, element, access: Access::ReadWrite, words, content: element.content() }
     }
 
-    /// The same binding, whose words are other numbers than its element says.
+    /// The same binding with another number format.
     pub const fn holding(self, content: Content) -> Self {
         Self { content, ..self }
     }
@@ -187,7 +187,7 @@ pub enum Const {
 
 /// The WGSL of a kernel, before it is put together.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct ShaderSource {
     /// `enable` lines, without the semicolon.
     pub enables: Vec<&'static str>,
     /// Typed constants.
@@ -196,7 +196,7 @@ pub struct Source {
     pub files: Vec<Cow<'static, str>>,
 }
 
-impl Source {
+impl ShaderSource {
     /// A kernel file alone.
     pub fn new(main: &'static str) -> Self {
         Self { enables: Vec::new(), consts: Vec::new(), files: vec![Cow::Borrowed(main)] }
@@ -261,12 +261,12 @@ impl Source {
 /// Host memory that oracles run on: 32-bit words.
 pub type Words = RefCell<Vec<u32>>;
 
-/// The arguments of an oracle: the same params, slot and buffers as those of a dispatch.
+/// The arguments of an oracle: the same params, run uniforms and buffers as those of a dispatch.
 pub struct Call<'a> {
     /// The params struct, as words.
     pub params: &'a [u32],
     /// The per-token values.
-    pub slot: &'a Slot,
+    pub uniforms: &'a RunUniforms,
     /// Buffers in the order of [`Kernel::args`].
     pub buffers: Vec<&'a Words>,
     /// Workgroups in x and y.
@@ -325,7 +325,13 @@ pub trait Kernel: fmt::Debug + Send + Sync {
     fn label(&self) -> String;
 
     /// The WGSL files and constants that the shader is composed of.
-    fn source(&self) -> Source;
+    fn source(&self) -> ShaderSource;
+
+    /// The activations that it reads, as `--activations` and reports call them: those that a matvec takes from another
+    /// dispatch, and f32 elsewhere.
+    fn activations(&self) -> &'static str {
+        "f32"
+    }
 
     /// Invocations per workgroup.
     fn invocations(&self) -> u32;
@@ -347,9 +353,4 @@ pub trait Kernel: fmt::Debug + Send + Sync {
 
     /// The same function in f64 with plain loops.
     fn oracle(&self, call: &Call);
-}
-
-/// Rounds `value` up to a multiple of `step`.
-pub const fn round_up(value: usize, step: usize) -> usize {
-    value.div_ceil(step) * step
 }

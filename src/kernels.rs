@@ -23,27 +23,27 @@ pub use rmsnorm::Rmsnorm;
 pub use sample::Sample;
 pub use tier::Tier;
 
-use crate::kernel::Source;
+use crate::kernel::ShaderSource;
 
 /// The stems of every kernel; those of software drivers are in [`software`](crate::software::kernels::NAMES).
 pub const NAMES: [&str; 7] = ["argmax", "attention", "embed", "matmul", "matvec", "rmsnorm", "sample"];
 
-/// The numbers that fix the size of the slot.
+/// The numbers that fix the size of the run uniforms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SlotShape {
+pub struct RunShape {
     /// Rows (tokens) of the plan.
     pub rows: usize,
     /// Rotated pairs of a head, `d/2`.
     pub pairs: usize,
 }
 
-impl SlotShape {
-    /// The head and the first row, which are at the same place in every slot. Kernels that read nothing else are the same in
+impl RunShape {
+    /// The head and the first row, which are at the same place in all run uniforms. Kernels that read nothing else are the same in
     /// every plan, and are compiled once.
     pub(crate) const FIRST: Self = Self { rows: 1, pairs: 2 };
 
-    /// Adds the slot's struct and sizes to a source.
-    pub(crate) fn add_to(self, source: Source) -> Source {
+    /// Adds the struct of the run uniforms and its sizes to a source.
+    pub(crate) fn add_to(self, source: ShaderSource) -> ShaderSource {
         source
             .size("ROWS", self.rows)
             .size("ROPE", self.rows * self.pairs / 2)
@@ -64,29 +64,29 @@ const ORDER_KEY: &str = include_str!("../shaders/lib/order_key.wgsl");
 const ADJUST_LOGITS: &str = include_str!("../shaders/lib/adjust_logits.wgsl");
 
 /// The part of a label that marks variants with subgroups.
-pub(crate) const fn mark(subgroups: bool) -> &'static str {
+pub(crate) const fn subgroup_suffix(subgroups: bool) -> &'static str {
     if subgroups { "-sub" } else { "" }
 }
 
-/// How the keys of a run are cut into splits: `shaders/lib/splits.wgsl`.
+/// Split-KV: how the keys of a run are cut into splits: `shaders/lib/splits.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Splits {
+pub struct SplitKv {
     /// Most splits.
     pub most: usize,
     /// Keys that are worth a split of their own.
     pub keys: usize,
 }
 
-impl Splits {
+impl SplitKv {
     /// All keys in one.
     pub const ONE: Self = Self { most: 1, keys: 1 };
 
-    /// Splits of a run over `attend` keys.
+    /// The number of splits of a run over `attend` keys.
     pub fn count(self, attend: usize) -> usize {
         attend.div_ceil(self.keys).clamp(1, self.most)
     }
 
-    pub(crate) fn add_to(self, source: Source) -> Source {
+    pub(crate) fn add_to(self, source: ShaderSource) -> ShaderSource {
         let file = include_str!("../shaders/lib/splits.wgsl");
         source.size("SPLITS", self.most).size("SPLIT_KEYS", self.keys).with(file)
     }

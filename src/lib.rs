@@ -50,12 +50,14 @@ pub mod source;
 mod text;
 mod weights;
 
+pub use arch::shape::Shape;
 pub use backend::{Device, DeviceChoice};
 pub use drivers::PlanChoice;
 pub use error::{Error, Result};
 pub use kernels::{KvType, Tier};
-pub use model::budget::Budget;
+pub use model::budget::{Budget, HostBudget};
 pub use model::{LoadOptions, Model};
+pub use plan::limits::Profile;
 pub use plan::tuning::Activations;
 pub use session::sampling::Sampling;
 pub use session::scorer::Scorer;

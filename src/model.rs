@@ -1,4 +1,4 @@
-//! A model: a checkpoint, checked, packed and brought to its device.
+//! A model: a checkpoint that was checked, packed and brought to its device.
 
 pub mod budget;
 mod loader;
@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::arch::shape::Shape;
-use crate::backend::{Device, DeviceChoice, Machine, Weights};
+use crate::backend::{Device, DeviceChoice, Executor, Weights};
 use crate::drivers::PlanChoice;
 use crate::error::Result;
 use crate::format::{ModelTensors, SamplingDefaults};
@@ -29,45 +29,46 @@ pub(crate) use loader::WeightsArrive;
 pub(crate) use opening::Opened;
 pub use opening::session_context;
 
-/// Rows of a model beyond the tokens of a tokenizer that is given to it.
+/// Most rows that a model's vocabulary may have beyond the tokens of a tokenizer that is given to it.
 pub const MAX_PADDING: usize = 511;
-/// The first capacity of a session where nobody asks for one, in tokens.
+/// The first capacity of a session in tokens, unless the options name one.
 pub const FIRST_CAPACITY: usize = 512;
 
-/// How a model is loaded.
+/// The options of loading a model.
 #[derive(Default)]
 pub struct LoadOptions<'a> {
-    /// What to run on.
+    /// The device to run on.
     pub device: DeviceChoice,
-    /// Where the tokenizer comes from, instead of the checkpoint: any file that [`format::tokenizer`](crate::format::tokenizer::read)
-    /// reads. It may have up to [`MAX_PADDING`] tokens fewer than the model has rows, as padded models do, and never more.
+    /// A file with the tokenizer to use instead of the checkpoint's: any that [`read`](crate::format::tokenizer::read)
+    /// takes. It may have up to [`MAX_PADDING`] tokens fewer than the model has rows, as padded models do, and never
+    /// more.
     pub tokenizer: Option<&'a dyn Source>,
-    /// Whether ids are all that the model will be given, so that a checkpoint without a tokenizer will do, and one whose
-    /// tokenizer is broken or not supported, with a warning.
+    /// Whether the model will be given ids and no texts. Then a checkpoint without a tokenizer is loaded too, and one
+    /// whose tokenizer is broken or not supported, with a warning.
     pub ids_only: bool,
-    /// The tier, where it is not the device's best.
+    /// The shader features to use; `None` is the best tier of the device.
     pub tier: Option<Tier>,
-    /// The plan: kernels, layout and default tier.
+    /// The plan, which fixes kernels, layout of the weights and default tier.
     pub plan: PlanChoice,
-    /// The limits to run as if under: what the device is requested with, parts of weights are cut by, and the memory that may
-    /// be taken. `None` is the default WebGPU limits, without a bound on the memory.
+    /// The limits of the kind of device to run as if on: the device is requested with them, weights are cut into shards
+    /// by them, and they bound the memory. `None` is the default WebGPU limits, without a bound on the memory.
     pub limits: Option<&'static Profile>,
     /// Tokens that a session holds; `None` is the model's own context, up to 4096.
     pub context: Option<usize>,
     /// Tokens that a session has room for at first, up to the context; its KV cache doubles as it fills. `None` is 512.
     pub first_capacity: Option<usize>,
-    /// What the KV cache holds.
+    /// The number type of the KV cache.
     pub kv: KvType,
-    /// What products of a single row read.
+    /// The number type of the activations that products of a single row read.
     pub activations: Activations,
-    /// Most bytes to use on the device; `None` does not check.
+    /// Most bytes to use on the device; `None` sets no bound.
     pub memory: Option<u64>,
-    /// The same, where `memory` is `None` and the device has no memory of its own: what the system has left, for the device
-    /// and the host's own copies.
+    /// Bytes that the system has left, for the device and the host together. It is the bound where `memory` is `None`
+    /// and the device has no memory of its own.
     pub shared_memory: Option<u64>,
-    /// The date that chat templates may tell; without one they tell none, or their own.
+    /// The date that chat templates may write; without one they write none, or a date of their own.
     pub date: Option<Date>,
-    /// Told the bytes that are loaded, and all bytes.
+    /// Is called with the bytes of the weights that are loaded, and with all bytes of the weights.
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
 }
 
@@ -88,7 +89,7 @@ struct Inner {
     matrices: Matrices,
     tuning: Tuning,
     live: RefCell<Live>,
-    /// Held while a device that was lost is replaced.
+    /// Locked while a device that was lost is replaced.
     resuming: futures::lock::Mutex<()>,
     tokenizer: Tokenizer,
     chat_template: Option<String>,
@@ -100,7 +101,7 @@ struct Inner {
     date: Option<Date>,
 }
 
-/// What a device that is lost takes with it.
+/// The things that are lost with a device.
 struct Live {
     device: Device,
     weights: Weights,
@@ -126,7 +127,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Brings every weight from `source` to the room that was reserved, and tells `hook` of what has arrived.
+    /// Brings every weight from `source` to the buffers that were reserved, and tells `hook` of each that has arrived.
     ///
     /// # Errors
     /// Where the source cannot be read, the device is lost, or the hook fails.
@@ -141,46 +142,49 @@ impl Model {
         Loader::new(source, tensors, &self.inner.matrices, weights, progress).all(hook).await
     }
 
-    /// The model's own name, or the file's.
+    /// The name that the file gives its model, or the name of the file.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// Numbers of all its tensors.
+    /// Number of parameters: the elements of all tensors.
     pub fn parameters(&self) -> u64 {
         self.inner.parameters
     }
 
-    /// The numbers that fix it.
+    /// The sizes of the model.
     pub fn shape(&self) -> &Shape {
         &self.inner.shape
     }
 
-    /// What it runs on; after [`Self::resume`], the fresh device.
+    /// The device that it runs on; after [`Self::resume`], the fresh one.
     pub fn device(&self) -> Device {
         self.inner.live.borrow().device.clone()
     }
 
-    /// Whether its device was lost, so that it and its sessions need [`Self::resume`] or [`Session::resume`](crate::Session::resume).
+    /// Whether its device was lost. Then it and its sessions need [`Self::resume`] or
+    /// [`Session::resume`](crate::Session::resume).
     pub fn is_lost(&self) -> bool {
         self.inner.live.borrow().is_lost()
     }
 
-    /// The sizes in use.
+    /// The sizes of kernels and layouts that its plan uses on this device.
+    #[doc(hidden)]
     pub fn tuning(&self) -> &Tuning {
         &self.inner.tuning
     }
 
-    /// Text to ids and back.
+    /// The tokenizer, which turns text into ids and back.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.inner.tokenizer
     }
 
-    /// How this model's conversations are written: the file's own template, or Llama 3's where the file has none and
-    /// the vocabulary is Llama 3's.
+    /// The template that turns messages into a prompt: the file's own, or Llama 3's where the file has none and the
+    /// vocabulary is Llama 3's.
     ///
     /// # Errors
-    /// [`Error::Template`](crate::Error::Template) where the file's own is broken, [`Error::NoChatTemplate`](crate::Error::NoChatTemplate) where there is none.
+    /// [`Error::Template`](crate::Error::Template) where the file's own is broken,
+    /// [`Error::NoChatTemplate`](crate::Error::NoChatTemplate) where there is none.
     pub fn chat_template(&self) -> Result<ChatTemplate> {
         let template = ChatTemplate::of(self.inner.chat_template.as_deref(), &self.inner.tokenizer)?;
         Ok(match self.inner.date {
@@ -189,17 +193,17 @@ impl Model {
         })
     }
 
-    /// Tokens that a session holds.
+    /// Most tokens that a session holds.
     pub fn context(&self) -> usize {
         self.inner.context
     }
 
-    /// Bytes that the model and a session take.
+    /// Bytes that the model and one session take on the device.
     pub fn budget(&self) -> Budget {
         self.inner.budget
     }
 
-    /// Bytes that the host takes beside those, at most.
+    /// Upper bounds of the bytes that the model takes on the host.
     pub fn host(&self) -> &HostBudget {
         &self.inner.host
     }
@@ -209,30 +213,32 @@ impl Model {
         self.inner.sampling
     }
 
-    /// Most tokens of one run of a prompt.
+    /// Most tokens of one run of prefill.
     pub fn prefill_rows(&self) -> usize {
         llama::prefill_rows(self.shape())
     }
 
-    /// The plans of a session whose KV cache has room for so many positions.
+    /// The plans (decode, prefill) of a session whose KV cache has room for `capacity` positions.
     pub(crate) fn session_plans(&self, capacity: usize) -> [Plan; 2] {
         llama::session_plans(self.shape(), &self.inner.matrices, self.tuning(), capacity)
     }
 
-    /// The capacity of a session that needs so many positions: its first one, doubled until they fit.
+    /// The capacity of a session that needs `positions` positions: the first capacity, doubled until they fit.
     pub(crate) fn capacity_for(&self, positions: usize) -> usize {
         capacity_for(positions, self.inner.first_capacity, self.context())
     }
 
-    /// A machine for plans over this model's weights.
+    /// An executor that runs plans over this model's weights.
     ///
     /// # Errors
     /// Where the device is lost or out of memory.
-    pub fn machine(&self, plans: Vec<Arc<Plan>>) -> Result<Machine> {
-        Machine::new(&self.inner.live.borrow().weights, plans)
+    #[doc(hidden)]
+    pub fn executor(&self, plans: Vec<Arc<Plan>>) -> Result<Executor> {
+        Executor::new(&self.inner.live.borrow().weights, plans)
     }
 
-    /// The matrices as they are packed.
+    /// The matrices of the model as they are packed.
+    #[doc(hidden)]
     pub fn matrices(&self) -> &Matrices {
         &self.inner.matrices
     }

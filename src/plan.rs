@@ -15,7 +15,7 @@ use crate::kernel::{Access, Active, Arg, Element, Kernel, Uniform};
 
 /// Who owns a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum BufferOwner {
     /// Packed weights and norms: the model, shared by its sessions.
     Weight,
     /// KV cache, ids, sampler masks: the session.
@@ -29,8 +29,8 @@ pub enum Kind {
 pub struct Buffer {
     /// Unique name; also its label on the device.
     pub name: String,
-    /// Owner.
-    pub kind: Kind,
+    /// Its owner, who allocates it.
+    pub owner: BufferOwner,
     /// 32-bit words.
     pub words: usize,
     /// Equal slabs, each of which keeps its beginning where the buffer grows: the heads of a KV cache; 1 elsewhere.
@@ -50,8 +50,20 @@ pub enum Stage {
     Head,
     /// The greedy sampler.
     Greedy,
-    /// The drawing sampler.
-    Draw,
+    /// The sampler that chooses at random.
+    Sample,
+}
+
+impl Stage {
+    /// The name in reports. Programs read those, so it does not follow the variant.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Head => "head",
+            Self::Greedy => "greedy",
+            Self::Sample => "draw",
+        }
+    }
 }
 
 /// One dispatch.
@@ -85,9 +97,9 @@ pub struct Plan {
     by_name: BTreeMap<String, BufferId>,
 }
 
-/// Which stages of a plan a run wants beside the body.
+/// The result that a run is wanted for: the stages of a plan that it runs beside the body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wanted {
+pub enum RunOutput {
     /// Nothing: more of the prompt follows.
     #[default]
     Body,
@@ -95,25 +107,25 @@ pub enum Wanted {
     Logits,
     /// The likeliest next id.
     Greedy,
-    /// A drawn next id.
-    Draw,
+    /// A next id that is chosen at random.
+    Sample,
 }
 
-impl Wanted {
+impl RunOutput {
     /// Whether steps of that stage run.
     pub const fn runs(self, stage: Stage) -> bool {
         match stage {
             Stage::Body => true,
             Stage::Head => !matches!(self, Self::Body),
             Stage::Greedy => matches!(self, Self::Greedy),
-            Stage::Draw => matches!(self, Self::Draw),
+            Stage::Sample => matches!(self, Self::Sample),
         }
     }
 }
 
 /// A range of a buffer that a run copies out when it is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Copy<'a> {
+pub struct ReadRange<'a> {
     /// The buffer's name.
     pub name: &'a str,
     /// First word.
@@ -129,23 +141,23 @@ impl Plan {
     }
 
     /// The buffer of that name, made on first use; a later use may ask for more words.
-    pub fn buffer(&mut self, kind: Kind, name: impl Into<String>, words: usize) -> BufferId {
+    pub fn buffer(&mut self, owner: BufferOwner, name: impl Into<String>, words: usize) -> BufferId {
         let name = name.into();
         if let Some(id) = self.by_name.get(&name) {
             let buffer = &mut self.buffers[id.0];
-            assert_eq!(buffer.kind, kind, "buffer {name} has two owners");
+            assert_eq!(buffer.owner, owner, "buffer {name} has two owners");
             buffer.words = buffer.words.max(words);
             return *id;
         }
         let id = BufferId(self.buffers.len());
-        self.buffers.push(Buffer { name: name.clone(), kind, words, slabs: 1 });
+        self.buffers.push(Buffer { name: name.clone(), owner, words, slabs: 1 });
         self.by_name.insert(name, id);
         id
     }
 
     /// A session's buffer of `slabs` equal slabs, as [`Self::buffer`].
     pub fn slabs(&mut self, name: impl Into<String>, slabs: usize, words: usize) -> BufferId {
-        let id = self.buffer(Kind::State, name, words);
+        let id = self.buffer(BufferOwner::State, name, words);
         self.buffers[id.0].slabs = slabs;
         id
     }
@@ -200,13 +212,13 @@ impl Plan {
     }
 
     /// Dispatches of one run.
-    pub fn dispatches(&self, wanted: Wanted) -> usize {
+    pub fn dispatches(&self, wanted: RunOutput) -> usize {
         self.steps.iter().filter(|step| wanted.runs(step.stage)).count()
     }
 
-    /// Bytes of all buffers of a kind.
-    pub fn bytes(&self, kind: Kind) -> u64 {
-        self.buffers.iter().filter(|b| b.kind == kind).map(|b| b.words as u64 * 4).sum()
+    /// Bytes of all buffers of an owner.
+    pub fn bytes(&self, owner: BufferOwner) -> u64 {
+        self.buffers.iter().filter(|b| b.owner == owner).map(|b| b.words as u64 * 4).sum()
     }
 }
 
@@ -215,7 +227,7 @@ impl Plan {
 pub fn session_buffers<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Buffer> {
     let mut buffers: Vec<Buffer> = Vec::new();
     let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
-    for buffer in plans.into_iter().flat_map(|plan| &plan.buffers).filter(|b| b.kind != Kind::Weight) {
+    for buffer in plans.into_iter().flat_map(|plan| &plan.buffers).filter(|b| b.owner != BufferOwner::Weight) {
         let at = *by_name.entry(&buffer.name).or_insert(buffers.len());
         match buffers.get_mut(at) {
             Some(known) => known.words = known.words.max(buffer.words),
@@ -225,7 +237,7 @@ pub fn session_buffers<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Buf
     buffers
 }
 
-/// A texture that buffers of a session are copied to where kernels read them as such.
+/// A texture into which a session's buffer is copied before kernels read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Texture {
     /// Unique name.
@@ -238,7 +250,7 @@ impl Texture {
     /// The name of the texture by which a kernel reads a buffer: the buffer's, or, as the layers read one after the other,
     /// one that their caches share.
     pub fn name<'a>(buffer: &'a Buffer, arg: &Arg) -> &'a str {
-        if buffer.kind == Kind::State { arg.name } else { &buffer.name }
+        if buffer.owner == BufferOwner::State { arg.name } else { &buffer.name }
     }
 }
 
@@ -249,7 +261,7 @@ pub fn session_textures<'p>(plans: impl IntoIterator<Item = &'p Plan>) -> Vec<Te
         for step in &plan.steps {
             for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
                 let buffer = &plan.buffers[id.0];
-                if !matches!(arg.element, Element::Texture(_)) || buffer.kind == Kind::Weight {
+                if !matches!(arg.element, Element::Texture(_)) || buffer.owner == BufferOwner::Weight {
                     continue;
                 }
                 let name = Texture::name(buffer, arg);

@@ -13,9 +13,9 @@ use std::ops::Range;
 
 pub use reply::{Reply, Stats, StopReason};
 
-use crate::backend::Machine;
+use crate::backend::Executor;
 use crate::error::{Error, Result};
-use crate::kernel::run::Slot;
+use crate::kernel::uniforms::RunUniforms;
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::plan::llama::names;
@@ -31,7 +31,7 @@ use crate::text::tokenizer::{Decoder, Encode};
 /// A session stays on the thread of its model ([`Model`] says why); `examples/threads.rs` serves other threads from there.
 pub struct Session {
     model: Model,
-    machine: Machine,
+    executor: Executor,
     plans: Plans,
     /// Positions that the KV cache has room for; 0 where the cache is lost.
     capacity: usize,
@@ -66,9 +66,9 @@ impl Session {
         let capacity = model.capacity_for(0);
         let plans = Plans::new(&model, capacity);
         let pace = Pace::new(model.device().driver(), plans.prefill.rows);
-        let machine = model.machine(plans.list())?;
+        let executor = model.executor(plans.list())?;
         let tokens = Vec::new();
-        Ok(Self { model, machine, plans, capacity, growth: None, tokens, computed: 0, pace, template: None })
+        Ok(Self { model, executor, plans, capacity, growth: None, tokens, computed: 0, pace, template: None })
     }
 
     /// The model that the session computes with.
@@ -99,10 +99,10 @@ impl Session {
     /// # Errors
     /// [`Error::OutOfMemory`] where there is no room, [`Error::DeviceLost`]. The next reply asks for room again.
     pub async fn ready(&mut self) -> Result<()> {
-        let answer = self.machine.ready().await;
+        let answer = self.executor.ready().await;
         if answer.is_err() {
             self.lose_cache();
-            self.machine.release();
+            self.executor.release();
         }
         answer
     }
@@ -117,10 +117,10 @@ impl Session {
     pub async fn resume(&mut self, source: &dyn Source) -> Result<()> {
         self.model.resume(source).await?;
         self.lose_cache();
-        self.machine.release();
+        self.executor.release();
         let capacity = self.model.capacity_for(self.tokens.len());
         self.plans = Plans::new(&self.model, capacity);
-        self.machine = self.model.machine(self.plans.list())?;
+        self.executor = self.model.executor(self.plans.list())?;
         self.capacity = capacity;
         Ok(())
     }
@@ -195,16 +195,16 @@ impl Session {
     fn write_settings(&self, sampling: &Sampling) -> Result<usize> {
         let bias = sampling.bias_words();
         if !bias.is_empty() {
-            self.machine.write(names::BIAS, 0, &bias)?;
+            self.executor.write(names::BIAS, 0, &bias)?;
         }
         if sampling.masks() {
             let allowed = sampling.allowed_words(self.model.shape().vocabulary);
-            self.machine.write(names::ALLOWED, 0, &allowed)?;
+            self.executor.write(names::ALLOWED, 0, &allowed)?;
         }
         Ok(bias.len() / 2)
     }
 
-    /// Makes room in the KV cache for so many positions. It does not wait for runs under way: the device copies the cache
+    /// Makes room in the KV cache for this many positions. It does not wait for runs under way: the device copies the cache
     /// behind them. Where the future is dropped, the next call goes on from there.
     ///
     /// # Errors
@@ -217,7 +217,7 @@ impl Session {
         let plans = under_way.unwrap_or_else(|| Plans::new(&self.model, self.model.capacity_for(positions)));
         self.growth = Some(plans.clone());
         let keep = self.capacity > 0 && self.computed > 0;
-        if let Err(error) = self.machine.resize(plans.list(), keep).await {
+        if let Err(error) = self.executor.resize(plans.list(), keep).await {
             self.lose_cache();
             return Err(error);
         }
@@ -231,8 +231,8 @@ impl Session {
         (self.growth, self.capacity, self.computed) = (None, 0, 0);
     }
 
-    /// What the shaders of one of the plans read about a run over these positions.
-    fn uniforms(&self, plan: &Plan, positions: Range<usize>, sampling: &Sampling, biases: usize) -> Slot {
+    /// The uniforms of a run of one of the plans over these positions.
+    fn uniforms(&self, plan: &Plan, positions: Range<usize>, sampling: &Sampling, biases: usize) -> RunUniforms {
         Run::at(positions, self.capacity).sampling(sampling, biases).uniforms(plan, self.model.shape())
     }
 }

@@ -23,17 +23,17 @@ pub struct Cut {
 
 /// The packing of every matrix of a model: all that a plan needs to know of its weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WeightTypes {
+pub struct Packings {
     by_id: BTreeMap<TensorId, Packing>,
 }
 
-impl FromIterator<(TensorId, Packing)> for WeightTypes {
+impl FromIterator<(TensorId, Packing)> for Packings {
     fn from_iter<I: IntoIterator<Item = (TensorId, Packing)>>(packings: I) -> Self {
         Self { by_id: packings.into_iter().collect() }
     }
 }
 
-impl WeightTypes {
+impl Packings {
     /// Every matrix of `layers` blocks packed as `blocks`, and an embedding that is the head too.
     pub fn uniform(layers: usize, blocks: Packing, token_embd: Packing) -> Self {
         let matrices = TensorId::all(layers).filter(|id| id.spec().is_matrix() && !id.spec().optional);
@@ -224,7 +224,7 @@ fn add_shards(shards: &mut Vec<Shard>, name: &str, begin: usize, whole: Layout, 
 
 impl Matrices {
     /// The matrices of a model of this shape and these packings.
-    pub fn new(shape: &Shape, types: &WeightTypes, cut: Cut) -> Self {
+    pub fn new(shape: &Shape, types: &Packings, cut: Cut) -> Self {
         let rotated = match shape.rope_pairing {
             RopePairing::Interleaved => RowOrder::Same,
             RopePairing::HalfSplit => RowOrder::HalfSplit(shape.head_dim),

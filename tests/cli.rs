@@ -17,8 +17,6 @@ mod context;
 mod generate;
 #[path = "cli/hints.rs"]
 mod hints;
-#[path = "cli/marks.rs"]
-mod marks;
 #[path = "cli/measure.rs"]
 mod measure;
 #[path = "cli/meta.rs"]
@@ -27,6 +25,8 @@ mod meta;
 mod plans;
 #[path = "cli/process.rs"]
 mod process;
+#[path = "cli/sentinels.rs"]
+mod sentinels;
 #[path = "common/shared.rs"]
 mod shared;
 #[path = "cli/show.rs"]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use futures::FutureExt;
 use llamita::internals::plan::llama::{names, session_plans};
-use llamita::internals::plan::{Copy, Wanted};
+use llamita::internals::plan::{ReadRange, RunOutput};
 use llamita::internals::session::run::Run;
 use llamita::{Device, Error, LoadOptions, Model, Sampling, StopReason, Tier};
 use pollster::block_on;
@@ -67,18 +67,18 @@ fn growth_changes_nothing() {
 fn logits(model: &Model, ids: &[u32], capacities: &[(usize, usize)], keep: bool) -> Vec<u32> {
     let plans = |capacity| session_plans(model.shape(), model.matrices(), model.tuning(), capacity).map(Arc::new);
     let mut capacity = capacities[0].1;
-    let mut machine = model.machine(plans(capacity).to_vec()).expect("there is memory");
+    let mut executor = model.executor(plans(capacity).to_vec()).expect("there is memory");
     let mut all = Vec::new();
     for (position, id) in ids.iter().enumerate() {
         if let Some((_, larger)) = capacities.iter().find(|(at, _)| *at == position && position > 0) {
             capacity = *larger;
-            block_on(machine.resize(plans(capacity).to_vec(), keep)).expect("there is memory");
+            block_on(executor.resize(plans(capacity).to_vec(), keep)).expect("there is memory");
         }
-        machine.write(names::IDS, position, &[*id]).expect("there are ids");
+        executor.write(names::IDS, position, &[*id]).expect("there are ids");
         let [decode, _] = plans(capacity);
         let uniforms = Run::at(position..position + 1, capacity).uniforms(&decode, model.shape());
-        let copy = Copy { name: names::LOGITS, first: 0, words: model.shape().vocabulary };
-        let run = machine.run(0, 0..decode.steps.len(), Wanted::Logits, &uniforms, Some(copy)).expect("it runs");
+        let copy = ReadRange { name: names::LOGITS, first: 0, words: model.shape().vocabulary };
+        let run = executor.run(0, 0..decode.steps.len(), RunOutput::Logits, &uniforms, Some(copy)).expect("it runs");
         all.extend_from_slice(&block_on(run).expect("it ends")[..copy.words]);
     }
     all

@@ -2,19 +2,20 @@
 //!
 //! The composed texts are left in `target/wgsl`, where `cargo xtask tint` gives them to the compiler of browsers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use llamita::internals::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
-use llamita::internals::check::kernels as cases;
+use llamita::internals::check::kernels;
 use llamita::internals::drivers;
 use llamita::internals::kernel::{Access, Element, Kernel, Scalar, TextureKind};
 use llamita::internals::kernels::{KvType, NAMES, Tier};
 use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::plan::tuning::Tuning;
+use llamita::internals::software;
 use llamita::internals::weights::Packing;
-use llamita::internals::weights::{Matrices, WeightTypes};
+use llamita::internals::weights::{Matrices, Packings};
 use naga::{
     AddressSpace, ArraySize, ImageClass, ImageDimension, ScalarKind, ShaderStage, StorageAccess, StorageFormat,
     TypeInner, VectorSize,
@@ -53,11 +54,11 @@ fn variants() -> Variants {
         all.entry(text).or_insert_with(|| (kernel.label(), kernel.clone(), params.to_vec()));
     };
     for tier in Tier::ALL {
-        cases::all(tier).iter().for_each(|case| add(&case.kernel, &case.params));
+        kernels::all(tier).iter().for_each(|case| add(&case.kernel, &case.params));
         let shape = llama_3_2_1b();
         for (driver, kv) in drivers::ALL.into_iter().flat_map(|driver| KvType::ALL.map(|kv| (driver, kv))) {
             let tuning = Tuning { kv, ..(driver.tuning)(tier) };
-            let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
+            let types = Packings::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
             let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.cut()), &tuning, 1024);
             plans.iter().flat_map(|plan| &plan.steps).for_each(|step| add(&step.kernel, &step.params));
         }
@@ -179,12 +180,12 @@ fn differences(module: &naga::Module, kernel: &dyn Kernel, params: &[u32]) -> Ve
     if params.len() != kernel.fields().len() {
         found.push(format!("{} params where {} fields are declared", params.len(), kernel.fields().len()));
     }
-    let head = <llamita::internals::kernel::run::SlotHead as llamita::internals::kernel::Uniform>::FIELDS;
-    let slot = fields(1);
-    if slot.len() < head.len() + 2 || slot[head.len()].offset != 64 {
-        found.push("the slot has another head".to_owned());
+    let head = <llamita::internals::kernel::uniforms::RunSettings as llamita::internals::kernel::Uniform>::FIELDS;
+    let uniforms = fields(1);
+    if uniforms.len() < head.len() + 2 || uniforms[head.len()].offset != 64 {
+        found.push("the run uniforms have another head".to_owned());
     } else {
-        compare_fields("slot", module, &slot[..head.len()], head, &mut found);
+        compare_fields("run uniforms", module, &uniforms[..head.len()], head, &mut found);
     }
     found
 }
@@ -265,7 +266,7 @@ fn every_variable_has_an_initial_value() {
 /// The contract check sees a wrong access, a wrong field and a wrong element.
 #[test]
 fn the_check_sees_faults() {
-    let case = cases::all(Tier::Base).into_iter().find(|c| c.kernel.name() == "rmsnorm").expect("there is one");
+    let case = kernels::all(Tier::Base).into_iter().find(|c| c.kernel.name() == "rmsnorm").expect("there is one");
     let text = case.kernel.source().compose();
     let faults = [
         ("var<storage, read> x:", "var<storage, read_write> x:"),
@@ -282,37 +283,73 @@ fn the_check_sees_faults() {
     }
 }
 
-/// Every shader has its Rust file, and every Rust file its shader.
+/// Every shader has its Rust file and its line in a registry.
 #[test]
 fn every_shader_is_registered() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut stems: Vec<String> = std::fs::read_dir(root.join("shaders"))
-        .expect("there are shaders")
-        .map(|entry| entry.expect("readable").path())
-        .filter(|path| path.extension().is_some_and(|e| e == "wgsl"))
-        .map(|path| path.file_stem().expect("a stem").to_string_lossy().into_owned())
-        .collect();
-    stems.sort();
-    assert_eq!(stems, NAMES);
-    for name in NAMES {
-        assert!(root.join(format!("src/kernels/{name}.rs")).exists(), "src/kernels/{name}.rs is missing");
+    let registries: [(&str, &str, &[&str]); 2] =
+        [("shaders", "src/kernels", &NAMES), ("shaders/software", "src/software/kernels", &software::kernels::NAMES)];
+    for (shaders, kernels, names) in registries {
+        let mut stems: Vec<String> = std::fs::read_dir(root.join(shaders))
+            .expect("there are shaders")
+            .map(|entry| entry.expect("readable").path())
+            .filter(|path| path.extension().is_some_and(|e| e == "wgsl"))
+            .map(|path| path.file_stem().expect("a stem").to_string_lossy().into_owned())
+            .collect();
+        stems.sort();
+        assert_eq!(stems, names, "{shaders}");
+        for name in names {
+            assert!(root.join(kernels).join(format!("{name}.rs")).exists(), "{kernels}/{name}.rs is missing");
+        }
     }
+}
+
+/// The beginning of a label that names packing, input and output of a kernel, without the sizes that follow.
+fn variant(label: &str) -> &str {
+    let sizes = ["/tile", "/d", "/splits"].iter().filter_map(|mark| label.find(mark)).min();
+    &label[..sizes.unwrap_or_else(|| label.find('/').unwrap_or(label.len()))]
+}
+
+/// Every variant that a plan of Llama 3.2 1B dispatches has kernel cases: what no oracle test runs fails here.
+#[test]
+fn every_dispatched_variant_has_cases() {
+    let shape = llama_3_2_1b();
+    for tier in Tier::ALL {
+        let cases = kernels::all(tier);
+        let tested: BTreeSet<String> = cases.iter().map(|case| variant(&case.kernel.label()).to_owned()).collect();
+        for (driver, kv) in drivers::ALL.into_iter().flat_map(|driver| KvType::ALL.map(|kv| (driver, kv))) {
+            let tuning = Tuning { kv, ..(driver.tuning)(tier) };
+            let types = Packings::uniform(shape.layers, Packing::Q4_0, Packing::Q4_K);
+            let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.cut()), &tuning, 1024);
+            for step in plans.iter().flat_map(|plan| &plan.steps) {
+                // Products read sampled textures as they read others; their cases run in one kind.
+                let label = match step.kernel.name() {
+                    "flash" => step.kernel.label(),
+                    _ => step.kernel.label().replace("-sampled", "-texels"),
+                };
+                assert!(tested.contains(variant(&label)), "{}, {tier}: no case of {}", driver.name, variant(&label));
+            }
+        }
+    }
+    assert_eq!(variant("matvec/Q4_0/norm/qkv/tile64-8x8"), "matvec/Q4_0/norm/qkv");
+    assert_eq!(variant("attention/f16/kv-f32/d64-g4/64x1"), "attention/f16/kv-f32");
+    assert_eq!(variant("rmsnorm/64-rows1"), "rmsnorm");
 }
 
 /// Five dispatches per layer, the embedding, the head in two parts, and one sampler.
 #[test]
 fn dispatches_of_llama_3_2_1b() {
-    use llamita::internals::plan::Wanted;
+    use llamita::internals::plan::RunOutput;
     let shape = llama_3_2_1b();
     let tuning = (GPU.tuning)(Tier::Base);
-    let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
+    let types = Packings::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
     let matrices = Matrices::new(&shape, &types, tuning.cut());
     let [decode, prefill] = session_plans(&shape, &matrices, &tuning, 8192);
     assert_eq!(matrices.head().shards.len(), 2);
-    assert_eq!(decode.dispatches(Wanted::Greedy), 84);
-    assert_eq!(decode.dispatches(Wanted::Draw), 84);
-    assert_eq!(decode.dispatches(Wanted::Body), 81);
-    assert!(prefill.dispatches(Wanted::Body) > 7 * 16);
+    assert_eq!(decode.dispatches(RunOutput::Greedy), 84);
+    assert_eq!(decode.dispatches(RunOutput::Sample), 84);
+    assert_eq!(decode.dispatches(RunOutput::Body), 81);
+    assert!(prefill.dispatches(RunOutput::Body) > 7 * 16);
     let most = decode.buffers.iter().chain(&prefill.buffers).map(|b| b.words * 4).max();
     assert!(most.is_some_and(|bytes| bytes <= 128 << 20), "{most:?} bytes in one buffer");
 }

@@ -1,7 +1,5 @@
 //! Profiles of devices: what a device is requested with, and what follows from it for weights, budgets and tiers.
 
-use std::path::Path;
-
 use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
 use llamita::internals::backend::gpu;
 use llamita::internals::drivers::DeviceOptions;
@@ -12,9 +10,9 @@ use llamita::internals::plan::limits::{Known, Profile, WEBGPU_BINDING_BYTES};
 use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::software::{LAVAPIPE, SWIFTSHADER};
 use llamita::internals::weights::Packing;
-use llamita::internals::weights::{Matrices, WeightTypes};
-use llamita::source::{Bytes, File};
-use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, PlanChoice, Sampling, Tier};
+use llamita::internals::weights::{Matrices, Packings};
+use llamita::source::Bytes;
+use llamita::{Device, DeviceChoice, Error, LoadOptions, Model, PlanChoice, Tier};
 use pollster::block_on;
 
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -57,7 +55,7 @@ fn llama_3_2(layers: usize, dim: usize, ffn: usize, heads: usize) -> Shape {
 }
 
 fn parts(shape: &Shape, tuning: &Tuning, kind: Packing) -> usize {
-    let types = WeightTypes::uniform(shape.layers, Packing::Q4_0, kind);
+    let types = Packings::uniform(shape.layers, Packing::Q4_0, kind);
     let head = &Matrices::new(shape, &types, tuning.cut()).embedding;
     let most = head.shards.iter().map(|shard| shard.layout.words() as u64 * 4).max().expect("it has shards");
     assert!(most <= tuning.binding_bytes, "{most} bytes in a part, {} in a binding", tuning.binding_bytes);
@@ -92,7 +90,7 @@ fn parts_are_what_a_binding_holds() {
     // Each part has a dispatch of its own, and so params.
     let budget = |profile: &Profile| {
         let tuning = (GPU.tuning)(Tier::Base).within(Some(profile));
-        let types = WeightTypes::uniform(one_b.layers, Packing::Q4_0, Packing::Q6_K);
+        let types = Packings::uniform(one_b.layers, Packing::Q4_0, Packing::Q6_K);
         BudgetInputs { shape: &one_b, types: &types, tuning: &tuning, context: 4096, first_capacity: 512 }.budget()
     };
     let [half, whole, large] = [&HALF, &Profile::ALL[0], Profile::named("mali-g78").expect("it is known")].map(budget);
@@ -134,12 +132,7 @@ fn on_gpu(plan: PlanChoice) -> LoadOptions<'static> {
 
 fn greedy(model: &Model) -> Vec<u32> {
     let mut session = model.session().expect("there is memory");
-    let sampling = Sampling { max_tokens: 24, ignore_eos: true, ..Sampling::greedy() };
-    let mut reply = session.reply("Once upon a time", sampling).expect("the prompt is fine");
-    while let Some(piece) = block_on(reply.next()) {
-        piece.expect("the device works");
-    }
-    reply.token_ids().to_vec()
+    engine::say(&mut session, "Once upon a time", engine::greedy(24)).ids
 }
 
 /// A device is requested with the profile's limits, says the same, and so does the one that takes its place.
@@ -197,18 +190,12 @@ fn what_a_profile_lacks_is_refused_with_the_numbers() {
 /// Under every profile the CPU gives the same text, and budgets follow the parts.
 #[test]
 fn every_profile_runs_on_the_cpu() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/random-q4_0-h64.gguf");
-    let source = File::open(path).expect("the fixture is there");
+    let source = engine::open(engine::fixture("random-q4_0-h64.gguf"));
     let ids = |limits| {
         let options = LoadOptions { device: DeviceChoice::Cpu, plan: engine::GPU_PLAN, limits, ..Default::default() };
         let model = block_on(Model::load(&source, options)).unwrap_or_else(|e| panic!("{e}"));
         let mut session = model.session().expect("there is memory");
-        let sampling = Sampling { max_tokens: 6, ignore_eos: true, ..Sampling::greedy() };
-        let mut reply = session.reply_ids(&[1, 2, 3], sampling).expect("the prompt is fine");
-        while let Some(piece) = block_on(reply.next()) {
-            piece.expect("the CPU works");
-        }
-        (reply.token_ids().to_vec(), model.tuning().binding_bytes)
+        (engine::continued(&mut session, &[1, 2, 3], engine::greedy(6)), model.tuning().binding_bytes)
     };
     let (expected, default) = ids(None);
     assert_eq!(default, WEBGPU_BINDING_BYTES);
@@ -236,12 +223,8 @@ fn what_a_plan_cannot_take_is_refused_with_the_numbers() {
         let options = LoadOptions { device, plan, ids_only: true, ..Default::default() };
         let model = block_on(Model::load(&bytes, options))?;
         let mut session = model.session()?;
-        let sampling = Sampling { max_tokens: 3, ignore_eos: true, ..Sampling::greedy() };
-        let mut reply = session.reply_ids(&[1, 2], sampling)?;
-        while let Some(piece) = block_on(reply.next()) {
-            piece?;
-        }
-        Ok::<_, Error>(reply.token_ids().len())
+        let reply = session.reply_ids(&[1, 2], engine::greedy(3))?;
+        Ok::<_, Error>(engine::try_finish(reply)?.ids.len())
     };
     let refused = |heads, plan: PlanChoice, bytes: &str| {
         let error = load(heads, DeviceChoice::Gpu, plan).expect_err("too many heads").to_string();

@@ -1,6 +1,6 @@
-//! Every kernel, in every variant, on hard data, against its f64 oracle on the device at hand.
+//! Every kernel and every packing's reader, on hard data, against its f64 oracle on the device at hand.
 //!
-//! The tests are made from the registry, one per tier, kernel and packing: `cargo test --test oracle base/matvec/Q4_0` runs some
+//! The tests are made from the cases, one per tier, kernel and packing: `cargo test --test oracle base/matvec/Q4_0` runs some
 //! of them. A kernel that has no case fails, and a shader is run in the plainest tier that has it.
 
 #[path = "common/engine.rs"]

@@ -1,58 +1,44 @@
 //! Whole plans: the device against the CPU step by step, chunks against tokens, sessions against each other.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
 use llamita::internals::arch::tensors::Role;
-use llamita::internals::backend::Machine;
-use llamita::internals::kernel::run::Slot;
+use llamita::internals::backend::Executor;
+use llamita::internals::kernel::uniforms::RunUniforms;
 use llamita::internals::kernels::activations::ActivationFormat;
 use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
-use llamita::internals::plan::llama::{Rows, forward, names};
+use llamita::internals::plan::llama::{PlanShape, forward, names};
 use llamita::internals::plan::tuning::Tuning;
-use llamita::internals::plan::{Copy, Kind, Plan, Wanted};
+use llamita::internals::plan::{BufferOwner, Plan, ReadRange, RunOutput};
+use llamita::internals::session::run::Run;
 use llamita::internals::software::int16::Int16;
-use llamita::internals::weights::{Cut, Matrices, WeightTypes};
-use llamita::source::File;
+use llamita::internals::weights::{Cut, Matrices, Packings};
 use llamita::{Activations, KvType, LoadOptions, Model, PlanChoice, Sampling, StopReason, Tier};
 use pollster::block_on;
 
 #[path = "common/engine.rs"]
 mod engine;
 
-use engine::{Engine, both_plans};
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
-}
+use engine::{Engine, Finished, both_plans, continued, finish, fixture, greedy, ids};
 
 fn load(name: &str, engine: &Engine) -> Model {
-    let source = File::open(fixture(name)).expect("the fixture is there");
-    engine.load(&source, LoadOptions::default())
+    engine.load_file(fixture(name), LoadOptions::default())
 }
 
 const CAPACITY: usize = 64;
 
-fn ids(count: usize) -> Vec<u32> {
-    (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
+fn uniforms(model: &Model, plan: &Plan, positions: std::ops::Range<usize>) -> RunUniforms {
+    Run::at(positions, CAPACITY).uniforms(plan, model.shape())
 }
 
-fn slot(model: &Model, plan: &Plan, positions: std::ops::Range<usize>) -> Slot {
-    let mut slot = Slot::new(plan.rows, &model.shape().rope_frequencies, positions);
-    slot.head.capacity = CAPACITY as u32;
-    slot.head.head_first = slot.head.rows - 1;
-    slot.head.head_rows = 1;
-    slot
-}
-
-/// Runs both machines step by step; the answer is the first step whose outputs differ.
-fn first_difference(model: &Model, plans: [&Machine; 2], plan: &Plan, slot: &Slot) -> Option<String> {
+/// Runs both executors step by step; the answer is the first step whose outputs differ.
+fn first_difference(model: &Model, plans: [&Executor; 2], plan: &Plan, uniforms: &RunUniforms) -> Option<String> {
     let mut most = 1e-6;
-    for (i, step) in plan.steps.iter().enumerate().filter(|(_, step)| Wanted::Greedy.runs(step.stage)) {
-        for machine in plans {
-            block_on(machine.run(0, i..i + 1, Wanted::Greedy, slot, None).expect("it runs")).expect("it ends");
+    for (i, step) in plan.steps.iter().enumerate().filter(|(_, step)| RunOutput::Greedy.runs(step.stage)) {
+        for executor in plans {
+            block_on(executor.run(0, i..i + 1, RunOutput::Greedy, uniforms, None).expect("it runs")).expect("it ends");
         }
         for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
             let buffer = &plan.buffers[id.0];
@@ -60,12 +46,12 @@ fn first_difference(model: &Model, plans: [&Machine; 2], plan: &Plan, slot: &Slo
                 // From here on what differs by little may have been rounded to different sides.
                 most = 1e-5;
             }
-            if buffer.kind == Kind::Weight {
+            if buffer.owner == BufferOwner::Weight {
                 continue;
             }
-            let [cpu, gpu] = plans.map(|machine| {
-                let copy = Copy { name: &buffer.name, first: 0, words: buffer.words };
-                let mut words = block_on(machine.read(copy)).expect("it can be read");
+            let [cpu, gpu] = plans.map(|executor| {
+                let copy = ReadRange { name: &buffer.name, first: 0, words: buffer.words };
+                let mut words = block_on(executor.read(copy)).expect("it can be read");
                 words.truncate(buffer.words);
                 words
             });
@@ -134,36 +120,36 @@ fn every_step_agrees(name: &str, engine: &Engine) {
     for (rows, activations) in activations.iter().flat_map(|choice| [(1, *choice), (16, *choice)]) {
         let plan = |model: &Model| {
             let tuning = model.tuning().with(KvType::F16, activations);
-            let rows = Rows { rows, head_rows: 1, capacity: CAPACITY };
+            let rows = PlanShape { rows, head_rows: 1, capacity: CAPACITY };
             Arc::new(forward(model.shape(), model.matrices(), &tuning, rows))
         };
         let plans = [plan(&cpu), plan(&gpu)];
-        let machines = [
-            cpu.machine(vec![plans[0].clone()]).expect("there is memory"),
-            gpu.machine(vec![plans[1].clone()]).expect("there is memory"),
+        let executors = [
+            cpu.executor(vec![plans[0].clone()]).expect("there is memory"),
+            gpu.executor(vec![plans[1].clone()]).expect("there is memory"),
         ];
-        let both = [&machines[0], &machines[1]];
+        let both = [&executors[0], &executors[1]];
         assert_eq!(plans[0].steps.len(), plans[1].steps.len(), "both devices run the same plan");
         let mut first = 0;
         for count in if rows == 1 { [1, 1, 1] } else { [16, 5, 13] } {
-            for machine in both {
-                machine.write(names::IDS, 0, &ids(CAPACITY)).expect("there are ids");
+            for executor in both {
+                executor.write(names::IDS, 0, &ids(CAPACITY)).expect("there are ids");
                 let all = vec![u32::MAX; gpu.shape().vocabulary.div_ceil(32)];
-                machine.write(names::ALLOWED, 0, &all).expect("there is a mask");
+                executor.write(names::ALLOWED, 0, &all).expect("there is a mask");
             }
-            let slot = slot(&gpu, &plans[1], first..first + count);
-            let difference = first_difference(&gpu, both, &plans[1], &slot);
+            let uniforms = uniforms(&gpu, &plans[1], first..first + count);
+            let difference = first_difference(&gpu, both, &plans[1], &uniforms);
             assert_eq!(difference, None, "{name} on {engine}, {count} rows from {first}");
             first += count;
         }
         // A fault in one weight of the last layer is found where it is, and not before.
-        let copy = Copy { name: "blk.0.ffn_norm", first: 3, words: 1 };
-        let before = block_on(machines[1].read(copy)).expect("there is a norm");
-        machines[1].write(copy.name, copy.first, &[7.0f32.to_bits()]).expect("there is a norm");
-        let slot = slot(&gpu, &plans[1], first..first + 1);
-        let found = first_difference(&gpu, both, &plans[1], &slot).expect("a fault shows");
+        let copy = ReadRange { name: "blk.0.ffn_norm", first: 3, words: 1 };
+        let before = block_on(executors[1].read(copy)).expect("there is a norm");
+        executors[1].write(copy.name, copy.first, &[7.0f32.to_bits()]).expect("there is a norm");
+        let uniforms = uniforms(&gpu, &plans[1], first..first + 1);
+        let found = first_difference(&gpu, both, &plans[1], &uniforms).expect("a fault shows");
         assert!(found.starts_with("blk.0.ffn_norm ") || found.starts_with("blk.0.ffn_gate"), "{found}");
-        machines[1].write(copy.name, copy.first, &before[..1]).expect("there is a norm");
+        executors[1].write(copy.name, copy.first, &before[..1]).expect("there is a norm");
     }
 }
 
@@ -174,23 +160,23 @@ fn logits_after(model: &Model, prompt: &[u32], chunks: &[usize]) -> Vec<f32> {
 
 fn logits_of(model: &Model, tuning: &Tuning, prompt: &[u32], chunks: &[usize]) -> Vec<f32> {
     let plan = |rows| {
-        let rows = Rows { rows, head_rows: 1, capacity: CAPACITY };
+        let rows = PlanShape { rows, head_rows: 1, capacity: CAPACITY };
         Arc::new(forward(model.shape(), model.matrices(), tuning, rows))
     };
     let plans = vec![plan(1), plan(32)];
-    let machine = model.machine(plans.clone()).expect("there is memory");
-    machine.write(names::IDS, 0, prompt).expect("there are ids");
+    let executor = model.executor(plans.clone()).expect("there is memory");
+    executor.write(names::IDS, 0, prompt).expect("there are ids");
     let mut first = 0;
     for count in chunks {
         let which = usize::from(*count > 1);
-        let slot = slot(model, &plans[which], first..first + count);
+        let uniforms = uniforms(model, &plans[which], first..first + count);
         let steps = 0..plans[which].steps.len();
-        block_on(machine.run(which, steps, Wanted::Logits, &slot, None).expect("it runs")).expect("it ends");
+        block_on(executor.run(which, steps, RunOutput::Logits, &uniforms, None).expect("it runs")).expect("it ends");
         first += count;
     }
     assert_eq!(first, prompt.len());
-    let copy = Copy { name: names::LOGITS, first: 0, words: model.shape().vocabulary };
-    block_on(machine.read(copy)).expect("there are logits").into_iter().map(f32::from_bits).collect()
+    let copy = ReadRange { name: names::LOGITS, first: 0, words: model.shape().vocabulary };
+    block_on(executor.read(copy)).expect("there are logits").into_iter().map(f32::from_bits).collect()
 }
 
 #[test]
@@ -214,9 +200,9 @@ fn nmse(found: &[f32], expected: &[f32]) -> f64 {
     error / expected.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()
 }
 
-/// Activations in fixed point cost little in the logits, and change them where the weights allow it.
+/// int16 activations cost little in the logits, and change them where the weights allow it.
 #[test]
-fn fixed_point_is_close() {
+fn int16_activations_are_close() {
     let engine = Engine::gpu(PlanChoice::Software, None);
     let model = load("random-q4_0-q6_k-h128.gguf", &engine);
     let prompt = ids(24);
@@ -231,15 +217,6 @@ fn fixed_point_is_close() {
     assert_eq!(of(&load("random-q8_0-h64.gguf", &engine)), 0.0, "no such weights");
 }
 
-fn greedy(session: &mut llamita::Session, ids: &[u32], max_tokens: usize) -> Vec<u32> {
-    let sampling = Sampling { max_tokens, ignore_eos: true, ..Sampling::greedy() };
-    let mut reply = session.reply_ids(ids, sampling).expect("the prompt is fine");
-    while let Some(piece) = block_on(reply.next()) {
-        piece.expect("the device works");
-    }
-    reply.token_ids().to_vec()
-}
-
 /// Two sessions that take turns give what each gives alone; and every run gives the same ids.
 #[test]
 fn sessions_do_not_mix() {
@@ -248,7 +225,7 @@ fn sessions_do_not_mix() {
 
 fn sessions_do_not_mix_on(engine: &Engine) {
     let model = load("random-q4_0-h64.gguf", engine);
-    let alone = |ids: &[u32]| greedy(&mut model.session().expect("there is memory"), ids, 24);
+    let alone = |ids: &[u32]| continued(&mut model.session().expect("there is memory"), ids, greedy(24));
     let prompts = [ids(9), ids(40)[20..].to_vec()];
     let expected = [alone(&prompts[0]), alone(&prompts[1])];
     assert_eq!(expected[0], alone(&prompts[0]), "a second run gives the same");
@@ -257,7 +234,7 @@ fn sessions_do_not_mix_on(engine: &Engine) {
     for turn in 0..6 {
         for i in 0..2 {
             let next = if turn == 0 { prompts[i].clone() } else { Vec::new() };
-            found[i].extend(greedy(&mut sessions[i], &next, 4));
+            found[i].extend(continued(&mut sessions[i], &next, greedy(4)));
         }
     }
     assert_eq!(found, expected);
@@ -272,18 +249,17 @@ fn truncation_and_cancelling() {
 fn truncation_and_cancelling_on(engine: &Engine) {
     let model = load("random-q4_0-h64.gguf", engine);
     let mut session = model.session().expect("there is memory");
-    let expected = greedy(&mut session, &ids(12), 16);
+    let expected = continued(&mut session, &ids(12), greedy(16));
     session.truncate(12);
     {
-        let mut reply =
-            session.reply_ids(&[], Sampling { max_tokens: 16, ignore_eos: true, ..Sampling::greedy() }).expect("fine");
+        let mut reply = session.reply_ids(&[], greedy(16)).expect("fine");
         for _ in 0..5 {
             block_on(reply.next()).expect("more").expect("the device works");
         }
         assert_eq!(reply.finish().stop_reason, StopReason::Cancelled);
     }
     assert_eq!(session.tokens().len(), 12 + 5);
-    let rest = greedy(&mut session, &[], 11);
+    let rest = continued(&mut session, &[], greedy(11));
     assert_eq!([session.tokens()[12..17].to_vec(), rest].concat(), expected);
 }
 
@@ -294,15 +270,12 @@ fn the_context_ends_a_reply() {
 }
 
 fn the_context_ends_a_reply_on(engine: &Engine) {
-    let source = File::open(fixture("random-q4_0-h64.gguf")).expect("the fixture is there");
-    let model = engine.load(&source, LoadOptions { context: Some(20), ..Default::default() });
+    let options = LoadOptions { context: Some(20), ..Default::default() };
+    let model = engine.load_file(fixture("random-q4_0-h64.gguf"), options);
     let mut session = model.session().expect("there is memory");
     assert!(session.reply_ids(&ids(21), Sampling::greedy()).is_err());
-    let mut reply = session.reply_ids(&ids(12), Sampling { ignore_eos: true, ..Sampling::greedy() }).expect("it fits");
-    while let Some(piece) = block_on(reply.next()) {
-        piece.expect("the device works");
-    }
-    let stats = reply.finish();
+    let endless = Sampling { ignore_eos: true, ..Sampling::greedy() };
+    let stats = finish(session.reply_ids(&ids(12), endless).expect("it fits")).stats;
     assert_eq!((stats.stop_reason, stats.generated_tokens), (StopReason::Context, 9));
 }
 
@@ -316,12 +289,8 @@ fn sampling_settings_on(engine: &Engine) {
     let model = load("random-q4_0-h64.gguf", engine);
     let run = |sampling: Sampling| {
         let mut session = model.session().expect("there is memory");
-        let mut reply = session.reply_ids(&ids(8), sampling).expect("the prompt is fine");
-        while let Some(piece) = block_on(reply.next()) {
-            piece.expect("the device works");
-        }
-        let ids = reply.token_ids().to_vec();
-        (ids, reply.finish())
+        let Finished { ids, stats, .. } = finish(session.reply_ids(&ids(8), sampling).expect("the prompt is fine"));
+        (ids, stats)
     };
     let drawn =
         |seed| Sampling { temperature: 1.0, top_p: 1.0, seed, max_tokens: 20, ignore_eos: true, ..Sampling::default() };
@@ -383,7 +352,7 @@ fn half_split_rows() {
     };
     use llamita::internals::weights::Packing::F32;
     let [q, k, v] = [Role::AttnQ, Role::AttnK, Role::AttnV].map(|role| role.in_block(0));
-    let types = WeightTypes::uniform(1, F32, F32);
+    let types = Packings::uniform(1, F32, F32);
     let cut = Cut { tile: 8, shard_bytes: WEBGPU_BINDING_BYTES };
     let matrix = Matrices::new(&shape(RopePairing::HalfSplit), &types, cut).layers[0].qkv.clone();
     // Row 2i + p of a head is row i + 8p of the file (permute, convert_llama_weights_to_hf.py).

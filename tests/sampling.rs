@@ -8,20 +8,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use llamita::internals::backend::gpu::Gpu;
-use llamita::internals::backend::{Machine, Weights};
+use llamita::internals::backend::{Executor, Weights};
 use llamita::internals::cases::Case;
 use llamita::internals::kernel::Kernel;
-use llamita::internals::kernel::run::Slot;
+use llamita::internals::kernel::uniforms::RunUniforms;
 use llamita::internals::kernels::argmax::SamplerParams;
 use llamita::internals::kernels::sample::philox4x32;
 use llamita::internals::kernels::{Argmax, Sample};
-use llamita::internals::plan::{BufferId, Copy, Kind, Plan, Stage, Wanted};
+use llamita::internals::plan::{BufferId, BufferOwner, Plan, ReadRange, RunOutput, Stage};
 use llamita::{LoadOptions, Model, Sampling, Session, Tier};
 use pollster::block_on;
 
 use engine::{Engine, GPU_PLAN, both_plans};
 
-/// Draws of one run: rows with a slot of nearly 64 KiB.
+/// Samples of one run: rows whose run uniforms take nearly 64 KiB.
 const ROWS: usize = 2000;
 /// Runs, each with a seed of its own.
 const RUNS: u64 = 4;
@@ -29,10 +29,10 @@ const RUNS: u64 = 4;
 const STEP: usize = 64;
 const VOCABULARY: usize = 61;
 
-/// The drawing kernel alone, on as many rows as a slot takes.
+/// The sampling kernel alone, on as many rows as the run uniforms hold.
 struct Sampler {
-    machine: Machine,
-    slot: Slot,
+    executor: Executor,
+    uniforms: RunUniforms,
     vocabulary: usize,
 }
 
@@ -44,19 +44,19 @@ impl Sampler {
         let mut plan = Plan::new(ROWS, ROWS, 2);
         let sizes = [("logits", ROWS * vocabulary), ("allowed", vocabulary.div_ceil(32)), ("bias", 64)];
         let mut buffers: Vec<BufferId> =
-            sizes.into_iter().map(|(name, words)| plan.buffer(Kind::State, name, words)).collect();
-        buffers.push(plan.buffer(Kind::State, "ids", ROWS * STEP + 1));
+            sizes.into_iter().map(|(name, words)| plan.buffer(BufferOwner::State, name, words)).collect();
+        buffers.push(plan.buffer(BufferOwner::State, "ids", ROWS * STEP + 1));
         plan.push(Stage::Body, "sample", kernel, &params, &buffers);
-        let machine = Machine::new(&Weights::Gpu(gpu, Rc::default()), vec![Arc::new(plan)]).expect("it is allocated");
-        let mut slot = Slot::new(ROWS, &[1.0, 1.0], 0..ROWS);
-        slot.head.head_rows = ROWS as u32;
-        Self { machine, slot, vocabulary }
+        let executor = Executor::new(&Weights::Gpu(gpu, Rc::default()), vec![Arc::new(plan)]).expect("it is allocated");
+        let mut uniforms = RunUniforms::new(ROWS, &[1.0, 1.0], 0..ROWS);
+        uniforms.settings.head_rows = ROWS as u32;
+        Self { executor, uniforms, vocabulary }
     }
 
     /// What is drawn in each row after the same text.
     fn draw(&self, sampling: &Sampling, logits: &[f32], text: &[u32]) -> Vec<u32> {
-        let mut slot = self.slot.clone();
-        slot.rows[0].position = text.len() as u32;
+        let mut uniforms = self.uniforms.clone();
+        uniforms.rows[0].position = text.len() as u32;
         let mut ids = vec![0; ROWS * STEP + 1];
         for row in 0..ROWS {
             // The id before a text may be what another row draws: no window may reach there.
@@ -64,16 +64,16 @@ impl Sampler {
         }
         let bias = sampling.bias_words();
         sampling.check(self.vocabulary).expect("the settings are fine");
-        sampling.write_to(&mut slot.head, bias.len() / 2);
-        assert!(slot.head.penalty_last_n as usize <= text.len(), "the window is within the text");
+        sampling.write_to(&mut uniforms.settings, bias.len() / 2);
+        assert!(uniforms.settings.penalty_last_n as usize <= text.len(), "the window is within the text");
         let logits: Vec<u32> = logits.iter().map(|l| l.to_bits()).cycle().take(ROWS * self.vocabulary).collect();
-        let write = |name, words: &[u32]| self.machine.write(name, 0, words).expect("there is such a buffer");
+        let write = |name, words: &[u32]| self.executor.write(name, 0, words).expect("there is such a buffer");
         write("logits", &logits);
         write("allowed", &sampling.allowed_words(self.vocabulary));
         write("bias", &bias);
         write("ids", &ids);
-        let copy = Copy { name: "ids", first: 0, words: ids.len() };
-        let run = self.machine.run(0, 0..1, Wanted::Body, &slot, Some(copy)).expect("it runs");
+        let copy = ReadRange { name: "ids", first: 0, words: ids.len() };
+        let run = self.executor.run(0, 0..1, RunOutput::Body, &uniforms, Some(copy)).expect("it runs");
         let drawn = block_on(run).expect("the device works");
         (0..ROWS).map(|row| drawn[row * STEP + text.len() + 1]).collect()
     }
@@ -345,13 +345,13 @@ fn full_vocabulary() {
         } else {
             Arc::new(Sample { invocations, head_rows: 1 })
         };
-        let mut slot = Slot::new(1, &[1.0, 1.0], 1023..1024);
-        slot.head.head_rows = 1;
-        sampling.write_to(&mut slot.head, 0);
+        let mut uniforms = RunUniforms::new(1, &[1.0, 1.0], 1023..1024);
+        uniforms.settings.head_rows = 1;
+        sampling.write_to(&mut uniforms.settings, 0);
         let allowed = sampling.allowed_words(FULL_VOCABULARY);
         let buffers = vec![logits.clone(), allowed, vec![0; 2], text.clone()];
         let params = vec![FULL_VOCABULARY as u32, 1];
-        let case = Case { name: name.to_owned(), kernel, params, slot, buffers };
+        let case = Case { name: name.to_owned(), kernel, params, uniforms, buffers };
         let report = block_on(case.check(&gpu)).expect("the device works");
         assert!(report.passed, "{name}: {}", report.fault);
         println!("{name}: {:.2} ms", milliseconds(&gpu, &case));
@@ -362,19 +362,19 @@ fn full_vocabulary() {
 fn milliseconds(gpu: &Gpu, case: &Case) -> f64 {
     let mut plan = Plan::new(1, 1, 2);
     let buffers: Vec<BufferId> = (case.buffers.iter().enumerate())
-        .map(|(i, words)| plan.buffer(Kind::State, format!("{i}"), words.len()))
+        .map(|(i, words)| plan.buffer(BufferOwner::State, format!("{i}"), words.len()))
         .collect();
     plan.push_words(Stage::Body, case.name.clone(), case.kernel.clone(), case.params.clone(), &buffers);
-    let machine =
-        Machine::new(&Weights::Gpu(gpu.clone(), Rc::default()), vec![Arc::new(plan)]).expect("it is allocated");
+    let executor =
+        Executor::new(&Weights::Gpu(gpu.clone(), Rc::default()), vec![Arc::new(plan)]).expect("it is allocated");
     for (i, words) in case.buffers.iter().enumerate() {
-        machine.write(&format!("{i}"), 0, words).expect("there is such a buffer");
+        executor.write(&format!("{i}"), 0, words).expect("there is such a buffer");
     }
     let least = |steps: std::ops::Range<usize>| {
         let times: Vec<f64> = (0..9)
             .map(|_| {
                 let started = Instant::now();
-                let run = machine.run(0, steps.clone(), Wanted::Body, &case.slot, None).expect("it runs");
+                let run = executor.run(0, steps.clone(), RunOutput::Body, &case.uniforms, None).expect("it runs");
                 block_on(run).expect("the device works");
                 started.elapsed().as_secs_f64() * 1e3
             })

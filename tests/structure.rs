@@ -26,7 +26,7 @@ const ORDER: [&str; 18] = [
 /// Modules that know no device: no wgpu, no thread and no clock.
 const PURE: [&str; 7] = ["arch", "kernel", "weights", "kernels", "plan", "cases", "software"];
 
-/// Most places outside the wing that name it or tell drivers apart.
+/// Places outside the wing that name it or tell drivers apart. Textures are a kind of binding, and do not count.
 const SEAMS: usize = 8;
 
 /// The code of a file: without tests and comments.

@@ -1,7 +1,7 @@
 // The bias, and after it the penalties of ids among the last n of the context, in place.
 //
-// l = l / repetition_penalty where l > 0, else l * repetition_penalty    (CTRL, arXiv 1909.05858) l = l - count *
-// frequency_penalty - presence_penalty                   (OpenAI's API)
+// l = l / repetition_penalty where l > 0, else l * repetition_penalty    (CTRL, arXiv 1909.05858)
+// l = l - count * frequency_penalty - presence_penalty                   (OpenAI's API)
 //
 // where an id stands `count` > 0 times among the n positions up to `position`. Ids of other rows of the run are taken
 // as they are before it.

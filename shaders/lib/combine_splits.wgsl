@@ -1,4 +1,4 @@
-// The splits of attention combined, sum_s w_s out_s with w_s = exp(m_s - max m) l_s / sum (FlashDecoding).
+// The reduction of split-KV: sum_s w_s out_s with w_s = exp(m_s - max m) l_s / sum (FlashDecoding).
 
 // [SPLITS][q_dim], each split normalised; vec4s is the stride of a split
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;

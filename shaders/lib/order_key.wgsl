@@ -1,9 +1,9 @@
 // Numbers whose unsigned order is the order of the logits; 0 for NaN and for what is not allowed.
 
-// What follows where no allowed logit is a number.
+// The id that is written where no allowed logit is a number.
 const NO_ID: u32 = 0xffffffffu;
 
-// What four ids of an invocation are apart, so that invocations read side by side.
+// Distances of the four ids that an invocation reads at a time, so that invocations read side by side.
 const STREAMS: vec4<u32> = vec4<u32>(0u, WORKGROUP_SIZE, 2u * WORKGROUP_SIZE, 3u * WORKGROUP_SIZE);
 
 fn order_keys(bits: vec4<u32>) -> vec4<u32> {

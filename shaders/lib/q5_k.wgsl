@@ -41,7 +41,7 @@ fn scaleROLE(raw: RawROLE) -> vec2<f32> {
     return vec2<f32>(raw.scale_offset.x);
 }
 
-// What is added to the scaled quants of the two halves.
+// The minimums of the two halves of the block, which are added to its scaled quants.
 const HAS_MINIMUMROLE: bool = true;
 
 fn minimumROLE(raw: RawROLE) -> vec2<f32> {

@@ -1,4 +1,4 @@
-// The uniforms of a run: src/kernel/run.rs. ROWS rows, ROPE = ROWS * d/4 vectors of two (cos, sin) pairs.
+// The uniforms of a run: src/kernel/uniforms.rs. ROWS rows, ROPE = ROWS * d/4 vectors of two (cos, sin) pairs.
 
 struct Run {
     rows: u32,

@@ -1,4 +1,4 @@
-// o = softmax(q k^T) v, causal, grouped queries, online softmax (arXiv 1805.02867), keys cut into splits.
+// o = softmax(q k^T) v, causal, grouped queries, online softmax (arXiv 1805.02867), with split-KV.
 //
 // An invocation does it alone: up to four query heads of a key/value head, one token, one split. There is no workgroup
 // memory and no barrier, which drivers on CPUs pay dearly for, and what it reads lies in textures. Keys come in tiles
@@ -24,7 +24,7 @@ struct Params {
 
 const MASKED: f32 = -1e30;
 // Invocations that share a key/value head's group.
-const PARTS: u32 = (GROUP + 3u) / 4u;
+const HEAD_GROUPS: u32 = (GROUP + 3u) / 4u;
 
 fn query(at: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(texel_queries(at));
@@ -45,8 +45,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let tokens = min(run.rows, params.token_end) - params.token_begin;
     let item = group.x * WORKGROUP_SIZE + local_id;
     let token = params.token_begin + item % tokens;
-    let part = (item / tokens) % (params.kv_heads * PARTS);
-    let split = item / (tokens * params.kv_heads * PARTS);
+    let part = (item / tokens) % (params.kv_heads * HEAD_GROUPS);
+    let split = item / (tokens * params.kv_heads * HEAD_GROUPS);
     let longest = run.row[min(token, ROWS - 1u)].y;
     let count = split_count(longest);
     if (split >= count) {
@@ -60,8 +60,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let vec4s = params.head_vec4s;
     let texels = vec4s / TEXEL_VEC4S;
     let texel_vec4s = vec4s / texels;
-    let kv_head = part / PARTS;
-    let first = kv_head * GROUP + (part % PARTS) * 4u;
+    let kv_head = part / HEAD_GROUPS;
+    let first = kv_head * GROUP + (part % HEAD_GROUPS) * 4u;
     let last = kv_head * GROUP + GROUP - 1u;
     let heads = min(vec4<u32>(first, first + 1u, first + 2u, first + 3u), vec4<u32>(last));
     let from_head = (token * params.heads + heads) * vec4s;

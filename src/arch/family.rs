@@ -1,4 +1,5 @@
-//! Families of models that share a computation, as data: what files call them, and what they may say that would change it.
+//! Families of models that share a computation, as data: what files call them, and what they may say that would change
+//! it.
 
 /// A family of models, by the name that files give it. One record per family; what differs between families that the
 /// engine runs is a field here.
@@ -8,8 +9,8 @@ pub struct Arch {
     pub name: &'static str,
     /// The name in sentences.
     pub title: &'static str,
-    /// Keys, without the name in front, that may ask for another computation than the engine's, in the order in which they
-    /// are looked at, and the values that ask for no other. Any other value is refused.
+    /// Keys, without the name in front, that may ask for another computation than the engine's, in the order in which
+    /// they are looked at, and the values that ask for no other. Any other value is refused.
     pub neutral: &'static [(&'static str, Neutral)],
 }
 

@@ -1,38 +1,38 @@
-//! The numbers that fix a Llama: everything a plan needs, and nothing that needs weights.
+//! The numbers of a model: everything that a plan needs to know of it, except its weights.
 
-/// Which elements of a head form one rotated pair.
+/// Which elements of a head form the pairs that RoPE rotates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RopePairing {
-    /// Elements `2i` and `2i + 1`: Meta's checkpoints, and GGUF.
+    /// Elements `2i` and `2i + 1`, as in Meta's checkpoints and in GGUF.
     Interleaved,
-    /// Elements `i` and `i + d/2`: everything derived from Hugging Face.
+    /// Elements `i` and `i + d/2`, as in checkpoints of Hugging Face.
     HalfSplit,
 }
 
-/// The shape of a Llama-architecture model. Letters are those of ARCHITECTURE.md.
+/// The sizes of a model, in elements unless said otherwise. The letters are those of ARCHITECTURE.md.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
     /// Width of the residual stream.
     pub dim: usize,
-    /// Width of the feed-forward layer.
+    /// Width of the feed-forward layer between its projections.
     pub ffn: usize,
-    /// Transformer blocks.
+    /// Number of transformer blocks.
     pub layers: usize,
-    /// Query heads, `h`.
+    /// Number of query heads, `h`.
     pub heads: usize,
-    /// Key and value heads; `heads` is a multiple of it (grouped-query attention).
+    /// Number of key heads, and of value heads; `heads` is a multiple of it (GQA).
     pub kv_heads: usize,
     /// Elements of a head, `d`.
     pub head_dim: usize,
-    /// Token ids, `v`.
+    /// Number of token ids, `v`: the rows of the embedding.
     pub vocabulary: usize,
     /// Longest context the model was trained for, in tokens.
     pub context: usize,
-    /// Epsilon of the RMS norm.
+    /// Epsilon of the RMS norm: `x / sqrt(mean(x^2) + norm_eps)`.
     pub norm_eps: f32,
-    /// Order of the rows of the query and key matrices in the file.
+    /// The pairs that the query and key matrices of the file are made for.
     pub rope_pairing: RopePairing,
-    /// Rotation per position of each pair, in radians: `d/2` numbers, scaling applied.
+    /// Angle by which each pair is rotated per position, in radians: `d/2` numbers, with frequency scaling applied.
     pub rope_frequencies: Vec<f64>,
 }
 
@@ -42,12 +42,12 @@ impl Shape {
         self.heads / self.kv_heads
     }
 
-    /// Width of all query heads together.
+    /// Width of all query heads together: `heads * head_dim`.
     pub fn q_dim(&self) -> usize {
         self.heads * self.head_dim
     }
 
-    /// Width of all key heads together.
+    /// Width of all key heads together, and of all value heads: `kv_heads * head_dim`.
     pub fn kv_dim(&self) -> usize {
         self.kv_heads * self.head_dim
     }
@@ -66,7 +66,8 @@ pub(crate) mod limits {
     pub(crate) const MAX_HEAD_DIM: usize = 256;
 }
 
-/// Llama 3's frequency scaling (`rope_type: llama3`).
+/// The frequency scaling of Llama 3.1 and later (`rope_type: llama3` of Hugging Face). A wavelength is the number of
+/// positions that a pair needs for a full turn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RopeScaling {
     /// Divisor of the low frequencies: 8 for Llama 3.1, 32 for 3.2.
@@ -80,7 +81,7 @@ pub struct RopeScaling {
 }
 
 impl RopeScaling {
-    /// What every Llama 3.2 text model uses.
+    /// The scaling of every Llama 3.2 text model.
     pub const LLAMA_3_2: Self =
         Self { factor: 32.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 8192.0 };
 
@@ -97,7 +98,8 @@ impl RopeScaling {
         }
     }
 
-    /// What a frequency is divided by (`_compute_llama3_parameters` in transformers; GGUF stores these as `rope_freqs`).
+    /// The divisor of a frequency in radians per position (`_compute_llama3_parameters` in transformers; GGUF stores the
+    /// divisors as `rope_freqs`).
     pub fn divisor(&self, frequency: f64) -> f64 {
         let wavelength = std::f64::consts::TAU / frequency;
         if wavelength < self.original_context / self.high_freq_factor {
@@ -112,7 +114,8 @@ impl RopeScaling {
     }
 }
 
-/// `base^(-2i/d)` for the `d/2` pairs of a head (RoFormer, arXiv 2104.09864).
+/// The frequencies of the `d/2` pairs of a head in radians per position, without scaling: `base^(-2i/d)` (RoFormer, arXiv
+/// 2104.09864).
 pub fn rope_frequencies(head_dim: usize, base: f64) -> Vec<f64> {
     (0..head_dim / 2).map(|i| base.powf(-2.0 * i as f64 / head_dim as f64)).collect()
 }

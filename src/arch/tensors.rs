@@ -1,8 +1,8 @@
 //! The tensors of a model: one table, from which everything that lists tensors is derived: what a reader of files looks
 //! for and refuses, the packings and matrices of a model, what the loader brings to the device.
 //!
-//! A new tensor is a [`Role`] and a row of [`TENSORS`]. A reader of files whose tensors have other names maps each role to
-//! the name there; dimensions, order and what may be missing come from here.
+//! A new tensor is a [`Role`] and a row of [`TENSORS`]. A reader of files whose tensors have other names maps each role
+//! to the name there; dimensions, order and what may be missing come from here.
 
 use std::fmt;
 

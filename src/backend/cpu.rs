@@ -9,21 +9,21 @@ use std::sync::Arc;
 use web_time::Instant;
 
 use crate::error::{Error, Result};
-use crate::kernel::run::Slot;
+use crate::kernel::uniforms::RunUniforms;
 use crate::kernel::{Active, Call, Words};
-use crate::plan::{Copy, Plan, Wanted, session_buffers};
+use crate::plan::{Plan, ReadRange, RunOutput, session_buffers};
 
 /// Packed weights in host memory, by buffer name.
 pub type Weights = Rc<HashMap<String, Words>>;
 
 /// The state of a session in host memory, and the plans that run on it.
-pub struct Machine {
+pub struct Executor {
     weights: Weights,
     state: HashMap<String, Words>,
     plans: Vec<Arc<Plan>>,
 }
 
-impl Machine {
+impl Executor {
     /// Allocates what the plans need.
     pub fn new(weights: Weights, plans: Vec<Arc<Plan>>) -> Self {
         let buffers = session_buffers(plans.iter().map(Arc::as_ref));
@@ -80,7 +80,7 @@ impl Machine {
     ///
     /// # Errors
     /// Where there is no such buffer.
-    pub fn transfer(&self, from: Copy, to: Copy) -> Result<()> {
+    pub fn transfer(&self, from: ReadRange, to: ReadRange) -> Result<()> {
         let words = self.read(from)?;
         self.write(to.name, to.first, &words)
     }
@@ -89,7 +89,7 @@ impl Machine {
     ///
     /// # Errors
     /// Where there is no such buffer.
-    pub fn read(&self, copy: Copy) -> Result<Vec<u32>> {
+    pub fn read(&self, copy: ReadRange) -> Result<Vec<u32>> {
         Ok(self.buffer(copy.name)?.borrow()[copy.first..copy.first + copy.words].to_vec())
     }
 
@@ -97,9 +97,9 @@ impl Machine {
     ///
     /// # Errors
     /// Where a weight is missing.
-    pub fn run(&self, plan: usize, steps: Range<usize>, wanted: Wanted, slot: &Slot) -> Result<()> {
+    pub fn run(&self, plan: usize, steps: Range<usize>, wanted: RunOutput, uniforms: &RunUniforms) -> Result<()> {
         for step in steps {
-            self.step(plan, step, wanted, slot)?;
+            self.step(plan, step, wanted, uniforms)?;
         }
         Ok(())
     }
@@ -108,11 +108,11 @@ impl Machine {
     ///
     /// # Errors
     /// Where a weight is missing.
-    pub fn step_times(&self, plan: usize, wanted: Wanted, slot: &Slot) -> Result<Vec<(usize, f64)>> {
+    pub fn step_times(&self, plan: usize, wanted: RunOutput, uniforms: &RunUniforms) -> Result<Vec<(usize, f64)>> {
         let mut times = Vec::new();
         for step in 0..self.plans[plan].steps.len() {
             let begun = Instant::now();
-            if self.step(plan, step, wanted, slot)? {
+            if self.step(plan, step, wanted, uniforms)? {
                 times.push((step, begun.elapsed().as_secs_f64() * 1e3));
             }
         }
@@ -120,17 +120,17 @@ impl Machine {
     }
 
     /// Runs a step; the answer is whether there was something to do.
-    fn step(&self, plan: usize, step: usize, wanted: Wanted, slot: &Slot) -> Result<bool> {
+    fn step(&self, plan: usize, step: usize, wanted: RunOutput, uniforms: &RunUniforms) -> Result<bool> {
         let plan = &self.plans[plan];
         let step = &plan.steps[step];
-        let active = Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize };
+        let active = Active { rows: uniforms.settings.rows as usize, head_rows: uniforms.settings.head_rows as usize };
         let grid = step.kernel.grid(&step.params, active);
         if !wanted.runs(step.stage) || grid.contains(&0) {
             return Ok(false);
         }
         let buffers =
             step.buffers.iter().map(|id| self.buffer(&plan.buffers[id.0].name)).collect::<Result<Vec<&Words>>>()?;
-        step.kernel.oracle(&Call { params: &step.params, slot, buffers, grid });
+        step.kernel.oracle(&Call { params: &step.params, uniforms, buffers, grid });
         Ok(true)
     }
 }

@@ -2,7 +2,7 @@
 
 mod adapter;
 mod clock;
-mod machine;
+mod executor;
 mod poll;
 mod precompile;
 mod readback;
@@ -16,7 +16,7 @@ use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 
 pub use adapter::{AdapterReport, adapters, tuning};
-pub use machine::{DeviceWeights, Machine};
+pub use executor::{DeviceWeights, Executor};
 pub use precompile::Compiling;
 pub use readback::Readback;
 

@@ -1,11 +1,11 @@
 //! Cases of attention: the driver's kernel in decode and prefill, with rows that see nothing.
 
 use super::random::Random;
-use super::{Case, case_of, slot};
-use crate::kernel::run::Row;
-use crate::kernel::{Uniform, round_up};
+use super::{Case, case_of, uniforms};
+use crate::kernel::Uniform;
+use crate::kernel::uniforms::Row;
 use crate::kernels::attention::AttentionParams;
-use crate::kernels::{SlotShape, Splits};
+use crate::kernels::{RunShape, SplitKv};
 use crate::plan::lowering::AttentionSpec;
 use crate::plan::tuning::Tuning;
 use crate::weights::pack::BLOCK;
@@ -17,8 +17,8 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
     for (d, group, kv_heads, rows, first) in decode.into_iter().chain(prefill) {
         let random = &mut Random::of(&format!("attention {d} {group} {rows} {first}"));
         let (heads, capacity) = (kv_heads * group, first + rows + 3);
-        let splits = if rows == 1 { tuning.splits } else { Splits::ONE };
-        let out_vec4s = round_up(heads * d, BLOCK) / 4;
+        let splits = if rows == 1 { tuning.splits } else { SplitKv::ONE };
+        let out_vec4s = usize::next_multiple_of(heads * d, BLOCK) / 4;
         let params = AttentionParams {
             token_begin: 0,
             token_end: rows as u32,
@@ -27,12 +27,12 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
             out_vec4s: out_vec4s as u32,
             head_vec4s: (d / 4) as u32,
         };
-        let shape = SlotShape { rows, pairs: d / 2 };
-        let mut slot = slot(rows, rows, d, first, capacity);
+        let shape = RunShape { rows, pairs: d / 2 };
+        let mut uniforms = uniforms(rows, rows, d, first, capacity);
         if rows == 40 {
             // Rows need not follow each other: a fully masked one, and one that sees less than its neighbours.
-            slot.rows[11] = Row { position: 5, attend: 0 };
-            slot.rows[12] = Row { position: 6, attend: 2 };
+            uniforms.rows[11] = Row { position: 5, attend: 0 };
+            uniforms.rows[12] = Row { position: 6, attend: 2 };
         }
         let buffers = vec![
             random.floats(rows * heads * d, 3.0),
@@ -42,7 +42,7 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
             vec![0; rows * splits.most * heads * 2],
         ];
         let name = format!("{rows} rows from {first}");
-        let spec = AttentionSpec { tuning, head_dim: d, group, rows, splits, slot: shape };
-        cases.push(case_of(&name, tuning.driver.lowering.attention(spec), params.to_words(), slot, buffers));
+        let spec = AttentionSpec { tuning, head_dim: d, group, rows, splits, run: shape };
+        cases.push(case_of(&name, tuning.driver.lowering.attention(spec), params.to_words(), uniforms, buffers));
     }
 }

@@ -1,12 +1,12 @@
 //! Cases of products: every packing and output, in sizes of one block, odd ones and a real layer's.
 
 use super::random::{Random, encoding_of};
-use super::{CAPACITY, Case, case, slot};
-use crate::kernel::{Uniform, round_up};
+use super::{CAPACITY, Case, case, uniforms};
+use crate::kernel::Uniform;
 use crate::kernels::activations::F32;
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matvec::Input;
-use crate::kernels::{KvType, Matmul, Matvec, SlotShape};
+use crate::kernels::{KvType, Matmul, Matvec, RunShape};
 use crate::plan::tuning::Tuning;
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
@@ -25,7 +25,7 @@ pub(crate) const ODD: Sizes = Sizes { cols: 172, heads: 6, kv_heads: 2, d: 24 };
 pub(crate) const REAL: Sizes = Sizes { cols: 2048, heads: 4, kv_heads: 1, d: 64 };
 
 pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
-    // Subgroups change how invocations add up and share, and no reader: types without and with offsets stand for the others.
+    // Subgroups change how invocations add up and share, and no reader: packings without and with minimums stand for the others.
     let packings: &[Packing] = if tuning.tier.subgroups() { &[Packing::Q4_0, Packing::Q4_K] } else { &Packing::ALL };
     for packing in packings.iter().copied() {
         for sizes in sizes(packing) {
@@ -37,7 +37,7 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
     }
 }
 
-/// Rows are whole superblocks where the type has them.
+/// Rows are whole superblocks where the encoding has them.
 pub(crate) fn sizes(packing: Packing) -> [Sizes; 3] {
     match encoding_of(packing).block_len() {
         256 => [Sizes { cols: 256, ..TINY }, Sizes { cols: 768, ..ODD }, REAL],
@@ -45,7 +45,7 @@ pub(crate) fn sizes(packing: Packing) -> [Sizes; 3] {
     }
 }
 
-/// Readers and outputs are files of their own: a type without offsets and one with them meet every output, the others some.
+/// Readers and outputs are files of their own: a packing without minimums and one with them meet every output, the others some.
 pub(crate) fn outputs(packing: Packing) -> &'static [Output] {
     match packing {
         Packing::Q4_0 | Packing::Q4_K => &Output::ALL,
@@ -68,14 +68,14 @@ pub(crate) fn product(
     let (q_dim, kv_dim, capacity) = (s.heads * s.d, s.kv_heads * s.d, CAPACITY);
     let (n, stride) = match output {
         Output::Qkv(_) => (q_dim + 2 * kv_dim, 0),
-        Output::Residual => (s.heads * s.d - 1, round_up(s.heads * s.d, BLOCK)),
-        Output::Swiglu => (2 * 90, round_up(90, BLOCK)),
-        Output::Gate | Output::Up => (91, round_up(91, BLOCK)),
+        Output::Residual => (s.heads * s.d - 1, (s.heads * s.d).next_multiple_of(BLOCK)),
+        Output::Swiglu => (2 * 90, 96),
+        Output::Gate | Output::Up => (91, 96),
         Output::Logits => (131, 131),
     };
     let layout = Layout::new(packing, n, s.cols, tuning.tile);
     let params = LinearParams {
-        vec4s: (round_up(s.cols, BLOCK) / 4) as u32,
+        vec4s: (s.cols.next_multiple_of(BLOCK) / 4) as u32,
         at_head: u32::from(output == Output::Logits),
         q_dim: q_dim as u32,
         kv_dim: kv_dim as u32,
@@ -107,7 +107,7 @@ pub(super) fn matvec(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
         Output::Residual => {
             vec![
                 Input::Vector(&F32),
-                Input::Combine { heads: s.cols.min(round_up(s.cols, 8)) / 8, head_dim: 8, splits },
+                Input::Combine { heads: s.cols.min(s.cols.next_multiple_of(8)) / 8, head_dim: 8, splits },
             ]
         }
     };
@@ -115,22 +115,22 @@ pub(super) fn matvec(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
         let (packed, result) = (packing.name(), output.name());
         let random = &mut Random::of(&format!("matvec {packed} {input:?} {result} {}", s.cols));
         let (params, layout, outputs) = product(tuning, packing, s, output, 1, random);
-        let k = round_up(s.cols, BLOCK);
+        let k = s.cols.next_multiple_of(BLOCK);
         let mut buffers = vec![random.packed(&layout)];
-        let mut slot = slot(1, 1, s.d, 17, CAPACITY);
-        slot.head.head_rows = 1;
+        let mut uniforms = uniforms(1, 1, s.d, 17, CAPACITY);
+        uniforms.settings.head_rows = 1;
         match input {
             Input::Vector(_) => buffers.push(random.rows(1, s.cols, k, 2.0)),
             Input::Norm => buffers.extend([random.rows(1, s.cols, k, 300.0), random.rows(1, s.cols, k, 1.5)]),
             Input::Combine { heads, .. } => {
                 // Enough keys for three splits.
-                slot.rows[0].attend = 1100;
+                uniforms.rows[0].attend = 1100;
                 let scores = random.scores(splits.most * heads);
                 buffers.extend([random.rows(splits.most, s.cols / 8 * 8, k, 2.0), scores]);
             }
         }
         buffers.extend(outputs);
-        let slot_shape = SlotShape { rows: 1, pairs: s.d / 2 };
+        let run_shape = RunShape { rows: 1, pairs: s.d / 2 };
         let kernel = Matvec {
             weights: packing,
             tile: tuning.tile,
@@ -139,9 +139,9 @@ pub(super) fn matvec(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
             output,
             tiling: tuning.matvec,
             subgroups: tuning.tier.subgroups(),
-            slot: slot_shape,
+            run: run_shape,
         };
-        cases.push(case(&format!("{}x{}", layout.rows, s.cols), kernel, params.to_words(), slot, buffers));
+        cases.push(case(&format!("{}x{}", layout.rows, s.cols), kernel, params.to_words(), uniforms, buffers));
     }
 }
 
@@ -149,11 +149,11 @@ pub(super) fn matmul(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
     let (rows, active) = (16, 13);
     let random = &mut Random::of(&format!("matmul {} {} {}", packing.name(), output.name(), s.cols));
     let (params, layout, outputs) = product(tuning, packing, s, output, rows, random);
-    let stride = round_up(s.cols, BLOCK);
+    let stride = s.cols.next_multiple_of(BLOCK);
     let mut buffers = vec![random.packed(&layout), random.rows(rows, s.cols, stride, 2.0)];
     buffers.extend(outputs);
-    let mut slot = slot(rows, active, s.d, 5, CAPACITY);
-    slot.head.head_rows = active as u32;
+    let mut uniforms = uniforms(rows, active, s.d, 5, CAPACITY);
+    uniforms.settings.head_rows = active as u32;
     let kernel = Matmul {
         weights: packing,
         tile: tuning.tile,
@@ -162,13 +162,13 @@ pub(super) fn matmul(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
         invocations: tuning.matmul_invocations,
         row_blocks: tuning.matvec.row_blocks,
         exchange: tuning.matmul_exchange,
-        slot: SlotShape { rows, pairs: s.d / 2 },
+        run: RunShape { rows, pairs: s.d / 2 },
     };
     cases.push(case(
         &format!("{active} of {rows} x {}x{}", layout.rows, s.cols),
         kernel,
         params.to_words(),
-        slot,
+        uniforms,
         buffers,
     ));
 }

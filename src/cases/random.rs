@@ -3,7 +3,6 @@
 use half::f16;
 
 use crate::format::Encoding;
-use crate::kernel::round_up;
 use crate::kernels::KvType;
 use crate::kernels::sample::philox4x32;
 use crate::weights::Packing;
@@ -42,7 +41,7 @@ impl Random {
         (0..rows * stride).map(|i| if i % stride < width { (self.number() * scale).to_bits() } else { 0 }).collect()
     }
 
-    /// Numbers of a KV cache; halves are mostly plain, with every special kind among them.
+    /// Numbers of a KV cache; f16 are mostly plain, with every special kind among them.
     pub(crate) fn cache(&mut self, kv: KvType, count: usize) -> Vec<u32> {
         if kv == KvType::F32 {
             return self.floats(count, 1.0);
@@ -57,7 +56,7 @@ impl Random {
 
     /// Bytes of rows as a file has them: random quants, and scales that are plain, zero, subnormal and large in turn.
     pub(crate) fn file_rows(&mut self, kind: Encoding, rows: usize, cols: usize) -> Vec<Vec<u8>> {
-        let cols = round_up(cols, kind.block_len());
+        let cols = cols.next_multiple_of(kind.block_len());
         (0..rows).map(|row| self.file_row(kind, row, cols)).collect()
     }
 

@@ -1,9 +1,9 @@
 //! Cases of the samplers: every cut and penalty, on logits with ties, masked rows and numbers that are none.
 
 use super::random::Random;
-use super::{Case, case, slot};
+use super::{Case, case, uniforms};
 use crate::kernel::Uniform;
-use crate::kernel::run::Slot;
+use crate::kernel::uniforms::RunUniforms;
 use crate::kernels::argmax::SamplerParams;
 use crate::kernels::{Argmax, Sample};
 use crate::plan::tuning::Tuning;
@@ -12,13 +12,13 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
     let invocations = tuning.sampler_invocations;
     for vocabulary in [1, 37, 5003] {
         for (name, logits) in hard_logits(vocabulary) {
-            let (mut slot, buffers) = sampler_buffers(vocabulary, logits);
-            slot.head.masked = u32::from(name != "ties");
+            let (mut uniforms, buffers) = sampler_buffers(vocabulary, logits);
+            uniforms.settings.masked = u32::from(name != "ties");
             let params = (SamplerParams { vocabulary: vocabulary as u32, step: 1 }).to_words();
             for penalties in &PENALTIES {
                 let kernel = Argmax { invocations, subgroups: tuning.tier.subgroups(), head_rows: 1 };
                 let name = format!("{name} of {vocabulary}, {}", penalties.name());
-                cases.push(case(&name, kernel, params.clone(), penalties.with(&slot), buffers.clone()));
+                cases.push(case(&name, kernel, params.clone(), penalties.with(&uniforms), buffers.clone()));
             }
             for (top_k, top_p, min_p, temperature, penalties) in [
                 (0, 1.0, 0.0, 1.0, &PENALTIES[0]),
@@ -35,32 +35,32 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
                 (30, 0.95, 0.05, 1.5, &PENALTIES[1]),
                 (0, 0.9, 0.1, 0.6, &PENALTIES[2]),
             ] {
-                let mut slot = penalties.with(&slot);
-                slot.head.top_k = top_k;
-                slot.head.top_p = top_p;
-                slot.head.ln_min_p = f32::ln(min_p).max(f32::MIN);
-                slot.head.inv_temperature = 1.0 / temperature;
+                let mut uniforms = penalties.with(&uniforms);
+                uniforms.settings.top_k = top_k;
+                uniforms.settings.top_p = top_p;
+                uniforms.settings.ln_min_p = f32::ln(min_p).max(f32::MIN);
+                uniforms.settings.inv_temperature = 1.0 / temperature;
                 let kernel = Sample { invocations, head_rows: 1 };
                 let cut = format!("k {top_k} p {top_p} min-p {min_p} T {temperature}");
                 let name = format!("{name} of {vocabulary}, {cut}, {}", penalties.name());
-                (slot.head.seed_lo, slot.head.seed_hi) = (Random::of(&name).word(), 77);
-                cases.push(case(&name, kernel, params.clone(), slot, buffers.clone()));
+                (uniforms.settings.seed_lo, uniforms.settings.seed_hi) = (Random::of(&name).word(), 77);
+                cases.push(case(&name, kernel, params.clone(), uniforms, buffers.clone()));
             }
         }
         // A model that computes no number is told of.
-        let (mut slot, buffers) = sampler_buffers(vocabulary, vec![f32::NAN; vocabulary]);
+        let (mut uniforms, buffers) = sampler_buffers(vocabulary, vec![f32::NAN; vocabulary]);
         let params = (SamplerParams { vocabulary: vocabulary as u32, step: 1 }).to_words();
         let (name, subgroups) = (format!("only NaNs of {vocabulary}"), tuning.tier.subgroups());
         let kernel = Argmax { invocations, subgroups, head_rows: 1 };
-        cases.push(case(&name, kernel, params.clone(), slot.clone(), buffers.clone()));
+        cases.push(case(&name, kernel, params.clone(), uniforms.clone(), buffers.clone()));
         for top_p in [1.0, 0.9] {
-            slot.head.top_p = top_p;
+            uniforms.settings.top_p = top_p;
             let name = format!("{name}, p {top_p}");
             cases.push(case(
                 &name,
                 Sample { invocations, head_rows: 1 },
                 params.clone(),
-                slot.clone(),
+                uniforms.clone(),
                 buffers.clone(),
             ));
         }
@@ -88,13 +88,13 @@ impl Penalties {
         format!("penalties {repetition} {presence} {frequency} of {last_n}")
     }
 
-    fn with(&self, slot: &Slot) -> Slot {
-        let mut slot = slot.clone();
-        slot.head.penalty_last_n = self.last_n;
-        slot.head.repetition_penalty = self.repetition;
-        slot.head.presence_penalty = self.presence;
-        slot.head.frequency_penalty = self.frequency;
-        slot
+    fn with(&self, uniforms: &RunUniforms) -> RunUniforms {
+        let mut uniforms = uniforms.clone();
+        uniforms.settings.penalty_last_n = self.last_n;
+        uniforms.settings.repetition_penalty = self.repetition;
+        uniforms.settings.presence_penalty = self.presence;
+        uniforms.settings.frequency_penalty = self.frequency;
+        uniforms
     }
 }
 
@@ -107,22 +107,22 @@ fn hard_logits(vocabulary: usize) -> Vec<(&'static str, Vec<f32>)> {
     vec![("plain", plain), ("ties", ties), ("NaNs", nans)]
 }
 
-fn sampler_buffers(vocabulary: usize, logits: Vec<f32>) -> (Slot, Vec<Vec<u32>>) {
+fn sampler_buffers(vocabulary: usize, logits: Vec<f32>) -> (RunUniforms, Vec<Vec<u32>>) {
     let rows = 2;
     let position = 299;
-    let mut slot = slot(rows, rows, 8, position - 1, position + 2);
-    (slot.head.head_first, slot.head.head_rows) = (1, 1);
+    let mut uniforms = uniforms(rows, rows, 8, position - 1, position + 2);
+    (uniforms.settings.head_first, uniforms.settings.head_rows) = (1, 1);
     // Every seventh id is forbidden, unless it is the only one.
     let allowed = (0..vocabulary.div_ceil(32)).map(|word| {
         (0..32).filter(|bit| vocabulary == 1 || (32 * word + bit) % 7 != 3).fold(0u32, |bits, bit| bits | 1 << bit)
     });
     let bias = [[0, (-2.5f32).to_bits()], [(vocabulary - 1) as u32, 3.25f32.to_bits()]];
-    slot.head.biases = if vocabulary == 1 { 1 } else { 2 };
+    uniforms.settings.biases = if vocabulary == 1 { 1 } else { 2 };
     let logits = logits.into_iter().map(f32::to_bits).collect();
     // Ids of the text repeat, some of them often.
     let mut random = Random::of(&format!("text {vocabulary}"));
     let mut text: Vec<u32> = (0..=position).map(|_| random.word() % (random.word() % vocabulary as u32 + 1)).collect();
     text.resize(position + 3, 0);
     let buffers = vec![logits, allowed.collect(), bias.concat(), text];
-    (slot, buffers)
+    (uniforms, buffers)
 }

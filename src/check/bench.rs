@@ -8,7 +8,7 @@ use crate::backend::Device;
 use crate::error::Result;
 use crate::model::Model;
 use crate::plan::llama::names;
-use crate::plan::{Stage, Wanted};
+use crate::plan::{RunOutput, Stage};
 use crate::session::run::{Plans, Run};
 use crate::session::sampling::Sampling;
 use crate::session::{Reply, Session, Stats};
@@ -16,7 +16,7 @@ use crate::session::{Reply, Session, Stats};
 /// Seed of the random ids.
 const SEED: u64 = 1;
 
-/// What one measured run computes.
+/// The work of a measured run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Workload {
@@ -36,7 +36,7 @@ impl Workload {
     }
 }
 
-/// What one run of a workload took.
+/// The time and the dispatches of one run of a workload.
 pub struct Measurement {
     /// Tokens and milliseconds.
     pub stats: Stats,
@@ -44,8 +44,8 @@ pub struct Measurement {
     pub dispatches: Option<u64>,
 }
 
-/// Runs a workload of so many tokens once, behind the first `depth` ids of the session. The ids that a prefill computes
-/// follow those in `ids`: a prefill takes `tokens` of them, a decode one.
+/// Runs a workload of `tokens` tokens once, in a session that keeps its first `depth` ids. The prompt begins at
+/// `ids[depth]`: it has `tokens` ids for a prefill, and one for a decode.
 ///
 /// # Errors
 /// Those of a reply: an id outside the vocabulary, a full context, a device that is lost or has no room.
@@ -100,7 +100,7 @@ pub struct StepTime {
 }
 
 fn stage_name<S: serde::Serializer>(stage: &Stage, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format!("{stage:?}").to_lowercase())
+    serializer.serialize_str(stage.name())
 }
 
 /// How long each step of one greedy run takes alone. The run computes `rows` tokens behind `depth` others, with the decode
@@ -113,15 +113,15 @@ pub async fn step_times(model: &Model, rows: usize, depth: usize, repeat: u32) -
     let capacity = model.capacity_for(depth + rows);
     let plans = Plans::new(model, capacity);
     let (index, plan) = if rows == 1 { (Plans::DECODE, &plans.decode) } else { (Plans::PREFILL, &plans.prefill) };
-    let mut machine = model.machine(plans.list())?;
-    machine.ready().await?;
-    machine.write(names::IDS, 0, &vec![0; depth + rows])?;
+    let mut executor = model.executor(plans.list())?;
+    executor.ready().await?;
+    executor.write(names::IDS, 0, &vec![0; depth + rows])?;
     let greedy = Sampling::greedy();
     let uniforms = Run::at(depth..depth + rows, capacity).sampling(&greedy, 0).uniforms(plan, model.shape());
-    machine.step_times(index, Wanted::Greedy, &uniforms).await?;
+    executor.step_times(index, RunOutput::Greedy, &uniforms).await?;
     let mut runs: Vec<Vec<(usize, f64)>> = Vec::new();
     for _ in 0..repeat.max(1) {
-        runs.push(machine.step_times(index, Wanted::Greedy, &uniforms).await?);
+        runs.push(executor.step_times(index, RunOutput::Greedy, &uniforms).await?);
     }
     let step_time = |(at, (step, _)): (usize, &(usize, f64))| {
         let mut times: Vec<f64> = runs.iter().map(|run| run[at].1).collect();
@@ -161,7 +161,7 @@ pub fn random_ids(model: &Model, count: usize) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::{DeviceChoice, Machine};
+    use crate::backend::{DeviceChoice, Executor};
     use crate::model::LoadOptions;
     use crate::source::Bytes;
 
@@ -172,11 +172,12 @@ mod tests {
         let options = LoadOptions { device: DeviceChoice::Gpu, ..Default::default() };
         let model = pollster::block_on(Model::load(&Bytes::new("random", file), options)).expect("a GPU");
         let plans = Plans::new(&model, 64);
-        let machine = model.machine(plans.list()).expect("memory");
+        let executor = model.executor(plans.list()).expect("memory");
         let uniforms = Run::at(40..41, 64).uniforms(&plans.decode, model.shape());
-        let by_host = pollster::block_on(machine.step_times(Plans::DECODE, Wanted::Greedy, &uniforms)).expect("times");
-        let Machine::Gpu(machine) = &machine else { panic!("a GPU was asked for") };
-        let by_device = machine.by_device(Plans::DECODE, Wanted::Greedy, &uniforms);
+        let by_host =
+            pollster::block_on(executor.step_times(Plans::DECODE, RunOutput::Greedy, &uniforms)).expect("times");
+        let Executor::Gpu(executor) = &executor else { panic!("a GPU was asked for") };
+        let by_device = executor.by_device(Plans::DECODE, RunOutput::Greedy, &uniforms);
         let by_device = pollster::block_on(by_device).expect("times");
         let steps = |times: &[(usize, f64)]| times.iter().map(|(step, _)| *step).collect::<Vec<_>>();
         assert_eq!(steps(&by_device), steps(&by_host));

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::backend::gpu::Gpu;
-use crate::backend::{Device, Machine, Upload, Weights};
+use crate::backend::{Device, Executor, Upload, Weights};
 use crate::cases::{self, Case, GUARD, GUARD_WORDS, Report};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::kernels::{KvType, Tier};
 use crate::plan::gpu::GPU;
 use crate::plan::tuning::Tuning;
-use crate::plan::{Copy, Kind, Plan, Stage, Wanted};
+use crate::plan::{BufferOwner, Plan, ReadRange, RunOutput, Stage};
 use crate::{drivers, software};
 
 /// Every case that a device of this tier can run, in the sizes of every driver's plan.
@@ -26,14 +26,14 @@ pub fn all(tier: Tier) -> Vec<Case> {
 
 impl Case {
     fn plan(&self) -> Plan {
-        let rows = self.slot.rows.len();
-        let mut plan = Plan::new(rows, rows, self.slot.rope.len() / rows);
+        let rows = self.uniforms.rows.len();
+        let mut plan = Plan::new(rows, rows, self.uniforms.rope.len() / rows);
         let buffers: Vec<_> = self
             .buffers
             .iter()
             .enumerate()
             .map(|(i, words)| {
-                let kind = if self.is_texture(i) { Kind::Weight } else { Kind::State };
+                let kind = if self.is_texture(i) { BufferOwner::Weight } else { BufferOwner::State };
                 plan.buffer(kind, format!("arg{i}"), words.len() + GUARD_WORDS)
             })
             .collect();
@@ -67,11 +67,11 @@ impl Case {
     }
 
     async fn run(&self, upload: Upload) -> Result<Vec<Vec<u32>>> {
-        let machine = Machine::new(&self.weights(upload).await?, vec![Arc::new(self.plan())])?;
+        let executor = Executor::new(&self.weights(upload).await?, vec![Arc::new(self.plan())])?;
         for i in (0..self.buffers.len()).filter(|i| !self.is_texture(*i)) {
-            machine.write(&format!("arg{i}"), 0, &self.guarded(i))?;
+            executor.write(&format!("arg{i}"), 0, &self.guarded(i))?;
         }
-        machine.run(0, 0..1, Wanted::Body, &self.slot, None)?.await?;
+        executor.run(0, 0..1, RunOutput::Body, &self.uniforms, None)?.await?;
         let mut results = Vec::new();
         for (i, words) in self.buffers.iter().enumerate() {
             if self.is_texture(i) {
@@ -79,8 +79,8 @@ impl Case {
                 continue;
             }
             let name = format!("arg{i}");
-            let copy = Copy { name: &name, first: 0, words: words.len() + GUARD_WORDS };
-            let mut read = machine.read(copy).await?;
+            let copy = ReadRange { name: &name, first: 0, words: words.len() + GUARD_WORDS };
+            let mut read = executor.read(copy).await?;
             read.truncate(copy.words);
             results.push(read);
         }

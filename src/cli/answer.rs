@@ -149,7 +149,7 @@ mod tests {
         pollster::block_on(Model::load(&bundled(), options)).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Writes, and loses the device so many times meanwhile.
+    /// Writes a text, and loses the device `times` times on the way.
     fn losing_the_device(mut times: u32) -> (Model, Outcome, Vec<u8>) {
         let model = model(DeviceChoice::Gpu);
         let mut session = model.session().expect("a session");

@@ -11,7 +11,7 @@ use llamita::{Activations, DeviceChoice, KvType, PlanChoice, Tier};
 use super::failure::Failure;
 use super::text;
 
-/// The model, and what it runs on.
+/// The model, its device, and how it is run.
 #[derive(Args)]
 pub struct ModelArgs {
     /// GGUF file to run, any one where it was split into parts, or the folder of one of Meta's checkpoints (consolidated.00.pth,
@@ -21,7 +21,7 @@ pub struct ModelArgs {
     /// File whose tokenizer to use instead of the model's: tokenizer.json, tokenizer.model, or GGUF
     #[arg(long, value_name = "FILE")]
     pub tokenizer: Option<PathBuf>,
-    /// What to run on: the best GPU or else the CPU (auto), the best GPU, the CPU, or the GPU whose name contains NAME;
+    /// Device to run on: the best GPU or else the CPU (auto), the best GPU, the CPU, or the GPU whose name contains NAME;
     /// `llamita devices` lists them
     #[arg(long, value_name = "auto|gpu|cpu|NAME", default_value = "auto", hide_default_value = true)]
     pub device: DeviceChoice,
@@ -42,8 +42,8 @@ pub struct ModelArgs {
     /// Type of the numbers in the KV cache: f16, or f32 in twice the bytes
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     pub kv: KvType,
-    /// What decode's products read: f32, or fixed point, 32 whole numbers to a scale, where that is faster, which is on
-    /// lavapipe for models from 1B on (auto), or for small models too (fixed)
+    /// Activations that decode reads: f32; int16, 32 whole numbers to a scale (fixed); or int16 where it is faster, which
+    /// is on lavapipe for models from 1B on (auto)
     #[arg(long, value_parser = activations_parser(), default_value = "auto")]
     pub activations: Activations,
     /// Most bytes to take on the device, as 800000000, 512M or 2G (K, M, G count in steps of 1024); without it, what the

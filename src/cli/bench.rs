@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 
 use clap::Args;
 use llamita::internals::check::bench::{Measurement, Workload, finish, median, random_ids, run};
-use llamita::internals::kernel::round_up;
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::weights::pack::BLOCK;
 use llamita::internals::weights::{LayerMatrices, Matrix};
@@ -240,7 +239,7 @@ impl Bench {
 fn bytes_per_token(model: &Model, kind: Workload, tokens: usize, depth: usize) -> (f64, f64) {
     let (shape, matrices) = (model.shape(), model.matrices());
     let layers = matrices.layers.iter().flat_map(LayerMatrices::iter);
-    let norms = (2 * shape.layers + 1) * round_up(shape.dim, BLOCK) * 4;
+    let norms = (2 * shape.layers + 1) * shape.dim.next_multiple_of(BLOCK) * 4;
     let weights = (layers.map(Matrix::bytes).sum::<u64>() + matrices.head().bytes() + norms as u64) as f64;
     // Keys and values of a token.
     let kv = (shape.layers * 2 * model.tuning().kv.words(shape.kv_dim()) * 4) as f64;
@@ -251,11 +250,11 @@ fn bytes_per_token(model: &Model, kind: Workload, tokens: usize, depth: usize) -
     }
 }
 
-/// The activations that decode reads: `fixed` where any product reads fixed point, else `f32`.
+/// The activations that decode reads: `fixed` where any product reads int16 blocks, else `f32`.
 fn activations(model: &Model) -> &'static str {
     let [decode, _] = session_plans(model.shape(), model.matrices(), model.tuning(), 1);
-    let fixed = decode.steps.iter().any(|step| step.kernel.label().contains("/fixed/"));
-    if fixed { "fixed" } else { "f32" }
+    let read = decode.steps.iter().map(|step| step.kernel.activations());
+    read.reduce(|a, b| if a == "f32" { b } else { a }).unwrap_or("f32")
 }
 
 fn heading(loaded: &Loaded) -> String {

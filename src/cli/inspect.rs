@@ -16,7 +16,7 @@ use llamita::internals::plan::Plan;
 use llamita::internals::plan::limits::Profile;
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::plan::tuning::Tuning;
-use llamita::internals::weights::{Matrices, WeightTypes};
+use llamita::internals::weights::{Matrices, Packings};
 use llamita::source;
 use llamita::{Activations, KvType, PlanChoice, Tier};
 
@@ -34,7 +34,7 @@ use super::output;
   llamita inspect Llama-3.2-1B-Q4_0.gguf --context 8192 --json
   llamita inspect Llama-3.2-1B-Q4_0.gguf --memory --context 8192 --kv f32
   llamita inspect Llama-3.2-1B-Q4_0.gguf --plan --rows 128
-  llamita inspect Llama-3.2-1B-Q4_0.gguf --wgsl attention")]
+  llamita inspect Llama-3.2-1B-Q4_0.gguf --wgsl sample")]
 pub struct Inspect {
     /// GGUF file, any part of one that was split, or the folder or consolidated.00.pth of one of Meta's checkpoints
     #[arg(value_name = "FILE|FOLDER")]
@@ -77,7 +77,7 @@ struct Sized<'a> {
     shape: &'a Shape,
     tensors: &'a ModelTensors,
     vocabulary: Option<&'a Vocabulary>,
-    types: WeightTypes,
+    types: Packings,
     tuning: Tuning,
     context: usize,
 }
@@ -138,6 +138,6 @@ impl Inspect {
         options.check()?;
         let tuning = options.counted().with(self.kv, self.activations);
         let vocabulary = checkpoint.vocabulary.as_ref();
-        Ok(Some(Sized { shape, tensors, vocabulary, types: WeightTypes::of(tensors), tuning, context }))
+        Ok(Some(Sized { shape, tensors, vocabulary, types: Packings::of(tensors), tuning, context }))
     }
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C: ends a command at once, or lets it print what there is. A terminal is left as it was found.
+//! Ctrl-C: ends a command at once, or lets it print the results so far. A terminal is left as it was found.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

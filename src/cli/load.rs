@@ -31,7 +31,7 @@ pub fn source(path: Option<&Path>) -> Result<Box<dyn Source>, Failure> {
     })
 }
 
-/// Loads what the arguments ask for, with a progress bar.
+/// Loads the model of the arguments, with a progress bar.
 pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
     load_for(args, false).await
 }

@@ -128,7 +128,7 @@ struct Target {
 
 impl Target {
     fn create(out: &Path) -> Result<Self, Failure> {
-        // A link stays a link: what it points to is replaced, or made where it leads nowhere yet.
+        // A link stays a link: the file that it points to is replaced, or made where there is none yet.
         let path = out.canonicalize().unwrap_or_else(|_| out.to_owned());
         let old = path.metadata().ok();
         let special = old.as_ref().is_some_and(|old| !old.is_file()) || path.is_symlink();

@@ -69,7 +69,7 @@ impl Perplexity {
         let context = self.model.context.unwrap_or_else(|| model.context().min(DEFAULT_WINDOW));
         let ids = model.tokenizer().encode(&text, Encode::default()).map_err(about)?;
         let bos = model.tokenizer().bos();
-        // Without such a token, the first of each window is given instead of predicted.
+        // Without a beginning-of-text token, the first token of each window is given and not predicted.
         let unpredicted = usize::from(bos.is_none());
         let windows = ids.chunks((context - 1).max(1)).filter(|window| window.len() > unpredicted);
         let total: usize = windows.clone().map(|window| window.len() - unpredicted).sum();
@@ -85,7 +85,7 @@ impl Perplexity {
         let mut no_number = None;
         interrupt::keep();
         for window in windows {
-            // The last id is only predicted: what follows it is not asked for.
+            // The last id of a window is only predicted, so it is not among the ids that are given.
             let given: Vec<u32> = bos.into_iter().chain(window[..window.len() - 1].iter().copied()).collect();
             let scores = scorer.logits(&given, |position, logits| {
                 let nats = negative_log_likelihood(logits, window[position + unpredicted]);

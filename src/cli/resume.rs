@@ -23,7 +23,7 @@ impl<'a> Resuming<'a> {
         Self { source, left: MAX_LOST, lose: None }
     }
 
-    /// Destroys the device once a reply has so many tokens, as a failing driver would.
+    /// Destroys the device once a reply has `after` tokens, as a failing driver would.
     pub fn losing(mut self, device: Device, after: usize) -> Self {
         self.lose = Some((after, device));
         self

@@ -1,8 +1,9 @@
-//! GPT-2's letters for bytes, in which byte-level vocabularies are written.
+//! GPT-2's characters for bytes, in which byte-level vocabularies are written (`bytes_to_unicode` in GPT-2's
+//! `encoder.py`).
 
 use std::collections::HashMap;
 
-/// A letter for each byte: those that print stand for themselves, the other 68 follow from U+0100.
+/// A character for each byte: printable bytes stand for themselves, the other 68 are U+0100 and the characters after it.
 #[derive(Debug)]
 pub(crate) struct Alphabet {
     characters: [char; 256],
@@ -25,13 +26,13 @@ impl Alphabet {
         self.characters[byte as usize]
     }
 
-    /// The letters of these bytes.
+    /// The characters of these bytes.
     pub(crate) fn spell(&self, bytes: &[u8]) -> String {
         bytes.iter().map(|byte| self.character(*byte)).collect()
     }
 
-    /// The bytes that a token stands for. One with a letter from outside the alphabet was added as plain text, and
-    /// stands for itself, as in the `tokenizers` crate.
+    /// The bytes that a token stands for. A token with a character from outside the alphabet was added as plain text,
+    /// and stands for itself, as in the `tokenizers` crate.
     pub(crate) fn extend_bytes(&self, token: &str, bytes: &mut Vec<u8>) {
         let before = bytes.len();
         for character in token.chars() {

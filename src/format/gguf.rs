@@ -1,8 +1,9 @@
 //! GGUF versions 2 and 3 (`docs/gguf.md` of ggml): a header of metadata and tensor descriptions, then aligned data.
 //!
-//! [`parse`] does no reading: it gets the first bytes of a file, or of every part of a split one, and answers with a
-//! checkpoint, or with how many bytes it still lacks. [`read`] is the loop around it. Every count and length is checked against the bytes that the file still
-//! has before anything is allocated, so a hostile file costs no more memory than a small multiple of its own header.
+//! [`parse`] does no reading: it takes the first bytes of a file, or of every part of a split file, and gives a
+//! checkpoint, or the number of bytes that it needs. [`read`] is the loop around it. Every count and length is checked
+//! against the bytes that the file still has before anything is allocated, so a hostile file costs no more memory than
+//! a small multiple of its own header.
 
 mod model;
 mod reader;
@@ -21,16 +22,19 @@ use crate::source::{MAX_READ_BYTES, Source};
 use reader::{Cursor, Metadata, Stop};
 use tensors::Tensors;
 
-/// What messages call this format.
+/// The name of this format in messages.
 const FORMAT: &str = "GGUF";
 
-/// What kind of model it is.
+/// The first bytes of every GGUF file.
+pub(super) const MAGIC: &[u8] = b"GGUF";
+
+/// The key of the family of the model.
 const ARCHITECTURE: &str = "general.architecture";
 
-/// Characters of a model's name that are taken.
+/// Most characters of a model's name; the rest is cut off.
 const MAX_NAME: usize = 200;
 
-/// Bytes that the first read asks of the other parts of a split file, which hold nothing but descriptions of tensors.
+/// Bytes of the first read of every part of a split file but the first, whose header holds only descriptions of tensors.
 const PART_READ_BYTES: u64 = 1 << 16;
 
 /// Longest header that is read, in bytes. The 128 256 tokens and 280 147 merges of Llama 3 take 8 MB.
@@ -53,20 +57,20 @@ pub struct Beginning<'a> {
     pub file_len: u64,
 }
 
-/// What [`parse`] made of the first bytes of a file.
+/// The result of [`parse`] for the first bytes of a file.
 #[derive(Debug)]
 pub enum Step {
     /// The whole checkpoint.
     Done(Box<Checkpoint>),
-    /// The header goes on: ask again with the first `end` bytes of the file. Never more than the file has, and always
-    /// at least twice what was given (or all there is), so that few rounds suffice.
+    /// The header is longer than the bytes that were given: parse again with the first `end` bytes of the file. `end`
+    /// is at least twice the bytes that were given, so that few rounds suffice, and at most the length of the file.
     Need {
-        /// Index of the part that goes on; 0 where there is one file.
+        /// Index of the part whose header is longer; 0 where there is one file.
         part: usize,
         /// Bytes from the beginning of that part.
         end: u64,
     },
-    /// The header is whole, and the values of one small tensor are needed too.
+    /// The header is complete, and the values of `rope_freqs.weight` are needed too.
     Factors(Box<Unscaled>),
 }
 
@@ -78,7 +82,7 @@ pub struct Unscaled {
     factors: Factors,
 }
 
-/// Where the values of `rope_freqs.weight` lie, and how they are stored.
+/// The place and the encoding of the values of `rope_freqs.weight`.
 #[derive(Clone, Debug)]
 struct Factors {
     encoding: Encoding,
@@ -86,8 +90,8 @@ struct Factors {
 }
 
 impl Unscaled {
-    /// The bytes that [`Self::finish`] takes: one number per rotated pair, so 512 bytes at most. They count from the
-    /// beginning of the file, or of the first part.
+    /// The range of bytes that [`Self::finish`] takes, from the beginning of the file or of the first part: one number
+    /// per rotated pair, 512 bytes at most.
     pub fn range(&self) -> Range<u64> {
         self.factors.bytes.clone()
     }
@@ -95,7 +99,7 @@ impl Unscaled {
     /// Divides the rotation frequencies by the values of `rope_freqs.weight`.
     ///
     /// # Errors
-    /// Where `bytes` is not as long as [`Self::range`], or a value is not finite and positive.
+    /// [`Error::Malformed`] where `bytes` is not as long as [`Self::range`], or a value is not finite and positive.
     pub fn finish(mut self, bytes: &[u8]) -> Result<Checkpoint> {
         if let Some((shape, _)) = &mut self.checkpoint.model {
             model::divide_frequencies(&self.file, shape, self.factors.encoding, bytes)?;
@@ -104,9 +108,9 @@ impl Unscaled {
     }
 }
 
-/// Parses the first bytes of a GGUF file, or of all parts of one in their order.
+/// Parses the first bytes of a GGUF file, or of all parts of a split file in their order.
 ///
-/// Positions of tensors count from the beginning of the first part, as if the parts stood one behind the other.
+/// Positions of tensors count from the beginning of the first part, as if the parts were one file.
 ///
 /// # Errors
 /// [`Error::Malformed`] where the bytes break the format or a file is cut off, or parts do not belong together;
@@ -142,7 +146,7 @@ fn step(parts: &[Beginning<'_>], scope: ReadScope) -> Result<Step> {
     }
 }
 
-/// The bytes of a range, counted over all parts, where they were given.
+/// The bytes of a range, which counts over all parts, or `None` where they were not given.
 fn given<'a>(parts: &[Beginning<'a>], range: Range<u64>) -> Option<&'a [u8]> {
     let mut start = 0;
     for part in parts {
@@ -158,7 +162,7 @@ fn given<'a>(parts: &[Beginning<'a>], range: Range<u64>) -> Option<&'a [u8]> {
 /// that were read already, from the beginning on.
 ///
 /// # Errors
-/// Those of [`parse`] that `scope` leaves, and those of the source.
+/// Those of [`parse`] for what `scope` names, and those of the source.
 pub async fn read(source: &dyn Source, first: Vec<u8>, scope: ReadScope) -> Result<Checkpoint> {
     let parts = source.parts();
     let mut prefixes = vec![Vec::new(); parts.len()];
@@ -189,7 +193,7 @@ pub async fn read(source: &dyn Source, first: Vec<u8>, scope: ReadScope) -> Resu
     }
 }
 
-/// Reads on until a part's prefix has `end` bytes; the part begins at `start`.
+/// Reads until the prefix of a part has `end` bytes. The part begins at byte `start` of the source.
 async fn extend(source: &dyn Source, prefix: &mut Vec<u8>, start: u64, end: u64) -> Result<()> {
     prefix.reserve_exact((end as usize).saturating_sub(prefix.len()));
     while (prefix.len() as u64) < end {
@@ -199,10 +203,10 @@ async fn extend(source: &dyn Source, prefix: &mut Vec<u8>, start: u64, end: u64)
     Ok(())
 }
 
-/// A checkpoint, and where the values of `rope_freqs.weight` lie if there are any.
+/// A checkpoint, and the place of the values of `rope_freqs.weight` in a file that has them.
 type Whole = (Checkpoint, Option<Factors>);
 
-/// The checkpoint of whole headers. What stopped it comes with the index of its part.
+/// The checkpoint of the headers of all parts, or the index of the part that stopped it and the reason.
 fn header(parts: &[Beginning<'_>], scope: ReadScope) -> Result<Whole, (usize, Stop)> {
     // A tokenizer is in the first part.
     let needed = if scope == ReadScope::TokenizerOnly { 1 } else { parts.len() };
@@ -218,7 +222,7 @@ fn header(parts: &[Beginning<'_>], scope: ReadScope) -> Result<Whole, (usize, St
     whole((*version, metadata), tensors, parts, scope).map_err(|error| (0, error.into()))
 }
 
-/// Version and metadata of one part, whose tensors are added to the others'.
+/// Version and metadata of one part. Its tensors are added to those of the other parts.
 fn one_header<'a>(
     part: Beginning<'a>,
     (index, count): (usize, usize),
@@ -244,7 +248,8 @@ fn one_header<'a>(
         split::check(&metadata, index, count)?;
         return Ok((version, metadata));
     }
-    // A file of another model is called that, whichever part of one it is; parts behind the first need not say.
+    // A file of another family is refused as such, whichever part of a split file it is. Parts after the first need not
+    // name the family.
     let named = metadata.has(ARCHITECTURE);
     if named {
         architecture(&metadata)?;
@@ -259,7 +264,7 @@ fn one_header<'a>(
     Ok((version, metadata))
 }
 
-/// The checkpoint of the first part's metadata and the tensors of all parts.
+/// The checkpoint that the first part's metadata and the tensors of all parts make.
 fn whole(
     (version, metadata): (u32, &Metadata<'_>),
     tensors: Tensors,
@@ -312,11 +317,11 @@ fn whole(
     Ok((checkpoint, factors))
 }
 
-/// Reads magic and version; what cannot be read is refused by name.
+/// Reads the magic number and the version. Other byte orders and versions are refused by name.
 fn version(cursor: &mut Cursor<'_>) -> Result<u32, Stop> {
     let magic = cursor.take(4, "the magic number")?;
     match magic {
-        b"GGUF" => {}
+        magic if magic == MAGIC => {}
         b"FUGG" => {
             return Err(
                 cursor.unsupported("a byte-swapped (big-endian) GGUF file; only little-endian is read".to_owned())
@@ -347,7 +352,7 @@ fn architecture(metadata: &Metadata<'_>) -> Result<&'static Arch> {
     })
 }
 
-/// The settings that a file recommends: hints all of them, since a user's own take their place.
+/// The settings that a file recommends. A wrong one is a warning and no error, since users may choose their own.
 fn sampling(metadata: &Metadata<'_>) -> SamplingDefaults {
     let number = |key, holds: fn(f32) -> bool, expected| {
         let value = metadata.hint(metadata.float(key))?;

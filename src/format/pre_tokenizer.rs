@@ -28,22 +28,22 @@ impl PreTokenizer {
     /// The patterns of Llama 3, whose own file (`tokenizer.model`) holds none.
     pub(super) const LLAMA_3: &'static [&'static str] = &[LLAMA_3];
 
-    /// What Hugging Face's `ByteLevel` cuts by, and `Digits` with and without `individual_digits`.
+    /// The patterns of Hugging Face's `ByteLevel`, and of `Digits` with and without `individual_digits`.
     pub(super) const BYTE_LEVEL: &'static str = GPT_2;
     pub(super) const NUMBER: &'static str = NUMBER;
     pub(super) const NUMBERS: &'static str = NUMBERS;
 
-    /// All names.
+    /// All names of the rule.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.checked.iter().chain(self.unchecked).copied()
     }
 
-    /// The row with this name.
+    /// The rule with this name.
     pub fn of(name: &str) -> Option<&'static Self> {
         PRE_TOKENIZERS.iter().find(|row| row.names().any(|known| known == name))
     }
 
-    /// These patterns, where a row has them.
+    /// The patterns of a rule that has exactly these, or `None` where no rule has.
     pub(super) fn split_by(patterns: &[&str]) -> Option<&'static [&'static str]> {
         PRE_TOKENIZERS.iter().map(|row| row.split).find(|split| *split == patterns)
     }
@@ -179,7 +179,7 @@ const QWEN_2: &str = concat!(
     r"\s+(?!\S)|\s+",
 );
 
-/// And with marks among letters.
+/// The same, where marks count as letters.
 const QWEN_35: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|",
     r"\s*[\r\n]+|\s+(?!\S)|\s+",

@@ -1,9 +1,9 @@
-//! A row of a matrix as a file stores it, read into quants and scales: the only place that knows the order of bits in a file
-//! (`ggml-quants.c` of ggml), which is left behind when weights are packed.
+//! A row of a matrix as a file stores it, read into quants and scales: the only place that knows the order of bits in a
+//! file (`ggml-quants.c` of ggml), which is left behind when weights are packed.
 //!
-//! Quants are unsigned numbers of at most eight bits before any zero point is taken off; scales and minima are f16 bits or
-//! small integers, as the file has them. Which of these methods answer depends on the encoding; a packing asks for those
-//! that it stores.
+//! Quants are unsigned numbers of at most eight bits before any zero point is taken off; scales and minima are f16 bits
+//! or small integers, as the file has them. Which of these methods answer depends on the encoding; a packing asks for
+//! those that it stores.
 
 use super::Encoding;
 
@@ -100,8 +100,8 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// A byte for each 16 elements of superblock `s`: Q2_K has a scale in the low nibble and a minimum in the high one, Q6_K a
-    /// signed scale.
+    /// A byte for each 16 elements of superblock `s`: Q2_K has a scale in the low nibble and a minimum in the high one,
+    /// Q6_K a signed scale.
     pub(crate) fn scale_bytes(self, s: usize) -> [u8; 16] {
         let block = self.file_block(s);
         let first = match self.encoding {

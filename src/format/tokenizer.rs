@@ -1,5 +1,6 @@
-//! Tokenizers in files of their own: Hugging Face's `tokenizer.json`, and Meta's `tokenizer.model` of Llama 3 (ranks, as
-//! tiktoken reads them) and of Llama 2 (sentencepiece). Which one a file is, its first bytes say, and not its name.
+//! Tokenizers in files of their own: Hugging Face's `tokenizer.json`, and Meta's `tokenizer.model` of Llama 3 (ranks,
+//! as tiktoken reads them) and of Llama 2 (sentencepiece). The first bytes of a file tell which one it is; its name
+//! does not matter.
 
 mod json;
 mod ranks;
@@ -13,7 +14,7 @@ use crate::source::{MAX_READ_BYTES, Source};
 use super::meta::{Container, tokenizer_beside};
 use super::{ReadScope, Vocabulary, gguf};
 
-/// What says at the beginning of a text that it is UTF-8.
+/// The character that editors of some systems put before a text in UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Bytes that tell formats apart.
@@ -32,7 +33,7 @@ pub async fn read(source: &dyn Source) -> Result<Vocabulary> {
         let file = tokenizer_beside(source)?;
         return read_alone(&file).await;
     }
-    if first.starts_with(b"GGUF") {
+    if first.starts_with(gguf::MAGIC) {
         let checkpoint = gguf::read(source, first, ReadScope::TokenizerOnly).await?;
         checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         return checkpoint.vocabulary.ok_or_else(|| unsupported(source.name(), "it holds no tokenizer".to_owned()));
@@ -68,10 +69,10 @@ async fn all_bytes(source: &dyn Source) -> Result<Cow<'_, [u8]>> {
 /// Parses a whole `tokenizer.json` or `tokenizer.model`; `name` appears in messages.
 ///
 /// # Errors
-/// [`Error::Malformed`] where the bytes break their format or contradict each other, [`Error::Unsupported`] where they ask
-/// for a tokenizer of another kind.
+/// [`Error::Malformed`] where the bytes break their format or contradict each other, [`Error::Unsupported`] where they
+/// ask for a tokenizer of another kind.
 pub fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
-    // Editors of some systems put it before every text; it is not part of one.
+    // It is not part of the text.
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes);
     if json::is(bytes) {
         json::parse(name, bytes)
@@ -102,7 +103,7 @@ fn shown(text: &str) -> String {
     shortened(&format!("{text:?}"))
 }
 
-/// In one line, with what is too long for a message left out.
+/// A text in one line, cut off where it is too long for a message.
 fn shortened(text: &str) -> String {
     const MOST: usize = 160;
     printable(&text.split_whitespace().collect::<Vec<_>>().join(" "), MOST)

@@ -1,4 +1,4 @@
-//! What a tokenizer is built from, whatever file it came in.
+//! A vocabulary: everything that a tokenizer is built from, in the same form for every file format.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -33,7 +33,7 @@ const END_OF_GENERATION: [&str; 33] = [
     "[EOS]",
     "[e~[",
     "<｜end▁of▁sentence｜>",
-    // What stands between files and repositories in training, and what fills gaps in code.
+    // Tokens between files and repositories in training, and tokens that fill gaps in code.
     "<|fim_pad|>",
     "<fim-pad>",
     "<fim_pad>",
@@ -47,7 +47,7 @@ const END_OF_GENERATION: [&str; 33] = [
     "<|file_sep|>",
 ];
 
-/// What a tokenizer is built from.
+/// The data that a tokenizer is built from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vocabulary {
     /// How text is cut and merged.
@@ -56,13 +56,13 @@ pub struct Vocabulary {
     pub tokens: Vec<String>,
     /// Kind of each token.
     pub token_types: Vec<TokenType>,
-    /// Put before every text when `add_bos`.
+    /// The beginning-of-text token.
     pub bos: Option<u32>,
     /// The end-of-text token that the file names.
     pub eos: Option<u32>,
-    /// Stands for what the vocabulary cannot spell.
+    /// The token for text that the vocabulary cannot spell.
     pub unknown: Option<u32>,
-    /// All ids that end a generation: `eos`, and those known by their text.
+    /// All ids that end a generation: `eos`, and tokens that are known by their text.
     pub end_of_generation: Vec<u32>,
     /// Whether a text begins with `bos`.
     pub add_bos: bool,
@@ -73,7 +73,8 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// A vocabulary without a token, for who works with ids alone: no text has ids in it, and no id prints anything.
+    /// A vocabulary without tokens, for a model that is given ids and no texts: no text has ids, and no id prints
+    /// anything.
     pub fn none() -> Self {
         Self {
             kind: VocabularyKind::SentencePiece { order: MergeOrder::Scores(Vec::new()) },
@@ -110,13 +111,13 @@ pub enum VocabularyKind {
     },
 }
 
-/// What decides between neighbours that could merge, leftmost first among equals.
+/// The rule that decides which neighbours merge first; of equals, the leftmost do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MergeOrder {
     /// A score per token: two neighbours merge where their joined text is a token, the highest score first. This is
     /// sentencepiece's own rule.
     Scores(Vec<f32>),
-    /// Ids of left and right neighbour in order of rank: only these pairs merge, the first first. This is the rule of
+    /// Ids of left and right neighbour in order of rank: only these pairs merge, in this order. This is the rule of
     /// `tokenizer.json`.
     Ranks(Vec<[u32; 2]>),
 }
@@ -126,7 +127,7 @@ pub enum MergeOrder {
 pub enum TokenType {
     /// Plain text.
     Normal,
-    /// Stands for what cannot be spelled.
+    /// The token for text that cannot be spelled.
     Unknown,
     /// Never printed, never parsed from user text.
     Control,
@@ -139,7 +140,7 @@ pub enum TokenType {
 }
 
 impl TokenType {
-    /// The number that GGUF and sentencepiece write for it.
+    /// The type that GGUF and sentencepiece write as this number.
     pub(super) fn from_number(number: i64) -> Option<Self> {
         Some(match number {
             1 => Self::Normal,
@@ -211,7 +212,7 @@ pub(super) fn end_of_generation(
         let merged: HashSet<String> = merges.iter().map(|merge| merge.replacen(' ', "", 1)).filter(ends).collect();
         found.retain(|id| types[*id as usize] != TokenType::Normal || !merged.contains(&tokens[*id as usize]));
     }
-    // Where these are, `<|end|>` ends a part of an answer and not the answer (`o200k_harmony`, Solar).
+    // In a vocabulary with these tokens, `<|end|>` ends a part of an answer and not the answer (`o200k_harmony`, Solar).
     let has = |text: &str| found.iter().any(|id| tokens[*id as usize] == text);
     if (has("<|call|>") || has("<|calls|>")) && (has("<|return|>") || has("<|flush|>")) {
         found.retain(|id| tokens[*id as usize] != "<|end|>");

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::linear;
 use super::storage::WeightStorage;
-use crate::kernel::{Arg, Call, Content, Element, Source};
+use crate::kernel::{Arg, Call, Content, Element, ShaderSource};
 use crate::weights::Packing;
 
 /// A format of activations. `k` is the length of a vector, a multiple of 32.
@@ -17,8 +17,11 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
     /// How the labels of products call it.
     fn name(&self) -> &'static str;
 
+    /// How `--activations` and reports call it.
+    fn choice(&self) -> &'static str;
+
     /// The end of a label of a kernel that stores it; empty for f32.
-    fn mark(&self) -> String;
+    fn suffix(&self) -> String;
 
     /// 32-bit words of a vector.
     fn words(&self, k: usize) -> usize;
@@ -38,11 +41,17 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
     fn stored(&self) -> (Element, Content);
 
     /// Adds WGSL that stores rows as `y`. The kernel says in `value(at, vec4)` what they hold.
-    fn add_store(&self, source: Source, binding: u32) -> Source;
+    fn add_store(&self, source: ShaderSource, binding: u32) -> ShaderSource;
 
     /// Adds WGSL that loads a vector as the input of a product, and multiplies it with weights of a packing. `exchange` is
     /// whether the invocations of a subgroup all need the same block of it, and may share the loads.
-    fn add_product(&self, source: Source, storage: &WeightStorage, packing: Packing, exchange: bool) -> Source;
+    fn add_product(
+        &self,
+        source: ShaderSource,
+        storage: &WeightStorage,
+        packing: Packing,
+        exchange: bool,
+    ) -> ShaderSource;
 
     /// The normalised mean squared error that a kernel which stores the format may have, where it is more than the kernel's
     /// own.
@@ -82,7 +91,11 @@ impl ActivationFormat for F32 {
         "plain"
     }
 
-    fn mark(&self) -> String {
+    fn choice(&self) -> &'static str {
+        "f32"
+    }
+
+    fn suffix(&self) -> String {
         String::new()
     }
 
@@ -94,11 +107,17 @@ impl ActivationFormat for F32 {
         (Element::Vec4F32, Content::F32)
     }
 
-    fn add_store(&self, source: Source, binding: u32) -> Source {
+    fn add_store(&self, source: ShaderSource, binding: u32) -> ShaderSource {
         source.role(include_str!("../../shaders/lib/store_f32.wgsl"), "y", binding)
     }
 
-    fn add_product(&self, source: Source, storage: &WeightStorage, _packing: Packing, exchange: bool) -> Source {
+    fn add_product(
+        &self,
+        source: ShaderSource,
+        storage: &WeightStorage,
+        _packing: Packing,
+        exchange: bool,
+    ) -> ShaderSource {
         storage
             .add_input(linear::add_f32_product(source), linear::load_vec4s(exchange))
             .with(include_str!("../../shaders/lib/input_plain.wgsl"))

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{ADJUST_LOGITS, ORDER_KEY, SlotShape, order_key};
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
+use super::{ADJUST_LOGITS, ORDER_KEY, RunShape, order_key};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 
 uniform! {
     /// Params of both samplers.
@@ -46,25 +46,26 @@ pub(super) fn sampler_args(params: &[u32], head_rows: usize) -> Vec<Arg> {
 pub(super) fn adjusted_keys(call: &Call, row: usize) -> Vec<u32> {
     let params: SamplerParams = call.params();
     let vocabulary = params.vocabulary as usize;
-    let head = call.slot.head;
+    let settings = call.uniforms.settings;
     let mut logits = call.floats_mut(0);
     let logits = &mut logits[row * vocabulary..][..vocabulary];
-    for entry in call.words(2).chunks_exact(2).take(head.biases as usize) {
+    for entry in call.words(2).chunks_exact(2).take(settings.biases as usize) {
         logits[entry[0] as usize] += f32::from_bits(entry[1]);
     }
-    let end = call.slot.rows[head.head_first as usize + row].position as usize + 1;
+    let end = call.uniforms.rows[settings.head_first as usize + row].position as usize + 1;
     let mut counts = BTreeMap::new();
-    for id in &call.words(3)[end.saturating_sub(head.penalty_last_n as usize)..end] {
+    for id in &call.words(3)[end.saturating_sub(settings.penalty_last_n as usize)..end] {
         *counts.entry(*id as usize).or_insert(0.0) += 1.0;
     }
     for (id, count) in counts {
         let logit = f64::from(logits[id]);
-        let penalty = f64::from(head.repetition_penalty);
+        let penalty = f64::from(settings.repetition_penalty);
         let repeated = if logit > 0.0 { logit / penalty } else { logit * penalty };
-        logits[id] = (repeated - count * f64::from(head.frequency_penalty) - f64::from(head.presence_penalty)) as f32;
+        logits[id] =
+            (repeated - count * f64::from(settings.frequency_penalty) - f64::from(settings.presence_penalty)) as f32;
     }
     let mask = call.words(1);
-    let allowed = |i: usize| head.masked == 0 || mask[i / 32] >> (i % 32) & 1 == 1;
+    let allowed = |i: usize| settings.masked == 0 || mask[i / 32] >> (i % 32) & 1 == 1;
     logits.iter().enumerate().map(|(i, v)| order_key(v.to_bits(), allowed(i))).collect()
 }
 
@@ -73,7 +74,7 @@ pub const NO_ID: u32 = u32::MAX;
 
 /// Writes the id that follows head row `row`.
 pub(super) fn put_id(call: &Call, row: usize, id: Option<usize>) {
-    let position = call.slot.rows[call.slot.head.head_first as usize + row].position as usize;
+    let position = call.uniforms.rows[call.uniforms.settings.head_first as usize + row].position as usize;
     call.words_mut(3)[position + 1] = id.map_or(NO_ID, |id| id as u32);
 }
 
@@ -83,17 +84,17 @@ impl Kernel for Argmax {
     }
 
     fn label(&self) -> String {
-        format!("argmax/{}{}", self.invocations, super::mark(self.subgroups))
+        format!("argmax/{}{}", self.invocations, super::subgroup_suffix(self.subgroups))
     }
 
-    fn source(&self) -> Source {
+    fn source(&self) -> ShaderSource {
         let best = if self.subgroups {
             include_str!("../../shaders/lib/best_subgroup.wgsl")
         } else {
             include_str!("../../shaders/lib/best.wgsl")
         };
-        SlotShape::FIRST
-            .add_to(Source::new(include_str!("../../shaders/argmax.wgsl")))
+        RunShape::FIRST
+            .add_to(ShaderSource::new(include_str!("../../shaders/argmax.wgsl")))
             .size("WORKGROUP_SIZE", self.invocations)
             .with(super::invocations(self.subgroups))
             .with(best)
@@ -118,7 +119,7 @@ impl Kernel for Argmax {
     }
 
     fn work(&self, params: &[u32], active: Active) -> u64 {
-        u64::from(params[0]) * active.head_rows as u64
+        u64::from(SamplerParams::from_words(params).vocabulary) * active.head_rows as u64
     }
 
     /// Ids are exact. Penalised logits are rounded after each operation: at most 1.0e-14 on lavapipe (Mesa 22.3.6).
@@ -127,7 +128,7 @@ impl Kernel for Argmax {
     }
 
     fn oracle(&self, call: &Call) {
-        for row in 0..call.slot.head.head_rows as usize {
+        for row in 0..call.uniforms.settings.head_rows as usize {
             let keys = adjusted_keys(call, row);
             let best = keys.iter().copied().max().unwrap_or(0);
             put_id(call, row, keys.iter().position(|key| *key == best && best > 0));

@@ -1,9 +1,9 @@
-//! `o = softmax(q k^T) v`, causal, grouped queries, online softmax, keys cut into splits.
+//! `o = softmax(q k^T) v`, causal, grouped queries, online softmax, with split-KV.
 
 use std::ops::Range;
 
-use super::{KvType, SlotShape, Splits, Tier};
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
+use super::{KvType, RunShape, SplitKv, Tier};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 
 uniform! {
     /// Params of attention.
@@ -48,9 +48,9 @@ pub struct Attention {
     /// Keys of a tile.
     pub keys: usize,
     /// How the keys are split.
-    pub splits: Splits,
-    /// The size of the slot.
-    pub slot: SlotShape,
+    pub splits: SplitKv,
+    /// The size of the run uniforms.
+    pub run: RunShape,
 }
 
 impl Attention {
@@ -75,16 +75,16 @@ impl Kernel for Attention {
             self.query_tokens,
             self.keys,
             self.splits.most,
-            self.slot.rows
+            self.run.rows
         )
     }
 
-    fn source(&self) -> Source {
+    fn source(&self) -> ShaderSource {
         let queries = self.queries();
         let queries_per_invocation = queries.min(8);
         let source = self
-            .slot
-            .add_to(Source::new(include_str!("../../shaders/attention.wgsl")))
+            .run
+            .add_to(ShaderSource::new(include_str!("../../shaders/attention.wgsl")))
             .size("WORKGROUP_SIZE", self.invocations)
             .size("HEAD_DIM", self.head_dim)
             .size("GROUP", self.group)
@@ -114,7 +114,7 @@ impl Kernel for Attention {
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let elements = [Element::Vec4F32, self.kv.element(self.tier.f16())];
-        args(params, (self.kv, elements), self.head_dim, self.splits, self.slot)
+        args(params, (self.kv, elements), self.head_dim, self.splits, self.run)
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
@@ -134,7 +134,7 @@ impl Kernel for Attention {
     fn oracle(&self, call: &Call) {
         let params: AttentionParams = call.params();
         let begin = params.token_begin as usize;
-        let end = (begin + call.grid[1] as usize * self.query_tokens).min(call.slot.head.rows as usize);
+        let end = (begin + call.grid[1] as usize * self.query_tokens).min(call.uniforms.settings.rows as usize);
         oracle(call, (self.kv, self.head_dim, self.group, self.splits), begin..end, self.query_tokens);
     }
 }
@@ -144,12 +144,12 @@ pub(crate) fn args(
     params: &[u32],
     (kv, [query, cached]): (KvType, [Element; 2]),
     head_dim: usize,
-    splits: Splits,
-    slot: SlotShape,
+    splits: SplitKv,
+    run: RunShape,
 ) -> Vec<Arg> {
     let params = AttentionParams::from_words(params);
     let kv_words = kv.words(params.kv_heads as usize * head_dim);
-    let (heads, rows) = (params.heads as usize, slot.rows);
+    let (heads, rows) = (params.heads as usize, run.rows);
     vec![
         Arg::read("queries", 2, query, rows * heads * head_dim),
         Arg::read("keys", 3, cached, kv_words),
@@ -165,10 +165,10 @@ pub(crate) fn work(params: &[u32], head_dim: usize, active: Active) -> u64 {
     2 * 256 * u64::from(params.heads) * head_dim as u64 * params.tokens(active) as u64
 }
 
-/// Attention of some rows in f64; `query_tokens` of them share the ends of their splits.
+/// Attention of some rows in f64; `query_tokens` of them have the same splits.
 pub(crate) fn oracle(
     call: &Call,
-    (kv, d, group, splits): (KvType, usize, usize, Splits),
+    (kv, d, group, splits): (KvType, usize, usize, SplitKv),
     rows: Range<usize>,
     query_tokens: usize,
 ) {
@@ -177,17 +177,17 @@ pub(crate) fn oracle(
     let (q, k, v) = (call.floats(0), call.words(1), call.words(2));
     let (mut out, mut score) = (call.floats_mut(3), call.floats_mut(4));
     let cached = |words: &[u32], kv_head: usize, position: usize| -> Vec<f64> {
-        let first = (kv_head * call.slot.head.capacity as usize + position) * d;
+        let first = (kv_head * call.uniforms.settings.capacity as usize + position) * d;
         (first..first + d).map(|at| kv.read(words, at)).collect()
     };
     let end = rows.end;
     for first in rows.step_by(query_tokens) {
         let tokens = first..(first + query_tokens).min(end);
-        let longest = tokens.clone().map(|t| call.slot.rows[t].attend as usize).max().unwrap_or(0);
+        let longest = tokens.clone().map(|t| call.uniforms.rows[t].attend as usize).max().unwrap_or(0);
         let count = splits.count(longest);
         let span = longest.div_ceil(count);
         for (t, split) in tokens.flat_map(|t| (0..count).map(move |s| (t, s))) {
-            let seen = split * span..((split + 1) * span).min(call.slot.rows[t].attend as usize);
+            let seen = split * span..((split + 1) * span).min(call.uniforms.rows[t].attend as usize);
             for head in 0..heads {
                 let kv_head = head / group;
                 let query = &q[(t * heads + head) * d..][..d];

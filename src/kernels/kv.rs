@@ -2,12 +2,12 @@
 
 use half::f16;
 
-use crate::kernel::{Element, Source};
+use crate::kernel::{Element, ShaderSource};
 
 /// The numbers of a KV cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum KvType {
-    /// Halves. What they cannot hold is stored as the largest that they can.
+    /// f16; a number beyond 65504 becomes 65504.
     #[default]
     F16,
     /// Twice the bytes, and no rounding.
@@ -34,8 +34,8 @@ impl KvType {
         }
     }
 
-    /// Adds what reads four numbers, with or without native halves.
-    pub(crate) fn reader(self, source: Source, native: bool) -> Source {
+    /// Adds WGSL that reads four numbers, with or without native f16.
+    pub(crate) fn reader(self, source: ShaderSource, native: bool) -> ShaderSource {
         match (self, native) {
             (Self::F16, false) => source.with(include_str!("../../shaders/lib/kv_f16.wgsl")),
             (Self::F16, true) => source.enable("f16").with(include_str!("../../shaders/lib/kv_f16_native.wgsl")),

@@ -1,18 +1,18 @@
 //! The params, weights and outputs that [`Matvec`](super::Matvec) and [`Matmul`](super::Matmul) share.
 
 use super::storage::WeightStorage;
-use super::{KvType, SlotShape};
-use crate::kernel::run::Slot;
-use crate::kernel::{Active, Arg, Call, Content, Element, Source, round_up, uniform};
+use super::{KvType, RunShape};
+use crate::kernel::uniforms::RunUniforms;
+use crate::kernel::{Active, Arg, Call, Content, Element, ShaderSource, uniform};
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
 
 uniform! {
-    /// Params of a matrix product over one part of a matrix.
+    /// Params of a matrix product over one shard of a matrix.
     pub struct LinearParams {
-        /// First row of the part within its matrix.
+        /// First row of the shard within its matrix.
         row_begin: u32,
-        /// Rows of the part, without padding.
+        /// Rows of the shard, without padding.
         rows: u32,
         /// Blocks per row, `G`.
         blocks: u32,
@@ -55,12 +55,12 @@ impl LinearParams {
         active.of(self.at_head).min(self.token_end as usize).saturating_sub(self.token_begin as usize)
     }
 
-    /// The part's layout, for oracles.
+    /// The shard's layout, for oracles.
     pub fn layout(&self, packing: Packing, tile: usize) -> Layout {
         Layout::new(packing, self.rows as usize, self.blocks as usize * BLOCK, tile)
     }
 
-    /// Sets what describes the part's place in its buffer.
+    /// Sets the shard's size and the places of its planes.
     pub fn with_layout(self, layout: &Layout) -> Self {
         let [plane_1, plane_2, plane_3] = layout.planes();
         Self {
@@ -109,7 +109,7 @@ impl Output {
         }
     }
 
-    pub(super) fn add_to(self, source: Source) -> Source {
+    pub(super) fn add_to(self, source: ShaderSource) -> ShaderSource {
         const SILU: &str = include_str!("../../shaders/lib/silu.wgsl");
         match self {
             Self::Qkv(kv) => source
@@ -149,11 +149,11 @@ impl Output {
         }
     }
 
-    /// Stores rows `row` and `row + 1` of the part at token `t`; `first` is the output's first buffer.
+    /// Stores rows `row` and `row + 1` of the shard at token `t`; `first` is the output's first buffer.
     fn store(self, call: &Call, first: usize, t: usize, row: usize, a: f64, b: Option<f64>) {
         let params: LinearParams = call.params();
-        let part_row = params.row_begin as usize + row;
-        let at = t * params.stride as usize + part_row;
+        let shard_row = params.row_begin as usize + row;
+        let at = t * params.stride as usize + shard_row;
         let pair = || b.expect("rows come in pairs");
         match self {
             Self::Residual => {
@@ -164,7 +164,7 @@ impl Output {
                 }
             }
             Self::Swiglu => {
-                let at = t * params.stride as usize + part_row / 2;
+                let at = t * params.stride as usize + shard_row / 2;
                 call.floats_mut(first)[at] = (silu(a) * pair()) as f32;
             }
             Self::Gate | Self::Up | Self::Logits => {
@@ -177,7 +177,7 @@ impl Output {
                     } as f32;
                 }
             }
-            Self::Qkv(kv) => store_qkv(call, &params, kv, first, t, part_row, [a, pair()]),
+            Self::Qkv(kv) => store_qkv(call, &params, kv, first, t, shard_row, [a, pair()]),
         }
     }
 }
@@ -188,7 +188,7 @@ fn silu(x: f64) -> f64 {
 
 fn store_qkv(call: &Call, params: &LinearParams, kv: KvType, first: usize, t: usize, row: usize, v: [f64; 2]) {
     let (q_dim, kv_dim, d) = (params.q_dim as usize, params.kv_dim as usize, params.head_dim as usize);
-    let Slot { head, rows, rope } = call.slot;
+    let RunUniforms { settings, rows, rope } = call.uniforms;
     let pair = row % d / 2;
     let [cos, sin] = rope[t * (d / 2) + pair].map(f64::from);
     let rotated = [v[0] * cos - v[1] * sin, v[0] * sin + v[1] * cos];
@@ -201,7 +201,7 @@ fn store_qkv(call: &Call, params: &LinearParams, kv: KvType, first: usize, t: us
     }
     let (buffer, kv_row, pair_values) =
         if row < q_dim + kv_dim { (first + 1, row - q_dim, rotated) } else { (first + 2, row - q_dim - kv_dim, v) };
-    let at = (kv_row / d * head.capacity as usize + rows[t].position as usize) * d + row % d;
+    let at = (kv_row / d * settings.capacity as usize + rows[t].position as usize) * d + row % d;
     kv.write(&mut call.words_mut(buffer), at, pair_values);
 }
 
@@ -234,48 +234,48 @@ pub(super) fn oracle(
     }
 }
 
-/// The part's weights as a binding.
+/// The binding of the shard's weights.
 pub(super) fn weights_arg(params: &LinearParams, packing: Packing, (tile, storage): (usize, &WeightStorage)) -> Arg {
     Arg::read("weights_w", 2, storage.weights, params.layout(packing, tile).words())
 }
 
 /// Elements of an input row, padded.
 pub(super) fn padded(params: &LinearParams) -> usize {
-    round_up(params.blocks as usize * BLOCK, BLOCK)
+    (params.blocks as usize * BLOCK).next_multiple_of(BLOCK)
 }
 
 /// Rows of a row block, two adjacent pairs. An invocation owns one row block or two.
 pub(super) const ROWS_PER_BLOCK: usize = 4;
 
 /// The part of a label that gives the row blocks of an invocation.
-pub(super) const fn row_blocks_mark(row_blocks: usize) -> &'static str {
+pub(super) const fn row_blocks_suffix(row_blocks: usize) -> &'static str {
     if row_blocks == 2 { "x2" } else { "" }
 }
 
-/// The start of every linear kernel's source: constants, slot, reader, and the rows of an invocation; `row_invocations` stand
+/// The start of every linear kernel's source: constants, uniforms, reader, and the rows of an invocation; `row_invocations` stand
 /// side by side over rows, with `row_blocks` row blocks each.
 pub(super) fn source(
     main: &'static str,
     packing: Packing,
     (tile, storage): (usize, &WeightStorage),
     (row_invocations, row_blocks): (usize, usize),
-    slot: SlotShape,
-) -> Source {
-    let source = slot
-        .add_to(Source::new(main))
+    run: RunShape,
+) -> ShaderSource {
+    let source = run
+        .add_to(ShaderSource::new(main))
         .size("TILE", tile)
         .size("ROW_INVOCATIONS", row_invocations)
         .size("ROW_BLOCKS", row_blocks);
     storage.add_weights(source, packing, &[("_w", 2)]).with(include_str!("../../shaders/lib/linear.wgsl"))
 }
 
-/// Adds what is loaded of x at once, in f32.
-pub(super) fn add_block(source: Source) -> Source {
+/// Adds the struct of a block of 32 numbers of x and their sums.
+pub(super) fn add_block(source: ShaderSource) -> ShaderSource {
     source.with(include_str!("../../shaders/lib/block.wgsl"))
 }
 
 /// Adds the product of a block of weights with a block of x in f32.
-pub(super) fn add_f32_product(source: Source) -> Source {
+pub(super) fn add_f32_product(source: ShaderSource) -> ShaderSource {
     add_block(source).with(include_str!("../../shaders/lib/product_f32.wgsl"))
 }
 

@@ -1,9 +1,9 @@
 //! `y[t,r] = sum_k W[r,k] x[t,k]`: many tokens; a weight is decoded once for a tile of them.
 
-use super::SlotShape;
+use super::RunShape;
 use super::linear::{self, LinearParams, Output};
 use super::storage::WeightStorage;
-use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
+use crate::kernel::{Active, Arg, Call, Kernel, Scalar, ShaderSource, Uniform};
 use crate::weights::Packing;
 use crate::weights::pack::ROW_ALIGN;
 
@@ -27,8 +27,8 @@ pub struct Matmul {
     pub row_blocks: usize,
     /// Whether the invocations of a subgroup exchange the input, which all of them need.
     pub exchange: bool,
-    /// The size of the slot.
-    pub slot: SlotShape,
+    /// The size of the run uniforms.
+    pub run: RunShape,
 }
 
 impl Kernel for Matmul {
@@ -43,20 +43,20 @@ impl Kernel for Matmul {
             self.output.name(),
             self.tile,
             self.invocations,
-            linear::row_blocks_mark(self.row_blocks),
-            super::mark(self.exchange),
-            self.slot.rows,
+            linear::row_blocks_suffix(self.row_blocks),
+            super::subgroup_suffix(self.exchange),
+            self.run.rows,
         )
     }
 
-    fn source(&self) -> Source {
+    fn source(&self) -> ShaderSource {
         let main = include_str!("../../shaders/matmul.wgsl");
         let source = linear::source(
             main,
             self.weights,
             (self.tile, self.storage),
             (self.invocations, self.row_blocks),
-            self.slot,
+            self.run,
         )
         .size("WORKGROUP_SIZE", self.invocations);
         let source = linear::add_block(source).with(super::invocations(self.exchange));
@@ -76,9 +76,9 @@ impl Kernel for Matmul {
         let params = LinearParams::from_words(params);
         let mut args = vec![
             linear::weights_arg(&params, self.weights, (self.tile, self.storage)),
-            self.storage.input_arg(self.slot.rows * params.vec4s as usize * 4),
+            self.storage.input_arg(self.run.rows * params.vec4s as usize * 4),
         ];
-        args.extend(self.output.args(&params, self.slot.rows));
+        args.extend(self.output.args(&params, self.run.rows));
         args
     }
 
@@ -101,8 +101,8 @@ impl Kernel for Matmul {
 
     fn oracle(&self, call: &Call) {
         let params: LinearParams = call.params();
-        let head = call.slot.head;
-        let tokens = if params.at_head == 1 { head.head_rows } else { head.rows } as usize;
+        let settings = call.uniforms.settings;
+        let tokens = if params.at_head == 1 { settings.head_rows } else { settings.rows } as usize;
         let first = params.token_begin as usize;
         let span = call.grid[1] as usize * TOKENS_PER_INVOCATION;
         let stride = params.vec4s as usize * 4;

@@ -3,8 +3,8 @@
 use super::activations::ActivationFormat;
 use super::linear::{self, LinearParams, Output};
 use super::storage::WeightStorage;
-use super::{SlotShape, Splits};
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform};
+use super::{RunShape, SplitKv};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform};
 use crate::weights::Packing;
 use crate::weights::pack::ROW_ALIGN;
 
@@ -22,7 +22,7 @@ pub enum Input {
         /// Elements of a head.
         head_dim: usize,
         /// How the keys were split.
-        splits: Splits,
+        splits: SplitKv,
     },
 }
 
@@ -62,8 +62,8 @@ pub struct Matvec {
     /// Whether the invocations of a subgroup add up the sums of a row by exchange, or exchange the input where each has rows of
     /// its own.
     pub subgroups: bool,
-    /// The size of the slot.
-    pub slot: SlotShape,
+    /// The size of the run uniforms.
+    pub run: RunShape,
 }
 
 impl Kernel for Matvec {
@@ -83,17 +83,17 @@ impl Kernel for Matvec {
             self.storage.label(self.weights),
             self.output.name(),
             self.tile,
-            linear::row_blocks_mark(row_blocks),
-            super::mark(self.subgroups)
+            linear::row_blocks_suffix(row_blocks),
+            super::subgroup_suffix(self.subgroups)
         )
     }
 
-    fn source(&self) -> Source {
+    fn source(&self) -> ShaderSource {
         let MatvecTiling { row_invocations, ksplit, row_blocks } = self.tiling;
         assert!(row_blocks == 1 || ksplit == 1, "{}", self.label());
         let main = include_str!("../../shaders/matvec.wgsl");
         let weights = (self.tile, self.storage);
-        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.slot)
+        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.run)
             .size("WORKGROUP_SIZE", row_invocations * ksplit)
             .size("KSPLIT", ksplit)
             .size("SPLIT_SUMS", if ksplit > 1 { row_invocations * ksplit } else { 1 })
@@ -117,6 +117,13 @@ impl Kernel for Matvec {
         self.output.add_to(source)
     }
 
+    fn activations(&self) -> &'static str {
+        match self.input {
+            Input::Vector(format) => format.choice(),
+            Input::Norm | Input::Combine { .. } => "f32",
+        }
+    }
+
     fn invocations(&self) -> u32 {
         (self.tiling.row_invocations * self.tiling.ksplit) as u32
     }
@@ -128,7 +135,7 @@ impl Kernel for Matvec {
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let params = LinearParams::from_words(params);
         let k = linear::padded(&params);
-        let x_rows = if params.at_head == 1 { self.slot.rows } else { 1 };
+        let x_rows = if params.at_head == 1 { self.run.rows } else { 1 };
         let mut args = vec![linear::weights_arg(&params, self.weights, (self.tile, self.storage))];
         match self.input {
             Input::Vector(format) => args.push(self.storage.input_arg(format.words(k))),
@@ -155,8 +162,8 @@ impl Kernel for Matvec {
         u64::from(params.rows) * u64::from(params.blocks) * 32
     }
 
-    /// The worst on lavapipe 22.3 is 5e-13 (Q4_K), f32 rounding of the sums, where scaled quants and offsets cancel; 1.9e-11
-    /// where quants and a center do (Q4_0 on one block, most of it one column); and 2.4e-12 where splits are combined, by
+    /// The worst on lavapipe 22.3 is 5e-13 (Q4_K), f32 rounding of the sums, where scaled quants and minimums cancel; 1.9e-11
+    /// where quants and a zero point cancel (Q4_0 on one block, most of it one column); and 2.4e-12 where splits are reduced, by
     /// its `exp`.
     fn tolerance(&self) -> f64 {
         match self.weights {
@@ -173,7 +180,7 @@ impl Kernel for Matvec {
         let (input, scale, output_first) = match self.input {
             Input::Vector(format) => (format.decode(&call.words(1)[..format.words(k)]), 1.0, 2),
             Input::Norm => {
-                let first = (params.at_head * call.slot.head.head_first * params.vec4s * 4) as usize;
+                let first = (params.at_head * call.uniforms.settings.head_first * params.vec4s * 4) as usize;
                 let row: Vec<f64> = x[first..first + k].iter().map(|v| f64::from(*v)).collect();
                 let square: f64 = row.iter().map(|v| v * v).sum();
                 let gamma = call.floats(2);
@@ -189,21 +196,21 @@ impl Kernel for Matvec {
     }
 }
 
-/// Adds what combines the splits of attention.
-pub(crate) fn add_combine_to(source: Source, heads: usize, head_dim: usize, splits: Splits) -> Source {
+/// Adds WGSL that reduces the splits of attention.
+pub(crate) fn add_combine_to(source: ShaderSource, heads: usize, head_dim: usize, splits: SplitKv) -> ShaderSource {
     let source = source.size("HEADS", heads).size("HEAD_DIM", head_dim).size("SPLIT_WEIGHTS", heads * splits.most);
     splits.add_to(source).with(include_str!("../../shaders/lib/combine_splits.wgsl"))
 }
 
-/// The splits of attention combined in f64, padded to `k`: buffers of the splits and of their scores.
+/// The splits of attention, reduced in f64, padded to `k`: buffers of the splits and of their scores.
 pub(crate) fn combined(
     call: &Call,
     [x, score]: [usize; 2],
-    (heads, head_dim, splits): (usize, usize, Splits),
+    (heads, head_dim, splits): (usize, usize, SplitKv),
     k: usize,
 ) -> Vec<f64> {
     let (x, score) = (call.floats(x), call.floats(score));
-    let count = splits.count(call.slot.rows[0].attend as usize);
+    let count = splits.count(call.uniforms.rows[0].attend as usize);
     let at = |s: usize, head: usize| {
         let i = (s * heads + head) * 2;
         (f64::from(score[i]), f64::from(score[i + 1]))

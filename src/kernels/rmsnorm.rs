@@ -1,8 +1,8 @@
 //! `y[t] = x[t] * gamma / sqrt(mean(x[t]^2) + eps)`.
 
-use super::SlotShape;
+use super::RunShape;
 use super::activations::ActivationFormat;
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 
 uniform! {
     /// Params of the norm.
@@ -13,7 +13,7 @@ uniform! {
         at_head: u32,
         /// Elements that are averaged.
         norm_dim: f32,
-        /// Epsilon.
+        /// Added to the mean of the squares.
         eps: f32,
         /// [`ActivationFormat::max_sum`]
         max_sum: f32,
@@ -43,11 +43,17 @@ impl Kernel for Rmsnorm {
     }
 
     fn label(&self) -> String {
-        format!("rmsnorm/{}{}-rows{}{}", self.invocations, super::mark(self.subgroups), self.rows, self.format.mark())
+        format!(
+            "rmsnorm/{}{}-rows{}{}",
+            self.invocations,
+            super::subgroup_suffix(self.subgroups),
+            self.rows,
+            self.format.suffix()
+        )
     }
 
-    fn source(&self) -> Source {
-        let source = SlotShape::FIRST.add_to(Source::new(include_str!("../../shaders/rmsnorm.wgsl")));
+    fn source(&self) -> ShaderSource {
+        let source = RunShape::FIRST.add_to(ShaderSource::new(include_str!("../../shaders/rmsnorm.wgsl")));
         let sum = if self.subgroups {
             include_str!("../../shaders/lib/sum_subgroup.wgsl")
         } else {
@@ -94,9 +100,9 @@ impl Kernel for Rmsnorm {
 
     fn oracle(&self, call: &Call) {
         let params: RmsnormParams = call.params();
-        let head = call.slot.head;
+        let settings = call.uniforms.settings;
         let (tokens, first) =
-            if params.at_head == 1 { (head.head_rows, head.head_first as usize) } else { (head.rows, 0) };
+            if params.at_head == 1 { (settings.head_rows, settings.head_first as usize) } else { (settings.rows, 0) };
         let k = params.vec4s as usize * 4;
         let (x, gamma) = (call.floats(0), call.floats(1));
         for t in 0..tokens as usize {

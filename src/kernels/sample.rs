@@ -2,8 +2,9 @@
 //! p, then to min-p.
 
 use super::argmax::{SamplerParams, TOLERANCE, adjusted_keys, put_id, sampler_args};
-use super::{ADJUST_LOGITS, ORDER_KEY, SlotShape};
-use crate::kernel::{Active, Arg, Call, Kernel, Scalar, Source, Uniform};
+use super::{ADJUST_LOGITS, ORDER_KEY, RunShape};
+use crate::kernel::uniforms::RunSettings;
+use crate::kernel::{Active, Arg, Call, Kernel, Scalar, ShaderSource, Uniform};
 
 /// One variant: the size of the workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,9 +42,9 @@ impl Kernel for Sample {
         format!("sample/{}", self.invocations)
     }
 
-    fn source(&self) -> Source {
-        SlotShape::FIRST
-            .add_to(Source::new(include_str!("../../shaders/sample.wgsl")))
+    fn source(&self) -> ShaderSource {
+        RunShape::FIRST
+            .add_to(ShaderSource::new(include_str!("../../shaders/sample.wgsl")))
             .size("WORKGROUP_SIZE", self.invocations)
             .size("FLOOR_RANK", floor_rank(self.invocations))
             .with(ORDER_KEY)
@@ -68,41 +69,41 @@ impl Kernel for Sample {
 
     /// Four passes over the logits, and a list; a dozen where the list does not do.
     fn work(&self, params: &[u32], active: Active) -> u64 {
-        4 * u64::from(params[0]) * active.head_rows as u64
+        4 * u64::from(SamplerParams::from_words(params).vocabulary) * active.head_rows as u64
     }
 
-    /// Ids are exact unless a draw falls within rounding of a boundary, which the cases avoid; logits as in `argmax`.
+    /// Ids are exact unless the random number falls within rounding of a boundary, which the cases avoid; logits as in `argmax`.
     fn tolerance(&self) -> f64 {
         TOLERANCE
     }
 
     fn oracle(&self, call: &Call) {
-        let head = call.slot.head;
-        for row in 0..head.head_rows as usize {
+        let settings = call.uniforms.settings;
+        for row in 0..settings.head_rows as usize {
             let keys = adjusted_keys(call, row);
-            let position = call.slot.rows[head.head_first as usize + row].position;
-            let draw = philox4x32([position, 0, 0, 0], [head.seed_lo, head.seed_hi])[0] >> 8;
+            let position = call.uniforms.rows[settings.head_first as usize + row].position;
+            let draw = philox4x32([position, 0, 0, 0], [settings.seed_lo, settings.seed_hi])[0] >> 8;
             let logits = call.floats(0);
             let logits = &logits[row * keys.len()..][..keys.len()];
-            put_id(call, row, choose(&keys, logits, &head, f64::from(draw) / 16_777_216.0));
+            put_id(call, row, choose(&keys, logits, &settings, f64::from(draw) / 16_777_216.0));
         }
     }
 }
 
-/// The id that a draw in [0, 1) falls on; none where no logit is a finite number.
-fn choose(keys: &[u32], logits: &[f32], head: &crate::kernel::run::SlotHead, draw: f64) -> Option<usize> {
+/// The id that a random number in [0, 1) falls on; none where no logit is a finite number.
+fn choose(keys: &[u32], logits: &[f32], settings: &RunSettings, draw: f64) -> Option<usize> {
     let mut order: Vec<usize> = (0..keys.len()).filter(|i| keys[*i] > 0).collect();
     order.sort_by_key(|i| (std::cmp::Reverse(keys[*i]), *i));
-    if head.top_k > 0 {
-        order.truncate(head.top_k as usize);
+    if settings.top_k > 0 {
+        order.truncate(settings.top_k as usize);
     }
     let top = f64::from(logits[*order.first()?]);
     if !top.is_finite() {
         return None;
     }
-    let weight = |i: usize| ((f64::from(logits[i]) - top) * f64::from(head.inv_temperature)).exp();
-    if head.top_p < 1.0 {
-        let goal = f64::from(head.top_p) * order.iter().map(|i| weight(*i)).sum::<f64>();
+    let weight = |i: usize| ((f64::from(logits[i]) - top) * f64::from(settings.inv_temperature)).exp();
+    if settings.top_p < 1.0 {
+        let goal = f64::from(settings.top_p) * order.iter().map(|i| weight(*i)).sum::<f64>();
         let (mut mass, mut kept) = (0.0, 0);
         while kept == 0 || (mass < goal && kept < order.len()) {
             mass += weight(order[kept]);
@@ -110,7 +111,9 @@ fn choose(keys: &[u32], logits: &[f32], head: &crate::kernel::run::SlotHead, dra
         }
         order.truncate(kept);
     }
-    order.retain(|i| (f64::from(logits[*i]) - top) * f64::from(head.inv_temperature) >= f64::from(head.ln_min_p));
+    order.retain(|i| {
+        (f64::from(logits[*i]) - top) * f64::from(settings.inv_temperature) >= f64::from(settings.ln_min_p)
+    });
     order.sort_unstable();
     let mut goal = draw * order.iter().map(|i| weight(*i)).sum::<f64>();
     for i in &order {

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use crate::kernel::{Arg, Element, Source, TEXELS_PER_ROW};
+use crate::kernel::{Arg, Element, ShaderSource, TEXELS_PER_ROW};
 use crate::weights::Packing;
 
 /// Where packed weights lie on the device, and with them the inputs of products that another dispatch made: the same words in
 /// the same order, whatever the storage. [`BUFFER`] is what GPUs use.
 pub struct WeightStorage {
     /// The end of a kernel's label; empty for buffers.
-    pub mark: &'static str,
+    pub suffix: &'static str,
     /// The binding of weights.
     pub weights: Element,
     /// The binding of an input of f32.
@@ -31,7 +31,7 @@ pub struct WeightStorage {
 
 /// Storage buffers of `vec4<u32>`.
 pub const BUFFER: WeightStorage = WeightStorage {
-    mark: "",
+    suffix: "",
     weights: Element::Vec4U32,
     input: Element::Vec4F32,
     row_words: 1,
@@ -50,11 +50,11 @@ impl WeightStorage {
 
     /// The name, in labels, of weights of a packing that lie here.
     pub(crate) fn label(&self, packing: Packing) -> String {
-        format!("{}{}", packing.name(), self.mark)
+        format!("{}{}", packing.name(), self.suffix)
     }
 
     /// Adds weights of a packing, once per role and binding: how words are loaded, and the packing's reader.
-    pub(crate) fn add_weights(&self, source: Source, packing: Packing, roles: &[(&str, u32)]) -> Source {
+    pub(crate) fn add_weights(&self, source: ShaderSource, packing: Packing, roles: &[(&str, u32)]) -> ShaderSource {
         let source = source.with(self.bytes).size("TEXELS_PER_ROW", TEXELS_PER_ROW);
         roles.iter().fold(source, |source, (role, binding)| {
             let source = self.add_texture(source, &format!("weights{role}"), *binding);
@@ -67,12 +67,12 @@ impl WeightStorage {
     }
 
     /// Adds the input of a product in f32; `load` gives eight vec4 of it to every invocation that needs them.
-    pub(crate) fn add_input(&self, source: Source, load: &'static str) -> Source {
+    pub(crate) fn add_input(&self, source: ShaderSource, load: &'static str) -> ShaderSource {
         self.add_texture(source, "x", 3).with(self.x).with(load)
     }
 
     /// Adds the declaration of a texture, where it is one.
-    pub(crate) fn add_texture(&self, source: Source, name: &str, binding: u32) -> Source {
+    pub(crate) fn add_texture(&self, source: ShaderSource, name: &str, binding: u32) -> ShaderSource {
         self.texture.into_iter().fold(source, |source, texture| source.role(texture, name, binding))
     }
 

@@ -6,7 +6,7 @@ pub enum Tier {
     /// Default WebGPU limits: no f16, no subgroups. Works everywhere.
     #[default]
     Base,
-    /// `shader-f16`: the KV cache is read as native halves.
+    /// `shader-f16`: the KV cache is read as native f16.
     F16,
     /// Subgroups: invocations sum and share through their registers. Never in browsers.
     Sub,
@@ -28,7 +28,7 @@ impl Tier {
         }
     }
 
-    /// Whether shaders may use halves.
+    /// Whether shaders may use f16.
     pub const fn f16(self) -> bool {
         matches!(self, Self::F16 | Self::F16Sub)
     }

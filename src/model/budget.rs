@@ -1,4 +1,4 @@
-//! The bytes of a model and a session, buffer by buffer, before anything is allocated.
+//! The bytes that a model and a session will take, buffer by buffer, before anything is allocated.
 
 mod host;
 
@@ -9,8 +9,8 @@ use crate::error::{Error, Result};
 use crate::plan::bytes::{buffer_bytes, texture_bytes, uniform_words};
 use crate::plan::llama::session_plans;
 use crate::plan::tuning::Tuning;
-use crate::plan::{Kind, Plan, session_buffers, session_textures};
-use crate::weights::{Matrices, WeightTypes};
+use crate::plan::{BufferOwner, Plan, session_buffers, session_textures};
+use crate::weights::{Matrices, Packings};
 
 /// Most decoded tokens in flight: submitted, and not yet read by the host. Each reads its id back through a buffer of its
 /// own.
@@ -23,18 +23,19 @@ pub struct Budget {
     pub weights: u64,
     /// KV cache, ids and masks of a session.
     pub kv: u64,
-    /// Everything else of a session: activations, logits, uniforms, readback, and what growing holds twice.
+    /// Everything else of a session: activations, logits, uniforms, readback, and the buffer that exists twice during
+    /// growth.
     pub scratch: u64,
 }
 
 impl Budget {
-    /// Everything.
+    /// The sum, in bytes.
     pub fn total(&self) -> u64 {
         self.weights + self.kv + self.scratch
     }
 }
 
-/// What the bytes of a budget are for.
+/// The purpose of bytes in a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemoryClass {
@@ -44,22 +45,22 @@ pub enum MemoryClass {
     Kv,
     /// Activations and logits of a session.
     Scratch,
-    /// Params and slots of a session.
+    /// Params and run uniforms of a session.
     Uniform,
-    /// Where the ids of tokens under way come back to the host.
+    /// Buffers through which the ids of tokens in flight come back to the host.
     Readback,
     /// The buffer that exists twice while a session grows.
     Growth,
-    /// What waits to be taken by the device while a model is loaded.
+    /// Staging memory of the driver while a model is loaded.
     Staging,
-    /// The host's own: tokenizer, and what is read and packed while a model is loaded.
+    /// Memory of the host: the tokenizer, and the slices that are read and packed while a model is loaded.
     Host,
 }
 
 impl MemoryClass {
-    /// Every use on the device, in the order of a report.
+    /// Every class on the device, in the order of reports.
     pub const DEVICE: [Self; 6] = [Self::Weights, Self::Kv, Self::Scratch, Self::Uniform, Self::Readback, Self::Growth];
-    /// Every use beside it.
+    /// Every class on the host, in the order of reports.
     pub const HOST: [Self; 2] = [Self::Staging, Self::Host];
 
     /// The name in reports.
@@ -77,33 +78,34 @@ impl MemoryClass {
     }
 }
 
-/// A buffer of a budget.
+/// A buffer in a budget, or another piece of memory.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct BudgetEntry {
-    /// The buffer's name.
+    /// Its name.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     pub kind: MemoryClass,
-    /// Bytes as they are allocated.
+    /// Bytes as they are allocated, alignment included.
     pub bytes: u64,
 }
 
-/// What fixes the bytes of a model and a session.
+/// The inputs that the bytes of a model and a session depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct BudgetInputs<'a> {
-    /// The numbers of the model.
+    /// The sizes of the model.
     pub shape: &'a Shape,
-    /// The types of its weights.
-    pub types: &'a WeightTypes,
-    /// The device's sizes, and the type of the KV cache.
+    /// The packings of its weights.
+    pub types: &'a Packings,
+    /// The sizes of kernels and layouts, and the type of the KV cache.
     pub tuning: &'a Tuning,
-    /// Tokens that a session holds.
+    /// Most tokens that a session holds.
     pub context: usize,
-    /// Tokens that it has room for at first.
+    /// Tokens that a session has room for at first.
     pub first_capacity: usize,
 }
 
-/// The capacity of a session that needs so many positions: its first one, doubled until they fit, up to its context.
+/// The capacity of a session that needs `positions` positions: `first`, doubled until they fit, up to `context`; in
+/// tokens.
 pub fn capacity_for(positions: usize, first: usize, context: usize) -> usize {
     let mut capacity = first.max(1);
     while capacity < positions {
@@ -112,6 +114,7 @@ pub fn capacity_for(positions: usize, first: usize, context: usize) -> usize {
     capacity.min(context)
 }
 
+/// Bytes of the textures of a session with these plans.
 fn textures_bytes(plans: &[Plan]) -> u64 {
     session_textures(plans).iter().map(|texture| texture_bytes(texture.words)).sum()
 }
@@ -119,20 +122,21 @@ fn textures_bytes(plans: &[Plan]) -> u64 {
 /// Bytes of the KV cache, ids and masks of a session with these plans.
 pub(crate) fn cache_bytes(plans: &[Plan]) -> u64 {
     let buffers = session_buffers(plans);
-    buffers.iter().filter(|buffer| buffer.kind == Kind::State).map(|buffer| buffer_bytes(buffer.words)).sum()
+    buffers.iter().filter(|buffer| buffer.owner == BufferOwner::State).map(|buffer| buffer_bytes(buffer.words)).sum()
 }
 
 impl BudgetInputs<'_> {
+    /// The plans (decode, prefill) at a capacity.
     fn plans(&self, matrices: &Matrices, capacity: usize) -> [Plan; 2] {
         session_plans(self.shape, matrices, self.tuning, capacity)
     }
 
-    /// Every buffer.
+    /// Every buffer on the device.
     pub fn entries(&self) -> Vec<BudgetEntry> {
         let matrices = Matrices::new(self.shape, self.types, self.tuning.cut());
         let plans = self.plans(&matrices, self.context);
         let mut entries: Vec<BudgetEntry> = Vec::new();
-        for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|buffer| buffer.kind == Kind::Weight) {
+        for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|buffer| buffer.owner == BufferOwner::Weight) {
             if entries.iter().all(|entry| entry.name != buffer.name) {
                 let bytes = buffer_bytes(buffer.words);
                 entries.push(BudgetEntry { name: buffer.name.clone(), kind: MemoryClass::Weights, bytes });
@@ -140,7 +144,7 @@ impl BudgetInputs<'_> {
         }
         let session = session_buffers(&plans);
         for buffer in &session {
-            let kind = if buffer.kind == Kind::State { MemoryClass::Kv } else { MemoryClass::Scratch };
+            let kind = if buffer.owner == BufferOwner::State { MemoryClass::Kv } else { MemoryClass::Scratch };
             entries.push(BudgetEntry { name: buffer.name.clone(), kind, bytes: buffer_bytes(buffer.words) });
         }
         for texture in session_textures(&plans) {
@@ -148,19 +152,20 @@ impl BudgetInputs<'_> {
             entries.push(BudgetEntry { name, kind: MemoryClass::Scratch, bytes: texture_bytes(texture.words) });
         }
         for (plan, name) in plans.iter().zip(["decode", "prefill"]) {
-            for (words, what) in uniform_words(plan).into_iter().zip(["slots", "params"]) {
+            for (words, what) in uniform_words(plan).into_iter().zip(["run uniforms", "params"]) {
                 let bytes = buffer_bytes(words);
                 entries.push(BudgetEntry { name: format!("{name}.{what}"), kind: MemoryClass::Uniform, bytes });
             }
         }
-        let readback = BudgetEntry { name: "readback".to_owned(), kind: MemoryClass::Readback, bytes: 0 };
-        entries.push(BudgetEntry { bytes: MAX_TOKENS_IN_FLIGHT as u64 * buffer_bytes(1), ..readback });
+        let bytes = MAX_TOKENS_IN_FLIGHT as u64 * buffer_bytes(1);
+        entries.push(BudgetEntry { name: "readback".to_owned(), kind: MemoryClass::Readback, bytes });
         entries.extend(self.growth(&matrices, &session, textures_bytes(&plans)));
         entries
     }
 
-    /// What the last growth takes beyond the rest while it replaces its last buffer, which is there at the size it had before
-    /// as well. The textures of its caches are allocated after that, and those of before are smaller.
+    /// The bytes beyond all others that the last growth of a session takes. They are most while its last buffer is
+    /// replaced: the buffer exists at its old size and at its new size. The textures of the caches have their old,
+    /// smaller size then.
     fn growth(&self, matrices: &Matrices, full: &[crate::plan::Buffer], textures: u64) -> Option<BudgetEntry> {
         let mut before = self.first_capacity.max(1);
         while before * 2 < self.context {
@@ -175,7 +180,7 @@ impl BudgetInputs<'_> {
         Some(BudgetEntry { name: format!("{} of {before}", old.name), kind: MemoryClass::Growth, bytes })
     }
 
-    /// The sums.
+    /// The sums over all buffers on the device.
     pub fn budget(&self) -> Budget {
         let mut budget = Budget::default();
         for entry in self.entries() {
@@ -188,7 +193,7 @@ impl BudgetInputs<'_> {
         budget
     }
 
-    /// Checks the sums against the most that may be used.
+    /// Checks the sums against the bytes that may be used; `None` is no bound.
     ///
     /// # Errors
     /// [`Error::Memory`] with the numbers, and the largest context that would fit.

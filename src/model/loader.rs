@@ -7,15 +7,14 @@ use crate::arch::tensors::TensorId;
 use crate::backend::{Device, Upload, Weights};
 use crate::error::Result;
 use crate::format::ModelTensors;
-use crate::kernel::round_up;
 use crate::source::Source;
 use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN, decode_row};
 use crate::weights::{Matrices, Matrix, Shard};
 
-/// Bytes that may wait in the driver's staging memory, beside a slice.
+/// Bytes that may wait in the driver's staging memory, in addition to a slice.
 pub(super) const UNFLUSHED_BYTES: usize = 8 << 20;
 
-/// Makes room for every weight. Nothing is read before the device has all of it.
+/// Reserves the buffers of all weights. Nothing is read from the file before the device has them.
 ///
 /// # Errors
 /// Where the device has no room, or is lost.
@@ -26,7 +25,7 @@ pub(super) async fn reserve(device: &Device, matrices: &Matrices, shape: &Shape)
     }
     for id in vectors(TensorId::all(shape.layers)) {
         let [_, len] = id.spec().size(shape);
-        upload.reserve(&id.to_string(), round_up(len, BLOCK)).await?;
+        upload.reserve(&id.to_string(), len.next_multiple_of(BLOCK)).await?;
     }
     Ok(upload.finish())
 }
@@ -207,7 +206,7 @@ impl<'a, 'p> Loader<'a, 'p> {
         let bytes = self.source.read_at(tensor.bytes.start, len as usize).await?;
         let numbers = decode_row(tensor.encoding, &bytes, tensor.cols);
         let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
-        words.resize(round_up(words.len(), BLOCK), 0);
+        words.resize(words.len().next_multiple_of(BLOCK), 0);
         self.weights.write(&id.to_string(), 0, &words);
         drop(bytes);
         self.advance(len);

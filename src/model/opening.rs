@@ -1,4 +1,4 @@
-//! From a checkpoint and options to a model that has room for its weights.
+//! Opening a model: from a checkpoint and options to a model whose weights have room on the device.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,13 +14,13 @@ use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
 use crate::plan::llama;
 use crate::source::Source;
 use crate::text::tokenizer::Tokenizer;
-use crate::weights::{Matrices, WeightTypes};
+use crate::weights::{Matrices, Packings};
 
 use super::budget::{BudgetInputs, HostBudget, capacity_for};
 use super::loader::reserve;
 use super::{FIRST_CAPACITY, Inner, Live, LoadOptions, MAX_PADDING, Model};
 
-/// The context of a session where nobody asks for one, in tokens.
+/// Longest context of a session, in tokens, unless the options name one.
 const DEFAULT_CONTEXT: usize = 4096;
 /// Largest vocabulary: the samplers add up probabilities of this many tokens in integers that do not overflow.
 const MAX_VOCABULARY: usize = (1 << 18) - 1;
@@ -30,7 +30,7 @@ pub(crate) struct Opened {
     pub model: Model,
     /// Where the weights lie in the file.
     pub tensors: ModelTensors,
-    /// The compilation of its kernels, under way.
+    /// The compilation of its kernels, which is running.
     pub compiling: Compiling,
 }
 
@@ -40,7 +40,7 @@ impl Model {
     /// # Errors
     /// As [`Self::load`], without those of reading weights.
     pub(crate) async fn open(source: &dyn Source, options: LoadOptions<'_>) -> Result<Opened> {
-        // What is wrong with the file's own tokenizer does not matter where another takes its place.
+        // A fault in the file's own tokenizer does not matter where another takes its place.
         let scope = match options.tokenizer {
             Some(_) => ReadScope::ModelOnly,
             None if options.ids_only => ReadScope::ModelFirst,
@@ -68,7 +68,7 @@ impl Model {
         if let Device::Gpu(_) = &device {
             tuning.check_heads(shape.heads).map_err(unsupported)?;
         }
-        let types = WeightTypes::of(&tensors);
+        let types = Packings::of(&tensors);
         let matrices = Matrices::new(&shape, &types, tuning.cut());
         let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
         let shared = options.shared_memory.filter(|_| device.shares_memory());
@@ -112,12 +112,13 @@ impl Model {
     }
 }
 
-/// The tokens that a session holds: what was asked for, or the model's own context, up to 4096.
+/// Most tokens that a session holds: `asked`, or else the context that the model was trained for, up to 4096.
 ///
 /// # Errors
-/// Where more is asked for than the model was trained for or than fits a binding, or nothing.
+/// [`Error::Setting`] where `asked` is 0, is longer than the context that the model was trained for, or makes a KV
+/// cache that does not fit a binding.
 pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType, limits: Option<&Profile>) -> Result<usize> {
-    // Of the strictest plan, so that no choice of a plan refuses a context.
+    // The bound of the strictest plan, so that no choice of a plan refuses a context.
     let bytes = limits.map_or(WEBGPU_BINDING_BYTES, |profile| profile.binding_bytes.value.min(MAX_TEXTURE_BYTES));
     let most = bytes as usize / (kv.words(shape.kv_dim()) * 4);
     let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
@@ -138,7 +139,10 @@ pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType, limits: 
     Ok(context)
 }
 
-/// A vocabulary from a file of its own, which must be of this model's size.
+/// The vocabulary of a tokenizer in a file of its own, whose size must fit the model.
+///
+/// # Errors
+/// Those of [`tokenizer::read`], and [`Error::Unsupported`] where the size does not fit.
 async fn other_vocabulary(source: &dyn Source, shape: &Shape) -> Result<Vocabulary> {
     let vocabulary = tokenizer::read(source).await?;
     let (tokens, rows) = (vocabulary.tokens.len(), shape.vocabulary);

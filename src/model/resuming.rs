@@ -5,21 +5,21 @@ use crate::error::{Error, Result};
 use crate::format::{self, ReadScope};
 use crate::plan::tuning::Tuning;
 use crate::source::Source;
-use crate::weights::{Matrices, WeightTypes};
+use crate::weights::{Matrices, Packings};
 
 use super::loader::{Loader, reserve};
 use super::{Inner, Live, Model};
 
 impl Model {
-    /// Where the device was lost, opens a fresh one and brings the weights there; elsewhere this does nothing. `source` is
-    /// the file that the model was loaded from, since no copy of the weights is kept. Sessions go on with
+    /// Opens a fresh device and brings the weights there, if the device was lost; otherwise this does nothing. `source`
+    /// is the file that the model was loaded from, since no copy of the weights is kept. Sessions go on with
     /// [`Session::resume`](crate::Session::resume), which calls this; a scorer has to be made again.
     ///
     /// # Errors
     /// Where no device can be opened or the new one is of another kind, or `source` cannot be read or holds another
     /// model. It may be called again.
     pub async fn resume(&self, source: &dyn Source) -> Result<()> {
-        // Sessions that resume at once wait for each other, and one of them does the work.
+        // Of sessions that resume at the same time, one does the work, and the others wait for it.
         let _turn = self.inner.resuming.lock().await;
         if !self.is_lost() {
             return Ok(());
@@ -28,7 +28,7 @@ impl Model {
         let other = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
         let (shape, tensors) = checkpoint.model.ok_or_else(|| other("it holds no weights"))?;
         let Inner { matrices, tuning, live, .. } = &*self.inner;
-        if shape != *self.shape() || Matrices::new(&shape, &WeightTypes::of(&tensors), tuning.cut()) != *matrices {
+        if shape != *self.shape() || Matrices::new(&shape, &Packings::of(&tensors), tuning.cut()) != *matrices {
             return Err(other("it is not the file that the model was loaded from"));
         }
         let lost = match &live.borrow().weights {

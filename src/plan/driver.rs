@@ -7,7 +7,7 @@ use super::lowering::Lowering;
 use super::tuning::Tuning;
 use crate::kernels::Tier;
 
-/// A driver, or a kind of drivers. [`drivers`](crate::drivers) has the list.
+/// A driver, or a kind of drivers. `src/drivers.rs` has the list.
 pub struct Driver {
     /// The name of its plan, as the command line takes it.
     pub name: &'static str,

@@ -11,7 +11,7 @@ use crate::kernel::Kernel;
 use crate::kernels::activations::F32;
 use crate::kernels::matvec::{Input, MatvecTiling};
 use crate::kernels::storage::BUFFER;
-use crate::kernels::{Attention, KvType, Splits, Tier};
+use crate::kernels::{Attention, KvType, SplitKv, Tier};
 use crate::weights::Matrix;
 
 /// Every GPU. Subgroups are used only where `--tier` asks for them: drivers of several phones miscompile them, and no real GPU
@@ -19,7 +19,7 @@ use crate::weights::Matrix;
 pub static GPU: Driver = Driver {
     name: "gpu",
     tuning,
-    lowering: &Gpu,
+    lowering: &GpuLowering,
     uses_subgroups: false,
     work_per_ms: 5e7,
     timestamps: true,
@@ -41,7 +41,7 @@ fn tuning(tier: Tier) -> Tuning {
         attention_invocations: 64,
         attention_keys: 32,
         attention_queries: 32,
-        splits: Splits { most: 4, keys: 512 },
+        splits: SplitKv { most: 4, keys: 512 },
         small_invocations: 64,
         sampler_invocations: 256,
         // 10 ms at 0.3 Tera multiply-accumulates per second.
@@ -53,9 +53,9 @@ fn tuning(tier: Tier) -> Tuning {
 /// Norm and split-KV reduction are folded into the products of decode. Prefill, where every token's rows would repeat the
 /// norm, has it as a dispatch of its own.
 #[derive(Debug)]
-struct Gpu;
+struct GpuLowering;
 
-impl Lowering for Gpu {
+impl Lowering for GpuLowering {
     fn folds_inputs(&self) -> bool {
         true
     }
@@ -65,7 +65,7 @@ impl Lowering for Gpu {
     }
 
     fn attention(&self, spec: AttentionSpec) -> Arc<dyn Kernel> {
-        let AttentionSpec { tuning, head_dim, group, rows, splits, slot } = spec;
+        let AttentionSpec { tuning, head_dim, group, rows, splits, run } = spec;
         let query_tokens = (tuning.attention_queries / group).clamp(1, rows);
         // Queries of a workgroup, its tile of weights and its running sums stay within 16 KiB.
         let most_keys = (3584 / (query_tokens * group)).max(1);
@@ -78,7 +78,7 @@ impl Lowering for Gpu {
             query_tokens,
             keys: tuning.attention_keys.min(most_keys),
             splits,
-            slot,
+            run,
         })
     }
 

@@ -7,7 +7,7 @@ use crate::arch::shape::Shape;
 use crate::weights::Matrices;
 
 /// The plan of a run: embedding, transformer blocks, head and samplers.
-pub fn forward(shape: &Shape, matrices: &Matrices, tuning: &Tuning, rows: Rows) -> Plan {
+pub fn forward(shape: &Shape, matrices: &Matrices, tuning: &Tuning, rows: PlanShape) -> Plan {
     let mut b = Builder::new(shape, tuning, rows);
     // x[t] = E[id[t]]
     let x = b.embed(&matrices.embedding);
@@ -31,15 +31,15 @@ pub fn forward(shape: &Shape, matrices: &Matrices, tuning: &Tuning, rows: Rows) 
     b.plan
 }
 
-/// The plans of a session: decode, and prefill where the uniform slot of its rows fits.
+/// The plans of a session: decode, and prefill with as many rows as the run uniforms hold.
 pub fn session_plans(shape: &Shape, matrices: &Matrices, tuning: &Tuning, capacity: usize) -> [Plan; 2] {
-    [1, prefill_rows(shape)].map(|rows| forward(shape, matrices, tuning, Rows { rows, head_rows: 1, capacity }))
+    [1, prefill_rows(shape)].map(|rows| forward(shape, matrices, tuning, PlanShape { rows, head_rows: 1, capacity }))
 }
 
-/// Rows of the prefill plan: the largest chunk.
+/// Rows of the longest prefill run.
 pub const PREFILL_ROWS: usize = 128;
 
-/// Rows of a prefill plan: 128, or fewer where their rotations would not fit a uniform buffer of 64 KiB.
+/// Rows of a model's prefill plan: 128, or fewer where their rotations would not fit a uniform buffer of 64 KiB.
 pub fn prefill_rows(shape: &Shape) -> usize {
     let most = (65_536 - 64) / (16 + 4 * shape.head_dim);
     PREFILL_ROWS.min(1 << most.ilog2())
@@ -47,7 +47,7 @@ pub fn prefill_rows(shape: &Shape) -> usize {
 
 /// The sizes that a plan is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rows {
+pub struct PlanShape {
     /// Tokens of a run: 1 is decode.
     pub rows: usize,
     /// Rows whose logits may be wanted.
@@ -69,12 +69,12 @@ pub mod names {
     /// Logits of the head rows: `[head rows][v]`.
     pub const LOGITS: &str = "logits";
 
-    /// The key cache of a layer: `[kv_heads][capacity][d]`, in halves or f32.
+    /// The key cache of a layer: `[kv_heads][capacity][d]`, in f16 or f32.
     pub fn keys(layer: usize) -> String {
         format!("blk.{layer}.keys")
     }
 
-    /// The value cache of a layer: `[kv_heads][capacity][d]`, in halves or f32.
+    /// The value cache of a layer: `[kv_heads][capacity][d]`, in f16 or f32.
     pub fn values(layer: usize) -> String {
         format!("blk.{layer}.values")
     }

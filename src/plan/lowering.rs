@@ -5,20 +5,21 @@ use std::fmt;
 use std::slice;
 use std::sync::Arc;
 
-use super::llama::{Rows, names};
+use super::llama::{PlanShape, names};
 use super::tuning::Tuning;
-use super::{BufferId, Kind, Plan, Stage};
+use super::{BufferId, BufferOwner, Plan, Stage};
 use crate::arch::shape::Shape;
-use crate::kernel::{Kernel, Uniform, round_up};
+use crate::arch::tensors::{Role, TensorId};
+use crate::kernel::{Kernel, Uniform};
 use crate::kernels::activations::{ActivationFormat, F32};
 use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
-use crate::kernels::embed::{EmbedParams, PARTS};
+use crate::kernels::embed::{EmbedParams, SHARDS};
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matmul::TOKENS_PER_INVOCATION;
 use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
-use crate::kernels::{Argmax, Embed, Matmul, Matvec, Rmsnorm, Sample, SlotShape, Splits};
+use crate::kernels::{Argmax, Embed, Matmul, Matvec, Rmsnorm, RunShape, Sample, SplitKv};
 use crate::weights::pack::BLOCK;
 use crate::weights::{GateUp, Matrix};
 
@@ -61,9 +62,9 @@ pub struct AttentionSpec<'a> {
     /// Tokens of a run.
     pub rows: usize,
     /// How the keys are split.
-    pub splits: Splits,
-    /// The size of the slot.
-    pub slot: SlotShape,
+    pub splits: SplitKv,
+    /// The size of the run uniforms.
+    pub run: RunShape,
 }
 
 /// A plan while it is built.
@@ -74,16 +75,16 @@ pub struct Builder<'a> {
     pub shape: &'a Shape,
     /// The sizes of the plan.
     pub tuning: &'a Tuning,
-    /// The size of the slot.
-    pub slot: SlotShape,
-    rows: Rows,
+    /// The size of the run uniforms.
+    pub run: RunShape,
+    rows: PlanShape,
 }
 
 impl<'a> Builder<'a> {
     /// A plan without steps.
-    pub fn new(shape: &'a Shape, tuning: &'a Tuning, rows: Rows) -> Self {
-        let slot = SlotShape { rows: rows.rows, pairs: shape.head_dim / 2 };
-        Self { plan: Plan::new(rows.rows, rows.head_rows, slot.pairs), shape, tuning, slot, rows }
+    pub fn new(shape: &'a Shape, tuning: &'a Tuning, rows: PlanShape) -> Self {
+        let run = RunShape { rows: rows.rows, pairs: shape.head_dim / 2 };
+        Self { plan: Plan::new(rows.rows, rows.head_rows, run.pairs), shape, tuning, run, rows }
     }
 
     fn lowering(&self) -> &'static dyn Lowering {
@@ -100,8 +101,8 @@ impl<'a> Builder<'a> {
     }
 
     /// How the keys of a run are split: decode alone has too few queries to fill a GPU.
-    pub fn splits(&self) -> Splits {
-        if self.decode() { self.tuning.splits } else { Splits::ONE }
+    pub fn splits(&self) -> SplitKv {
+        if self.decode() { self.tuning.splits } else { SplitKv::ONE }
     }
 
     /// The splits of attention as the input of a product that reduces them.
@@ -127,7 +128,7 @@ impl<'a> Builder<'a> {
         [x, gamma]: [BufferId; 2],
         format: &'static dyn ActivationFormat,
     ) -> Prepared {
-        let k = round_up(self.shape.dim, BLOCK);
+        let k = self.shape.dim.next_multiple_of(BLOCK);
         let (input, y) = self.vector("normed", format, k);
         let params = RmsnormParams {
             vec4s: (k / 4) as u32,
@@ -149,20 +150,20 @@ impl<'a> Builder<'a> {
     }
 
     fn scratch(&mut self, name: &str, words: usize) -> BufferId {
-        self.plan.buffer(Kind::Scratch, name, words)
+        self.plan.buffer(BufferOwner::Scratch, name, words)
     }
 
     fn state(&mut self, name: impl Into<String>, words: usize) -> BufferId {
-        self.plan.buffer(Kind::State, name, words)
+        self.plan.buffer(BufferOwner::State, name, words)
     }
 
     fn weight(&mut self, name: impl Into<String>, words: usize) -> BufferId {
-        self.plan.buffer(Kind::Weight, name, words)
+        self.plan.buffer(BufferOwner::Weight, name, words)
     }
 
-    fn norm_weight(&mut self, name: String) -> BufferId {
-        let words = round_up(self.shape.dim, BLOCK);
-        self.weight(name, words)
+    fn norm_weight(&mut self, id: TensorId) -> BufferId {
+        let words = self.shape.dim.next_multiple_of(BLOCK);
+        self.weight(id.to_string(), words)
     }
 
     fn ids(&mut self) -> BufferId {
@@ -177,7 +178,7 @@ impl<'a> Builder<'a> {
 
     fn linear_params(&self, cols: usize) -> LinearParams {
         LinearParams {
-            vec4s: (round_up(cols, BLOCK) / 4) as u32,
+            vec4s: (cols.next_multiple_of(BLOCK) / 4) as u32,
             q_dim: self.shape.q_dim() as u32,
             kv_dim: self.shape.kv_dim() as u32,
             head_dim: self.shape.head_dim as u32,
@@ -188,7 +189,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Pushes a product: one dispatch per part in decode, and per part and run of tokens in prefill.
+    /// Pushes a product: one dispatch per shard in decode, and per shard and span of tokens in prefill.
     ///
     /// `input` are the buffers of the input file; the norm of a prefill is its own dispatch.
     fn linear(
@@ -217,7 +218,7 @@ impl<'a> Builder<'a> {
                     tiling: self.tuning.matvec,
                     subgroups: self.tuning.tier.subgroups(),
                     // A single row: that of decode, or a head row, which looks at no other.
-                    slot: SlotShape { rows: 1, ..self.slot },
+                    run: RunShape { rows: 1, ..self.run },
                 };
                 self.plan.push(stage, name, kernel, &params, &buffers);
                 continue;
@@ -240,7 +241,7 @@ impl<'a> Builder<'a> {
                     invocations: self.tuning.matmul_invocations,
                     row_blocks: self.tuning.matvec.row_blocks,
                     exchange: self.tuning.matmul_exchange,
-                    slot: self.slot,
+                    run: self.run,
                 };
                 let name = if span < tokens { format!("{name}+{token}") } else { name.clone() };
                 self.plan.push(
@@ -256,20 +257,20 @@ impl<'a> Builder<'a> {
 
     /// x[t] = E[id[t]]
     pub fn embed(&mut self, table: &Matrix) -> BufferId {
-        let x = self.scratch(names::RESIDUAL, self.rows.rows * round_up(self.shape.dim, BLOCK));
+        let x = self.scratch(names::RESIDUAL, self.rows.rows * self.shape.dim.next_multiple_of(BLOCK));
         let ids = self.ids();
         let storage = self.tuning.storage;
         let shards: Vec<BufferId> =
             table.shards.iter().map(|p| self.weight(&p.name, storage.words(p.layout.words()))).collect();
         let first = table.shards[0].layout;
-        for (i, (bound, layouts)) in shards.chunks(PARTS).zip(table.shards.chunks(PARTS)).enumerate() {
+        for (i, (bound, layouts)) in shards.chunks(SHARDS).zip(table.shards.chunks(SHARDS)).enumerate() {
             let at = |p: usize| if p < bound.len() { p } else { 0 };
             let params = EmbedParams {
                 vocabulary: self.shape.vocabulary as u32,
-                part_rows: first.rows as u32,
+                shard_rows: first.rows as u32,
                 blocks: first.blocks() as u32,
                 supers: first.supers() as u32,
-                part_first: (i * PARTS) as u32,
+                shard_first: (i * SHARDS) as u32,
                 ..EmbedParams::default()
             }
             .with_planes(std::array::from_fn(|p| layouts[at(p)].layout.planes()));
@@ -281,7 +282,7 @@ impl<'a> Builder<'a> {
                 rows: self.rows.rows,
             };
             let mut buffers = vec![ids, x];
-            buffers.extend((0..PARTS).map(|p| bound[at(p)]));
+            buffers.extend((0..SHARDS).map(|p| bound[at(p)]));
             self.plan.push(Stage::Body, "embed", kernel, &params, &buffers);
         }
         x
@@ -293,7 +294,7 @@ impl<'a> Builder<'a> {
 
     /// q, k, v = norm(x) Wqkv^T; rotated; k and v appended to the cache.
     pub fn qkv(&mut self, layer: usize, matrix: &Matrix, x: BufferId) -> BufferId {
-        let gamma = self.norm_weight(format!("blk.{layer}.attn_norm"));
+        let gamma = self.norm_weight(Role::AttnNorm.in_block(layer));
         let queries = self.scratch("queries", self.rows.rows * self.shape.q_dim());
         let [keys, values] = self.cache(layer);
         let (input, buffers) =
@@ -308,7 +309,7 @@ impl<'a> Builder<'a> {
     pub fn attention(&mut self, layer: usize, queries: BufferId) -> [BufferId; 2] {
         let shape = self.shape;
         let (rows, splits) = (self.rows.rows, self.splits());
-        let out_words = round_up(shape.q_dim(), BLOCK);
+        let out_words = shape.q_dim().next_multiple_of(BLOCK);
         let out = self.scratch("attended", rows * splits.most * out_words);
         let score = self.scratch("scores", rows * splits.most * shape.heads * 2);
         let [keys, values] = self.cache(layer);
@@ -321,7 +322,7 @@ impl<'a> Builder<'a> {
             head_vec4s: (shape.head_dim / 4) as u32,
         };
         let (head_dim, group) = (shape.head_dim, shape.group());
-        let spec = AttentionSpec { tuning: self.tuning, head_dim, group, rows, splits, slot: self.slot };
+        let spec = AttentionSpec { tuning: self.tuning, head_dim, group, rows, splits, run: self.run };
         let kernel = self.lowering().attention(spec);
         let buffers = [queries, keys, values, out, score];
         self.plan.push_words(Stage::Body, format!("blk.{layer}.attention"), kernel, params.to_words(), &buffers);
@@ -330,7 +331,8 @@ impl<'a> Builder<'a> {
 
     /// x += o Wo^T
     pub fn attn_output(&mut self, layer: usize, matrix: &Matrix, [out, score]: [BufferId; 2], x: BufferId) {
-        let params = LinearParams { stride: round_up(self.shape.dim, BLOCK) as u32, ..self.linear_params(matrix.cols) };
+        let params =
+            LinearParams { stride: self.shape.dim.next_multiple_of(BLOCK) as u32, ..self.linear_params(matrix.cols) };
         let label = format!("blk.{layer}.attn_output");
         let (input, buffers) = if self.decode() {
             self.lowering().attended(self, layer, matrix, [out, score])
@@ -342,8 +344,8 @@ impl<'a> Builder<'a> {
 
     /// a = silu(norm(x) Wgate^T) * (norm(x) Wup^T)
     pub fn gate_up(&mut self, layer: usize, matrices: &GateUp, x: BufferId) -> BufferId {
-        let gamma = self.norm_weight(format!("blk.{layer}.ffn_norm"));
-        let width = round_up(self.shape.ffn, BLOCK);
+        let gamma = self.norm_weight(Role::FfnNorm.in_block(layer));
+        let width = self.shape.ffn.next_multiple_of(BLOCK);
         let activation = self.scratch("activation", self.rows.rows * width);
         let label = format!("blk.{layer}.ffn_norm");
         let (input, buffers) = self.prepare(Stage::Body, &label, [x, gamma], matrices.matrices());
@@ -361,7 +363,8 @@ impl<'a> Builder<'a> {
 
     /// x += a Wdown^T
     pub fn down(&mut self, layer: usize, matrix: &Matrix, activation: BufferId, x: BufferId) {
-        let params = LinearParams { stride: round_up(self.shape.dim, BLOCK) as u32, ..self.linear_params(matrix.cols) };
+        let params =
+            LinearParams { stride: self.shape.dim.next_multiple_of(BLOCK) as u32, ..self.linear_params(matrix.cols) };
         let label = format!("blk.{layer}.ffn_down");
         let (input, buffers) = self.lowering().activation(self, layer, matrix, activation);
         self.linear(&label, matrix, (input, &buffers), (Output::Residual, &[x]), params);
@@ -369,7 +372,7 @@ impl<'a> Builder<'a> {
 
     /// logits = norm(x) E^T for the head rows
     pub fn head(&mut self, matrix: &Matrix, x: BufferId) -> BufferId {
-        let gamma = self.norm_weight("output_norm".to_owned());
+        let gamma = self.norm_weight(Role::OutputNorm.of_model());
         let logits = self.scratch(names::LOGITS, self.rows.head_rows * self.shape.vocabulary);
         let params =
             LinearParams { at_head: 1, stride: self.shape.vocabulary as u32, ..self.linear_params(matrix.cols) };
@@ -378,7 +381,7 @@ impl<'a> Builder<'a> {
         logits
     }
 
-    /// The next id, greedy or drawn.
+    /// The next id, greedy or sampled.
     pub fn samplers(&mut self, logits: BufferId) {
         let params = SamplerParams { vocabulary: self.shape.vocabulary as u32, step: 1 };
         let allowed = self.state(names::ALLOWED, self.shape.vocabulary.div_ceil(32));
@@ -388,6 +391,6 @@ impl<'a> Builder<'a> {
         let subgroups = self.tuning.tier.subgroups();
         let buffers = [logits, allowed, bias, ids];
         self.plan.push(Stage::Greedy, "argmax", Argmax { invocations, subgroups, head_rows }, &params, &buffers);
-        self.plan.push(Stage::Draw, "sample", Sample { invocations, head_rows }, &params, &buffers);
+        self.plan.push(Stage::Sample, "sample", Sample { invocations, head_rows }, &params, &buffers);
     }
 }

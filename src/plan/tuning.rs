@@ -4,7 +4,7 @@ use super::driver::Driver;
 use super::limits::{Profile, WEBGPU_WORKGROUP_BYTES};
 use crate::kernels::matvec::MatvecTiling;
 use crate::kernels::storage::WeightStorage;
-use crate::kernels::{KvType, Splits, Tier};
+use crate::kernels::{KvType, SplitKv, Tier};
 use crate::weights::Cut;
 
 /// The format that products of a single row read, those of decode and of the head: a choice of the caller's.
@@ -61,14 +61,14 @@ pub struct Tuning {
     /// Most queries (tokens times grouped heads) of an attention workgroup in prefill.
     pub attention_queries: usize,
     /// How the keys are split in decode (split-KV).
-    pub splits: Splits,
+    pub splits: SplitKv,
     /// Invocations of small kernels: norm and embedding.
     pub small_invocations: usize,
     /// Invocations of the samplers.
     pub sampler_invocations: usize,
     /// Multiply-accumulates that one dispatch may do: prefill dispatches above it are split by tokens.
     pub max_work: u64,
-    /// Most bytes of a part of a matrix, and of a buffer of the KV cache: what a binding holds.
+    /// Most bytes of a shard of a matrix, and of a buffer of the KV cache: what a binding holds.
     pub binding_bytes: u64,
 }
 

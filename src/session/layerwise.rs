@@ -7,23 +7,20 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
 use crate::error::{Error, Result};
-use crate::kernel::round_up;
-use crate::kernel::run::Slot;
+use crate::kernel::uniforms::RunUniforms;
 use crate::model::budget::cache_bytes;
 use crate::model::{LoadOptions, Model, Opened, WeightsArrive};
 use crate::plan::llama::names;
-use crate::plan::{Copy, Stage, Wanted};
+use crate::plan::{ReadRange, RunOutput, Stage};
 use crate::source::Source;
 use crate::text::chat::Message;
 use crate::weights::pack::BLOCK;
 
 use super::Session;
-use super::run::{Plans, Run, chunks};
+use super::run::{MAX_RUNNING, Plans, Run, chunks};
 
 type Running = LocalBoxFuture<'static, Result<Vec<u32>>>;
 
-/// Most runs that are submitted and not done yet.
-const MAX_RUNNING: usize = 2;
 /// The buffer that holds the residual stream of every token between two layers, `[tokens][width]` in f32. It is made only
 /// where one run does not compute all tokens.
 const WAITING: &str = "waiting";
@@ -34,7 +31,7 @@ struct LayerwisePrefill<'s> {
     session: &'s mut Session,
     ids: Vec<u32>,
     /// The uniforms of each chunk.
-    chunks: Vec<Slot>,
+    chunks: Vec<RunUniforms>,
     /// Steps of the prefill plan whose weights are on the device.
     arrived: usize,
     /// Steps, and the chunk that they compute, in the order in which they are to be submitted.
@@ -78,12 +75,12 @@ impl Model {
 
 /// Words of one token between two layers.
 fn width(model: &Model) -> usize {
-    round_up(model.shape().dim, BLOCK)
+    (model.shape().dim).next_multiple_of(BLOCK)
 }
 
 /// How many of a prompt's tokens are computed while the model loads. The buffer between the layers may take the bytes that
 /// the KV cache has not grown to yet, so that loading takes no more than the model's budget. The tokens of a single run need
-/// no such buffer.
+/// no buffer.
 fn tokens_with_room(model: &Model, rows: usize, prompt: usize) -> usize {
     let tokens = prompt.min(model.context());
     let mut most = tokens.min(rows);
@@ -111,13 +108,13 @@ impl<'s> LayerwisePrefill<'s> {
             other => other?,
         }
         if ids.len() > rows {
-            match session.machine.alloc_temp(WAITING, ids.len() * width(&model)).await {
+            match session.executor.alloc_temp(WAITING, ids.len() * width(&model)).await {
                 Err(Error::OutOfMemory { .. }) => ids.truncate(rows),
                 other => other?,
             }
         }
         if !ids.is_empty() {
-            session.machine.write(names::IDS, 0, &ids)?;
+            session.executor.write(names::IDS, 0, &ids)?;
         }
         let uniforms = |chunk| Run::at(chunk, session.capacity).uniforms(&session.plans.prefill, model.shape());
         let chunks = chunks(ids.len(), rows).map(uniforms).collect();
@@ -146,17 +143,17 @@ impl<'s> LayerwisePrefill<'s> {
     /// before the run, and put back there behind it.
     fn submit(&self, steps: Range<usize>, chunk: usize) -> Result<Running> {
         let (session, uniforms) = (&self.session, &self.chunks[chunk]);
-        let (machine, width) = (&session.machine, width(&session.model));
-        let words = uniforms.head.rows as usize * width;
-        let current = Copy { name: names::RESIDUAL, first: 0, words };
-        let waiting = Copy { name: WAITING, first: chunk * session.plans.prefill.rows * width, words };
+        let (executor, width) = (&session.executor, width(&session.model));
+        let words = uniforms.settings.rows as usize * width;
+        let current = ReadRange { name: names::RESIDUAL, first: 0, words };
+        let waiting = ReadRange { name: WAITING, first: chunk * session.plans.prefill.rows * width, words };
         let several = self.chunks.len() > 1;
         if several && steps.start > 0 {
-            machine.transfer(waiting, current)?;
+            executor.transfer(waiting, current)?;
         }
-        let run = machine.run(Plans::PREFILL, steps, Wanted::Body, uniforms, None)?;
+        let run = executor.run(Plans::PREFILL, steps, RunOutput::Body, uniforms, None)?;
         if several {
-            machine.transfer(current, waiting)?;
+            executor.transfer(current, waiting)?;
         }
         Ok(run)
     }
@@ -171,7 +168,7 @@ impl<'s> LayerwisePrefill<'s> {
             oldest.await?;
             self.advance()?;
         }
-        self.session.machine.free_temp(WAITING);
+        self.session.executor.free_temp(WAITING);
         self.session.computed = self.ids.len();
         self.session.tokens = self.ids;
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::kernel::Active;
 use crate::model::budget::MAX_TOKENS_IN_FLIGHT;
 use crate::plan::driver::Driver;
-use crate::plan::{Plan, Wanted};
+use crate::plan::{Plan, RunOutput};
 
 /// Milliseconds that a submit should take. A phone draws its screen between submits, and should not wait more than 60 ms.
 const SUBMIT_MS: f64 = 40.0;
@@ -40,7 +40,7 @@ impl Pace {
 
     /// Cuts the steps of a plan into submits, for a chunk of `rows` tokens. Gives the range of steps of each submit, and its
     /// work in multiply-accumulates. The next chunk becomes twice as long where its longest dispatch stays short enough.
-    pub fn segments(&mut self, plan: &Plan, wanted: Wanted, rows: usize) -> Vec<(Range<usize>, u64)> {
+    pub fn segments(&mut self, plan: &Plan, wanted: RunOutput, rows: usize) -> Vec<(Range<usize>, u64)> {
         let active = Active { rows, head_rows: 1 };
         let most = (self.work_per_ms * SUBMIT_MS) as u64;
         let (mut segments, mut first, mut sum, mut longest) = (Vec::new(), 0, 0, 0);

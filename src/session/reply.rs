@@ -9,13 +9,13 @@ use web_time::Instant;
 use crate::error::{Error, Result};
 use crate::kernels::NO_ID;
 use crate::plan::llama::names;
-use crate::plan::{Copy, Wanted};
+use crate::plan::{ReadRange, RunOutput};
 use crate::session::sampling::Sampling;
 use crate::source::Source;
 use crate::text::tokenizer::Decoder;
 
 use super::Session;
-use super::run::Plans;
+use super::run::{MAX_RUNNING, Plans};
 use super::stop::{Passed, Stops};
 
 /// Why a reply ended.
@@ -191,7 +191,7 @@ impl<'s> Reply<'s> {
 
     /// Brings a reply back after its device was lost or ran out of memory. It calls [`Session::resume`], and then gives the
     /// pieces that would have come next: tokens are sampled with the same random numbers, and tokens that were in flight
-    /// are computed again. Where decode reads fixed point ([`Activations`](crate::Activations)), an id may differ where two
+    /// are computed again. Where decode reads int16 activations ([`Activations`](crate::Activations)), an id may differ where two
     /// ids are almost equally likely.
     ///
     /// # Errors
@@ -229,7 +229,7 @@ impl<'s> Reply<'s> {
         // The token is taken once it is there: whoever drops this future may ask again.
         let words = token.await?;
         self.in_flight.pop_front();
-        self.waits += usize::from(alone && more && self.session.machine.overlaps());
+        self.waits += usize::from(alone && more && self.session.executor.overlaps());
         let id = words.first().copied().ok_or_else(|| Error::Internal("a run gave no token".to_owned()))?;
         if id == NO_ID {
             return Err(Error::NotFinite { position: self.session.tokens.len() });
@@ -283,13 +283,13 @@ impl<'s> Reply<'s> {
             let first = session.computed;
             let chunk = (last + 1 - first).min(session.pace.rows());
             let uniforms = session.uniforms(&session.plans.prefill, first..first + chunk, sampling, self.biases);
-            session.machine.write(names::IDS, first, &session.tokens[first..first + chunk])?;
+            session.executor.write(names::IDS, first, &session.tokens[first..first + chunk])?;
             let ends = first + chunk > last;
-            let wanted = if ends { sampling.wanted() } else { Wanted::Body };
+            let wanted = if ends { sampling.wanted() } else { RunOutput::Body };
             let segments = session.pace.segments(&session.plans.prefill, wanted, chunk);
             let count = segments.len();
             for (i, (steps, work)) in segments.into_iter().enumerate() {
-                while running.len() >= 2 {
+                while running.len() >= MAX_RUNNING {
                     if let Some((done, begun, work)) = running.pop_front() {
                         done.await?;
                         session.pace.measured(work, begun.elapsed());
@@ -298,9 +298,9 @@ impl<'s> Reply<'s> {
                         }
                     }
                 }
-                let copy = Copy { name: names::IDS, first: total, words: 1 };
+                let copy = ReadRange { name: names::IDS, first: total, words: 1 };
                 let copy = (ends && i + 1 == count).then_some(copy);
-                let run = session.machine.run(Plans::PREFILL, steps, wanted, &uniforms, copy)?;
+                let run = session.executor.run(Plans::PREFILL, steps, wanted, &uniforms, copy)?;
                 self.submits += 1;
                 if copy.is_some() {
                     self.in_flight.push_back(run);
@@ -313,7 +313,7 @@ impl<'s> Reply<'s> {
         }
         if self.in_flight.is_empty() {
             // The last token alone is left to compute, and the decode plan does that.
-            session.machine.write(names::IDS, last, &session.tokens[last..])?;
+            session.executor.write(names::IDS, last, &session.tokens[last..])?;
         }
         Ok(())
     }
@@ -321,16 +321,16 @@ impl<'s> Reply<'s> {
     /// Submits decode runs until enough tokens are in flight that the device never waits for the host.
     async fn keep_tokens_in_flight(&mut self) -> Result<()> {
         let session = &mut *self.session;
-        let depth = if session.machine.overlaps() { session.pace.tokens_in_flight() } else { 1 };
+        let depth = if session.executor.overlaps() { session.pace.tokens_in_flight() } else { 1 };
         while self.in_flight.len() < depth && self.requested < self.sampling.max_tokens {
             let position = self.first + self.requested - 1;
             if position < session.model.context() {
                 session.make_room(position + 1).await?;
                 let decode = &session.plans.decode;
                 let uniforms = session.uniforms(decode, position..position + 1, &self.sampling, self.biases);
-                let copy = Copy { name: names::IDS, first: position + 1, words: 1 };
+                let copy = ReadRange { name: names::IDS, first: position + 1, words: 1 };
                 let steps = 0..decode.steps.len();
-                let run = session.machine.run(Plans::DECODE, steps, self.sampling.wanted(), &uniforms, Some(copy))?;
+                let run = session.executor.run(Plans::DECODE, steps, self.sampling.wanted(), &uniforms, Some(copy))?;
                 self.in_flight.push_back(run);
                 self.requested += 1;
                 self.submits += 1;

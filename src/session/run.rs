@@ -1,10 +1,10 @@
-//! The plans of a session, and what is told to one run of them: its positions and how its next token is chosen.
+//! The plans of a session, and the uniforms of one run of a plan: its positions, its logits, and its sampling settings.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::arch::shape::Shape;
-use crate::kernel::run::Slot;
+use crate::kernel::uniforms::RunUniforms;
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::session::sampling::Sampling;
@@ -21,7 +21,7 @@ pub(crate) struct Plans {
 }
 
 impl Plans {
-    /// Index of the decode plan in a machine that was made with [`Self::list`].
+    /// Index of the decode plan in a executor that was made with [`Self::list`].
     pub const DECODE: usize = 0;
     /// Index of the prefill plan there.
     pub const PREFILL: usize = 1;
@@ -66,20 +66,69 @@ impl<'a> Run<'a> {
         Self { sampling: Some((sampling, biases)), ..self }
     }
 
-    /// What the shaders of `plan` read about this run. The plan has at least as many rows as the run has positions.
-    pub fn uniforms(self, plan: &Plan, shape: &Shape) -> Slot {
-        let mut uniforms = Slot::new(plan.rows, &shape.rope_frequencies, self.positions);
-        let head = &mut uniforms.head;
-        head.capacity = self.capacity as u32;
-        (head.head_first, head.head_rows) = if self.every_logit { (0, head.rows) } else { (head.rows - 1, 1) };
+    /// The uniforms of this run. The plan has at least as many rows as the run has positions.
+    pub fn uniforms(self, plan: &Plan, shape: &Shape) -> RunUniforms {
+        let mut uniforms = RunUniforms::new(plan.rows, &shape.rope_frequencies, self.positions);
+        let settings = &mut uniforms.settings;
+        settings.capacity = self.capacity as u32;
+        (settings.head_first, settings.head_rows) =
+            if self.every_logit { (0, settings.rows) } else { (settings.rows - 1, 1) };
         if let Some((sampling, biases)) = self.sampling {
-            sampling.write_to(head, biases);
+            sampling.write_to(settings, biases);
         }
         uniforms
     }
 }
 
+/// Most prefill runs that are submitted and not done yet: one is computed, and the next one waits behind it.
+pub(crate) const MAX_RUNNING: usize = 2;
+
 /// Cuts the first `tokens` positions into runs of `rows`; the last one may be shorter.
 pub(crate) fn chunks(tokens: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {
     (0..tokens).step_by(rows).map(move |first| first..(first + rows).min(tokens))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::shape::{RopePairing, rope_frequencies};
+
+    #[test]
+    fn chunks_are_whole_but_for_the_last() {
+        assert_eq!(chunks(7, 3).collect::<Vec<_>>(), [0..3, 3..6, 6..7]);
+        assert_eq!(chunks(6, 3).collect::<Vec<_>>(), [0..3, 3..6]);
+        assert_eq!(chunks(0, 3).count(), 0);
+    }
+
+    #[test]
+    fn uniforms_name_the_rows_whose_logits_are_wanted() {
+        let rope_frequencies = rope_frequencies(16, 10_000.0);
+        let rope_pairing = RopePairing::Interleaved;
+        let shape = Shape {
+            dim: 32,
+            ffn: 32,
+            layers: 1,
+            heads: 2,
+            kv_heads: 1,
+            head_dim: 16,
+            vocabulary: 32,
+            context: 64,
+            norm_eps: 1e-5,
+            rope_pairing,
+            rope_frequencies,
+        };
+        let plan = Plan::new(4, 4, shape.head_dim / 2);
+        let last = Run::at(5..8, 64).uniforms(&plan, &shape);
+        let settings = last.settings;
+        assert_eq!((settings.rows, settings.capacity, settings.head_first, settings.head_rows), (3, 64, 2, 1));
+        assert_eq!(
+            last.rows.iter().map(|row| (row.position, row.attend)).take(3).collect::<Vec<_>>(),
+            [(5, 6), (6, 7), (7, 8)]
+        );
+        let all = Run::at(5..8, 64).every_logit().uniforms(&plan, &shape).settings;
+        assert_eq!((all.rows, all.head_first, all.head_rows), (3, 0, 3));
+        let settings = Sampling { seed: 7, top_k: 3, ..Sampling::default() };
+        let sampled = Run::at(5..6, 64).sampling(&settings, 2).uniforms(&plan, &shape).settings;
+        assert_eq!((sampled.seed_lo, sampled.top_k, sampled.biases, settings.top_k), (7, 3, 2, 0));
+    }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
-use crate::kernel::run::SlotHead;
+use crate::kernel::uniforms::RunSettings;
 use crate::model::Model;
-use crate::plan::Wanted;
+use crate::plan::RunOutput;
 use crate::plan::lowering::MAX_BIASES;
 
 /// Most tokens that the penalties may look back.
@@ -167,8 +167,8 @@ impl Sampling {
     }
 
     /// The output that a run computes: the id of the sampler that these settings need.
-    pub(crate) fn wanted(&self) -> Wanted {
-        if self.temperature == 0.0 { Wanted::Greedy } else { Wanted::Draw }
+    pub(crate) fn wanted(&self) -> RunOutput {
+        if self.temperature == 0.0 { RunOutput::Greedy } else { RunOutput::Sample }
     }
 
     /// The bias of each id that has one; the last entry of an id counts.
@@ -198,19 +198,19 @@ impl Sampling {
 
     /// Writes the fields that the samplers read into the uniforms of a run. `biases` is the number of pairs in
     /// [`Self::bias_words`].
-    pub fn write_to(&self, head: &mut SlotHead, biases: usize) {
-        head.seed_lo = self.seed as u32;
-        head.seed_hi = (self.seed >> 32) as u32;
-        head.top_k = self.top_k;
-        head.inv_temperature = if self.temperature == 0.0 { 1.0 } else { self.temperature.recip().min(f32::MAX) };
-        head.top_p = self.top_p;
-        head.biases = biases as u32;
-        head.ln_min_p = f64::from(self.min_p).ln().max(f64::from(f32::MIN)) as f32;
-        head.repetition_penalty = self.repetition_penalty;
-        head.presence_penalty = self.presence_penalty;
-        head.frequency_penalty = self.frequency_penalty;
+    pub fn write_to(&self, settings: &mut RunSettings, biases: usize) {
+        settings.seed_lo = self.seed as u32;
+        settings.seed_hi = (self.seed >> 32) as u32;
+        settings.top_k = self.top_k;
+        settings.inv_temperature = if self.temperature == 0.0 { 1.0 } else { self.temperature.recip().min(f32::MAX) };
+        settings.top_p = self.top_p;
+        settings.biases = biases as u32;
+        settings.ln_min_p = f64::from(self.min_p).ln().max(f64::from(f32::MIN)) as f32;
+        settings.repetition_penalty = self.repetition_penalty;
+        settings.presence_penalty = self.presence_penalty;
+        settings.frequency_penalty = self.frequency_penalty;
         let penalised = self.repetition_penalty != 1.0 || self.presence_penalty != 0.0 || self.frequency_penalty != 0.0;
-        head.penalty_last_n = if penalised { self.penalty_last_n as u32 } else { 0 };
-        head.masked = u32::from(self.masks());
+        settings.penalty_last_n = if penalised { self.penalty_last_n as u32 } else { 0 };
+        settings.masked = u32::from(self.masks());
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::backend::Machine;
+use crate::backend::Executor;
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::plan::llama::{self, Rows, names};
-use crate::plan::{Copy, Plan, Wanted};
+use crate::plan::llama::{self, PlanShape, names};
+use crate::plan::{Plan, ReadRange, RunOutput};
 use crate::session::run::{Run, chunks};
 
 /// Tokens that a scorer computes per run. The device keeps the logits of all of them, so the number is small.
@@ -16,7 +16,7 @@ pub const SCORER_ROWS: usize = 32;
 pub struct Scorer {
     model: Model,
     plan: Arc<Plan>,
-    machine: Machine,
+    executor: Executor,
     /// Most ids that it takes.
     capacity: usize,
 }
@@ -38,10 +38,10 @@ impl Model {
     pub fn scorer_of_rows(&self, rows: usize, positions: usize) -> Result<Scorer> {
         let rows = rows.clamp(1, self.prefill_rows());
         let capacity = positions.max(1);
-        let rows = Rows { rows, head_rows: rows, capacity };
+        let rows = PlanShape { rows, head_rows: rows, capacity };
         let plan = Arc::new(llama::forward(self.shape(), self.matrices(), self.tuning(), rows));
-        let machine = self.machine(vec![plan.clone()])?;
-        Ok(Scorer { model: self.clone(), plan, machine, capacity })
+        let executor = self.executor(vec![plan.clone()])?;
+        Ok(Scorer { model: self.clone(), plan, executor, capacity })
     }
 }
 
@@ -61,11 +61,12 @@ impl Scorer {
             return Err(Error::ContextFull { prompt: ids.len(), context: self.capacity });
         }
         for positions in chunks(ids.len(), self.plan.rows) {
-            self.machine.write(names::IDS, positions.start, &ids[positions.clone()])?;
+            self.executor.write(names::IDS, positions.start, &ids[positions.clone()])?;
             let run = Run::at(positions.clone(), self.capacity).every_logit();
             let uniforms = run.uniforms(&self.plan, self.model.shape());
-            let copy = Copy { name: names::LOGITS, first: 0, words: positions.len() * vocabulary };
-            let words = self.machine.run(0, 0..self.plan.steps.len(), Wanted::Logits, &uniforms, Some(copy))?.await?;
+            let copy = ReadRange { name: names::LOGITS, first: 0, words: positions.len() * vocabulary };
+            let words =
+                self.executor.run(0, 0..self.plan.steps.len(), RunOutput::Logits, &uniforms, Some(copy))?.await?;
             let logits: &[f32] = bytemuck::cast_slice(&words[..copy.words]);
             for (position, row) in positions.zip(logits.chunks_exact(vocabulary)) {
                 each(position, row);

@@ -61,7 +61,7 @@ impl Stops {
 mod tests {
     use super::*;
 
-    /// What comes out of pieces, and where it stopped.
+    /// The texts that come out of pieces, and the byte at which a stop string began.
     fn run(strings: &[&str], pieces: &[&str]) -> (Vec<String>, Option<usize>) {
         let mut stops = Stops::new(strings.iter().map(|s| (*s).to_owned()).collect());
         let mut out = Vec::new();

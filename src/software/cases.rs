@@ -2,21 +2,21 @@
 
 use std::ops::Range;
 
-use super::LAVAPIPE;
 use super::int16::Int16;
 use super::kernels::combine::CombineParams;
 use super::kernels::quantize::QuantizeParams;
 use super::kernels::{Combine, Quantize};
+use super::{LAVAPIPE, SWIFTSHADER};
 use crate::cases::random::{Random, encoding_of, scales_of};
-use crate::cases::{CAPACITY, Case, Sizes, TINY, case, common, outputs, product, sizes, slot};
+use crate::cases::{CAPACITY, Case, Sizes, TINY, cache, case, common, outputs, product, sizes, uniforms};
 use crate::format::Encoding;
-use crate::kernel::{Uniform, round_up};
+use crate::kernel::Uniform;
 use crate::kernels::activations::{ActivationFormat, F32};
 use crate::kernels::linear::Output;
 use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
 use crate::kernels::storage::quant_midpoint;
-use crate::kernels::{Matvec, Rmsnorm, SlotShape, Tier};
+use crate::kernels::{KvType, Matvec, Rmsnorm, RunShape, Tier};
 use crate::plan::tuning::Tuning;
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
@@ -35,19 +35,22 @@ const EXTREMES: [(&str, [f64; 4]); 7] = [
     ("one alone", [0.0, 0.0, 0.0, -1.0]),
 ];
 
-/// Every case that a device of this tier can run, in the sizes of lavapipe's plan.
+/// Every case that a device of this tier can run, in the sizes of lavapipe's plan. SwiftShader's kernels are the same with
+/// textures of another kind: of them the cases of the KV cache run.
 pub fn all(tier: Tier, cases: &mut Vec<Case>) {
     let tuning = &(LAVAPIPE.tuning)(tier);
     common(tuning, cases);
+    cache(&(SWIFTSHADER.tuning)(tier), cases);
     combine(tuning, &F32, cases);
     let packings = Packing::ALL.into_iter().filter_map(|packing| Some((packing, quant_midpoint(packing)?)));
     // As for products in f32; and a type whose products are summed by pairs.
     let some = [Packing::Q4_0, Packing::Q4_K, Packing::Q6_K];
     for (packing, midpoint) in packings.filter(|(packing, _)| !tuning.tier.subgroups() || some.contains(packing)) {
         for s in sizes(packing) {
-            for output in outputs(packing) {
+            let wide_cache = (packing == Packing::Q4_0).then_some(&Output::Qkv(KvType::F32));
+            for output in outputs(packing).iter().chain(wide_cache) {
                 let random = &mut Random::of(&format!("int16 {} {} {}", packing.name(), output.name(), s.cols));
-                let x = random.rows(1, s.cols, round_up(s.cols, BLOCK), 2.0);
+                let x = random.rows(1, s.cols, s.cols.next_multiple_of(BLOCK), 2.0);
                 let x: Vec<f64> = x.into_iter().map(|word| f64::from(f32::from_bits(word))).collect();
                 let x = Int16::of(midpoint).encode(&x);
                 matvec(tuning, packing, (s, *output), "", |layout| random.packed(layout), x, cases);
@@ -109,8 +112,8 @@ fn matvec(
 ) {
     let random = &mut Random::of(&format!("int16 output {} {}", packing.name(), output.name()));
     let (params, layout, outputs) = product(tuning, packing, s, output, 1, random);
-    let mut slot = slot(1, 1, s.d, 17, CAPACITY);
-    slot.head.head_rows = 1;
+    let mut uniforms = uniforms(1, 1, s.d, 17, CAPACITY);
+    uniforms.settings.head_rows = 1;
     let mut buffers = vec![weights(&layout), x];
     buffers.extend(outputs);
     let kernel = Matvec {
@@ -121,9 +124,9 @@ fn matvec(
         output,
         tiling: tuning.matvec,
         subgroups: tuning.tier.subgroups(),
-        slot: SlotShape { rows: 1, pairs: s.d / 2 },
+        run: RunShape { rows: 1, pairs: s.d / 2 },
     };
-    cases.push(case(&format!("{}x{}{name}", layout.rows, s.cols), kernel, params.to_words(), slot, buffers));
+    cases.push(case(&format!("{}x{}{name}", layout.rows, s.cols), kernel, params.to_words(), uniforms, buffers));
 }
 
 /// Kernels that store int16: vectors of one block, of some, of many, of tiny and of large numbers; and with blocks that hold
@@ -132,16 +135,16 @@ fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
     let format: &'static dyn ActivationFormat = Int16::of(midpoint);
     let (invocations, subgroups) = (tuning.small_invocations, tuning.tier.subgroups());
     let (max_sum, pairwise) = (format.max_sum(), format.pairwise());
-    for (dim, scale) in [(8, 1.0), (172, 1e-4), (2048, 3000.0)] {
+    for (dim, scale) in [(8_usize, 1.0), (172, 1e-4), (2048, 3000.0)] {
         let random = &mut Random::of(&format!("int16 vector {dim}"));
-        let k = round_up(dim, BLOCK);
+        let k = dim.next_multiple_of(BLOCK);
         let y = || vec![0; format.words(k)];
         let mut x = random.rows(1, dim, k, scale);
         let vec4s = (k / 4) as u32;
         let params = RmsnormParams { vec4s, at_head: 0, norm_dim: dim as f32, eps: 1e-5, max_sum, pairwise };
         let kernel = Rmsnorm { invocations, subgroups, rows: 1, format, rows_out: 1 };
         let buffers = vec![x.clone(), random.rows(1, dim, k, 1.5), y()];
-        cases.push(case(&dim.to_string(), kernel, params.to_words(), slot(1, 1, 8, 0, 8), buffers));
+        cases.push(case(&dim.to_string(), kernel, params.to_words(), uniforms(1, 1, 8, 0, 8), buffers));
 
         if dim == 2048 {
             x[64..96].fill(0);
@@ -159,7 +162,7 @@ fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
             &dim.to_string(),
             Quantize { invocations, format },
             params.to_words(),
-            slot(1, 1, 8, 0, 8),
+            uniforms(1, 1, 8, 0, 8),
             buffers,
         ));
     }
@@ -168,17 +171,17 @@ fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
 
 /// The reduction of split-KV: over one split, some, and all.
 fn combine(tuning: &Tuning, format: &'static dyn ActivationFormat, cases: &mut Vec<Case>) {
-    for (heads, head_dim, attend) in [(2, 8, 1), (5, 24, 600), (32, 64, 9000)] {
+    for (heads, head_dim, attend) in [(2_usize, 8, 1), (5, 24, 600), (32, 64, 9000)] {
         let random = &mut Random::of(&format!("combine {heads} {head_dim}"));
-        let (splits, k) = (tuning.splits, round_up(heads * head_dim, BLOCK));
-        let mut slot = slot(1, 1, head_dim, 17, CAPACITY);
-        slot.rows[0].attend = attend;
-        let shape = SlotShape { rows: 1, pairs: head_dim / 2 };
-        let kernel = Combine { heads, head_dim, splits, invocations: tuning.small_invocations, format, slot: shape };
+        let (splits, k) = (tuning.splits, (heads * head_dim).next_multiple_of(BLOCK));
+        let mut uniforms = uniforms(1, 1, head_dim, 17, CAPACITY);
+        uniforms.rows[0].attend = attend;
+        let shape = RunShape { rows: 1, pairs: head_dim / 2 };
+        let kernel = Combine { heads, head_dim, splits, invocations: tuning.small_invocations, format, run: shape };
         let params =
             CombineParams { vec4s: (k / 4) as u32, max_sum: format.max_sum(), pairwise: format.pairwise() }.to_words();
         let scores = random.scores(splits.most * heads);
         let buffers = vec![random.rows(splits.most, heads * head_dim, k, 2.0), scores, vec![0; format.words(k)]];
-        cases.push(case(&format!("{attend} keys"), kernel, params, slot, buffers));
+        cases.push(case(&format!("{attend} keys"), kernel, params, uniforms, buffers));
     }
 }

@@ -5,7 +5,7 @@
 //! The scale of a block is as fine as sums of 16 bits allow. With weights of up to four bits a sum has four products, with five
 //! or six bits two. F32, F16, BF16, Q8_0 and IQ4 have no quants that fit, and an input that they share with others stays f32.
 
-use crate::kernel::{Blocks, Content, Element, Source};
+use crate::kernel::{Blocks, Content, Element, ShaderSource};
 use crate::kernels::activations::{ActivationFormat, F32};
 use crate::kernels::storage::{WeightStorage, quant_midpoint};
 use crate::weights::Packing;
@@ -60,8 +60,8 @@ impl Int16 {
     }
 }
 
-/// Whether sums of 16 bits are those of pairs, and not of four: the room that a sum leaves to each number is its precision, and
-/// weights of more than four bits take more of it.
+/// Whether a sum of 16 bits holds two products instead of four. Weights of more than four bits need two, or activations lose
+/// precision.
 const fn pairwise(midpoint: u32) -> bool {
     midpoint > 8
 }
@@ -76,7 +76,11 @@ impl ActivationFormat for Int16 {
         "int16"
     }
 
-    fn mark(&self) -> String {
+    fn choice(&self) -> &'static str {
+        "fixed"
+    }
+
+    fn suffix(&self) -> String {
         format!("-int16x{}", self.midpoint)
     }
 
@@ -96,11 +100,17 @@ impl ActivationFormat for Int16 {
         (Element::Vec4U32, Content::Blocks(&BLOCKS))
     }
 
-    fn add_store(&self, source: Source, binding: u32) -> Source {
+    fn add_store(&self, source: ShaderSource, binding: u32) -> ShaderSource {
         source.role(include_str!("../../shaders/software/lib/int16_store.wgsl"), "y", binding)
     }
 
-    fn add_product(&self, source: Source, storage: &WeightStorage, packing: Packing, exchange: bool) -> Source {
+    fn add_product(
+        &self,
+        source: ShaderSource,
+        storage: &WeightStorage,
+        packing: Packing,
+        exchange: bool,
+    ) -> ShaderSource {
         let midpoint = quant_midpoint(packing).expect("weights whose quants are bytes");
         let source = source.size("MIDPOINT", midpoint as usize).flag("PAIRWISE", pairwise(midpoint));
         storage

@@ -9,7 +9,7 @@ use super::int16::Int16;
 use super::kernels::combine::CombineParams;
 use super::kernels::quantize::QuantizeParams;
 use super::kernels::{Combine, Flash, Quantize};
-use crate::kernel::{Element, Kernel, round_up};
+use crate::kernel::{Element, Kernel};
 use crate::kernels::activations::{ActivationFormat, F32};
 use crate::kernels::matvec::Input;
 use crate::plan::lowering::{AttentionSpec, Builder, Lowering, Prepared};
@@ -57,7 +57,7 @@ impl Lowering for Software {
     }
 
     fn attention(&self, spec: AttentionSpec) -> Arc<dyn Kernel> {
-        let AttentionSpec { tuning, head_dim, group, splits, slot, .. } = spec;
+        let AttentionSpec { tuning, head_dim, group, splits, run, .. } = spec;
         let Element::Texture(texture) = tuning.storage.input else { panic!("software drivers read textures") };
         Arc::new(Flash {
             kv: tuning.kv,
@@ -66,13 +66,13 @@ impl Lowering for Software {
             head_dim,
             group,
             splits,
-            slot,
+            run,
         })
     }
 
     fn attended(&self, b: &mut Builder, layer: usize, matrix: &Matrix, [out, score]: [BufferId; 2]) -> Prepared {
         let format = self.format(b, Stage::Body, [matrix]);
-        let k = round_up(b.shape.q_dim(), BLOCK);
+        let k = b.shape.q_dim().next_multiple_of(BLOCK);
         let (input, combined) = b.vector("combined", format, k);
         let kernel = Combine {
             heads: b.shape.heads,
@@ -80,7 +80,7 @@ impl Lowering for Software {
             splits: b.splits(),
             invocations: b.tuning.small_invocations,
             format,
-            slot: b.slot,
+            run: b.run,
         };
         let (max_sum, pairwise) = (format.max_sum(), format.pairwise());
         let params = CombineParams { vec4s: (k / 4) as u32, max_sum, pairwise };
@@ -93,7 +93,7 @@ impl Lowering for Software {
         if format.is_f32() {
             return (Input::Vector(format), vec![activation]);
         }
-        let k = round_up(matrix.cols, BLOCK);
+        let k = matrix.cols.next_multiple_of(BLOCK);
         let (input, quantized) = b.vector("activation", format, k);
         let kernel = Quantize { invocations: b.tuning.small_invocations, format };
         let (max_sum, pairwise) = (format.max_sum(), format.pairwise());

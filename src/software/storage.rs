@@ -5,21 +5,21 @@ use crate::kernels::storage::WeightStorage;
 
 /// Storage textures. Where textures are sampled, lavapipe looks for the mip level of every texel.
 pub(super) static STORAGE_TEXTURES: WeightStorage = WeightStorage {
-    mark: "-texels",
+    suffix: "-texels",
     texture: Some(include_str!("../../shaders/software/lib/texture_storage.wgsl")),
     ..textures(TextureKind::Storage)
 };
 
 /// Sampled textures, which browsers offer.
 pub(super) static SAMPLED_TEXTURES: WeightStorage = WeightStorage {
-    mark: "-sampled",
+    suffix: "-sampled",
     texture: Some(include_str!("../../shaders/software/lib/texture_sampled.wgsl")),
     ..textures(TextureKind::Sampled)
 };
 
 const fn textures(kind: TextureKind) -> WeightStorage {
     WeightStorage {
-        mark: "",
+        suffix: "",
         weights: Element::Texture(kind),
         input: Element::Texture(kind),
         row_words: TEXTURE_ROW_WORDS,

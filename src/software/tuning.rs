@@ -4,7 +4,7 @@ use super::storage::{SAMPLED_TEXTURES, STORAGE_TEXTURES};
 use super::{LAVAPIPE, SWIFTSHADER};
 use crate::kernels::matvec::MatvecTiling;
 use crate::kernels::storage::WeightStorage;
-use crate::kernels::{KvType, Splits, Tier};
+use crate::kernels::{KvType, SplitKv, Tier};
 use crate::plan::driver::Driver;
 use crate::plan::limits::WEBGPU_BINDING_BYTES;
 use crate::plan::tuning::{Activations, Tuning};
@@ -34,7 +34,7 @@ fn tuning(driver: &'static Driver, storage: &'static WeightStorage, at_once: usi
         attention_invocations: 8,
         attention_keys: 32,
         attention_queries: 32,
-        splits: Splits { most: 16, keys: 128 },
+        splits: SplitKv { most: 16, keys: 128 },
         small_invocations: 16,
         sampler_invocations: 64,
         max_work: 1 << 30,

@@ -155,7 +155,7 @@ impl Tokenizer {
         text
     }
 
-    /// A decoder for what continues a text: the first token `▁was` gives ` was`.
+    /// A decoder for the continuation of a text: the first token `▁was` gives ` was`.
     pub fn decoder(&self) -> Decoder {
         Decoder::new(Arc::clone(&self.pieces), false)
     }

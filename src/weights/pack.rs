@@ -1,5 +1,6 @@
-//! Packed weights: how a matrix lies on the device. This file, `encode.rs` and `decode.rs` beside it, and the readers in
-//! `shaders/lib` (`q4_0.wgsl` …) know the order of bits there. The order of bits in a file is known to `src/format/row.rs`.
+//! Packed weights: how a matrix lies on the device. This file, `encode.rs` and `decode.rs` beside it, and the readers
+//! in `shaders/lib` (`q4_0.wgsl` …) know the order of bits there. The order of bits in a file is known to
+//! `src/format/row.rs`.
 //!
 //! # One row of Q4_0, from the file to a register
 //!
@@ -14,17 +15,17 @@
 //! 4. **Device.** With a tile of `TR` rows, the quants of block `g` of row `r` are the `vec4<u32>` with the index
 //!    `((r / TR) * G + g) * TR + r % TR`. Invocations that have adjacent rows load adjacent vectors at `TR = 64`.
 //! 5. **Register.** The reader (`shaders/lib/q4_0.wgsl`) loads the scales once per eight blocks and the quants of a block at
-//!    once. Quad `q` of the block is `(word[q / 2] >> (4 * (q & 1))) & 0x0f0f0f0f`: four quants, a byte each, which
+//!    once. `vec4` `q` of the block is `(word[q / 2] >> (4 * (q & 1))) & 0x0f0f0f0f`: four quants, a byte each, which
 //!    `unpack4xU8` makes a `vec4`. The kernel multiplies them with four elements of x, sums over the block, takes 8 times the
-//!    sum of x off, and multiplies by `d` (`shaders/lib/product_floats.wgsl`).
+//!    sum of x off, and multiplies by `d` (`shaders/lib/product_f32.wgsl`).
 //!
 //! # Planes
 //!
-//! A matrix of `n` rows and `k` columns is cut along `k` into blocks of 32 and superblocks of 256. Rows are padded with zeros
-//! to a multiple of [`ROW_ALIGN`], columns to a multiple of 32. Block `g` of row `r` stands at index
-//! `((r / TR) * G + g) * TR + r % TR`, where `G` is the number of blocks per row and `TR` the rows of a tile: 64 puts the same
-//! block of adjacent rows side by side (GPUs that coalesce loads), 1 is row-major. Superblocks are ordered the same way. All
-//! planes of a matrix share one buffer of `vec4<u32>`, one behind the other:
+//! A matrix of `n` rows and `k` columns is cut along `k` into blocks of 32 and superblocks of 256. Rows are padded with
+//! zeros to a multiple of [`ROW_ALIGN`], columns to a multiple of 32. Block `g` of row `r` stands at index
+//! `((r / TR) * G + g) * TR + r % TR`, where `G` is the number of blocks per row and `TR` the rows of a tile: 64 puts the
+//! same block of adjacent rows side by side (GPUs that coalesce loads), 1 is row-major. Superblocks are ordered the same
+//! way. All planes of a matrix share one buffer of `vec4<u32>`, one behind the other:
 //!
 //! | packing | plane 0, per block | plane 1, per superblock | plane 2, per superblock | plane 3 |
 //! |---|---|---|---|---|
@@ -42,18 +43,18 @@
 //! | Q6_K | words 0 to 3 of 32 6-bit quants | words 4 and 5, per block | 16 signed byte scales | d in f16, per superblock |
 //! | IQ4_XS | 32 nibbles | d, 8 times 2 high bits, 8 low nibbles of scales | | |
 //!
-//! A *quad* is four consecutive weights, which a shader takes as one `vec4`; a block has eight.
+//! A block has eight *vec4s*: `vec4` `q` is weights `4q .. 4q+4`, which a shader takes at once.
 //!
-//! *Nibbles*: word `w` of a block holds elements `8w .. 8w+8`: the low nibbles of its four bytes are `8w .. 8w+4`, the high
-//! nibbles `8w+4 .. 8w+8`.
-//! *2 bits*: word `q / 4` of a block's two, bits `2 * (q & 3)` and up of each byte, are quad `q`.
-//! *High bits*: bit `q` of each byte of a block's word is quad `q`.
-//! *6-bit quants*: three words per half of a block. The low six bits of their bytes are its first three quads; the two bits
-//! above, from the first word on, make up its fourth, the lowest first.
-//! *Pairs of 6 bits* `(a, b)`: nibble `j` of word 0 is the low part of `a`, of word 1 that of `b`; nibble `j` of word 2 is
-//! the high part of `a`, and above it that of `b`. Word 3 holds d, and dmin in its upper half.
-//! *IQ4_XS*: two words, as in the file: d in the lower half of the first, the high two bits of eight scales in its upper half,
-//! their low nibbles in the second. Two superblocks share a `vec4`.
+//! *Nibbles*: word `w` of a block holds elements `8w .. 8w+8`: the low nibbles of its four bytes are `8w .. 8w+4`, the
+//! high nibbles `8w+4 .. 8w+8`.
+//! *2 bits*: word `q / 4` of a block's two, bits `2 * (q & 3)` and up of each byte, are vec4 `q`.
+//! *High bits*: bit `q` of each byte of a block's word is vec4 `q`.
+//! *6-bit quants*: three words per half of a block. The low six bits of their bytes are its first three vec4s; the two
+//! bits above, from the first word on, make up its fourth, the lowest first.
+//! *Pairs of 6 bits* `(a, b)`: nibble `j` of word 0 is the low part of `a`, of word 1 that of `b`; nibble `j` of word 2
+//! is the high part of `a`, and above it that of `b`. Word 3 holds d, and dmin in its upper half.
+//! *IQ4_XS*: two words, as in the file: d in the lower half of the first, the high two bits of eight scales in its
+//! upper half, their low nibbles in the second. Two superblocks share a `vec4`.
 //!
 //! ```
 //! use llamita::internals::{format::Encoding, weights::{Packing, pack::Layout}};
@@ -75,7 +76,6 @@ mod encode;
 use super::Packing;
 pub use crate::format::{BLOCK, BLOCKS_PER_SUPER};
 use crate::format::{Encoding, Row};
-use crate::kernel::round_up;
 
 /// Rows of a matrix are padded to a multiple of this number, which is a multiple of every tile and of the rows of every
 /// workgroup.
@@ -114,7 +114,7 @@ impl Layout {
     }
 
     fn padded_rows(&self) -> usize {
-        round_up(self.rows, ROW_ALIGN)
+        self.rows.next_multiple_of(ROW_ALIGN)
     }
 
     /// Words (of four bytes) that [`ROW_ALIGN`] rows take in each plane. A single row takes less than a `vec4` of some
@@ -163,9 +163,9 @@ impl Layout {
         ((row / self.tile) * count + i) * self.tile + row % self.tile
     }
 
-    /// Packs consecutive rows, whose first is a multiple of [`ROW_ALIGN`], into words of each plane; those of a plane go to
-    /// [`Self::slab_start`]. `rows` are the rows' bytes in the file, [`Encoding::row_bytes`] each; rows that lack to the next
-    /// multiple of [`ROW_ALIGN`] become zeros.
+    /// Packs consecutive rows, whose first is a multiple of [`ROW_ALIGN`], into words of each plane; those of a plane
+    /// go to [`Self::slab_start`]. `rows` are the rows' bytes in the file, [`Encoding::row_bytes`] each; rows that lack
+    /// to the next multiple of [`ROW_ALIGN`] become zeros.
     ///
     /// # Panics
     /// Where weights of this encoding are not packed like this.

@@ -8,7 +8,7 @@ use crate::format::Encoding;
 /// # How to add a packing
 /// 1. A variant here, and its planes in the table of [`pack`](super::pack) and in `Layout::plane_words_per_64_rows`.
 /// 2. `src/weights/pack/encode.rs`: quants and scales into planes. `src/weights/pack/decode.rs`: planes into numbers.
-/// 3. A reader, `shaders/lib/NAME.wgsl`, and its line in `src/kernels.rs`.
+/// 3. A reader, `shaders/lib/NAME.wgsl`, and its lines in `src/kernels/storage.rs`.
 #[allow(non_camel_case_types, reason = "a packing has the name of the encoding that it was made for")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the table in pack.rs describes each")]

@@ -194,3 +194,19 @@ fn bench_leaves_out_usual_lengths_that_do_not_fit() {
     assert_eq!(reports.len(), 1);
     assert_eq!(number(&reports[0], "tokens"), 128.0);
 }
+
+/// Reports name the activations that the kernels read: int16 blocks only where the plan has them and they are asked for.
+#[test]
+fn bench_names_the_activations() {
+    let activations = |arguments: &[&str]| {
+        let bench = ["bench", "--model", BUNDLED, "--prefill", "0", "--decode", "1", "--repeat", "1", "--json"];
+        run(&[&bench[..], arguments].concat()).object()["activations"].as_str().map(str::to_owned)
+    };
+    assert_eq!(activations(&["--plan", "lavapipe", "--activations", "fixed"]).as_deref(), Some("fixed"));
+    assert_eq!(activations(&["--plan", "lavapipe"]).as_deref(), Some("f32"), "the model is narrow");
+    assert_eq!(
+        activations(&["--plan", "gpu", "--activations", "fixed"]).as_deref(),
+        Some("f32"),
+        "no plan of GPUs has them"
+    );
+}

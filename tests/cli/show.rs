@@ -154,7 +154,7 @@ fn inspect_shows_plans_and_shaders() {
     }
 
     let text = run(&["inspect", BUNDLED, "--wgsl", "argmax/256"]).ok();
-    assert!(text.contains("fn main(") && text.contains("const LANES: u32 = "), "{text}");
+    assert!(text.contains("fn main(") && text.contains("const WORKGROUP_SIZE: u32 = "), "{text}");
     let several = run(&["inspect", BUNDLED, "--wgsl", "matvec"]);
     assert_eq!(several.code, Some(1));
     assert!(several.err.contains("fits several kernels: matvec/Q4_0/"), "{}", several.err);

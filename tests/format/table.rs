@@ -1,12 +1,14 @@
-//! The table of tensors: whatever a model has is found by it, checked against it, and nothing else is read.
+//! The table of tensors and the record of a family: every tensor and key is found by them and checked, and nothing else
+//! is read.
 
 use std::collections::BTreeSet;
 
+use llamita::internals::arch::family::{LLAMA, Neutral};
 use llamita::internals::arch::tensors::{TENSORS, TensorId};
 use llamita::internals::format::gguf::Step;
 use llamita::internals::format::{Checkpoint, Encoding};
 
-use super::builder::{Gguf, Shape};
+use super::builder::{Gguf, Shape, Value};
 use super::parse;
 
 /// Three blocks, and a number of its own for every dimension; the head is a matrix of its own.
@@ -113,5 +115,41 @@ fn other_tensors_are_refused_in_a_block_and_outside() {
         gguf.tensor(&name, &[128], 0, false);
         let error = read(&gguf).unwrap_err();
         assert_eq!(error, format!("table.gguf is not supported: a Llama of 3 blocks has no tensor {name}"));
+    }
+}
+
+/// Every key that would change the computation is refused, and accepted with the values that change nothing.
+#[test]
+fn every_key_of_the_family_is_looked_at() {
+    for (name, neutral) in LLAMA.neutral {
+        let key = LLAMA.key(name);
+        let numbers = |numbers: &[f32]| numbers.iter().map(|number| Value::F32(*number)).collect();
+        let (same, other): (Vec<Value>, Value) = match *neutral {
+            Neutral::Zero(_) => (vec![Value::U32(0)], Value::U32(2)),
+            Neutral::Texts(texts) => (texts.iter().map(|text| Value::string(text)).collect(), Value::string("other")),
+            Neutral::Numbers(neutral) | Neutral::NumbersUnless { numbers: neutral, .. } => {
+                (numbers(neutral), Value::F32(3.5))
+            }
+            // Heads of 32 elements.
+            Neutral::AttentionScale => (numbers(&[0.0, 1.0 / 32f32.sqrt()]), Value::F32(3.5)),
+            Neutral::WholeContext => (vec![Value::U32(0), Value::U32(64), Value::U32(65)], Value::U32(63)),
+            Neutral::Boolean(boolean) => (vec![Value::Bool(boolean)], Value::Bool(!boolean)),
+        };
+        let with = |value: Value| {
+            let mut gguf = three();
+            gguf.set(&key, value);
+            read(&gguf)
+        };
+        for value in same {
+            with(value).unwrap_or_else(|error| panic!("{error}"));
+        }
+        let error = with(other).unwrap_err();
+        let begin = format!("table.gguf is not supported: {key} is ");
+        assert!(error.starts_with(&begin) && error.ends_with(", which is not computed"), "{error}");
+        if let Neutral::NumbersUnless { key: switch, text, .. } = *neutral {
+            let mut gguf = three();
+            gguf.set(&key, Value::F32(3.5)).set(&LLAMA.key(switch), Value::string(text));
+            read(&gguf).unwrap_or_else(|error| panic!("{error}"));
+        }
     }
 }

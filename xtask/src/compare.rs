@@ -179,7 +179,7 @@ fn ours(options: &Options, model: &Path, numerics: &mut String) -> Result<[f64; 
     let [prefill, decode] = &reports[..] else { bail!("llamita bench made {} reports", reports.len()) };
     let of = |report: &Value, key| report[key].as_str().unwrap_or("unknown").to_owned();
     *numerics = match &*of(decode, "activations") {
-        "fixed" => "f32 activations, fixed point in products of one row".to_owned(),
+        "fixed" => "f32 activations, int16 blocks in products of one row".to_owned(),
         same => format!("{same} activations"),
     };
     *numerics += &format!(", tier {}", of(prefill, "tier"));

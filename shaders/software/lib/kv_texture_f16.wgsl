@@ -1,4 +1,4 @@
-// Keys and values as halves: a texel holds two vec4s.
+// Keys and values as f16: a texel holds two vec4s.
 
 const TEXEL_VEC4S: u32 = 2u;
 

@@ -32,7 +32,7 @@ pub struct AdapterReport {
     pub tier: &'static str,
     /// Whether it is what `auto` takes.
     pub chosen: bool,
-    /// Native halves in shaders.
+    /// Native f16 in shaders.
     pub shader_f16: bool,
     /// Subgroup operations.
     pub subgroups: bool,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use web_time::Instant;
 
 use super::Gpu;
-use super::machine::{Machine, Prepared, Run, Scheduled};
+use super::executor::{Executor, Prepared, Run, Scheduled};
 use crate::error::Result;
-use crate::kernel::run::Slot;
-use crate::plan::Wanted;
+use crate::kernel::uniforms::RunUniforms;
+use crate::plan::RunOutput;
 
 /// Steps of a query set: WebGPU allows 4096 queries, and each step takes two.
 const SET: usize = 2048;
@@ -27,25 +27,35 @@ impl Gpu {
     }
 }
 
-impl Machine {
+impl Executor {
     /// Milliseconds of each step that a run has something to do in, with its index. What the session's buffers hold is
     /// lost.
     ///
     /// # Errors
     /// Where the device is lost.
-    pub async fn step_times(&self, plan: usize, wanted: Wanted, slot: &Slot) -> Result<Vec<(usize, f64)>> {
+    pub async fn step_times(
+        &self,
+        plan: usize,
+        wanted: RunOutput,
+        uniforms: &RunUniforms,
+    ) -> Result<Vec<(usize, f64)>> {
         if self.gpu.has_clock() {
-            self.by_device(plan, wanted, slot).await
+            self.by_device(plan, wanted, uniforms).await
         } else {
-            self.by_host(plan, wanted, slot).await
+            self.by_host(plan, wanted, uniforms).await
         }
     }
 
     /// Every step is a pass of its own, with the device's time at its beginning and end.
-    pub(crate) async fn by_device(&self, plan: usize, wanted: Wanted, slot: &Slot) -> Result<Vec<(usize, f64)>> {
+    pub(crate) async fn by_device(
+        &self,
+        plan: usize,
+        wanted: RunOutput,
+        uniforms: &RunUniforms,
+    ) -> Result<Vec<(usize, f64)>> {
         let gpu = &self.gpu.inner;
         let prepared = &self.plans[plan];
-        let run = prepared.write_slot(&self.gpu, slot);
+        let run = prepared.write_uniforms(&self.gpu, uniforms);
         let period_ms = f64::from(gpu.queue.get_timestamp_period()) / 1e6;
         let schedule: Vec<_> = prepared.schedule(0..prepared.plan.steps.len(), wanted, run.active).collect();
         let mut times = Vec::new();
@@ -83,11 +93,11 @@ impl Machine {
         Ok(times)
     }
 
-    /// Every step is a submit of its own, often enough in it, with the copy to a texture that it needs; what an empty
-    /// submit takes is taken off.
-    async fn by_host(&self, plan: usize, wanted: Wanted, slot: &Slot) -> Result<Vec<(usize, f64)>> {
+    /// Times each step in a submit of its own, with its copies to textures, repeated until the clock resolves it, less the
+    /// time of an empty submit.
+    async fn by_host(&self, plan: usize, wanted: RunOutput, uniforms: &RunUniforms) -> Result<Vec<(usize, f64)>> {
         let prepared = &self.plans[plan];
-        let run = prepared.write_slot(&self.gpu, slot);
+        let run = prepared.write_uniforms(&self.gpu, uniforms);
         let schedule: Vec<_> = prepared.schedule(0..prepared.plan.steps.len(), wanted, run.active).collect();
         let mut empty = Duration::MAX;
         for _ in 0..8 {

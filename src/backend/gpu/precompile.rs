@@ -12,10 +12,10 @@ mod threaded {
     use futures::channel::oneshot;
 
     use crate::backend::gpu::Gpu;
-    use crate::kernel::run::Slot;
+    use crate::kernel::uniforms::RunUniforms;
     use crate::kernel::{Arg, Element, Kernel, TEXTURE_ROW_WORDS};
     use crate::plan::bytes::texture_bytes;
-    use crate::plan::{Buffer, Kind, Plan, Texture, session_textures};
+    use crate::plan::{Buffer, BufferOwner, Plan, Texture, session_textures};
 
     /// Compiling the shortest kernel takes longer than this.
     const COLD: Duration = Duration::from_millis(15);
@@ -30,7 +30,7 @@ mod threaded {
     struct Job {
         kernel: Arc<dyn Kernel>,
         params: Vec<u32>,
-        slot_words: usize,
+        uniforms_words: usize,
         /// Words of a texture for each of its arguments that is one. Lavapipe's code differs between those whose height is a
         /// power of two and others; two rows and three stand for them.
         textures: Vec<usize>,
@@ -49,9 +49,10 @@ mod threaded {
                         args.iter().zip(&step.buffers).filter(|(arg, _)| matches!(arg.element, Element::Texture(_)));
                     let textures: Vec<usize> = texels
                         .map(|(arg, id)| {
-                            let Buffer { kind, words, .. } = &plan.buffers[id.0];
+                            let Buffer { owner, words, .. } = &plan.buffers[id.0];
                             let own = Texture::name(&plan.buffers[id.0], arg);
-                            let found = shared.iter().find(|texture| *kind != Kind::Weight && texture.name == own);
+                            let found =
+                                shared.iter().find(|texture| *owner != BufferOwner::Weight && texture.name == own);
                             let rows = texture_bytes(found.map_or(*words, |texture| texture.words)) / ROW_BYTES;
                             let like = if rows.is_power_of_two() { 2 } else { 3 };
                             like * TEXTURE_ROW_WORDS
@@ -61,7 +62,12 @@ mod threaded {
                     let length = text.len();
                     if seen.insert((text, textures.clone())) {
                         let (kernel, params) = (step.kernel.clone(), step.params.clone());
-                        let job = Self { kernel, params, slot_words: Slot::words(plan.rows, plan.pairs), textures };
+                        let job = Self {
+                            kernel,
+                            params,
+                            uniforms_words: RunUniforms::words(plan.rows, plan.pairs),
+                            textures,
+                        };
                         jobs.push((length, job));
                     }
                 }
@@ -167,11 +173,11 @@ mod threaded {
 
         /// Dispatches no workgroup of a kernel, with next to nothing bound.
         fn warm_up(&self, job: &Job) {
-            let Job { kernel, params, slot_words, textures } = job;
+            let Job { kernel, params, uniforms_words, textures } = job;
             let compiled = self.pipeline(kernel.as_ref(), params);
             let storage = wgpu::BufferUsages::STORAGE;
             let uniforms =
-                [params.len(), *slot_words].map(|words| self.allocate("", words, wgpu::BufferUsages::UNIFORM));
+                [params.len(), *uniforms_words].map(|words| self.allocate("", words, wgpu::BufferUsages::UNIFORM));
             let args = kernel.args(params);
             let (texels, buffers): (Vec<&Arg>, Vec<_>) =
                 args.iter().partition(|arg| matches!(arg.element, Element::Texture(_)));

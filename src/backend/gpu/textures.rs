@@ -11,7 +11,7 @@ use super::{Allocation, Counters, Gpu};
 use crate::error::{Error, Result};
 use crate::kernel::{Arg, TEXEL_WORDS, TEXELS_PER_ROW, TEXTURE_ROW_WORDS};
 use crate::plan::bytes::texture_bytes;
-use crate::plan::{Buffer, BufferId, Kind, Plan, Texture, session_textures};
+use crate::plan::{Buffer, BufferId, BufferOwner, Plan, Texture, session_textures};
 
 /// Words in a texture that counts itself, and gives its memory back as a buffer does.
 #[derive(Debug)]
@@ -173,10 +173,10 @@ impl SessionTextures {
         (source, buffer): (&Allocation, &Buffer),
         [attended, capacity]: [usize; 2],
     ) {
-        let Buffer { kind, words, slabs, .. } = buffer;
+        let Buffer { owner, words, slabs, .. } = buffer;
         let texture = &self.0[read.texture].1;
         let slab = words / slabs;
-        if *kind == Kind::State && slab.is_multiple_of(TEXTURE_ROW_WORDS) {
+        if *owner == BufferOwner::State && slab.is_multiple_of(TEXTURE_ROW_WORDS) {
             let used = slab / capacity * attended;
             (0..*slabs).for_each(|i| texture.copy_from(encoder, source, i * slab..i * slab + used));
         } else {

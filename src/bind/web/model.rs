@@ -26,7 +26,7 @@ use crate::source::Source;
 use crate::text::chat::Message;
 use crate::text::tokenizer::Encode;
 use crate::weights::Packing;
-use crate::weights::{Matrices, WeightTypes};
+use crate::weights::{Matrices, Packings};
 
 use super::cancel::Cancel;
 use super::failure::{aborted, failure};
@@ -111,7 +111,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         None => options.counted(),
     };
     let tuning = tuning.with(loading.kv()?, Activations::Auto);
-    let types = WeightTypes::of(&tensors);
+    let types = Packings::of(&tensors);
     let first_capacity = FIRST_CAPACITY.min(context);
     let inputs = BudgetInputs { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
     let matrices = Matrices::new(&shape, &types, tuning.cut());

@@ -23,7 +23,7 @@ struct Line<'a> {
     model: &'a str,
 }
 
-/// Measures and prints the steps of a run over so many tokens.
+/// Measures and prints the steps of a run over `rows` tokens.
 pub async fn run(
     model: &Model,
     (kind, rows): (Workload, usize),

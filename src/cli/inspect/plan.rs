@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use llamita::internals::kernel::Active;
-use llamita::internals::plan::Plan;
+use llamita::internals::plan::{Plan, Stage};
 use serde::Serialize;
 
 use super::Sized;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
-/// The dispatches of a run over so many rows.
+/// The dispatches of a run over `rows` tokens.
 #[derive(Serialize)]
 pub struct Report {
     rows: usize,
@@ -24,7 +24,7 @@ struct StepReport {
     step: usize,
     label: String,
     /// The stage: body, head, greedy or draw.
-    stage: String,
+    stage: &'static str,
     kernel: String,
     grid: [u32; 2],
     #[serde(rename = "lanes")]
@@ -57,7 +57,7 @@ impl Report {
         let (label, kernel) = (width(|step| step.label.len()), width(|step| step.kernel.len()));
         let mut lines: Vec<String> = self.steps.iter().map(|step| step.text(label, kernel)).collect();
         let (count, bytes) = (self.steps.len(), output::bytes(self.bytes));
-        let greedy = self.steps.iter().filter(|step| step.stage != "draw").count();
+        let greedy = self.steps.iter().filter(|step| step.stage != Stage::Sample.name()).count();
         lines.push(format!(
             "{} rows, {count} dispatches, {greedy} in a run, which takes one of the two samplers; {bytes} bound, {} \
              multiply-accumulates",
@@ -68,7 +68,7 @@ impl Report {
 }
 
 impl StepReport {
-    /// The report of a step, or `None` where a run over so many rows does nothing in it.
+    /// The report of a step, or `None` where a run over `rows` tokens does nothing in it.
     fn new(plan: &Plan, index: usize, rows: usize) -> Option<Self> {
         let step = &plan.steps[index];
         let active = Active { rows, head_rows: 1 };
@@ -76,7 +76,7 @@ impl StepReport {
         (!grid.contains(&0)).then(|| Self {
             step: index,
             label: step.label.clone(),
-            stage: format!("{:?}", step.stage).to_lowercase(),
+            stage: step.stage.name(),
             kernel: step.kernel.label(),
             grid,
             invocations: step.kernel.invocations(),

@@ -13,7 +13,7 @@ use super::FORMAT;
 use super::reader::{BLOCK_COUNT, Metadata};
 use super::tensors::{Described, Tensors};
 
-/// The tensor of what the rotation frequencies are divided by, one number per pair.
+/// The tensor that holds the divisors of the rotation frequencies, one per pair.
 pub(super) const ROPE_FREQS: &str = "rope_freqs.weight";
 
 /// The name of a tensor in GGUF files.
@@ -21,7 +21,7 @@ pub(super) fn name_of(id: TensorId) -> String {
     format!("{id}.weight")
 }
 
-/// The shape of a model of the family `arch`, and its tensors, each checked against the other.
+/// The shape of a model of the family `arch`, and its tensors, checked against the shape.
 ///
 /// # Errors
 /// Where a key is missing or out of range, asks for another computation, or a tensor is missing, of another size, or not
@@ -148,7 +148,8 @@ fn refuse_other_computations(metadata: &Metadata<'_>, arch: &Arch, head_dim: usi
     Ok(())
 }
 
-/// Leaving out a tensor that the model has (a bias, an adaptor, an expert) would compute something else.
+/// Refuses tensors that are not in the table (a bias, an adaptor, an expert): a model without them computes something
+/// else.
 fn refuse_unknown_tensors(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch, layers: usize) -> Result<()> {
     let known = |name: &str| {
         let id = name.strip_suffix(".weight").and_then(|name| TensorId::find(name, layers));
@@ -182,7 +183,7 @@ fn model_tensors(metadata: &Metadata<'_>, tensors: &Tensors, shape: &Shape) -> R
     found.collect()
 }
 
-/// A tensor whose dimensions, fastest first, must be `expected`; further dimensions of 1 say nothing.
+/// A tensor whose dimensions, fastest first, must be `expected`, possibly followed by dimensions of 1.
 fn checked(metadata: &Metadata<'_>, name: &str, described: &Described, expected: &[u64]) -> Result<Tensor> {
     let (dims, rest) = described.dims.split_at(expected.len().min(described.dims.len()));
     if dims != expected || rest.iter().any(|dim| *dim != 1) {
@@ -199,7 +200,7 @@ fn checked(metadata: &Metadata<'_>, name: &str, described: &Described, expected:
     })
 }
 
-/// Rotation frequencies in radians per position; those of `rope_freqs.weight` are still to be divided.
+/// Rotation frequencies in radians per position. Where the file has `rope_freqs.weight`, they are not yet divided by it.
 fn frequencies(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch, shape: &Shape) -> Result<Vec<f64>> {
     let key = arch.key("rope.freq_base");
     let base = f64::from(metadata.float(&key)?.unwrap_or(10_000.0));
@@ -223,13 +224,14 @@ fn frequencies(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch, shape: &
     }
 }
 
-/// Llama 3.1 and later scale their frequencies, and files converted before August 2024 do not say so. Without it long
-/// contexts, then all contexts, get worse, so the models are known by their numbers, and doubt is refused.
+/// The frequency scaling of a file that does not name one. Llama 3.1 and later scale their frequencies, and files
+/// converted before August 2024 do not say so. Without the scaling the text of these models gets worse, in long
+/// contexts first, so they are recognised by their sizes, and a model that could be either is refused.
 ///
-/// Llama 3's tokenizer (128 256 tokens, and a few that fine-tuners add) with a base of 500 000 is
-/// - Llama 3.2 1B or 3B by its size, whatever the context: factor 32;
-/// - Llama 3.1 8B, 70B or 405B (3.3 70B too) by its size and a context of 131 072: factor 8;
-/// - Llama 3 by a context of at most 8192: no scaling.
+/// A model with Llama 3's tokenizer (128 256 tokens, and a few that fine-tuners add) and a base of 500 000 is
+/// - Llama 3.2 1B or 3B if it has the size of one, whatever its context: factor 32;
+/// - Llama 3.1 8B, 70B or 405B (or 3.3 70B) if it has the size of one and a context of 131 072: factor 8;
+/// - Llama 3 if its context is at most 8192: no scaling.
 fn implied_scaling(metadata: &Metadata<'_>, shape: &Shape, base: f64) -> Result<Option<RopeScaling>> {
     if base != 500_000.0 || !(128_256..128_512).contains(&shape.vocabulary) {
         return Ok(None);

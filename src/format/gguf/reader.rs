@@ -1,6 +1,6 @@
-//! Bytes to typed metadata: bounds, lengths, text. Nothing here knows what a model is, but that it has layers.
+//! From bytes to typed metadata: bounds, lengths, text. Of models this file knows only that they have layers.
 //!
-//! What is wrong with a single value is found where the value is asked for: what nobody asks for refuses no file.
+//! A fault in a single value is found when the value is asked for: a value that nobody asks for refuses no file.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,26 +10,27 @@ use crate::error::{Error, Result, printable};
 
 use super::FORMAT;
 
-/// Arrays inside arrays; ggml itself writes none.
+/// Deepest nesting of arrays; ggml itself writes no arrays of arrays.
 const MAX_ARRAY_DEPTH: u32 = 4;
 
 /// Longest key in bytes (`docs/gguf.md`).
 const MAX_KEY_BYTES: usize = 65_535;
 
-/// Most characters of what an error says: keys and texts of a file are part of that.
+/// Most characters of an error, which may quote keys and texts of a file.
 const MAX_REASON: usize = 500;
 
-/// The key of an architecture for the number of its layers. Any other key of it may be an array with an element per layer.
+/// The key of an architecture for the number of its layers. Any other key of it may be an array with an element per
+/// layer.
 pub(super) const BLOCK_COUNT: &str = "block_count";
 
-/// Most values of layers that a message shows.
+/// Most layers whose values a message shows.
 const SHOWN_LAYERS: usize = 16;
 
 /// Why a header could not be read to its end.
 pub(super) enum Stop {
-    /// The prefix must reach this many bytes from the beginning of the file; the file has them.
+    /// The prefix is too short: this many bytes from the beginning of the file are needed, and the file has them.
     Need(u64),
-    /// It never will be.
+    /// The header is wrong, or not supported.
     Failed(Error),
 }
 
@@ -52,7 +53,7 @@ impl<'a> Cursor<'a> {
         Self { name, prefix, file_len, at: 0 }
     }
 
-    /// Bytes from the beginning of the file to the next one to be read.
+    /// Bytes from the beginning of the file to the position.
     pub(super) fn position(&self) -> u64 {
         self.at as u64
     }
@@ -69,7 +70,7 @@ impl<'a> Cursor<'a> {
         Stop::Failed(unsupported(self.name, reason))
     }
 
-    /// Fails unless `count` things of at least `each` bytes fit into what is left of the file.
+    /// Fails unless `count` things of at least `each` bytes fit into the rest of the file.
     fn check_room(&self, count: u64, each: u64, what: &str) -> Result<(), Stop> {
         let left = self.file_len - self.position();
         if count.checked_mul(each).is_some_and(|needed| needed <= left) {
@@ -110,7 +111,7 @@ impl<'a> Cursor<'a> {
         self.take(len, what)
     }
 
-    /// The same, and the bytes are UTF-8.
+    /// A length in 8 bytes, then a text of that many bytes in UTF-8.
     pub(super) fn string(&mut self, what: &str) -> Result<&'a str, Stop> {
         let bytes = self.bytes(what)?;
         let start = self.at - bytes.len();
@@ -139,7 +140,7 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    /// Walks over an array once, so that whatever is cut off inside is found here; keeps only where it lies.
+    /// Walks over an array once, so that an array that is cut off is found here; only its place is kept.
     fn array_value(&mut self, key: &str, depth: u32) -> Result<Array<'a>, Stop> {
         if depth >= MAX_ARRAY_DEPTH {
             return Err(self.malformed(format!("{key} nests arrays more than {MAX_ARRAY_DEPTH} deep")));
@@ -180,20 +181,20 @@ impl<'a> Cursor<'a> {
 /// One metadata value, borrowed from the prefix.
 #[derive(Clone, Copy)]
 pub(super) enum Value<'a> {
-    /// Any of the eight integer types: what matters is the number, and writers differ in its width.
+    /// A number of any of the eight integer types; writers differ in the width that they choose.
     Integer(i128),
     Float(f64),
-    /// The byte as it stands there: 0 or 1, where the file is right.
+    /// The byte of the file: 0 or 1 in a correct one.
     Bool(u8),
-    /// The bytes as they stand there: UTF-8, where the file is right.
+    /// The bytes of the file: UTF-8 in a correct one.
     String(&'a [u8]),
     Array(Array<'a>),
-    /// Two entries have this key, and which one counts is not known.
+    /// Two entries have this key, so there is no value.
     Twice,
 }
 
 impl<'a> Value<'a> {
-    /// A whole number, however it is written.
+    /// A whole number, whether it is written as an integer or as a float.
     fn integer(self) -> Option<i128> {
         match self {
             Self::Integer(value) => Some(value),
@@ -202,8 +203,8 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A number in single precision, which is what these are computed with; too large a one is infinite. An integer must
-    /// be exact there.
+    /// A number in single precision, in which the engine computes with it. A number that is too large is infinite; an
+    /// integer must be exact.
     fn float(self) -> Option<f32> {
         match self {
             Self::Float(value) => Some(value as f32),
@@ -230,7 +231,7 @@ impl<'a> Value<'a> {
     fn describe(&self) -> String {
         match self {
             Self::Integer(value) => format!("the integer {value}"),
-            // Most are f32 in the file, and f32 prints what its writer typed.
+            // Most are f32 in the file; printed as f32 they look as their writer typed them.
             Self::Float(value) => format!("the number {}", *value as f32),
             Self::Bool(0) => "the boolean false".to_owned(),
             Self::Bool(1) => "the boolean true".to_owned(),
@@ -245,7 +246,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// An array that was walked over once, still in its bytes: 280 147 merges cost nothing until they are wanted.
+/// An array that was checked and not converted: its 280 147 merges take no memory until they are asked for.
 #[derive(Clone, Copy)]
 pub(super) struct Array<'a> {
     element: u32,
@@ -254,7 +255,7 @@ pub(super) struct Array<'a> {
 }
 
 impl<'a> Array<'a> {
-    /// Every element in turn. The walk has found them all whole, so a failure ends the iteration.
+    /// Every element in turn. All of them were checked before, so a failure only ends the iteration.
     fn values(self) -> impl Iterator<Item = Value<'a>> {
         let mut cursor = Cursor::new("", self.bytes, self.bytes.len() as u64);
         (0..self.count).map_while(move |_| cursor.value("an element", self.element, 0).ok())
@@ -265,7 +266,7 @@ impl<'a> Array<'a> {
 pub(super) struct Metadata<'a> {
     name: &'a str,
     values: BTreeMap<&'a str, Value<'a>>,
-    /// What was wrong and refuses nothing.
+    /// Faults that do not refuse the file, in sentences.
     warnings: RefCell<Vec<String>>,
 }
 
@@ -307,7 +308,7 @@ impl<'a> Metadata<'a> {
         self.values.contains_key(key)
     }
 
-    /// What a key says that no result depends on, or nothing and a warning where that cannot be understood.
+    /// The value of a key that no result depends on, or `None` and a warning where the value is wrong.
     pub(super) fn hint<T>(&self, said: Result<Option<T>>) -> Option<T> {
         said.unwrap_or_else(|error| {
             self.warn(&error);
@@ -315,7 +316,7 @@ impl<'a> Metadata<'a> {
         })
     }
 
-    /// Keeps what would be an error if anything depended on it.
+    /// Keeps an error as a warning, since no result depends on it.
     pub(super) fn warn(&self, error: &Error) {
         let reason = match error {
             Error::Malformed { reason, .. } | Error::Unsupported { reason, .. } => reason.clone(),
@@ -324,7 +325,7 @@ impl<'a> Metadata<'a> {
         self.note(&format!("{reason} (ignored)"));
     }
 
-    /// Keeps a sentence about the file for whoever loads it.
+    /// Keeps a sentence about the file as a warning.
     pub(super) fn note(&self, sentence: &str) {
         self.warnings.borrow_mut().push(format!("{}: {sentence}", printable(self.name, MAX_REASON)));
     }
@@ -342,7 +343,7 @@ impl<'a> Metadata<'a> {
         self.string(key)?.ok_or_else(|| self.missing(key))
     }
 
-    /// The values of a key: none, one, or where the file lists them so, one for each layer.
+    /// The values of a key: none, one, or one per layer where the file has an array of them.
     fn values<T>(
         &self,
         key: &str,
@@ -371,7 +372,7 @@ impl<'a> Metadata<'a> {
         }))
     }
 
-    /// The one value of a key, or that of all layers.
+    /// The value of a key; an array per layer must have the same value for all layers.
     fn one<T: PartialEq + std::fmt::Display>(
         &self,
         key: &str,
@@ -448,7 +449,7 @@ impl<'a> Metadata<'a> {
         }
     }
 
-    /// The elements of an array, each through `convert`, which knows the one kind that is expected.
+    /// The elements of an array, converted by `convert`, which gives `None` for another kind than `expected`.
     fn elements<T>(
         &self,
         key: &str,
@@ -456,7 +457,8 @@ impl<'a> Metadata<'a> {
         convert: impl Fn(Value<'a>) -> Option<T>,
     ) -> Result<Option<Vec<T>>> {
         let Some(array) = self.array(key)? else { return Ok(None) };
-        // Strings take at least 8 bytes in the file; what is smaller there may not cost more here before it is looked at.
+        // Strings take at least 8 bytes each in the file. Smaller elements are not strings, and may not cost more
+        // memory than they have bytes before that is found.
         let mut elements = Vec::with_capacity(array.count.min(array.bytes.len() / 8));
         for (index, value) in array.values().enumerate() {
             let Some(element) = convert(value) else {
@@ -489,12 +491,12 @@ impl<'a> Metadata<'a> {
         self.elements(key, "a 64-bit integer", |value| i64::try_from(value.integer()?).ok())
     }
 
-    /// Elements of an array, or `None` where the key is absent.
+    /// The number of elements of an array, or `None` without the key.
     pub(super) fn count(&self, key: &str) -> Result<Option<usize>> {
         Ok(self.array(key)?.map(|array| array.count))
     }
 
-    /// Bytes that tensor data is aligned to: 32, or `general.alignment`.
+    /// The alignment of tensor data in bytes: `general.alignment`, or 32 without that key.
     pub(super) fn alignment(&self) -> Result<u64> {
         let Some(value) = self.integer("general.alignment")? else { return Ok(32) };
         // docs/gguf.md asks for a multiple of 8, llama.cpp for a power of two; every writer does both.
@@ -508,7 +510,7 @@ impl<'a> Metadata<'a> {
     }
 }
 
-/// The first value for which `wanted` holds; whatever cannot be understood before it is an error.
+/// The first value for which `wanted` holds. A wrong value before it is an error.
 fn first<T>(values: impl Iterator<Item = Result<T>>, wanted: impl Fn(&T) -> bool) -> Result<Option<T>> {
     for value in values {
         let value = value?;

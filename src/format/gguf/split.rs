@@ -1,24 +1,24 @@
-//! The `split.*` keys: whether parts of a file belong together, and stand where they say.
+//! The `split.*` keys: whether the parts of a split file belong together and are in order.
 
 use crate::error::Result;
 
 use super::reader::{Cursor, Metadata, Stop};
 use super::tensors::Tensors;
 
-/// The least that a header has.
+/// Bytes of the shortest header.
 const LEAST_HEADER_BYTES: u64 = 24;
 
-/// How many parts there are by what this one says. As in llama.cpp, a file without the key, or with 0, was not split.
+/// The number of parts that `split.count` names. As in llama.cpp, a file without the key, or with 0, was not split.
 fn said(metadata: &Metadata<'_>) -> Result<i128> {
     Ok(metadata.integer("split.count")?.unwrap_or(0).max(1))
 }
 
-/// Which part this is, from 0.
+/// The index of this part, from 0.
 fn number(metadata: &Metadata<'_>) -> Result<i128> {
     Ok(metadata.integer("split.no")?.unwrap_or(0))
 }
 
-/// Refuses a file to which other parts were appended: they are found by their names, and not behind each other.
+/// Refuses a file to which other parts were appended: parts are found by the names of their files.
 pub(super) fn check_alone(
     metadata: &Metadata<'_>,
     cursor: &mut Cursor<'_>,
@@ -34,7 +34,7 @@ pub(super) fn check_alone(
     let end = match Tensors::read(cursor, tensor_count, alignment) {
         Ok(tensors) => tensors.end().unwrap_or(cursor.position()).next_multiple_of(alignment),
         Err(stop @ Stop::Need(_)) => return Err(stop),
-        // That it is a part comes first.
+        // The error of a file that is only one part comes first.
         Err(Stop::Failed(_)) => return Ok(()),
     };
     let rest = cursor.file_len().saturating_sub(end);
@@ -49,7 +49,7 @@ pub(super) fn check_alone(
     )))
 }
 
-/// Refuses a part of a split file that came alone, or in the place of another.
+/// Refuses a part of a split file that was given alone, or in the place of another part.
 pub(super) fn check(metadata: &Metadata<'_>, index: usize, count: usize) -> Result<()> {
     let said = said(metadata)?;
     if count == 1 && said == 1 {
@@ -86,7 +86,8 @@ pub(super) fn check(metadata: &Metadata<'_>, index: usize, count: usize) -> Resu
     Ok(())
 }
 
-/// Refuses parts that hold fewer tensors, or more, than were split. A file that was not split needs no such number.
+/// Refuses parts that hold another number of tensors than `split.tensors.count`. In a file that was not split, a wrong
+/// number is a warning.
 pub(super) fn check_tensors(metadata: &Metadata<'_>, found: usize, parts: usize) -> Result<()> {
     let said = metadata.integer("split.tensors.count");
     let said = if parts == 1 { metadata.hint(said) } else { said? };

@@ -14,7 +14,8 @@ const MAX_NAME_BYTES: usize = 64;
 /// Most dimensions (`GGML_MAX_DIMS` in ggml).
 const MAX_DIMS: u32 = 4;
 
-/// `enum ggml_type` of ggml.h, removed types included, so that a file is refused by the name its owner knows.
+/// The names of `enum ggml_type` in ggml.h, by number. Types that are not read are here too, so that the error names
+/// them.
 const TYPE_NAMES: [&str; 40] = [
     "F32",
     "F16",
@@ -58,9 +59,9 @@ const TYPE_NAMES: [&str; 40] = [
     "MXFP4",
 ];
 
-/// One tensor as the file describes it.
+/// The description of a tensor in its file.
 pub(super) struct Described {
-    /// Fastest-varying first, as in the file.
+    /// Dimensions, the fastest-varying first, as in the file.
     pub(super) dims: Vec<u64>,
     pub(super) encoding: Encoding,
     /// Bytes from the beginning of the file.
@@ -74,7 +75,7 @@ pub(super) struct Tensors {
 }
 
 impl Tensors {
-    /// Reads `count` descriptions and checks that the data they name is inside the file and shared by no two of them.
+    /// Reads `count` descriptions, and checks that the data of each is inside the file and overlaps with no other.
     pub(super) fn read(cursor: &mut Cursor<'_>, count: u64, alignment: u64) -> Result<Self, Stop> {
         let mut by_name = BTreeMap::new();
         for index in 0..count {
@@ -89,7 +90,7 @@ impl Tensors {
         Ok(tensors)
     }
 
-    /// Adds the tensors of another part, which begins at byte `start` of them all.
+    /// Adds the tensors of another part of a split file, which begins at byte `start` of the whole.
     pub(super) fn append(&mut self, cursor: &Cursor<'_>, part: Self, start: u64) -> Result<(), Stop> {
         for (name, mut described) in part.by_name {
             if self.by_name.contains_key(&name) {
@@ -105,7 +106,7 @@ impl Tensors {
         self.by_name.get(name)
     }
 
-    /// Where the last tensor ends.
+    /// The end of the last tensor, in bytes from the beginning of the file.
     pub(super) fn end(&self) -> Option<u64> {
         self.by_name.values().map(|described| described.bytes.end).max()
     }
@@ -123,7 +124,7 @@ impl Tensors {
         self.by_name.iter().map(|(name, described)| (name.clone(), summary(described))).collect()
     }
 
-    /// Turns offsets into positions in the file: the data begins at the first multiple of the alignment.
+    /// Turns offsets within the data into positions in the file. The data begins at the first multiple of the alignment.
     fn place(&mut self, cursor: &Cursor<'_>, alignment: u64) -> Result<(), Stop> {
         let start = cursor.position().next_multiple_of(alignment);
         for (name, described) in &mut self.by_name {
@@ -155,7 +156,7 @@ impl Tensors {
     }
 }
 
-/// One description; its `bytes` still count from the beginning of the data.
+/// Name and description of the next tensor; `bytes` count from the beginning of the data.
 fn describe<'a>(cursor: &mut Cursor<'a>, index: u64, alignment: u64) -> Result<(&'a str, Described), Stop> {
     let name = cursor.string(&format!("the name of tensor {index}"))?;
     if name.is_empty() || name.len() > MAX_NAME_BYTES {

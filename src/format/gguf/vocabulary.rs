@@ -1,4 +1,4 @@
-//! The `tokenizer.*` keys.
+//! The vocabulary that the `tokenizer.*` keys describe.
 
 use crate::error::{Error, Result, printable};
 use crate::format::vocabulary::{MAX_MERGES, MAX_TOKENS, Named, end_of_generation, find_bytes, is_merge};
@@ -6,10 +6,11 @@ use crate::format::{MergeOrder, PRE_TOKENIZERS, PreTokenizer, TokenType, Vocabul
 
 use super::reader::Metadata;
 
-/// A token that only Llama 3's vocabulary has, in files that were written before `tokenizer.ggml.pre` was.
+/// A token that only Llama 3's vocabulary has: it tells Llama 3 in files that are older than the key
+/// `tokenizer.ggml.pre`.
 const LLAMA_3_TOKEN: &str = "<|begin_of_text|>";
 
-/// Most characters of the name of a rule that an error shows.
+/// Most characters of the name of a pre-tokenizer that an error shows.
 const SHOWN_NAME: usize = 60;
 
 /// The vocabulary of a file, or `None` where it has no tokenizer.
@@ -87,8 +88,8 @@ pub(super) fn vocabulary(metadata: &Metadata<'_>) -> Result<Option<Vocabulary>> 
     }))
 }
 
-/// How words are cut: by the name that the file gives. Where it gives none, llama.cpp takes its default, which it says is
-/// worse than the right one, and so does this.
+/// How words are cut: the rule that the file names. Without a name, llama.cpp takes its default rule and warns that the
+/// text may get worse, and so does this function.
 fn pre_tokenizer(metadata: &Metadata<'_>, tokens: &[String]) -> Result<&'static PreTokenizer> {
     let given = metadata.string("tokenizer.ggml.pre")?;
     let name = given.unwrap_or_else(|| match tokens.iter().any(|token| token == LLAMA_3_TOKEN) {
@@ -101,7 +102,7 @@ fn pre_tokenizer(metadata: &Metadata<'_>, tokens: &[String]) -> Result<&'static 
             "tokenizer.ggml.pre is \"{name}\", and how that cuts text into words is not known (--tokenizer FILE gives \
              another tokenizer); known are "
         ));
-        // They are more than fit the text of a file that an error may show.
+        // The list of names is longer than the text of a file that an error may show.
         if let Error::Unsupported { reason, .. } = &mut error {
             let known: Vec<&str> = PRE_TOKENIZERS.iter().flat_map(PreTokenizer::names).collect();
             reason.push_str(&known.join(", "));
@@ -141,19 +142,20 @@ fn sentence_piece_kind(metadata: &Metadata<'_>, tokens: usize) -> Result<Vocabul
     Ok(VocabularyKind::SentencePiece { order: MergeOrder::Scores(scores) })
 }
 
-/// The ids that a file names.
+/// The ids that a file names for special purposes.
 struct SpecialIds {
     bos: Option<u32>,
     eos: Option<u32>,
     eot: Option<u32>,
     eom: Option<u32>,
-    /// What fills gaps in code, and what stands between repositories and between files.
+    /// Tokens that fill gaps in code, and tokens between repositories and between files.
     between: [Option<u32>; 3],
     unknown: Option<u32>,
 }
 
 impl SpecialIds {
-    /// sentencepiece writes these three first unless told otherwise; old files rely on it (llama-vocab.cpp).
+    /// sentencepiece gives the first three ids to these tokens unless told otherwise; old files rely on it
+    /// (llama-vocab.cpp).
     fn fill_sentence_piece_defaults(&mut self, tokens: &[String]) {
         let default = |slot: &mut Option<u32>, id: u32, text: &str| {
             if slot.is_none() && tokens.get(id as usize).is_some_and(|token| token == text) {
@@ -166,8 +168,8 @@ impl SpecialIds {
     }
 }
 
-/// An id that the file names. What a text begins with must be right; without any other the model still says what it would,
-/// and as in llama.cpp one that is wrong only warns.
+/// An id that the file names. A wrong id of the token that texts begin with is an error. Any other wrong id is a
+/// warning, as in llama.cpp, since the model's answers do not depend on it.
 fn token_id(metadata: &Metadata<'_>, key: &str, tokens: usize) -> Result<Option<u32>> {
     let read = || {
         let Some(value) = metadata.integer(key)? else { return Ok(None) };
@@ -179,7 +181,7 @@ fn token_id(metadata: &Metadata<'_>, key: &str, tokens: usize) -> Result<Option<
     if key == "tokenizer.ggml.bos_token_id" { read() } else { Ok(metadata.hint(read())) }
 }
 
-/// Before an array is read, so that a long one costs nothing.
+/// Checks the length of an array before it is read, so that a long one takes no memory.
 fn check_one_per_token(metadata: &Metadata<'_>, key: &str, tokens: usize) -> Result<()> {
     match metadata.count(key)? {
         Some(count) if count != tokens => {
@@ -197,8 +199,8 @@ fn token_types(metadata: &Metadata<'_>, numbers: &[i64]) -> Result<Vec<TokenType
     numbers.iter().enumerate().map(convert).collect()
 }
 
-/// What the types must be where a file does not list them. An id that names an ordinary token, such as the comma that many
-/// files have as BOS, makes no control token of it.
+/// The token types of a file that does not list them. An id that names an ordinary token, such as the comma that many
+/// files name as BOS, makes no control token of it.
 fn guessed_types(tokens: &[String], special: &SpecialIds, sentence_piece: bool) -> Vec<TokenType> {
     let mut types: Vec<_> = tokens
         .iter()

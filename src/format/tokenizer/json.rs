@@ -1,5 +1,6 @@
-//! Hugging Face's `tokenizer.json`: BPE as Llama 3 has it (byte-level, with any rule for words that llama.cpp has a name for)
-//! and as Llama 2 has it (sentencepiece's pieces with ranked pairs). Steps that would give other ids are refused.
+//! Hugging Face's `tokenizer.json`: BPE as Llama 3 has it (byte-level, with any rule for words that llama.cpp has a
+//! name for) and as Llama 2 has it (sentencepiece's pieces with ranked pairs). Steps that would give other ids are
+//! refused.
 
 mod parts;
 mod pipeline;
@@ -17,13 +18,13 @@ use super::{shortened, shown, unsupported};
 use parts::{AddedToken, File, Model, Vocab};
 use pipeline::{Family, Pipeline};
 
-/// What messages call this format.
+/// The name of this format in messages.
 const FORMAT: &str = "tokenizer.json";
 
-/// The beginning-of-text token where no step puts one in front, by its text.
+/// Texts of the beginning-of-text token, for files without a step that puts one in front.
 const BEGIN_OF_TEXT: [&str; 2] = ["<|begin_of_text|>", "<s>"];
 
-/// The end-of-text token, which this format does not name.
+/// Texts of the end-of-text token, which this format does not name.
 const END_OF_TEXT: [&str; 3] = ["<|end_of_text|>", "</s>", "<|endoftext|>"];
 
 /// Whether a JSON object begins here.
@@ -99,7 +100,7 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
     })
 }
 
-/// Why a file does not fit what is expected: it may be another kind of model, which says more than the first difference.
+/// The reason why a file is not as expected. That it holds another kind of model says more than the first difference.
 fn refused(name: &str, bytes: &[u8], error: &serde_json::Error) -> Error {
     #[derive(Deserialize)]
     struct Only {

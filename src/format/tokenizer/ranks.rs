@@ -13,7 +13,7 @@ use crate::format::{Alphabet, PreTokenizer, TokenType, Vocabulary, VocabularyKin
 
 use super::{shown, unsupported};
 
-/// What messages call this format.
+/// The name of this format in messages.
 const FORMAT: &str = "tokenizer.model (ranks)";
 
 /// Tokens of Llama 3 before the special ones. Other models write this format too, with other patterns to split by.
@@ -22,7 +22,7 @@ const LLAMA_3_RANKS: usize = 128_000;
 /// Special tokens of Llama 3, from the first id after the ranks.
 const LLAMA_3_SPECIAL: usize = 256;
 
-/// Those that have a name of their own, by index (`llama_models/llama3/tokenizer.py` and Hugging Face's
+/// Special tokens with a name of their own, by index (`llama_models/llama3/tokenizer.py` and Hugging Face's
 /// `tokenizer.json` of Llama 3.1 and 3.2); the others are reserved, and numbered from 0.
 const LLAMA_3_NAMED: [(usize, &str); 8] = [
     (0, "<|begin_of_text|>"),
@@ -35,7 +35,7 @@ const LLAMA_3_NAMED: [(usize, &str); 8] = [
     (10, "<|python_tag|>"),
 ];
 
-/// Longest token in bytes, which Llama 3's is: looking for merges takes the square of it.
+/// Longest token in bytes, that of Llama 3: the search for merges takes time that grows with its square.
 const MAX_TOKEN_BYTES: usize = 128;
 
 /// Most merges; Llama 3 has 280 147.
@@ -51,7 +51,7 @@ pub(super) fn is(bytes: &[u8]) -> bool {
         && rank.iter().all(u8::is_ascii_digit)
 }
 
-/// What stands before and after the only space of a line.
+/// The text before and after the only space of a line.
 fn halves(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let mut halves = line.splitn(2, |byte| *byte == b' ');

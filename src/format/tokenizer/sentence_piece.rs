@@ -8,7 +8,7 @@ use crate::format::{MergeOrder, TokenType, Vocabulary, VocabularyKind, byte_of};
 
 use super::{shown, unsupported};
 
-/// What messages call this format.
+/// The name of this format in messages.
 const FORMAT: &str = "sentencepiece";
 
 /// Whether the first field is a piece: every file of this format begins so.
@@ -27,7 +27,7 @@ enum Value<'a> {
 
 /// A protobuf message: fields in any order, each as often as it likes.
 struct Message<'a> {
-    /// What it is, for messages to a person.
+    /// Its name in messages.
     what: &'static str,
     rest: &'a [u8],
 }
@@ -145,7 +145,7 @@ impl Settings {
         Ok(())
     }
 
-    /// What this engine's tokenizer does not do.
+    /// A setting that this engine's tokenizer does not have, in words, or `None`.
     fn unsupported(&self) -> Option<String> {
         if self.model_type != 2 {
             let name = match self.model_type {
@@ -250,7 +250,7 @@ impl Pieces {
         Ok(())
     }
 
-    /// What sentencepiece itself asks of a file (`ModelInterface::InitializePieces`).
+    /// Checks the pieces as sentencepiece does (`ModelInterface::InitializePieces`).
     fn check(&self, byte_fallback: bool) -> Result<(), String> {
         let mut seen = HashSet::with_capacity(self.tokens.len());
         if let Some(twice) = self.tokens.iter().find(|token| !seen.insert(token.as_str())) {

@@ -1,36 +1,37 @@
-//! What a model takes on the host beside the device's bytes.
+//! The bytes that a model takes on the host, in addition to those on the device.
 
 use super::{BudgetEntry, MemoryClass};
 use crate::format::{FIRST_READ_BYTES, MergeOrder, ModelTensors, Vocabulary, VocabularyKind};
 use crate::model::loader::{Slice, UNFLUSHED_BYTES};
 use crate::weights::Matrices;
 
-/// What an allocator adds to a small text, and the text's own length and place.
+/// Bytes of a small text besides its characters: what an allocator adds, and the text's length and address.
 const TEXT_BYTES: u64 = 48;
 
-/// Bytes of a tokenizer per token and per merge, its texts aside: where each text ends, tables of ids by text and of ranks
-/// by pair, which may be twice as long as what is in them, and a score per token.
+/// Bytes of a tokenizer per token and per merge, its texts aside: where each text ends, tables of ids by text and of
+/// ranks by pair, which may be twice as long as what is in them, and a score per token.
 const TOKEN_BYTES: u64 = 40;
 const MERGE_BYTES: u64 = 24;
-/// What a tokenizer takes whatever it holds: above all the compiled patterns that cut words, with Unicode's tables. The largest
-/// are a single one of 1.7 MB.
+/// Bytes of a tokenizer that do not depend on its vocabulary: above all the compiled patterns that cut words, with
+/// Unicode's tables. The largest pattern takes 1.7 MB.
 const FIXED_BYTES: u64 = 2 << 20;
-/// How often it holds the texts: as they are spelled, and as they print.
+/// Copies of the texts that a tokenizer holds: as they are spelled, and as they print.
 const TEXTS: u64 = 2;
 
-/// Bytes that loading and keeping a model take on the host, upper bounds all of them: where a library decides, what it was
-/// measured to take, and more. The weights are not among them: they go from the file to the device in slices.
+/// Upper bounds of the bytes that loading and keeping a model takes on the host. Where a library decides, the bound is
+/// above the bytes that it was measured to take. The weights are not among them: they go from the file to the device in
+/// slices.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HostBudget {
     entries: Vec<BudgetEntry>,
 }
 
 impl HostBudget {
-    /// The bytes for a checkpoint with these tensors, whose texts the vocabulary cuts.
+    /// The bytes of a checkpoint with these tensors and this vocabulary, packed as these matrices.
     pub fn new(tensors: &ModelTensors, matrices: &Matrices, vocabulary: Option<&Vocabulary>) -> Self {
         let entry = |name: &str, kind, bytes| BudgetEntry { name: name.to_owned(), kind, bytes };
-        // The header ends where the first tensor begins. It is read again where it was longer than thought, and then
-        // both copies exist for a moment.
+        // The header ends where the first tensor begins. A header that is longer than the first read is copied as it
+        // grows, and then both copies exist for a moment.
         let header = tensors.start();
         let header = if header <= FIRST_READ_BYTES { FIRST_READ_BYTES } else { 3 * header };
         let mut entries = vec![entry("header, while it is read", MemoryClass::Host, header)];
@@ -48,12 +49,12 @@ impl HostBudget {
         Self { entries }
     }
 
-    /// What takes them, and how much.
+    /// Every piece of memory.
     pub fn entries(&self) -> &[BudgetEntry] {
         &self.entries
     }
 
-    /// All of it, as if it were there at once.
+    /// The sum in bytes, as if all pieces existed at once.
     pub fn total(&self) -> u64 {
         self.entries.iter().map(|entry| entry.bytes).sum()
     }
@@ -75,13 +76,14 @@ fn text_bytes(vocabulary: &Vocabulary) -> u64 {
     vocabulary.tokens.iter().map(|token| token.len() as u64).sum()
 }
 
-/// Texts, and a type and a score per token.
+/// Bytes of a vocabulary: texts, and a type and a score per token.
 fn vocabulary_bytes(vocabulary: &Vocabulary) -> u64 {
     let (merge_bytes, merges) = merges(vocabulary);
     let tokens = vocabulary.tokens.len() as u64;
     text_bytes(vocabulary) + merge_bytes + TEXT_BYTES * (tokens + merges) + 16 * tokens
 }
 
+/// Bytes of the tokenizer of a vocabulary.
 fn tokenizer_bytes(vocabulary: &Vocabulary) -> u64 {
     let (_, merges) = merges(vocabulary);
     let tokens = vocabulary.tokens.len() as u64;

@@ -1,9 +1,9 @@
-//! The splits of attention combined, as a dispatch of its own: for one token.
+//! The reduction of split-KV as a dispatch of its own: for one token.
 
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 use crate::kernels::activations::ActivationFormat;
 use crate::kernels::matvec::{add_combine_to, combined};
-use crate::kernels::{self, SlotShape, Splits};
+use crate::kernels::{self, RunShape, SplitKv};
 
 uniform! {
     /// Params of the combination.
@@ -25,13 +25,13 @@ pub struct Combine {
     /// Elements of a head.
     pub head_dim: usize,
     /// How the keys were split.
-    pub splits: Splits,
+    pub splits: SplitKv,
     /// Invocations of the workgroup.
     pub invocations: usize,
     /// How the result is stored.
     pub format: &'static dyn ActivationFormat,
-    /// The size of the slot.
-    pub slot: SlotShape,
+    /// The size of the run uniforms.
+    pub run: RunShape,
 }
 
 impl Kernel for Combine {
@@ -40,12 +40,12 @@ impl Kernel for Combine {
     }
 
     fn label(&self) -> String {
-        let format = self.format.mark();
+        let format = self.format.suffix();
         format!("combine/{}xd{}/splits{}/{}{format}", self.heads, self.head_dim, self.splits.most, self.invocations)
     }
 
-    fn source(&self) -> Source {
-        let source = self.slot.add_to(Source::new(include_str!("../../../shaders/software/combine.wgsl")));
+    fn source(&self) -> ShaderSource {
+        let source = self.run.add_to(ShaderSource::new(include_str!("../../../shaders/software/combine.wgsl")));
         let source = source.size("WORKGROUP_SIZE", self.invocations).with(kernels::invocations(false));
         let source = add_combine_to(source, self.heads, self.head_dim, self.splits);
         self.format.add_store(source, 5)

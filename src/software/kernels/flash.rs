@@ -1,8 +1,8 @@
 //! `o = softmax(q k^T) v` as [`Attention`](crate::kernels::Attention), where an invocation works alone.
 
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, TEXELS_PER_ROW, TextureKind, Uniform};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, TEXELS_PER_ROW, TextureKind, Uniform};
 use crate::kernels::attention::{self, AttentionParams};
-use crate::kernels::{KvType, SlotShape, Splits};
+use crate::kernels::{KvType, RunShape, SplitKv};
 
 /// Query heads of an invocation.
 const HEADS_PER_INVOCATION: usize = 4;
@@ -23,9 +23,9 @@ pub struct Flash {
     /// Query heads of a key/value head.
     pub group: usize,
     /// How the keys are split.
-    pub splits: Splits,
-    /// The size of the slot.
-    pub slot: SlotShape,
+    pub splits: SplitKv,
+    /// The size of the run uniforms.
+    pub run: RunShape,
 }
 
 impl Kernel for Flash {
@@ -34,13 +34,13 @@ impl Kernel for Flash {
     }
 
     fn label(&self) -> String {
-        let (d, group, splits, rows) = (self.head_dim, self.group, self.splits.most, self.slot.rows);
+        let (d, group, splits, rows) = (self.head_dim, self.group, self.splits.most, self.run.rows);
         let how = if self.texture == TextureKind::Sampled { "-sampled" } else { "" };
         format!("flash/kv-{}{how}/d{d}-g{group}/{}-splits{splits}-rows{rows}", self.kv.name(), self.invocations)
     }
 
-    fn source(&self) -> Source {
-        let source = self.slot.add_to(Source::new(include_str!("../../../shaders/software/flash.wgsl")));
+    fn source(&self) -> ShaderSource {
+        let source = self.run.add_to(ShaderSource::new(include_str!("../../../shaders/software/flash.wgsl")));
         let source = source
             .size("WORKGROUP_SIZE", self.invocations)
             .size("GROUP", self.group)
@@ -52,7 +52,7 @@ impl Kernel for Flash {
             TextureKind::Storage => include_str!("../../../shaders/software/lib/texture_storage.wgsl"),
         };
         let textures = [("queries", 2), ("keys", 3), ("values", 4)];
-        let add = |source: Source, (name, binding)| source.role(texture, name, binding);
+        let add = |source: ShaderSource, (name, binding)| source.role(texture, name, binding);
         textures.into_iter().fold(source, add).with(match self.kv {
             KvType::F16 => include_str!("../../../shaders/software/lib/kv_texture_f16.wgsl"),
             KvType::F32 => include_str!("../../../shaders/software/lib/kv_texture_f32.wgsl"),
@@ -68,7 +68,7 @@ impl Kernel for Flash {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        attention::args(params, (self.kv, [Element::Texture(self.texture); 2]), self.head_dim, self.splits, self.slot)
+        attention::args(params, (self.kv, [Element::Texture(self.texture); 2]), self.head_dim, self.splits, self.run)
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
@@ -89,7 +89,7 @@ impl Kernel for Flash {
 
     fn oracle(&self, call: &Call) {
         let params: AttentionParams = call.params();
-        let rows = params.token_begin as usize..call.slot.head.rows.min(params.token_end) as usize;
+        let rows = params.token_begin as usize..call.uniforms.settings.rows.min(params.token_end) as usize;
         attention::oracle(call, (self.kv, self.head_dim, self.group, self.splits), rows, 1);
     }
 }

@@ -1,8 +1,8 @@
 //! `y = x` in int16 block floating point, as a dispatch of its own: for one token.
 
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, Source, Uniform, uniform};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 use crate::kernels::activations::ActivationFormat;
-use crate::kernels::{self, SlotShape};
+use crate::kernels::{self, RunShape};
 use crate::weights::pack::BLOCK;
 
 uniform! {
@@ -32,11 +32,11 @@ impl Kernel for Quantize {
     }
 
     fn label(&self) -> String {
-        format!("quantize/{}{}", self.invocations, self.format.mark())
+        format!("quantize/{}{}", self.invocations, self.format.suffix())
     }
 
-    fn source(&self) -> Source {
-        let source = SlotShape::FIRST.add_to(Source::new(include_str!("../../../shaders/software/quantize.wgsl")));
+    fn source(&self) -> ShaderSource {
+        let source = RunShape::FIRST.add_to(ShaderSource::new(include_str!("../../../shaders/software/quantize.wgsl")));
         self.format.add_store(source.size("WORKGROUP_SIZE", self.invocations).with(kernels::invocations(false)), 3)
     }
 

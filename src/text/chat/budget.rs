@@ -1,8 +1,8 @@
-//! What a template may cost: steps, bytes and time.
+//! The limits of a template: steps, bytes and time.
 //!
 //! Real templates go through all messages for each message, or through every character of a text, so there is room for
 //! quadratic loops. A hostile template ends at the same bounds. minijinja counts a step per instruction, and one per 64
-//! bytes of what it makes itself; bytes that are made here cost more, so that the steps bound the memory too.
+//! bytes of the values that it makes; values that are made here cost more, so that the steps bound the memory too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -45,7 +45,7 @@ const STEPS_PER_MEASURED_BYTE: u64 = 4;
 /// Values that one step pays for while a value is measured.
 const VALUES_PER_STEP: u64 = 64;
 
-/// Steps for a conversation of so many messages with so many bytes of text.
+/// The steps that a template may take for a conversation of `messages` messages with `bytes` bytes of text.
 pub(super) fn steps(messages: usize, bytes: usize) -> u64 {
     let given = STEPS_PER_MESSAGE.saturating_mul(messages as u64);
     STEPS.saturating_add(given).saturating_add(STEPS_PER_BYTE.saturating_mul(bytes as u64))
@@ -96,7 +96,7 @@ pub(super) fn charge_field(state: &State, bytes: usize) -> Result<(), Error> {
     charge(state, bytes.saturating_add(FIELD_BYTES))
 }
 
-/// Pays for a list of so many items before it is made.
+/// Pays for a list of `count` items before it is made.
 pub(super) fn charge_items(state: &State, count: usize) -> Result<(), Error> {
     charge(state, count.saturating_mul(ITEM_BYTES))
 }

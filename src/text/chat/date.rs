@@ -20,7 +20,7 @@ impl Date {
         Self(jiff::Zoned::now().datetime())
     }
 
-    /// The date in a form of Python's `strftime`, or what is wrong with the form.
+    /// The date in a form of Python's `strftime`, or the fault of the form.
     pub(super) fn format(self, form: &str) -> Result<String, String> {
         strftime(form, self.0)
     }

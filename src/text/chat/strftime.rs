@@ -17,7 +17,7 @@ struct Flags {
     width: usize,
 }
 
-/// A date in a form, or what is wrong with the form.
+/// A date in a form, or the fault of the form.
 pub(super) fn strftime(form: &str, date: DateTime) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = form;

@@ -24,7 +24,7 @@ const LLAMA_3_TOKENS: [&str; 3] = ["<|start_header_id|>", "<|end_header_id|>", "
 /// Most macros and loops within each other, and most lists within each other.
 pub(super) const MAX_DEPTH: usize = 100;
 
-/// Characters of the template that an error shows, and of what it raised.
+/// Most characters of the template that an error shows, and of a message that the template raised.
 const EXCERPT: usize = 80;
 const RAISED: usize = 500;
 
@@ -70,7 +70,7 @@ impl ChatTemplate {
         Self::new(LLAMA_3).expect("it is Jinja")
     }
 
-    /// The template of a file, or [`Self::llama3`] where the file has none and the vocabulary has what that needs.
+    /// The template of a model's file, or [`Self::llama3`] where the file has none and the vocabulary has its tokens.
     ///
     /// # Errors
     /// [`Error::Template`] where the file's own is broken, [`Error::NoChatTemplate`] where there is none.
@@ -188,7 +188,7 @@ impl ChatTemplate {
         environment
     }
 
-    /// An error of minijinja's with the line, and what stands there.
+    /// An error of minijinja with its line and the text there.
     fn error(&self, error: &minijinja::Error) -> Error {
         let line = error.line().unwrap_or(1);
         let whole = self.source.lines().nth(line.saturating_sub(1)).unwrap_or_default();

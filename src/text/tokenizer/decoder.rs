@@ -44,7 +44,8 @@ impl Decoder {
     }
 }
 
-/// The text of all whole characters, with U+FFFD for what can no longer become one, and how many bytes that took.
+/// The text of all whole characters, and the number of bytes that it is made of. Bytes that can no longer become a
+/// character give U+FFFD.
 ///
 /// Joined over any division of the same bytes, this is [`String::from_utf8_lossy`]: both replace the longest prefix of
 /// a valid sequence.

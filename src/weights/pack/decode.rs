@@ -1,4 +1,5 @@
-//! From planes to numbers, by the formulas of the encodings (`ggml-quants.c` of ggml), each in the order of its roundings.
+//! From planes to numbers, by the formulas of the encodings (`ggml-quants.c` of ggml), each in the order of its
+//! roundings.
 
 use half::f16;
 
@@ -10,8 +11,8 @@ const IQ4_VALUES: [f32; 16] =
     [-127.0, -104.0, -83.0, -65.0, -49.0, -35.0, -22.0, -10.0, 1.0, 13.0, 25.0, 38.0, 53.0, 69.0, 89.0, 113.0];
 
 impl Layout {
-    /// The 32 numbers of block `g` of row `row`: exactly the results of the encoding's formula, rounded to f32. `words` is the whole
-    /// buffer.
+    /// The 32 numbers of block `g` of row `row`: exactly the results of the encoding's formula, rounded to f32. `words`
+    /// is the whole buffer.
     pub fn block(&self, words: &[u32], row: usize, g: usize) -> [f32; BLOCK] {
         let starts = self.plane_starts();
         let index = self.index(row, g, self.blocks());
@@ -90,20 +91,20 @@ fn symmetric(scales: [f32; 2], quants: [f32; BLOCK]) -> [f32; BLOCK] {
     std::array::from_fn(|i| scales[i / 16] * quants[i])
 }
 
-/// Quants of `N` bits, of which a word holds `8 / N` quads.
+/// Quants of `N` bits, of which a word holds `8 / N` vec4s.
 fn spread<const N: usize>(words: &[u32]) -> [u8; BLOCK] {
     std::array::from_fn(|i| {
-        let (quad, byte) = (i / 4, i % 4);
-        (words[quad * N / 8] >> (8 * byte + N * (quad % (8 / N)))) as u8 & ((1 << N) - 1)
+        let (vec4, byte) = (i / 4, i % 4);
+        (words[vec4 * N / 8] >> (8 * byte + N * (vec4 % (8 / N)))) as u8 & ((1 << N) - 1)
     })
 }
 
 /// A block of 6-bit quants from its six words.
 fn six_bits(words: [u32; 6]) -> [u8; BLOCK] {
     std::array::from_fn(|i| {
-        let (half, quad, shift) = (i / 16 * 3, i / 4 % 4, 8 * (i % 4));
+        let (half, vec4, shift) = (i / 16 * 3, i / 4 % 4, 8 * (i % 4));
         let byte = |w: usize| (words[half + w] >> shift) as u8;
-        if quad < 3 { byte(quad) & 63 } else { byte(0) >> 6 | byte(1) >> 6 << 2 | byte(2) >> 6 << 4 }
+        if vec4 < 3 { byte(vec4) & 63 } else { byte(0) >> 6 | byte(1) >> 6 << 2 | byte(2) >> 6 << 4 }
     })
 }
 

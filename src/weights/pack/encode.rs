@@ -37,16 +37,16 @@ impl Layout {
     fn put_quants(&self, planes: &mut [Vec<u32>; 4], row: usize, g: usize, quants: &[u8; BLOCK]) {
         let index = self.index(row, g, self.blocks());
         let (s, j) = (self.index(row, g / BLOCKS_PER_SUPER, self.supers()), g % BLOCKS_PER_SUPER);
-        // Quad q as four bytes.
-        let quads: [u32; 8] = std::array::from_fn(|q| u32::from_le_bytes(std::array::from_fn(|i| quants[4 * q + i])));
-        let parts = |shift: usize, mask: u32| quads.map(|quad| quad >> shift & mask);
+        // vec4 q as four bytes.
+        let vec4s: [u32; 8] = std::array::from_fn(|q| u32::from_le_bytes(std::array::from_fn(|i| quants[4 * q + i])));
+        let parts = |shift: usize, mask: u32| vec4s.map(|vec4| vec4 >> shift & mask);
         match self.packing {
-            Packing::Q8_0 => planes[0][index * 8..][..8].copy_from_slice(&quads),
+            Packing::Q8_0 => planes[0][index * 8..][..8].copy_from_slice(&vec4s),
             Packing::Q2_K | Packing::Q3_K => {
                 planes[0][index * 2..][..2].copy_from_slice(&interleave::<2>(parts(0, 0x0303_0303)));
             }
             Packing::Q6_K => {
-                let words = six_bits(quads);
+                let words = six_bits(vec4s);
                 planes[0][index * 4..][..4].copy_from_slice(&words[..4]);
                 planes[1][index * 2..][..2].copy_from_slice(&words[4..]);
             }
@@ -129,17 +129,18 @@ fn header(pairs: [[u8; 2]; BLOCKS_PER_SUPER], last: u32) -> [u32; 4] {
     header
 }
 
-/// Eight quads of quants of `N` bits into `N` words: `8 / N` quads share a word, the first in the lowest bits of its bytes.
-fn interleave<const N: usize>(quads: [u32; 8]) -> [u32; N] {
-    std::array::from_fn(|w| (0..8 / N).fold(0, |word, i| word | quads[8 / N * w + i] << (N * i)))
+/// Eight vec4s of quants of `N` bits into `N` words: `8 / N` vec4s share a word, the first in the lowest bits of its
+/// bytes.
+fn interleave<const N: usize>(vec4s: [u32; 8]) -> [u32; N] {
+    std::array::from_fn(|w| (0..8 / N).fold(0, |word, i| word | vec4s[8 / N * w + i] << (N * i)))
 }
 
-/// Eight quads of 6-bit quants into six words: the fourth quad of each half fills the bits that the other three leave free in
-/// their bytes.
-fn six_bits(quads: [u32; 8]) -> [u32; 6] {
+/// Eight vec4s of 6-bit quants into six words: the fourth vec4 of each half fills the bits that the other three leave
+/// free in their bytes.
+fn six_bits(vec4s: [u32; 8]) -> [u32; 6] {
     std::array::from_fn(|w| {
         let (half, i) = (w / 3 * 4, w % 3);
-        quads[half + i] | (quads[half + 3] >> (2 * i) & 0x0303_0303) << 6
+        vec4s[half + i] | (vec4s[half + 3] >> (2 * i) & 0x0303_0303) << 6
     })
 }
 

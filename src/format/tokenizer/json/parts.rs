@@ -1,4 +1,4 @@
-//! The parts of a `tokenizer.json`, as they stand there. Long lists are read into their final form, and everything that
+//! The parts of a `tokenizer.json`. Long lists are read into their final form, and everything that
 //! is not needed is skipped, so that a file costs a small multiple of its own bytes.
 
 use std::borrow::Cow;
@@ -116,7 +116,7 @@ pub(super) struct Vocab<'f>(pub(super) Vec<(Cow<'f, str>, u32)>);
 /// Pairs in order of rank, each "left right", which a file may also write as `["left", "right"]`.
 pub(super) struct Merges<'f>(pub(super) Vec<Cow<'f, str>>);
 
-/// One of them.
+/// A pair.
 struct Merge<'f>(Cow<'f, str>);
 
 /// A text, borrowed from the file where it has no escapes.
@@ -198,7 +198,7 @@ impl<'de: 'f, 'f> Visitor<'de> for Merge<'f> {
     }
 }
 
-/// Adds one more to a list of at most so many.
+/// Adds an element to a list that may have at most `most`.
 fn push<T, E: Error>(list: &mut Vec<T>, one: T, most: usize, what: &str) -> Result<(), E> {
     if list.len() == most {
         return Err(E::custom(format!("more than {most} {what}")));

@@ -11,13 +11,13 @@ use super::parts::File;
 /// Longest step that is looked into, in bytes; Llama 3's longest has 900.
 const MAX_STEP_BYTES: usize = 64 << 10;
 
-/// What is put in front of texts and for spaces by sentencepiece (U+2581).
+/// The character that sentencepiece puts in front of texts and in the place of spaces (U+2581).
 const SPACE: &str = "▁";
 
 /// How text is prepared for merging.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Family {
-    /// No normalizer; words, then bytes as letters.
+    /// No normalizer; words are cut, then bytes become characters.
     ByteLevel {
         /// Patterns that cut the words.
         split: &'static [&'static str],
@@ -31,7 +31,7 @@ pub(super) enum Family {
     },
 }
 
-/// What the steps of a file say.
+/// The meaning of the steps of a file.
 pub(super) struct Pipeline {
     pub(super) family: Family,
     /// The token that is put before every text.
@@ -81,7 +81,7 @@ fn family(file: &File<'_>) -> Result<Family, String> {
     }
 }
 
-/// What is found in a place, for a message.
+/// A step as a message shows it.
 fn found(raw: Option<&RawValue>) -> String {
     raw.map_or("missing".to_owned(), |raw| shortened(raw.get()))
 }

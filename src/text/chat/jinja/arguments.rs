@@ -14,7 +14,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    /// Binds what is given to parameters.
+    /// Binds given values to parameters.
     pub fn new(name: &'static str, parameters: &'static [&'static str], given: &[Value]) -> Result<Self, Error> {
         let (placed, named) = split(given);
         if placed.len() > parameters.len() {

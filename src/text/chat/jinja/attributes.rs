@@ -1,4 +1,4 @@
-//! Attributes of items by a path such as `a.b.0`, and the filters that take others, or tests, by their name.
+//! Attributes of items by a path such as `a.b.0`, and the filters that take filters or tests by their names.
 
 use minijinja::value::{Rest, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value};

@@ -126,7 +126,7 @@ impl Values<'_> {
     }
 }
 
-/// A number with so many digits, of which at least one stands behind the point.
+/// A number with a given count of digits, at least one of them behind the point.
 fn shortened(number: f64, precision: usize, alternate: bool) -> String {
     let precision = precision.max(1);
     let power =

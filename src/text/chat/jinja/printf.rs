@@ -89,7 +89,7 @@ pub(super) fn format(state: &State, form: &str, values: &Value) -> Result<String
     Ok(out)
 }
 
-/// The key before its closing bracket, and what is behind that.
+/// The key before its closing bracket, and the text behind that.
 fn split_key(text: &str) -> Option<(&str, &str)> {
     let mut depth = 1;
     for (at, character) in text.char_indices() {

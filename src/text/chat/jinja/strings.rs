@@ -23,7 +23,7 @@ pub(super) fn strip<'t>(text: &'t str, characters: Option<&str>, ends: Ends) -> 
     if ends == Ends::Left { text } else { text.trim_end_matches(dropped) }
 }
 
-/// The words of a text, at most so many splits from the left; the rest is one word.
+/// The words of a text. Only `splits` of them are split off from the left; the rest is one word.
 pub(super) fn words(text: &str, splits: usize) -> Vec<&str> {
     let (mut out, mut rest) = (Vec::new(), text.trim_start_matches(is_space));
     while !rest.is_empty() {

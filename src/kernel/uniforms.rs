@@ -1,10 +1,10 @@
-//! The one uniform slot that the CPU writes per token or chunk.
+//! Run uniforms: the one uniform buffer that the host writes per token or chunk.
 
 use crate::kernel::uniform;
 
 uniform! {
-    /// The fixed head of a slot: what changes from token to token.
-    pub struct SlotHead {
+    /// The settings of a run, which stand before its rows.
+    pub struct RunSettings {
         /// Rows (tokens) that are active in this run.
         rows: u32,
         /// Positions that the KV cache holds.
@@ -25,7 +25,7 @@ uniform! {
         top_p: f32,
         /// Entries of the sparse bias.
         biases: u32,
-        /// Logarithm of min-p: ids below it, relative to the likeliest, are not drawn; `f32::MIN` draws all.
+        /// Logarithm of min-p: ids below it, relative to the likeliest, are not sampled; `f32::MIN` keeps all.
         ln_min_p: f32,
         /// Divides what is positive of the penalised logits, and multiplies the rest.
         repetition_penalty: f32,
@@ -49,52 +49,52 @@ pub struct Row {
     pub attend: u32,
 }
 
-/// Head, rows and rotations of one run.
+/// Settings, rows and rotations of one run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Slot {
-    /// The fixed head.
-    pub head: SlotHead,
-    /// One per row the plan was built for; rows past `head.rows` are ignored.
+pub struct RunUniforms {
+    /// The settings, which have a fixed size.
+    pub settings: RunSettings,
+    /// One per row the plan was built for; rows past `settings.rows` are ignored.
     pub rows: Vec<Row>,
     /// `(cos, sin)` of each pair of each row: `[rows][d/2]`.
     pub rope: Vec<[f32; 2]>,
 }
 
-impl Slot {
-    /// The slot of rows at these positions, each attending to everything up to itself.
+impl RunUniforms {
+    /// The run uniforms of rows at these positions, each attending to everything up to itself.
     ///
     /// `rows` is what the plan was built for; the angles are computed in f64 (`position * frequency`).
     pub fn new(rows: usize, frequencies: &[f64], positions: impl IntoIterator<Item = usize>) -> Self {
-        let mut slot = Self {
-            head: SlotHead {
+        let mut uniforms = Self {
+            settings: RunSettings {
                 inv_temperature: 1.0,
                 top_p: 1.0,
                 ln_min_p: f32::MIN,
                 repetition_penalty: 1.0,
-                ..SlotHead::default()
+                ..RunSettings::default()
             },
             rows: vec![Row::default(); rows],
             rope: vec![[1.0, 0.0]; rows * frequencies.len()],
         };
         for (index, position) in positions.into_iter().enumerate() {
-            slot.rows[index] = Row { position: position as u32, attend: position as u32 + 1 };
+            uniforms.rows[index] = Row { position: position as u32, attend: position as u32 + 1 };
             for (pair, frequency) in frequencies.iter().enumerate() {
                 let (sin, cos) = (position as f64 * frequency).sin_cos();
-                slot.rope[index * frequencies.len() + pair] = [cos as f32, sin as f32];
+                uniforms.rope[index * frequencies.len() + pair] = [cos as f32, sin as f32];
             }
-            slot.head.rows += 1;
+            uniforms.settings.rows += 1;
         }
-        slot
+        uniforms
     }
 
-    /// 32-bit words of a slot for `rows` rows of `pairs` rotated pairs.
+    /// 32-bit words of the run uniforms for `rows` rows of `pairs` rotated pairs.
     pub const fn words(rows: usize, pairs: usize) -> usize {
         16 + rows * 4 + rows * pairs * 2
     }
 
-    /// The slot as the uniform buffer holds it.
+    /// The words of the uniform buffer.
     pub fn to_words(&self) -> Vec<u32> {
-        let mut words: Vec<u32> = bytemuck::cast_slice(bytemuck::bytes_of(&self.head)).to_vec();
+        let mut words: Vec<u32> = bytemuck::cast_slice(bytemuck::bytes_of(&self.settings)).to_vec();
         words.extend(self.rows.iter().flat_map(|row| [row.position, row.attend, 0, 0]));
         words.extend(self.rope.iter().flatten().map(|v| v.to_bits()));
         words

@@ -14,10 +14,10 @@ use super::readback::Readback;
 use super::textures::{Held, SessionTextures, TextureRead, WordTexture};
 use super::{Allocation, Gpu};
 use crate::error::{Error, Result};
-use crate::kernel::run::Slot;
+use crate::kernel::uniforms::RunUniforms;
 use crate::kernel::{Access, Active, Element};
-use crate::plan::bytes::{SLOTS, UNIFORM_ALIGN, buffer_bytes, texture_bytes, uniform_words};
-use crate::plan::{Buffer, BufferId, Copy, Kind, Plan, Step, Wanted, session_buffers};
+use crate::plan::bytes::{UNIFORM_ALIGN, UNIFORMS_RING, buffer_bytes, texture_bytes, uniform_words};
+use crate::plan::{Buffer, BufferId, BufferOwner, Plan, ReadRange, RunOutput, Step, session_buffers};
 
 /// How the buffers of weights and sessions are used.
 const STATE: wgpu::BufferUsages =
@@ -87,7 +87,7 @@ struct Dispatch {
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     /// Where it was written.
-    slot_offset: usize,
+    uniforms_offset: usize,
     pub(super) active: Active,
     /// Positions of the KV cache that are attended to, and those it holds.
     attended: usize,
@@ -98,9 +98,9 @@ pub(super) struct Run {
 pub(super) struct Prepared {
     pub(super) plan: Arc<Plan>,
     steps: Vec<Dispatch>,
-    slots: Allocation,
-    slot_stride: usize,
-    next_slot: Cell<usize>,
+    ring: Allocation,
+    uniforms_stride: usize,
+    next_uniforms: Cell<usize>,
     /// Keeps the uniform buffer of the params alive.
     _params: Allocation,
 }
@@ -116,22 +116,22 @@ pub(super) struct Scheduled {
 }
 
 impl Prepared {
-    /// Writes the next slot of the ring.
-    pub(super) fn write_slot(&self, gpu: &Gpu, slot: &Slot) -> Run {
-        let index = self.next_slot.get();
-        self.next_slot.set((index + 1) % SLOTS);
-        let slot_offset = index * self.slot_stride;
-        gpu.inner.queue.write_buffer(&self.slots, slot_offset as u64, bytemuck::cast_slice(&slot.to_words()));
-        let active = Active { rows: slot.head.rows as usize, head_rows: slot.head.head_rows as usize };
-        let attended = slot.rows[..active.rows].iter().map(|row| row.attend as usize).max().unwrap_or(0);
-        Run { slot_offset, active, attended, capacity: slot.head.capacity as usize }
+    /// Writes the run uniforms into the next place of the ring.
+    pub(super) fn write_uniforms(&self, gpu: &Gpu, uniforms: &RunUniforms) -> Run {
+        let index = self.next_uniforms.get();
+        self.next_uniforms.set((index + 1) % UNIFORMS_RING);
+        let uniforms_offset = index * self.uniforms_stride;
+        gpu.inner.queue.write_buffer(&self.ring, uniforms_offset as u64, bytemuck::cast_slice(&uniforms.to_words()));
+        let active = Active { rows: uniforms.settings.rows as usize, head_rows: uniforms.settings.head_rows as usize };
+        let attended = uniforms.rows[..active.rows].iter().map(|row| row.attend as usize).max().unwrap_or(0);
+        Run { uniforms_offset, active, attended, capacity: uniforms.settings.capacity as usize }
     }
 
     /// The steps that a run has something to do in.
     pub(super) fn schedule(
         &self,
         steps: Range<usize>,
-        wanted: Wanted,
+        wanted: RunOutput,
         active: Active,
     ) -> impl Iterator<Item = Scheduled> {
         let mut held = Held::default();
@@ -152,13 +152,13 @@ impl Prepared {
         let Dispatch { pipeline, group, .. } = &self.steps[scheduled.step];
         let [x, y] = scheduled.grid;
         pass.set_pipeline(pipeline);
-        pass.set_bind_group(0, group, &[run.slot_offset as u32]);
+        pass.set_bind_group(0, group, &[run.uniforms_offset as u32]);
         pass.dispatch_workgroups(x, y, 1);
     }
 }
 
 /// The state of a session on the device, and the plans that are replayed on it.
-pub struct Machine {
+pub struct Executor {
     pub(super) gpu: Gpu,
     weights: Rc<DeviceWeights>,
     state: HashMap<String, Allocation>,
@@ -171,14 +171,14 @@ pub struct Machine {
     replacement: Option<Replacement>,
 }
 
-/// A buffer that takes the place of another one, once it holds what that one is to hand on.
+/// A buffer of another size under construction. It replaces the old one when the content has been copied.
 struct Replacement {
     name: String,
     bytes: u64,
     made: LocalBoxFuture<'static, Result<Allocation>>,
 }
 
-impl Machine {
+impl Executor {
     /// Allocates what the plans need, and compiles their kernels.
     ///
     /// # Errors
@@ -190,21 +190,21 @@ impl Machine {
         let bytes = uniform_bytes(&plans)
             + buffers.iter().map(|b| buffer_bytes(b.words)).sum::<u64>()
             + textures.begin_fit(plans.iter().map(Arc::as_ref));
-        let (machine, answer) = gpu.admitted("a session", bytes, || {
+        let (executor, answer) = gpu.admitted("a session", bytes, || {
             let state = buffers.iter().map(|b| (b.name.clone(), gpu.allocate(&b.name, b.words, STATE))).collect();
             textures.end_fit(gpu, plans.iter().map(Arc::as_ref));
             let (gpu, plans_made, staging) = (gpu.clone(), Vec::new(), Rc::default());
-            let mut machine =
+            let mut executor =
                 Self { gpu, weights, state, textures, plans: plans_made, staging, answer: None, replacement: None };
-            machine.prepare_all(plans).map(|()| machine)
+            executor.prepare_all(plans).map(|()| executor)
         })?;
-        let (mut machine, mut answer) = (machine?, answer);
+        let (mut executor, mut answer) = (executor?, answer);
         match (&mut answer).now_or_never() {
             Some(answer) => answer?,
-            None => machine.answer = Some(answer),
+            None => executor.answer = Some(answer),
         }
         gpu.check()?;
-        Ok(machine)
+        Ok(executor)
     }
 
     /// Waits until the device has said whether it had room for what [`Self::new`] allocated.
@@ -300,7 +300,7 @@ impl Machine {
     /// # Errors
     /// Where the device is lost or has no room.
     pub async fn alloc_temp(&mut self, name: &str, words: usize) -> Result<()> {
-        let buffer = Buffer { name: name.to_owned(), kind: Kind::Scratch, words, slabs: 1 };
+        let buffer = Buffer { name: name.to_owned(), owner: BufferOwner::Scratch, words, slabs: 1 };
         self.replace(&buffer, false).await
     }
 
@@ -314,7 +314,7 @@ impl Machine {
     ///
     /// # Errors
     /// Where there is no such buffer, or the device is lost.
-    pub fn transfer(&self, from: Copy, to: Copy) -> Result<()> {
+    pub fn transfer(&self, from: ReadRange, to: ReadRange) -> Result<()> {
         self.gpu.check()?;
         let mut encoder = self.gpu.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         let [source, target] = [self.buffer(from.name)?, self.buffer(to.name)?];
@@ -342,9 +342,9 @@ impl Machine {
     fn prepare(&self, plan: Arc<Plan>) -> Result<Prepared> {
         let gpu = &self.gpu;
         let uniform = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-        let [slots, params] = uniform_words(&plan);
-        let slot_stride = slots / SLOTS * 4;
-        let (slots, params) = (gpu.allocate("slots", slots, uniform), gpu.allocate("params", params, uniform));
+        let [ring, params] = uniform_words(&plan);
+        let uniforms_stride = ring / UNIFORMS_RING * 4;
+        let (ring, params) = (gpu.allocate("run uniforms", ring, uniform), gpu.allocate("params", params, uniform));
         let mut steps = Vec::with_capacity(plan.steps.len());
         for (i, step) in plan.steps.iter().enumerate() {
             let offset = (i * UNIFORM_ALIGN) as u64;
@@ -353,16 +353,16 @@ impl Machine {
             let bytes = |words: usize| wgpu::BufferSize::new(words as u64 * 4);
             let binding =
                 |buffer, offset, size| wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size });
-            let slot_size = bytes(Slot::words(plan.rows, plan.pairs));
+            let uniforms_size = bytes(RunUniforms::words(plan.rows, plan.pairs));
             let mut entries = vec![
                 wgpu::BindGroupEntry { binding: 0, resource: binding(&params, offset, bytes(step.params.len())) },
-                wgpu::BindGroupEntry { binding: 1, resource: binding(&slots, 0, slot_size) },
+                wgpu::BindGroupEntry { binding: 1, resource: binding(&ring, 0, uniforms_size) },
             ];
             let (mut reads, mut writes) = (Vec::new(), Vec::new());
             for (arg, id) in step.kernel.args(&step.params).iter().zip(&step.buffers) {
                 let buffer = &plan.buffers[id.0];
-                let resource = match (arg.element, buffer.kind) {
-                    (Element::Texture(_), Kind::Weight) => {
+                let resource = match (arg.element, buffer.owner) {
+                    (Element::Texture(_), BufferOwner::Weight) => {
                         let texture = self.weights.textures.get(&buffer.name);
                         let missing = || Error::Internal(format!("no texture of {} on the device", buffer.name));
                         wgpu::BindingResource::TextureView(&texture.ok_or_else(missing)?.view)
@@ -389,7 +389,7 @@ impl Machine {
             });
             steps.push(Dispatch { pipeline: compiled.pipeline, group, reads, writes });
         }
-        Ok(Prepared { plan, steps, slots, slot_stride, next_slot: Cell::new(0), _params: params })
+        Ok(Prepared { plan, steps, ring, uniforms_stride, next_uniforms: Cell::new(0), _params: params })
     }
 
     /// Writes words into a buffer of the session, before the next run.
@@ -411,14 +411,14 @@ impl Machine {
         &self,
         plan: usize,
         steps: Range<usize>,
-        wanted: Wanted,
-        slot: &Slot,
-        copy: Option<Copy>,
+        wanted: RunOutput,
+        uniforms: &RunUniforms,
+        copy: Option<ReadRange>,
     ) -> Result<Readback> {
         self.gpu.check()?;
         let gpu = &self.gpu.inner;
         let prepared = &self.plans[plan];
-        let run = prepared.write_slot(&self.gpu, slot);
+        let run = prepared.write_uniforms(&self.gpu, uniforms);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         let mut pass: Option<wgpu::ComputePass> = None;
         let mut dispatches = 0;
@@ -459,7 +459,7 @@ impl Machine {
         Ok(())
     }
 
-    fn copy(&self, encoder: &mut wgpu::CommandEncoder, copy: Copy) -> Result<Allocation> {
+    fn copy(&self, encoder: &mut wgpu::CommandEncoder, copy: ReadRange) -> Result<Allocation> {
         let source = self.buffer(copy.name)?;
         let bytes = copy.words as u64 * 4;
         let mut free = self.staging.borrow_mut();
@@ -483,7 +483,7 @@ impl Machine {
     ///
     /// # Errors
     /// Where there is no such buffer, or the device is lost.
-    pub fn read(&self, copy: Copy) -> Result<Readback> {
+    pub fn read(&self, copy: ReadRange) -> Result<Readback> {
         let mut encoder = self.gpu.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         let staging = self.copy(&mut encoder, copy)?;
         let submission = self.gpu.inner.queue.submit([encoder.finish()]);
