@@ -1,8 +1,9 @@
-//! Four functions with C's calling convention, for Swift, Kotlin and C: `docs/phone.md` builds them as a static library.
+//! Four functions with C's calling convention, for Swift, Kotlin and C: `docs/phone.md` builds them as a static
+//! library.
 //!
-//! A handle holds all of its model, so it may move between threads as a whole. One thread at a time uses it. Texts are UTF-8
-//! and end with a zero byte. An error is written into `error`, cut to `error_len` bytes, and the function then gives null or
-//! false.
+//! A handle holds all of its model, so it may move between threads as a whole. One thread at a time uses it. Texts are
+//! UTF-8 and end with a zero byte. An error is written into `error`, cut to `error_len` bytes, and the function then
+//! gives null or false.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 
@@ -14,7 +15,8 @@ pub struct Llamita {
     device: CString,
 }
 
-/// Loads a GGUF file, with the other parts where it was split, onto the best GPU, or else the CPU. `memory` is the most bytes to take there, 0 for no limit.
+/// Loads a GGUF file, with the other parts where it was split, onto the best GPU, or else the CPU. `memory` is the most
+/// bytes to take there, 0 for no limit.
 ///
 /// # Safety
 /// `path` is a text, and `error` has room for `error_len` bytes or is null.
@@ -51,8 +53,8 @@ pub unsafe extern "C" fn llamita_device(llamita: *const Llamita) -> *const c_cha
     unsafe { &*llamita }.device.as_ptr()
 }
 
-/// Continues the conversation by `prompt` and up to `max_tokens` tokens. Every piece of text goes to `piece` as it comes,
-/// on this thread; where `piece` answers false the reply ends.
+/// Continues the conversation by `prompt` and up to `max_tokens` tokens. Every piece of text goes to `piece` as it
+/// comes, on this thread; where `piece` answers false the reply ends.
 ///
 /// # Safety
 /// `llamita` is open and in no other call, `prompt` is a text, `error` is as in [`llamita_open`].

@@ -21,7 +21,8 @@ fn main() {
 }
 
 async fn generate(path: &str, prompt: &str) -> Result<(), Box<dyn std::error::Error>> {
-    // The weights stream from the file, or all parts of a split one, to the device; `LoadOptions` chooses the device, the context and the memory.
+    // The weights stream from the file, or all parts of a split one, to the device; `LoadOptions` chooses the device,
+    // the context and the memory.
     let model = Model::load(source::open(path)?.as_ref(), LoadOptions::default()).await?;
     eprintln!("{} on {} ({})", model.name(), model.device().name(), model.device().tier());
 

@@ -21,7 +21,8 @@ struct Request {
     text: mpsc::Sender<Result<String>>,
 }
 
-/// The address of the thread that owns a model. It may be cloned and sent to any thread; the owner ends with the last one.
+/// The address of the thread that owns a model. It may be cloned and sent to any thread; the owner ends with the last
+/// one.
 #[derive(Clone)]
 pub struct Owner {
     mailbox: UnboundedSender<Request>,

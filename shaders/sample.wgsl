@@ -5,8 +5,8 @@
 // most vocabularies are long tails. Its floor is taken from the largest logits of 4 * WORKGROUP_SIZE interleaved
 // streams, so that about a thousand ids are above it, or little more than k. Thresholds are found exactly by radix
 // selection on the ordered bits of the logits, eight bits at a time; masses are summed in fixed point (14 + 14 bits),
-// so that the result does not depend on the order of the invocations. Ties are kept from the lowest id up. The random number is
-// Philox4x32-10 (Salmon et al., SC 2011), counted by position. NO_ID where no logit is a finite number.
+// so that the result does not depend on the order of the invocations. Ties are kept from the lowest id up. The random
+// number is Philox4x32-10 (Salmon et al., SC 2011), counted by position. NO_ID where no logit is a finite number.
 
 struct Params {
     vocabulary: u32,

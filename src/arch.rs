@@ -1,4 +1,5 @@
-//! Model architectures as data: the numbers that fix a model, the tensors it has, and what a family of models is called.
+//! Model architectures as data: the numbers that fix a model, the tensors that models have, and families of models with
+//! their names and tensors.
 
 pub mod family;
 pub mod shape;

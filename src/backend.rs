@@ -67,8 +67,8 @@ const HELP: &str =
     "a Vulkan driver is several times faster, even Mesa's for the CPU (Debian, Ubuntu: mesa-vulkan-drivers)";
 
 impl Device {
-    /// Opens what was chosen. Where `Auto` finds no adapter, the answer is the CPU. A plan that is made for another driver
-    /// is warned of.
+    /// Opens what was chosen. Where `Auto` finds no adapter, the answer is the CPU. A plan that is made for another
+    /// driver is warned of.
     ///
     /// # Errors
     /// Where a GPU was asked for and there is none, or it lacks the tier or the limits.

@@ -1,5 +1,5 @@
-//! Kernel cases: a kernel's variant with seeded data and hard sizes, and the comparison of a device's results with the oracle's.
-//! [`check`](crate::check) runs them.
+//! Kernel cases: a kernel's variant with seeded data and hard sizes, and the comparison of a device's results with the
+//! oracle's. [`check`](crate::check) runs them.
 
 mod attention;
 mod products;

@@ -19,8 +19,8 @@ pub fn of_adapter(name: &str, on_cpu: bool) -> &'static Driver {
     software::of_adapter(name, on_cpu).unwrap_or(&GPU)
 }
 
-/// Which plan a model runs: kernels, the layout of its weights, and the tier where nobody asks for one. Pacing, clocks and
-/// precompiling follow the driver instead.
+/// Which plan a model runs: kernels, the layout of its weights, and the tier where nobody asks for one. Pacing, clocks
+/// and precompiling follow the driver instead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PlanChoice {
     /// The plan of the driver at hand.
@@ -32,8 +32,8 @@ pub enum PlanChoice {
     Lavapipe,
     /// SwiftShader's, on any device.
     SwiftShader,
-    /// The plan of a driver that runs on the CPU: the driver's own where it is one; elsewhere lavapipe's, and SwiftShader's in
-    /// browsers.
+    /// The plan of a driver that runs on the CPU: the driver's own where it is one; elsewhere lavapipe's, and
+    /// SwiftShader's in browsers.
     Software,
 }
 
@@ -71,7 +71,8 @@ pub struct DeviceOptions {
     pub tier: Option<Tier>,
     /// The plan that is asked for.
     pub plan: PlanChoice,
-    /// The limits that the device is requested with; `None` is the default WebGPU limits, and the features that the adapter has.
+    /// The limits that the device is requested with; `None` is the default WebGPU limits, and the features that the
+    /// adapter has.
     pub limits: Option<&'static Profile>,
 }
 
@@ -91,8 +92,8 @@ impl DeviceOptions {
         }
     }
 
-    /// The tuning where no device is opened: as if on a real GPU, in the tier that was asked for, or else the one that the
-    /// plan would get under the limits, or else the plainest.
+    /// The tuning where no device is opened: as if on a real GPU, in the tier that was asked for, or else the one that
+    /// the plan would get under the limits, or else the plainest.
     pub fn counted(&self) -> Tuning {
         let tier = match (self.tier, self.limits) {
             (Some(tier), _) => tier,

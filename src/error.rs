@@ -154,8 +154,8 @@ pub enum Error {
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A text of a file as it may be printed, in one line: without what a terminal would obey, or what turns the direction of
-/// writing, and cut after `most` characters.
+/// A text of a file as it may be printed, in one line: without what a terminal would obey, or what turns the direction
+/// of writing, and cut after `most` characters.
 pub fn printable(text: &str, most: usize) -> String {
     let mut line = String::new();
     for (i, letter) in text.chars().enumerate() {

@@ -47,13 +47,13 @@ pub enum ReadScope {
     TokenizerOnly,
 }
 
-/// Reads what a checkpoint says, without its weights: GGUF, or Meta's files, whose weights are the first part of the source.
-/// Which one it is, the first bytes say.
+/// Reads what a checkpoint says, without its weights: GGUF, or Meta's files, whose weights are the first part of the
+/// source. Which one it is, the first bytes say.
 ///
 /// # Errors
 /// [`Error::Malformed`](crate::Error::Malformed) where the bytes break the format or a file is cut off,
-/// [`Error::Unsupported`](crate::Error::Unsupported) where they ask for something that this engine does not compute or a
-/// file is missing, and those of the source.
+/// [`Error::Unsupported`](crate::Error::Unsupported) where they ask for something that this engine does not compute or
+/// a file is missing, and those of the source.
 pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
     let parts = source.parts();
     let (name, len) = parts.first().map_or((source.name(), source.len()), |part| (part.name, part.len));
@@ -88,16 +88,17 @@ impl Tensor {
         self.encoding.row_bytes(self.cols)
     }
 
-    /// Where consecutive rows lie in the file: one range, since every format so far keeps the scales of a row in the row.
+    /// Where consecutive rows lie in the file: one range, since every format so far keeps the scales of a row in the
+    /// row.
     pub fn row_range(&self, rows: Range<usize>) -> Range<u64> {
         let at = |row: usize| self.bytes.start + (row * self.row_bytes()) as u64;
         at(rows.start)..at(rows.end)
     }
 }
 
-/// The tensors of a whole model, by their place in it. A reader has checked them against the table
-/// ([`TENSORS`](crate::arch::tensors::TENSORS)): each that a model must have is here, with the size that its shape asks
-/// for.
+/// The tensors of a whole model, by their place in it. A reader has checked them against the tensors of the family
+/// ([`Arch::tensors`](crate::arch::family::Arch::tensors)): each that a model must have is here, with the size that its
+/// shape asks for, and no other is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelTensors {
     by_id: BTreeMap<TensorId, Tensor>,

@@ -220,8 +220,8 @@ impl ShaderSource {
         self
     }
 
-    /// Adds weights under a role: where they lie, and the reader of their type. The word `ROLE` in the names of both files
-    /// becomes `role`, and `BINDING` the binding.
+    /// Adds weights under a role: where they lie, and the reader of their type. The word `ROLE` in the names of both
+    /// files becomes `role`, and `BINDING` the binding.
     pub fn weights(self, store: &'static str, reader: &'static str, role: &str, binding: u32) -> Self {
         self.role(store, role, binding).role(reader, role, binding)
     }

@@ -38,8 +38,8 @@ pub struct RunShape {
 }
 
 impl RunShape {
-    /// The head and the first row, which are at the same place in all run uniforms. Kernels that read nothing else are the same in
-    /// every plan, and are compiled once.
+    /// The head and the first row, which are at the same place in all run uniforms. Kernels that read nothing else are
+    /// the same in every plan, and are compiled once.
     pub(crate) const FIRST: Self = Self { rows: 1, pairs: 2 };
 
     /// Adds the struct of the run uniforms and its sizes to a source.

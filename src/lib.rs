@@ -18,16 +18,16 @@
 //! ```
 //!
 //! A [`Model`] owns packed weights and compiled kernels, a [`Session`] one conversation, and a [`Reply`] one answer.
-//! Everything is asynchronous and needs no runtime: any executor on the thread can poll the futures. ARCHITECTURE.md says
-//! how the library is made.
+//! Everything is asynchronous and needs no runtime: any executor on the thread can poll the futures. ARCHITECTURE.md
+//! says how the library is made.
 //!
 //! # Threads
 //!
 //! One thread owns a model. [`Model`], [`Session`], [`Reply`] and [`Scorer`] are not `Send`: they share weights through
-//! `Rc`, and in a browser the objects of WebGPU cannot leave their thread anyway. A server or a binding gives the model a thread of
-//! its own with a mailbox. Other threads send prompts there and receive text; several replies run side by side on the one
-//! thread, since each waits for the device most of the time. `examples/threads.rs` does this in 100 lines. [`Error`] and
-//! [`Sampling`] are `Send`.
+//! `Rc`, and in a browser the objects of WebGPU cannot leave their thread anyway. A server or a binding gives the model
+//! a thread of its own with a mailbox. Other threads send prompts there and receive text; several replies run side by
+//! side on the one thread, since each waits for the device most of the time. `examples/threads.rs` does this in 100
+//! lines. [`Error`] and [`Sampling`] are `Send`.
 
 #![warn(missing_docs)]
 

@@ -74,9 +74,9 @@ pub struct LoadOptions<'a> {
 
 /// A loaded model: packed weights on a device, the tokenizer and the chat template. Clones share all of it.
 ///
-/// A model is not `Send`. It stays on the thread that loaded it, with its sessions, replies and scorers, which share the
-/// model without locks. A program with several threads gives the model a thread of its own that the others send prompts to:
-/// `examples/threads.rs` is one.
+/// A model is not `Send`. It stays on the thread that loaded it, with its sessions, replies and scorers, which share
+/// the model without locks. A program with several threads gives the model a thread of its own that the others send
+/// prompts to: `examples/threads.rs` is one.
 #[derive(Clone)]
 pub struct Model {
     inner: Rc<Inner>,
@@ -139,7 +139,7 @@ impl Model {
         hook: Option<&mut dyn WeightsArrive>,
     ) -> Result<()> {
         let weights = self.inner.live.borrow().weights.clone();
-        Loader::new(source, tensors, &self.inner.matrices, weights, progress).all(hook).await
+        Loader::new(source, self.shape().arch, tensors, &self.inner.matrices, weights, progress).all(hook).await
     }
 
     /// The name that the file gives its model, or the name of the file.

@@ -247,8 +247,8 @@ pub struct Texture {
 }
 
 impl Texture {
-    /// The name of the texture by which a kernel reads a buffer: the buffer's, or, as the layers read one after the other,
-    /// one that their caches share.
+    /// The name of the texture by which a kernel reads a buffer: the buffer's, or, as the layers read one after the
+    /// other, one that their caches share.
     pub fn name<'a>(buffer: &'a Buffer, arg: &Arg) -> &'a str {
         if buffer.owner == BufferOwner::State { arg.name } else { &buffer.name }
     }

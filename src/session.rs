@@ -28,7 +28,8 @@ use crate::text::tokenizer::{Decoder, Encode};
 
 /// One conversation: its ids, and its KV cache on the device.
 ///
-/// A session stays on the thread of its model ([`Model`] says why); `examples/threads.rs` serves other threads from there.
+/// A session stays on the thread of its model ([`Model`] says why); `examples/threads.rs` serves other threads from
+/// there.
 pub struct Session {
     model: Model,
     executor: Executor,
@@ -93,8 +94,8 @@ impl Session {
         self.computed = self.computed.min(len);
     }
 
-    /// Waits until the device has confirmed that it has room for the KV cache. A browser confirms that some time after it
-    /// was asked; the first reply waits for it too.
+    /// Waits until the device has confirmed that it has room for the KV cache. A browser confirms that some time after
+    /// it was asked; the first reply waits for it too.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] where there is no room, [`Error::DeviceLost`]. The next reply asks for room again.
@@ -107,10 +108,10 @@ impl Session {
         answer
     }
 
-    /// Brings the session to a fresh device, after its device was lost or ran out of memory. [`Model::resume`] opens that
-    /// device, unless another session of the model has done so already. `source` is the file that the model was loaded
-    /// from. The ids stay, and the next reply computes their keys and values again. A reply that was under way goes on with
-    /// [`Reply::resume`].
+    /// Brings the session to a fresh device, after its device was lost or ran out of memory. [`Model::resume`] opens
+    /// that device, unless another session of the model has done so already. `source` is the file that the model was
+    /// loaded from. The ids stay, and the next reply computes their keys and values again. A reply that was under way
+    /// goes on with [`Reply::resume`].
     ///
     /// # Errors
     /// Those of [`Model::resume`] and [`Model::session`]. It may be called again.
@@ -127,15 +128,15 @@ impl Session {
 
     /// Replies to a text or to messages.
     ///
-    /// A text (`&str`) is continued as it is. Its ids are appended to those that the session holds. An empty session puts
-    /// the beginning-of-text token in front, where the vocabulary asks for one. Control tokens spelled in the text are
-    /// plain text.
+    /// A text (`&str`) is continued as it is. Its ids are appended to those that the session holds. An empty session
+    /// puts the beginning-of-text token in front, where the vocabulary asks for one. Control tokens spelled in the text
+    /// are plain text.
     ///
-    /// Messages (`&[Message]`) are the whole conversation, and their ids replace those that the session holds. Only the ids
-    /// behind the longest common beginning of both are computed: a further turn costs its new tokens, and an edited message
-    /// costs the tokens from there on. Where the context is too short, the oldest turns are left out
-    /// ([`Reply::dropped`]); the system messages and the newest turn stay. The answer is not added to the messages: push
-    /// it, and the next turn finds it in the cache.
+    /// Messages (`&[Message]`) are the whole conversation, and their ids replace those that the session holds. Only the
+    /// ids behind the longest common beginning of both are computed: a further turn costs its new tokens, and an edited
+    /// message costs the tokens from there on. Where the context is too short, the oldest turns are left out
+    /// ([`Reply::dropped`]); the system messages and the newest turn stay. The answer is not added to the messages:
+    /// push it, and the next turn finds it in the cache.
     ///
     /// # Errors
     /// [`Error::Setting`] where a setting is outside its range or the prompt is empty, [`Error::ContextFull`] or
@@ -190,8 +191,8 @@ impl Session {
         Ok(Reply::new(self, sampling, decoder, prompt_tokens, dropped, biases))
     }
 
-    /// Writes the bias and the mask of allowed ids to the device; the uniforms have no room for them. Gives the number of
-    /// entries of the bias.
+    /// Writes the bias and the mask of allowed ids to the device; the uniforms have no room for them. Gives the number
+    /// of entries of the bias.
     fn write_settings(&self, sampling: &Sampling) -> Result<usize> {
         let bias = sampling.bias_words();
         if !bias.is_empty() {
@@ -204,8 +205,8 @@ impl Session {
         Ok(bias.len() / 2)
     }
 
-    /// Makes room in the KV cache for this many positions. It does not wait for runs under way: the device copies the cache
-    /// behind them. Where the future is dropped, the next call goes on from there.
+    /// Makes room in the KV cache for this many positions. It does not wait for runs under way: the device copies the
+    /// cache behind them. Where the future is dropped, the next call goes on from there.
     ///
     /// # Errors
     /// [`Error::DeviceLost`], [`Error::OutOfMemory`]. The cache is then lost.

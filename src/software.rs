@@ -1,4 +1,5 @@
-//! Drivers that run shaders on the CPU: Mesa's lavapipe, and SwiftShader in Chromium. Everything that only they need is here.
+//! Drivers that run shaders on the CPU: Mesa's lavapipe, and SwiftShader in Chromium. Everything that only they need is
+//! here.
 //!
 //! They are where this project is tested, and where it runs without a GPU. No real GPU reads anything of this folder.
 
@@ -23,8 +24,8 @@ pub static LAVAPIPE: Driver = Driver {
     compiles_at_first_dispatch: true,
 };
 
-/// The driver that Chromium falls back to, and any other that runs on the CPU. It computes four invocations at once, and
-/// multiplies whole numbers slowly.
+/// The driver that Chromium falls back to, and any other that runs on the CPU. It computes four invocations at once,
+/// and multiplies whole numbers slowly.
 pub static SWIFTSHADER: Driver = Driver {
     name: "swiftshader",
     tuning: tuning::swiftshader,
@@ -35,8 +36,8 @@ pub static SWIFTSHADER: Driver = Driver {
     compiles_at_first_dispatch: false,
 };
 
-/// The driver of an adapter that runs on the CPU, and `None` of any other. `on_cpu` is whether the adapter says so; browsers
-/// do not.
+/// The driver of an adapter that runs on the CPU, and `None` of any other. `on_cpu` is whether the adapter says so;
+/// browsers do not.
 pub fn of_adapter(name: &str, on_cpu: bool) -> Option<&'static Driver> {
     match on_cpu || name.to_lowercase().contains("swiftshader") {
         true if name.contains("llvmpipe") => Some(&LAVAPIPE),
@@ -45,7 +46,8 @@ pub fn of_adapter(name: &str, on_cpu: bool) -> Option<&'static Driver> {
     }
 }
 
-/// The driver whose software plan runs on `own`: itself where it is one of these, else lavapipe, and SwiftShader in browsers.
+/// The driver whose software plan runs on `own`: itself where it is one of these, else lavapipe, and SwiftShader in
+/// browsers.
 pub fn plan_on(own: &'static Driver) -> &'static Driver {
     match [&LAVAPIPE, &SWIFTSHADER].contains(&own) {
         true => own,

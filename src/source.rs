@@ -35,8 +35,8 @@ pub trait Source {
     /// Says that a range will not be read again, so that mapped pages may go.
     fn release(&self, _offset: u64, _len: u64) {}
 
-    /// The files that stand behind each other here: one, unless the checkpoint was split, or has its weights, its numbers and
-    /// its tokenizer in files of their own. Weights are the first then.
+    /// The files that stand behind each other here: one, unless the checkpoint was split, or has its weights, its
+    /// numbers and its tokenizer in files of their own. Weights are the first then.
     fn parts(&self) -> Vec<Part<'_>> {
         vec![Part { name: self.name(), len: self.len() }]
     }
@@ -93,8 +93,8 @@ impl Source for Bytes<'_> {
     }
 }
 
-/// The files of a checkpoint, one behind the other: the parts of one that was split (`-00001-of-00003.gguf` …), or weights
-/// (`consolidated.00.pth`) with `params.json` and `tokenizer.model`, which are known by their names.
+/// The files of a checkpoint, one behind the other: the parts of one that was split (`-00001-of-00003.gguf` …), or
+/// weights (`consolidated.00.pth`) with `params.json` and `tokenizer.model`, which are known by their names.
 pub struct Parts<'a> {
     /// Each with the offset it begins at.
     parts: Vec<(u64, Box<dyn Source + 'a>)>,
@@ -208,8 +208,9 @@ pub fn part_names(name: &str) -> Option<Vec<String>> {
     (1..=count).contains(&number).then(names)
 }
 
-/// Maps a checkpoint: a file, or the folder of one of Meta's. The files that belong to it must lie beside it: the other parts
-/// where its name says that it is one of several, and the numbers and the tokenizer of Meta's weights, as far as they exist.
+/// Maps a checkpoint: a file, or the folder of one of Meta's. The files that belong to it must lie beside it: the other
+/// parts where its name says that it is one of several, and the numbers and the tokenizer of Meta's weights, as far as
+/// they exist.
 ///
 /// # Errors
 /// Where a file is missing, unreadable, or empty, or a folder does not hold the weights of one model.

@@ -34,9 +34,10 @@ impl FromIterator<(TensorId, Packing)> for Packings {
 }
 
 impl Packings {
-    /// Every matrix of `layers` blocks packed as `blocks`, and an embedding that is the head too.
-    pub fn uniform(layers: usize, blocks: Packing, token_embd: Packing) -> Self {
-        let matrices = TensorId::all(layers).filter(|id| id.spec().is_matrix() && !id.spec().optional);
+    /// Every matrix of the blocks of a model of this shape packed as `blocks`, and an embedding that is the head too.
+    pub fn uniform(shape: &Shape, blocks: Packing, token_embd: Packing) -> Self {
+        let matrices =
+            TensorId::all(shape.arch, shape.layers).filter(|id| id.spec().is_matrix() && !id.spec().optional);
         matrices.map(|id| (id, if id.spec().in_block { blocks } else { token_embd })).collect()
     }
 
@@ -153,7 +154,7 @@ pub struct LayerMatrices {
     pub qkv: Matrix,
     /// `[dim, q_dim]`
     pub attn_output: Matrix,
-    /// `[2 * ffn, dim]`
+    /// Gate and up: one matrix `[2 * ffn, dim]`, or two of `[ffn, dim]`.
     pub gate_up: GateUp,
     /// `[dim, ffn]`
     pub down: Matrix,
@@ -224,12 +225,12 @@ fn add_shards(shards: &mut Vec<Shard>, name: &str, begin: usize, whole: Layout, 
 
 impl Matrices {
     /// The matrices of a model of this shape and these packings.
-    pub fn new(shape: &Shape, types: &Packings, cut: Cut) -> Self {
+    pub fn new(shape: &Shape, packings: &Packings, cut: Cut) -> Self {
         let rotated = match shape.rope_pairing {
             RopePairing::Interleaved => RowOrder::Same,
             RopePairing::HalfSplit => RowOrder::HalfSplit(shape.head_dim),
         };
-        let packing = |id: TensorId| types.get(id).unwrap_or_else(|| panic!("{id} has no packing"));
+        let packing = |id: TensorId| packings.get(id).unwrap_or_else(|| panic!("{id} has no packing"));
         let stack = |id: TensorId, order| {
             let [rows, _] = id.spec().size(shape);
             Stacked { id, rows, order, packing: packing(id) }
@@ -261,7 +262,7 @@ impl Matrices {
         let head = Role::Output.of_model();
         Self {
             embedding: single(Role::TokenEmbd.of_model()),
-            head: types.get(head).map(|_| single(head)),
+            head: packings.get(head).map(|_| single(head)),
             layers: layers.collect(),
         }
     }
@@ -272,7 +273,7 @@ impl Matrices {
     }
 
     /// The packings of its weights, the one with the most bytes on the device first.
-    pub fn types(&self) -> Vec<Packing> {
+    pub fn packings(&self) -> Vec<Packing> {
         let mut words: Vec<(Packing, usize)> = Vec::new();
         for Shard { layout, .. } in self.iter().flat_map(|matrix| &matrix.shards) {
             match words.iter_mut().find(|(packing, _)| *packing == layout.packing) {

@@ -64,7 +64,8 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Has the command obey what asks it to end, also where whoever runs the tests ignores that, as a job in the background does.
+/// Has the command obey what asks it to end, also where whoever runs the tests ignores that, as a job in the background
+/// does.
 #[cfg(unix)]
 fn obey_signals(command: &mut Command) {
     use std::os::unix::process::CommandExt;

@@ -63,7 +63,8 @@ fn growth_changes_nothing() {
     }
 }
 
-/// All logits after the ids at positions `0 .. ids.len()`, run one by one; the capacity is the `i`th where `i` ids were run.
+/// All logits after the ids at positions `0 .. ids.len()`, run one by one; the capacity is the `i`th where `i` ids were
+/// run.
 fn logits(model: &Model, ids: &[u32], capacities: &[(usize, usize)], keep: bool) -> Vec<u32> {
     let plans = |capacity| session_plans(model.shape(), model.matrices(), model.tuning(), capacity).map(Arc::new);
     let mut capacity = capacities[0].1;

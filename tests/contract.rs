@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use llamita::internals::arch::family::LLAMA;
 use llamita::internals::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 use llamita::internals::check::kernels;
 use llamita::internals::drivers;
@@ -29,6 +30,7 @@ const MAX_INVOCATIONS: u32 = 256;
 fn llama_3_2_1b() -> Shape {
     let frequencies = rope_frequencies(64, 500_000.0);
     Shape {
+        arch: &LLAMA,
         dim: 2048,
         ffn: 8192,
         layers: 16,
@@ -58,8 +60,8 @@ fn variants() -> Variants {
         let shape = llama_3_2_1b();
         for (driver, kv) in drivers::ALL.into_iter().flat_map(|driver| KvType::ALL.map(|kv| (driver, kv))) {
             let tuning = Tuning { kv, ..(driver.tuning)(tier) };
-            let types = Packings::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
-            let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.cut()), &tuning, 1024);
+            let packings = Packings::uniform(&shape, Packing::Q4_0, Packing::Q6_K);
+            let plans = session_plans(&shape, &Matrices::new(&shape, &packings, tuning.cut()), &tuning, 1024);
             plans.iter().flat_map(|plan| &plan.steps).for_each(|step| add(&step.kernel, &step.params));
         }
     }
@@ -319,7 +321,7 @@ fn every_dispatched_variant_has_cases() {
         let tested: BTreeSet<String> = cases.iter().map(|case| variant(&case.kernel.label()).to_owned()).collect();
         for (driver, kv) in drivers::ALL.into_iter().flat_map(|driver| KvType::ALL.map(|kv| (driver, kv))) {
             let tuning = Tuning { kv, ..(driver.tuning)(tier) };
-            let types = Packings::uniform(shape.layers, Packing::Q4_0, Packing::Q4_K);
+            let types = Packings::uniform(&shape, Packing::Q4_0, Packing::Q4_K);
             let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.cut()), &tuning, 1024);
             for step in plans.iter().flat_map(|plan| &plan.steps) {
                 // Products read sampled textures as they read others; their cases run in one kind.
@@ -342,8 +344,8 @@ fn dispatches_of_llama_3_2_1b() {
     use llamita::internals::plan::RunOutput;
     let shape = llama_3_2_1b();
     let tuning = (GPU.tuning)(Tier::Base);
-    let types = Packings::uniform(shape.layers, Packing::Q4_0, Packing::Q6_K);
-    let matrices = Matrices::new(&shape, &types, tuning.cut());
+    let packings = Packings::uniform(&shape, Packing::Q4_0, Packing::Q6_K);
+    let matrices = Matrices::new(&shape, &packings, tuning.cut());
     let [decode, prefill] = session_plans(&shape, &matrices, &tuning, 8192);
     assert_eq!(matrices.head().shards.len(), 2);
     assert_eq!(decode.dispatches(RunOutput::Greedy), 84);

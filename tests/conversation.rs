@@ -238,7 +238,8 @@ fn a_primed_session_has_its_beginning() {
     let bytes: &[u8] = include_bytes!("../models/llamita-stories.gguf");
     let source = Bytes::new("bundled", bytes);
     let text = "You tell short stories for children. Every story has a happy end, and nobody is hurt. ";
-    // The first of one run; the others of several, the last of them not full, with a cache that has to grow for it or not.
+    // The first of one run; the others of several, the last of them not full, with a cache that has to grow for it or
+    // not.
     let [gpu, software] = both_plans();
     for (engine, times, first_capacity) in [
         (&Engine::cpu(PLANS[0]), 1, 512),

@@ -167,8 +167,9 @@ fn stories260k_ffn192() {
     stories("stories260K-ffn192");
 }
 
-/// One token per character. What `tests/fixtures/reference.py` computes from the same files: 120 greedy tokens after "Once upon
-/// a time", whose two likeliest are never closer than 0.03, and the mean negative log-likelihood of the sample.
+/// One token per character. What `tests/fixtures/reference.py` computes from the same files: 120 greedy tokens after
+/// "Once upon a time", whose two likeliest are never closer than 0.03, and the mean negative log-likelihood of the
+/// sample.
 const BABYLLAMA: [(&str, &str, f64); 2] = [
     (
         "F32",
@@ -198,8 +199,8 @@ fn babyllama105() {
     }
 }
 
-/// Every weight type at head sizes 64 and 128, tied and untied heads, Llama 3's rotary scaling, on every device, in both
-/// plans and every tier.
+/// Every weight type at head sizes 64 and 128, tied and untied heads, Llama 3's rotary scaling, on every device, in
+/// both plans and every tier.
 #[test]
 fn random_models() {
     let engines = engine::every_tier("random_models");
@@ -222,8 +223,9 @@ fn random_models() {
     assert!(count >= 10, "{count} random models");
 }
 
-/// Meta's layout, as `torch.save` wrote it, and the same tensors as `safetensors` and GGUF: PyTorch's logits, and the same ones
-/// from every file. 192 positions, so that another factor of the rotary scaling would show (an NMSE of 2.6e-4).
+/// Meta's layout, as `torch.save` wrote it, and the same tensors as `safetensors` and GGUF: PyTorch's logits, and the
+/// same ones from every file. 192 positions, so that another factor of the rotary scaling would show (an NMSE of
+/// 2.6e-4).
 #[test]
 fn meta_layout() {
     let folder = fixtures().join("meta-bf16");

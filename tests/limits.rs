@@ -1,5 +1,6 @@
 //! Profiles of devices: what a device is requested with, and what follows from it for weights, budgets and tiers.
 
+use llamita::internals::arch::family::LLAMA;
 use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
 use llamita::internals::backend::gpu;
 use llamita::internals::drivers::DeviceOptions;
@@ -40,6 +41,7 @@ const SMALL: Profile =
 
 fn llama_3_2(layers: usize, dim: usize, ffn: usize, heads: usize) -> Shape {
     Shape {
+        arch: &LLAMA,
         dim,
         ffn,
         layers,
@@ -55,8 +57,8 @@ fn llama_3_2(layers: usize, dim: usize, ffn: usize, heads: usize) -> Shape {
 }
 
 fn parts(shape: &Shape, tuning: &Tuning, kind: Packing) -> usize {
-    let types = Packings::uniform(shape.layers, Packing::Q4_0, kind);
-    let head = &Matrices::new(shape, &types, tuning.cut()).embedding;
+    let packings = Packings::uniform(shape, Packing::Q4_0, kind);
+    let head = &Matrices::new(shape, &packings, tuning.cut()).embedding;
     let most = head.shards.iter().map(|shard| shard.layout.words() as u64 * 4).max().expect("it has shards");
     assert!(most <= tuning.binding_bytes, "{most} bytes in a part, {} in a binding", tuning.binding_bytes);
     assert_eq!(head.shards.iter().map(|shard| shard.layout.rows).sum::<usize>(), shape.vocabulary);
@@ -90,8 +92,9 @@ fn parts_are_what_a_binding_holds() {
     // Each part has a dispatch of its own, and so params.
     let budget = |profile: &Profile| {
         let tuning = (GPU.tuning)(Tier::Base).within(Some(profile));
-        let types = Packings::uniform(one_b.layers, Packing::Q4_0, Packing::Q6_K);
-        BudgetInputs { shape: &one_b, types: &types, tuning: &tuning, context: 4096, first_capacity: 512 }.budget()
+        let packings = Packings::uniform(&one_b, Packing::Q4_0, Packing::Q6_K);
+        BudgetInputs { shape: &one_b, packings: &packings, tuning: &tuning, context: 4096, first_capacity: 512 }
+            .budget()
     };
     let [half, whole, large] = [&HALF, &Profile::ALL[0], Profile::named("mali-g78").expect("it is known")].map(budget);
     assert!(half.scratch > whole.scratch && whole.scratch > large.scratch, "{half:?} {whole:?} {large:?}");

@@ -1,7 +1,7 @@
 //! Every kernel and every packing's reader, on hard data, against its f64 oracle on the device at hand.
 //!
-//! The tests are made from the cases, one per tier, kernel and packing: `cargo test --test oracle base/matvec/Q4_0` runs some
-//! of them. A kernel that has no case fails, and a shader is run in the plainest tier that has it.
+//! The tests are made from the cases, one per tier, kernel and packing: `cargo test --test oracle base/matvec/Q4_0`
+//! runs some of them. A kernel that has no case fails, and a shader is run in the plainest tier that has it.
 
 #[path = "common/engine.rs"]
 mod engine;

@@ -1,9 +1,11 @@
 //! Whole plans: the device against the CPU step by step, chunks against tokens, sessions against each other.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use llamita::internals::arch::family::{Arch, LLAMA};
 use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
-use llamita::internals::arch::tensors::Role;
+use llamita::internals::arch::tensors::{Role, TensorId};
 use llamita::internals::backend::Executor;
 use llamita::internals::kernel::uniforms::RunUniforms;
 use llamita::internals::kernels::activations::ActivationFormat;
@@ -14,14 +16,14 @@ use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::plan::{BufferOwner, Plan, ReadRange, RunOutput};
 use llamita::internals::session::run::Run;
 use llamita::internals::software::int16::Int16;
-use llamita::internals::weights::{Cut, Matrices, Packings};
+use llamita::internals::weights::{Cut, Matrices, Packing, Packings};
 use llamita::{Activations, KvType, LoadOptions, Model, PlanChoice, Sampling, StopReason, Tier};
 use pollster::block_on;
 
 #[path = "common/engine.rs"]
 mod engine;
 
-use engine::{Engine, Finished, both_plans, continued, finish, fixture, greedy, ids};
+use engine::{Engine, Finished, both_plans, continued, finish, fixture, greedy, ids, nmse};
 
 fn load(name: &str, engine: &Engine) -> Model {
     engine.load_file(fixture(name), LoadOptions::default())
@@ -95,7 +97,8 @@ fn first_difference(model: &Model, plans: [&Executor; 2], plan: &Plan, uniforms:
 #[test]
 fn every_step_agrees_with_the_cpu() {
     for engine in engine::every_tier("every_step_agrees_with_the_cpu") {
-        // The types of weights are as many as they are in the plainest tier; what the others change is the same for all.
+        // The types of weights are as many as they are in the plainest tier; what the others change is the same for
+        // all.
         let names: &[&str] = match engine.tier {
             Some(Tier::Base | Tier::F16Sub) => &[
                 "random-q4_0-h64.gguf",
@@ -193,11 +196,6 @@ fn any_chunking_equals_decode() {
             assert!(nmse < 1e-7, "chunks {chunks:?} ({engine}): NMSE {nmse:.2e}");
         }
     }
-}
-
-fn nmse(found: &[f32], expected: &[f32]) -> f64 {
-    let error: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    error / expected.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()
 }
 
 /// int16 activations cost little in the logits, and change them where the weights allow it.
@@ -334,10 +332,10 @@ fn a_lost_device_ends_the_stream_on(engine: &Engine) {
     assert!(session.tokens().len() >= 13);
 }
 
-/// Rows of a half-split checkpoint are brought into interleaved order, row by row.
-#[test]
-fn half_split_rows() {
-    let shape = |rope_pairing| Shape {
+/// One layer with two query heads of 16 elements and one key/value head.
+fn one_layer(arch: &'static Arch, rope_pairing: RopePairing) -> Shape {
+    Shape {
+        arch,
         dim: 64,
         ffn: 64,
         layers: 1,
@@ -349,16 +347,42 @@ fn half_split_rows() {
         norm_eps: 1e-5,
         rope_pairing,
         rope_frequencies: rope_frequencies(16, 10_000.0),
-    };
-    use llamita::internals::weights::Packing::F32;
+    }
+}
+
+/// A plan reads every tensor that a file of its family may have: a reader accepts none that is left out.
+#[test]
+fn a_plan_reads_every_tensor_of_its_family() {
+    for arch in Arch::ALL {
+        let shape = one_layer(arch, RopePairing::Interleaved);
+        let all: BTreeSet<TensorId> = TensorId::all(arch, shape.layers).collect();
+        let packings = all.iter().filter(|id| id.spec().is_matrix()).map(|id| (*id, Packing::F32)).collect();
+        let tuning = (GPU.tuning)(Tier::Base);
+        let matrices = Matrices::new(&shape, &packings, tuning.cut());
+        let plan = forward(&shape, &matrices, &tuning, PlanShape { rows: 1, head_rows: 1, capacity: CAPACITY });
+        let arguments = plan.steps.iter().flat_map(|step| &step.buffers).map(|id| plan.buffers[id.0].name.as_str());
+        let arguments: BTreeSet<&str> = arguments.collect();
+        let vectors = all.iter().filter(|id| arguments.contains(id.to_string().as_str())).copied();
+        let shards = matrices.iter().flat_map(|matrix| matrix.shards.iter().map(move |shard| (matrix, shard)));
+        let rows = shards
+            .filter(|(_, shard)| arguments.contains(shard.name.as_str()))
+            .flat_map(|(matrix, shard)| (0..shard.layout.rows).map(move |row| matrix.source(shard.row_begin + row).0));
+        assert_eq!(vectors.chain(rows).collect::<BTreeSet<_>>(), all, "{}", arch.title);
+    }
+}
+
+/// Rows of a half-split checkpoint are brought into interleaved order, row by row.
+#[test]
+fn half_split_rows() {
+    let shape = |rope_pairing| one_layer(&LLAMA, rope_pairing);
     let [q, k, v] = [Role::AttnQ, Role::AttnK, Role::AttnV].map(|role| role.in_block(0));
-    let types = Packings::uniform(1, F32, F32);
+    let packings = Packings::uniform(&shape(RopePairing::HalfSplit), Packing::F32, Packing::F32);
     let cut = Cut { tile: 8, shard_bytes: WEBGPU_BINDING_BYTES };
-    let matrix = Matrices::new(&shape(RopePairing::HalfSplit), &types, cut).layers[0].qkv.clone();
+    let matrix = Matrices::new(&shape(RopePairing::HalfSplit), &packings, cut).layers[0].qkv.clone();
     // Row 2i + p of a head is row i + 8p of the file (permute, convert_llama_weights_to_hf.py).
     assert_eq!([0, 1, 2, 3, 15].map(|row| matrix.source(row)), [(q, 0), (q, 8), (q, 1), (q, 9), (q, 15)]);
     assert_eq!([16, 17, 32, 33].map(|row| matrix.source(row)), [(q, 16), (q, 24), (k, 0), (k, 8)]);
     assert_eq!([48, 49].map(|row| matrix.source(row)), [(v, 0), (v, 1)]);
-    let same = Matrices::new(&shape(RopePairing::Interleaved), &types, cut).layers[0].qkv.clone();
+    let same = Matrices::new(&shape(RopePairing::Interleaved), &packings, cut).layers[0].qkv.clone();
     assert_eq!((0..64).map(|row| same.source(row).1).collect::<Vec<_>>()[..32], (0..32).collect::<Vec<_>>());
 }

@@ -441,8 +441,8 @@ fn repeats(tokens: &[u32], generated: usize, window: usize) -> usize {
     (first..tokens.len()).filter(|at| tokens[at.saturating_sub(window)..*at].contains(&tokens[*at])).count()
 }
 
-/// With a presence penalty of 100 nothing within the window is said again, in the prompt, across turns, or while several
-/// tokens are under way at once.
+/// With a presence penalty of 100 nothing within the window is said again, in the prompt, across turns, or while
+/// several tokens are under way at once.
 #[test]
 fn the_window_of_the_penalties_is_the_conversation() {
     both_plans().iter().for_each(the_window_is_the_conversation_on);

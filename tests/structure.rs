@@ -17,7 +17,8 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every module of the library, from the lowest to the highest: a module uses only those before it. ARCHITECTURE.md draws it.
+/// Every module of the library, from the lowest to the highest: a module uses only those before it. ARCHITECTURE.md
+/// draws it.
 const ORDER: [&str; 18] = [
     "error", "source", "arch", "format", "kernel", "weights", "kernels", "plan", "cases", "software", "drivers",
     "backend", "text", "model", "session", "check", "bind", "cli",

@@ -1,21 +1,26 @@
-//! Families of models that share a computation, as data: what files call them, and what they may say that would change
-//! it.
+//! Families of models that share a computation, as data: what files call them, the tensors that they have, and what
+//! files may say that would change the computation.
+
+use crate::arch::tensors::Role;
 
 /// A family of models, by the name that files give it. One record per family; what differs between families that the
 /// engine runs is a field here.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Arch {
     /// `general.architecture` of GGUF, which its keys begin with: `llama.block_count`.
     pub name: &'static str,
     /// The name in sentences.
     pub title: &'static str,
+    /// The tensors of its models, in the order of use: those before the blocks, those of a block, those after the
+    /// blocks. A file with any other tensor is refused.
+    pub tensors: &'static [Role],
     /// Keys, without the name in front, that may ask for another computation than the engine's, in the order in which
     /// they are looked at, and the values that ask for no other. Any other value is refused.
     pub neutral: &'static [(&'static str, Neutral)],
 }
 
 /// The values of a key that leave the computation as it is. A file without the key leaves it so too.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Neutral {
     /// The integer 0. A message says in these words what another number stands for.
     Zero(&'static str),
@@ -62,11 +67,25 @@ impl Arch {
 
 /// Llama 2 and 3, and every model with the same blocks.
 ///
-/// llama.cpp reads a factor, scale, clamp or cap of 0 as "not set", and a `rope.scaling.factor` without a type as linear
-/// scaling.
+/// llama.cpp reads a factor, scale, clamp or cap of 0 as "not set", and a `rope.scaling.factor` without a type as
+/// linear scaling.
 pub const LLAMA: Arch = Arch {
     name: "llama",
     title: "Llama",
+    tensors: &[
+        Role::TokenEmbd,
+        Role::AttnNorm,
+        Role::AttnQ,
+        Role::AttnK,
+        Role::AttnV,
+        Role::AttnOutput,
+        Role::FfnNorm,
+        Role::FfnGate,
+        Role::FfnUp,
+        Role::FfnDown,
+        Role::OutputNorm,
+        Role::Output,
+    ],
     neutral: &[
         ("expert_count", Neutral::Zero("mixture of experts")),
         // The factor decides below; no factor is no scaling.

@@ -1,5 +1,7 @@
 //! The numbers of a model: everything that a plan needs to know of it, except its weights.
 
+use crate::arch::family::Arch;
+
 /// Which elements of a head form the pairs that RoPE rotates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RopePairing {
@@ -9,9 +11,11 @@ pub enum RopePairing {
     HalfSplit,
 }
 
-/// The sizes of a model, in elements unless said otherwise. The letters are those of ARCHITECTURE.md.
+/// The family and the sizes of a model, in elements unless said otherwise. The letters are those of ARCHITECTURE.md.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
+    /// The family, which fixes the tensors and the computation.
+    pub arch: &'static Arch,
     /// Width of the residual stream.
     pub dim: usize,
     /// Width of the feed-forward layer between its projections.
@@ -53,14 +57,14 @@ impl Shape {
     }
 }
 
-/// Sizes that readers of files take; larger ones are mistakes. Llama 3.1 405B has 126 layers, a width of 16 384, 53 248 in
-/// the feed-forward layer and 128 heads.
+/// Sizes that readers of files take; larger ones are mistakes. Llama 3.1 405B has 126 layers, a width of 16 384, 53 248
+/// in the feed-forward layer and 128 heads.
 pub(crate) mod limits {
     pub(crate) const MAX_LAYERS: usize = 512;
     pub(crate) const MAX_DIM: usize = 1 << 16;
     pub(crate) const MAX_FFN: usize = 1 << 20;
     pub(crate) const MAX_HEADS: usize = 1024;
-    pub(crate) const MAX_VOCABULARY: usize = 1 << 20;
+    pub(crate) const MAX_EMBEDDING_ROWS: usize = 1 << 20;
     pub(crate) const MAX_CONTEXT: usize = 1 << 28;
     /// Head sizes that the attention kernels take: multiples of 8 up to this.
     pub(crate) const MAX_HEAD_DIM: usize = 256;
@@ -88,8 +92,9 @@ impl RopeScaling {
     /// What Llama 3.1 and 3.3 use.
     pub const LLAMA_3_1: Self = Self { factor: 8.0, ..Self::LLAMA_3_2 };
 
-    /// The scaling of the model that has this width, so many layers and query heads: Llama 3.2 1B or 3B, or Llama 3.1 8B,
-    /// 70B (3.3 70B too) or 405B. `None` for other sizes. Llama 3 8B and 70B have the sizes of 3.1, and scale nothing.
+    /// The scaling of the model that has this width, so many layers and query heads: Llama 3.2 1B or 3B, or Llama 3.1
+    /// 8B, 70B (3.3 70B too) or 405B. `None` for other sizes. Llama 3 8B and 70B have the sizes of 3.1, and scale
+    /// nothing.
     pub const fn of_size(dim: usize, layers: usize, heads: usize) -> Option<Self> {
         match (dim, layers, heads) {
             (2048, 16, 32) | (3072, 28, 24) => Some(Self::LLAMA_3_2),
@@ -98,8 +103,8 @@ impl RopeScaling {
         }
     }
 
-    /// The divisor of a frequency in radians per position (`_compute_llama3_parameters` in transformers; GGUF stores the
-    /// divisors as `rope_freqs`).
+    /// The divisor of a frequency in radians per position (`_compute_llama3_parameters` in transformers; GGUF stores
+    /// the divisors as `rope_freqs`).
     pub fn divisor(&self, frequency: f64) -> f64 {
         let wavelength = std::f64::consts::TAU / frequency;
         if wavelength < self.original_context / self.high_freq_factor {
@@ -114,8 +119,8 @@ impl RopeScaling {
     }
 }
 
-/// The frequencies of the `d/2` pairs of a head in radians per position, without scaling: `base^(-2i/d)` (RoFormer, arXiv
-/// 2104.09864).
+/// The frequencies of the `d/2` pairs of a head in radians per position, without scaling: `base^(-2i/d)` (RoFormer,
+/// arXiv 2104.09864).
 pub fn rope_frequencies(head_dim: usize, base: f64) -> Vec<f64> {
     (0..head_dim / 2).map(|i| base.powf(-2.0 * i as f64 / head_dim as f64)).collect()
 }

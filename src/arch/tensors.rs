@@ -1,11 +1,17 @@
-//! The tensors of a model: one table, from which everything that lists tensors is derived: what a reader of files looks
-//! for and refuses, the packings and matrices of a model, what the loader brings to the device.
+//! The tensors that models have: one table with a row per [`Role`]. [`Arch::tensors`] lists the roles of a family.
 //!
-//! A new tensor is a [`Role`] and a row of [`TENSORS`]. A reader of files whose tensors have other names maps each role
-//! to the name there; dimensions, order and what may be missing come from here.
+//! A reader of files finds, checks and refuses tensors by the rows of the family. The packings of a model, and the
+//! vectors that the loader brings to the device, follow from the same rows. Two places name roles by hand:
+//! [`Matrices::new`](crate::weights::Matrices::new), which puts the matrices together, and the builder behind
+//! [`forward`](crate::plan::llama::forward), which uses the gains. The tensor `rope_freqs` of GGUF is in no family: its
+//! values are divisors of [`Shape::rope_frequencies`], and the reader of GGUF looks for it by name.
+//!
+//! A new tensor is a [`Role`], a row of the table, and the role in each family that has it. A reader of files whose
+//! tensors have other names maps each role to the name there; dimensions, order and what may be missing come from here.
 
 use std::fmt;
 
+use crate::arch::family::Arch;
 use crate::arch::shape::Shape;
 
 /// What a tensor does in the model. The names are those of GGUF.
@@ -21,6 +27,9 @@ pub enum Role {
     AttnK,
     /// Value projection.
     AttnV,
+    /// Gains of an RMS norm of each query head. No family that is computed has one: the tests' own has.
+    #[cfg(test)]
+    AttnQNorm,
     /// Output projection of attention.
     AttnOutput,
     /// Gains of the RMS norm before the feed-forward layer.
@@ -57,7 +66,7 @@ pub struct TensorSpec {
     pub in_block: bool,
     /// How large it is.
     pub dims: Dims,
-    /// Whether a model may do without.
+    /// Whether a model of a family with this role may do without.
     pub optional: bool,
 }
 
@@ -84,15 +93,17 @@ impl TensorSpec {
     }
 }
 
-/// The tensors of a Llama, in the order of the roles, which is the order of use.
-pub const TENSORS: [TensorSpec; 12] = {
+/// A row per role, in the order of the roles.
+const TABLE: &[TensorSpec] = {
     use Dims::{Matrix, Vector};
-    [
+    &[
         TensorSpec::model(Role::TokenEmbd, "token_embd", Matrix(|s| [s.vocabulary, s.dim])),
         TensorSpec::block(Role::AttnNorm, "attn_norm", Vector(|s| s.dim)),
         TensorSpec::block(Role::AttnQ, "attn_q", Matrix(|s| [s.q_dim(), s.dim])),
         TensorSpec::block(Role::AttnK, "attn_k", Matrix(|s| [s.kv_dim(), s.dim])),
         TensorSpec::block(Role::AttnV, "attn_v", Matrix(|s| [s.kv_dim(), s.dim])),
+        #[cfg(test)]
+        TensorSpec::block(Role::AttnQNorm, "attn_q_norm", Vector(|s| s.head_dim)),
         TensorSpec::block(Role::AttnOutput, "attn_output", Matrix(|s| [s.dim, s.q_dim()])),
         TensorSpec::block(Role::FfnNorm, "ffn_norm", Vector(|s| s.dim)),
         TensorSpec::block(Role::FfnGate, "ffn_gate", Matrix(|s| [s.ffn, s.dim])),
@@ -106,8 +117,7 @@ pub const TENSORS: [TensorSpec; 12] = {
 impl Role {
     /// Its row of the table.
     pub const fn spec(self) -> &'static TensorSpec {
-        const ROWS: &[TensorSpec] = &TENSORS;
-        &ROWS[self as usize]
+        &TABLE[self as usize]
     }
 
     /// The tensor with this role in block `block`, from 0.
@@ -133,35 +143,36 @@ pub struct TensorId {
 }
 
 impl TensorId {
-    /// Every tensor that a model of `layers` blocks may have, in the order of use.
-    pub fn all(layers: usize) -> impl Iterator<Item = Self> {
-        // What is used before the blocks, the blocks, what is used after them.
-        TENSORS.chunk_by(|a, b| a.in_block == b.in_block).flat_map(move |run| {
-            let blocks = if run[0].in_block { layers } else { 1 };
-            (0..blocks).flat_map(move |block| run.iter().map(move |spec| Self { role: spec.role, block }))
+    /// Every tensor that a model of `layers` blocks of the family may have, in the order of use.
+    pub fn all(arch: &'static Arch, layers: usize) -> impl Iterator<Item = Self> {
+        // Tensors before the blocks, the blocks, tensors after them.
+        arch.tensors.chunk_by(|a, b| a.spec().in_block == b.spec().in_block).flat_map(move |run| {
+            let blocks = if run[0].spec().in_block { layers } else { 1 };
+            (0..blocks).flat_map(move |block| run.iter().map(move |role| Self { role: *role, block }))
         })
     }
 
-    /// Every tensor of block `block`, in the order of use.
-    pub fn of_block(block: usize) -> impl Iterator<Item = Self> {
-        TENSORS.iter().filter(|spec| spec.in_block).map(move |spec| spec.role.in_block(block))
+    /// Every tensor of block `block` in the family, in the order of use.
+    pub fn of_block(arch: &'static Arch, block: usize) -> impl Iterator<Item = Self> {
+        arch.tensors.iter().filter(|role| role.spec().in_block).map(move |role| role.in_block(block))
     }
 
-    /// Every tensor that belongs to no block, in the order of use.
-    pub fn of_model() -> impl Iterator<Item = Self> {
-        TENSORS.iter().filter(|spec| !spec.in_block).map(|spec| spec.role.of_model())
+    /// Every tensor of the family that belongs to no block, in the order of use.
+    pub fn of_model(arch: &'static Arch) -> impl Iterator<Item = Self> {
+        arch.tensors.iter().filter(|role| !role.spec().in_block).map(|role| role.of_model())
     }
 
-    /// The tensor of a model of `layers` blocks that prints as `name`, or `None` where there is none.
-    pub fn find(name: &str, layers: usize) -> Option<Self> {
+    /// The tensor that prints as `name` in a model of `layers` blocks of the family, or `None` where there is none.
+    pub fn find(arch: &Arch, name: &str, layers: usize) -> Option<Self> {
         let (number, stem) = match name.strip_prefix("blk.").and_then(|rest| rest.split_once('.')) {
             Some((number, stem)) => (Some(number), stem),
             None => (None, name),
         };
-        let spec = TENSORS.iter().find(|spec| spec.stem == stem && spec.in_block == number.is_some())?;
-        let Some(number) = number else { return Some(spec.role.of_model()) };
+        let is_it = |spec: &TensorSpec| spec.stem == stem && spec.in_block == number.is_some();
+        let role = arch.tensors.iter().find(|role| is_it(role.spec()))?;
+        let Some(number) = number else { return Some(role.of_model()) };
         let block = number.parse::<usize>().ok().filter(|block| *block < layers && block.to_string() == number)?;
-        Some(spec.role.in_block(block))
+        Some(role.in_block(block))
     }
 
     /// What it does.
@@ -193,29 +204,40 @@ impl fmt::Display for TensorId {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::family::LLAMA;
 
     #[test]
     fn the_table_is_in_the_order_of_the_roles() {
-        for (i, spec) in TENSORS.iter().enumerate() {
+        for (i, spec) in TABLE.iter().enumerate() {
             assert_eq!(spec.role as usize, i, "{}", spec.stem);
             assert_eq!(spec.role.spec().stem, spec.stem);
-            assert_eq!(TENSORS.iter().filter(|other| other.stem == spec.stem).count(), 1, "{}", spec.stem);
+            assert_eq!(TABLE.iter().filter(|other| other.stem == spec.stem).count(), 1, "{}", spec.stem);
+        }
+    }
+
+    #[test]
+    fn a_family_has_no_role_twice() {
+        for arch in Arch::ALL {
+            for role in arch.tensors {
+                assert_eq!(arch.tensors.iter().filter(|other| *other == role).count(), 1, "{} {role:?}", arch.name);
+            }
         }
     }
 
     #[test]
     fn every_tensor_is_listed_once_and_found_by_its_name() {
-        let ids: Vec<TensorId> = TensorId::all(3).collect();
+        let ids: Vec<TensorId> = TensorId::all(&LLAMA, 3).collect();
         let names: Vec<String> = ids.iter().map(TensorId::to_string).collect();
         assert_eq!(ids.len(), 3 + 3 * 9);
         assert_eq!(names[0], "token_embd");
         assert_eq!(names[1..3], ["blk.0.attn_norm", "blk.0.attn_q"]);
         assert_eq!(names[27..], ["blk.2.ffn_down", "output_norm", "output"]);
         for (id, name) in ids.iter().zip(&names) {
-            assert_eq!(TensorId::find(name, 3), Some(*id));
+            assert_eq!(TensorId::find(&LLAMA, name, 3), Some(*id));
             assert_eq!(ids.iter().filter(|other| *other == id).count(), 1, "{name}");
         }
-        let mut parts: Vec<TensorId> = TensorId::of_model().chain((0..3).flat_map(TensorId::of_block)).collect();
+        let mut parts: Vec<TensorId> =
+            TensorId::of_model(&LLAMA).chain((0..3).flat_map(|block| TensorId::of_block(&LLAMA, block))).collect();
         parts.sort_unstable();
         let mut sorted = ids;
         sorted.sort_unstable();
@@ -227,7 +249,7 @@ mod tests {
         for name in
             ["", "attn_q", "blk.0.output", "blk.3.attn_q", "blk.00.attn_q", "blk..attn_q", "blk.-1.attn_q", "blk.0"]
         {
-            assert_eq!(TensorId::find(name, 3), None, "{name}");
+            assert_eq!(TensorId::find(&LLAMA, name, 3), None, "{name}");
         }
     }
 }

@@ -180,12 +180,12 @@ fn binding_type(arg: &Arg) -> wgpu::BindingType {
 }
 
 impl Gpu {
-    /// Opens a device: the adapter whose name contains `name` (any case), or the best one. Exactly the limits of the options'
-    /// profile are asked for, or the default WebGPU limits.
+    /// Opens a device: the adapter whose name contains `name` (any case), or the best one. Exactly the limits of the
+    /// options' profile are asked for, or the default WebGPU limits.
     ///
     /// # Errors
-    /// Where no adapter fits, the profile or the adapter lacks the tier, the adapter lacks limits, or the device cannot be
-    /// made.
+    /// Where no adapter fits, the profile or the adapter lacks the tier, the adapter lacks limits, or the device cannot
+    /// be made.
     pub async fn open(name: Option<&str>, options: DeviceOptions) -> Result<Self> {
         options.check()?;
         let adapter = adapter::choose(name).await?;
@@ -244,8 +244,8 @@ impl Gpu {
         })
     }
 
-    /// A fresh device of the same adapter, options and memory limit. This one, which may be lost already, is given up, and
-    /// with it everything that was allocated on it.
+    /// A fresh device of the same adapter, options and memory limit. This one, which may be lost already, is given up,
+    /// and with it everything that was allocated on it.
     ///
     /// # Errors
     /// As [`Self::open`].

@@ -25,7 +25,8 @@ pub(crate) const ODD: Sizes = Sizes { cols: 172, heads: 6, kv_heads: 2, d: 24 };
 pub(crate) const REAL: Sizes = Sizes { cols: 2048, heads: 4, kv_heads: 1, d: 64 };
 
 pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
-    // Subgroups change how invocations add up and share, and no reader: packings without and with minimums stand for the others.
+    // Subgroups change how invocations add up and share, and no reader: packings without and with minimums stand for
+    // the others.
     let packings: &[Packing] = if tuning.tier.subgroups() { &[Packing::Q4_0, Packing::Q4_K] } else { &Packing::ALL };
     for packing in packings.iter().copied() {
         for sizes in sizes(packing) {
@@ -45,7 +46,8 @@ pub(crate) fn sizes(packing: Packing) -> [Sizes; 3] {
     }
 }
 
-/// Readers and outputs are files of their own: a packing without minimums and one with them meet every output, the others some.
+/// Readers and outputs are files of their own: a packing without minimums and one with them meet every output, the
+/// others some.
 pub(crate) fn outputs(packing: Packing) -> &'static [Output] {
     match packing {
         Packing::Q4_0 | Packing::Q4_K => &Output::ALL,

@@ -15,8 +15,8 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// The numbers of a case, which are the same for every driver and tier. The seed is the FNV-1a hash of `name`, so that a
-    /// case which is added changes no other's numbers.
+    /// The numbers of a case, which are the same for every driver and tier. The seed is the FNV-1a hash of `name`, so
+    /// that a case which is added changes no other's numbers.
     pub(crate) fn of(name: &str) -> Self {
         let seed = name.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         Self { seed, count: 0 }
@@ -55,15 +55,15 @@ impl Random {
     }
 
     /// Bytes of rows as a file has them: random quants, and scales that are plain, zero, subnormal and large in turn.
-    pub(crate) fn file_rows(&mut self, kind: Encoding, rows: usize, cols: usize) -> Vec<Vec<u8>> {
-        let cols = cols.next_multiple_of(kind.block_len());
-        (0..rows).map(|row| self.file_row(kind, row, cols)).collect()
+    pub(crate) fn file_rows(&mut self, encoding: Encoding, rows: usize, cols: usize) -> Vec<Vec<u8>> {
+        let cols = cols.next_multiple_of(encoding.block_len());
+        (0..rows).map(|row| self.file_row(encoding, row, cols)).collect()
     }
 
-    pub(crate) fn file_row(&mut self, kind: Encoding, row: usize, cols: usize) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(kind.row_bytes(cols));
-        for block in 0..cols / kind.block_len() {
-            match kind {
+    pub(crate) fn file_row(&mut self, encoding: Encoding, row: usize, cols: usize) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(encoding.row_bytes(cols));
+        for block in 0..cols / encoding.block_len() {
+            match encoding {
                 Encoding::F32 => bytes.extend(self.number().to_le_bytes()),
                 Encoding::F16 => {
                     let value = if (row + block) % 251 == 7 { 65504.0 } else { self.number() };
@@ -72,8 +72,8 @@ impl Random {
                 Encoding::BF16 => bytes.extend(&self.number().to_le_bytes()[2..]),
                 _ => {
                     let start = bytes.len();
-                    bytes.extend((0..kind.block_bytes()).map(|_| self.word() as u8));
-                    for (at, share) in scales_of(kind) {
+                    bytes.extend((0..encoding.block_bytes()).map(|_| self.word() as u8));
+                    for (at, share) in scales_of(encoding) {
                         let scale = self.scale(row + block) * share;
                         bytes[start + at..][..2].copy_from_slice(&f16::from_f32(scale).to_le_bytes());
                     }
@@ -111,8 +111,8 @@ pub(crate) fn encoding_of(packing: Packing) -> Encoding {
 }
 
 /// Where the f16 of a block stand, and by how much they are smaller than the scale of a block of 32.
-pub(crate) fn scales_of(kind: Encoding) -> &'static [(usize, f32)] {
-    match kind {
+pub(crate) fn scales_of(encoding: Encoding) -> &'static [(usize, f32)] {
+    match encoding {
         Encoding::F32 | Encoding::F16 | Encoding::BF16 => &[],
         Encoding::Q4_0 | Encoding::Q5_0 | Encoding::Q8_0 | Encoding::IQ4_NL => &[(0, 1.0)],
         Encoding::Q4_1 | Encoding::Q5_1 => &[(0, 1.0), (2, 8.0)],

@@ -103,9 +103,9 @@ fn stage_name<S: serde::Serializer>(stage: &Stage, serializer: S) -> std::result
     serializer.serialize_str(stage.name())
 }
 
-/// How long each step of one greedy run takes alone. The run computes `rows` tokens behind `depth` others, with the decode
-/// plan where `rows` is 1. Each time is the median of `repeat` runs; a run before them compiles the shaders. The KV cache
-/// holds zeros, which takes the same time.
+/// How long each step of one greedy run takes alone. The run computes `rows` tokens behind `depth` others, with the
+/// decode plan where `rows` is 1. Each time is the median of `repeat` runs; a run before them compiles the shaders. The
+/// KV cache holds zeros, which takes the same time.
 ///
 /// # Errors
 /// Where the device is lost or has no room for another session.

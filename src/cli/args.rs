@@ -14,26 +14,27 @@ use super::text;
 /// The model, its device, and how it is run.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// GGUF file to run, any one where it was split into parts, or the folder of one of Meta's checkpoints (consolidated.00.pth,
-    /// params.json, tokenizer.model); without it, the small story model that is part of this program
+    /// GGUF file to run, any one where it was split into parts, or the folder of one of Meta's checkpoints
+    /// (consolidated.00.pth, params.json, tokenizer.model); without it, the small story model that is part of this
+    /// program
     #[arg(short, long, value_name = "FILE|FOLDER")]
     pub model: Option<PathBuf>,
     /// File whose tokenizer to use instead of the model's: tokenizer.json, tokenizer.model, or GGUF
     #[arg(long, value_name = "FILE")]
     pub tokenizer: Option<PathBuf>,
-    /// Device to run on: the best GPU or else the CPU (auto), the best GPU, the CPU, or the GPU whose name contains NAME;
-    /// `llamita devices` lists them
+    /// Device to run on: the best GPU or else the CPU (auto), the best GPU, the CPU, or the GPU whose name contains
+    /// NAME; `llamita devices` lists them
     #[arg(long, value_name = "auto|gpu|cpu|NAME", default_value = "auto", hide_default_value = true)]
     pub device: DeviceChoice,
     /// Shader features to use, instead of the best that the device has
     #[arg(long, value_parser = tier_parser())]
     pub tier: Option<Tier>,
-    /// Plan to run, which is kernels, layout of the weights and default tier: that of the driver at hand (auto), that of real
-    /// GPUs, that of a driver that runs shaders on the CPU, or this driver's own of that kind (software)
+    /// Plan to run, which is kernels, layout of the weights and default tier: that of the driver at hand (auto), that
+    /// of real GPUs, that of a driver that runs shaders on the CPU, or this driver's own of that kind (software)
     #[arg(long, value_parser = plan_parser(), default_value = "auto")]
     pub plan: PlanChoice,
-    /// Runs as if on a kind of device, with exactly its limits, features and memory; `llamita devices --limits NAME` shows
-    /// them
+    /// Runs as if on a kind of device, with exactly its limits, features and memory; `llamita devices --limits NAME`
+    /// shows them
     #[arg(long, value_name = "NAME", value_parser = limits_parser())]
     pub limits: Option<&'static Profile>,
     /// Tokens that fit, prompt and answer together; without it the model's own context, up to 4096
@@ -42,12 +43,12 @@ pub struct ModelArgs {
     /// Type of the numbers in the KV cache: f16, or f32 in twice the bytes
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     pub kv: KvType,
-    /// Activations that decode reads: f32; int16, 32 whole numbers to a scale (fixed); or int16 where it is faster, which
-    /// is on lavapipe for models from 1B on (auto)
+    /// Activations that decode reads: f32; int16, 32 whole numbers to a scale (fixed); or int16 where it is faster,
+    /// which is on lavapipe for models from 1B on (auto)
     #[arg(long, value_parser = activations_parser(), default_value = "auto")]
     pub activations: Activations,
-    /// Most bytes to take on the device, as 800000000, 512M or 2G (K, M, G count in steps of 1024); without it, what the
-    /// system has left where the device shares the system's memory, and no limit elsewhere
+    /// Most bytes to take on the device, as 800000000, 512M or 2G (K, M, G count in steps of 1024); without it, what
+    /// the system has left where the device shares the system's memory, and no limit elsewhere
     #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true)]
     pub memory: Option<u64>,
 }

@@ -20,8 +20,8 @@ use super::{memory, output};
   llamita devices --limits adreno750
   llamita generate --device llvmpipe --tier base --prompt \"Once upon a time\"")]
 pub struct Devices {
-    /// Shows the limits, features and memory of a kind of device with the source of each, and what each adapter would be as
-    /// one
+    /// Shows the limits, features and memory of a kind of device with the source of each, and what each adapter would
+    /// be as one
     #[arg(long, value_name = "NAME", value_parser = limits_parser())]
     limits: Option<&'static Profile>,
     /// Prints one JSON object per adapter

@@ -51,8 +51,8 @@ pub struct Inspect {
     /// Lists every buffer on the device with its bytes, and what the host takes at most
     #[arg(long, conflicts_with = "wgsl")]
     memory: bool,
-    /// Lists the dispatches of a run, with the kernel, workgroups, bytes and multiply-accumulates of each; the plan is that
-    /// of real GPUs, or the one that is named, which --memory and --wgsl count and print for too
+    /// Lists the dispatches of a run, with the kernel, workgroups, bytes and multiply-accumulates of each; the plan is
+    /// that of real GPUs, or the one that is named, which --memory and --wgsl count and print for too
     #[arg(long, value_name = "PLAN", value_parser = plan_parser(), num_args = 0..=1, require_equals = true, default_missing_value = "gpu")]
     plan: Option<PlanChoice>,
     /// Tokens of the run that --plan lists: 1 is decode, more are a prefill
@@ -77,7 +77,7 @@ struct Sized<'a> {
     shape: &'a Shape,
     tensors: &'a ModelTensors,
     vocabulary: Option<&'a Vocabulary>,
-    types: Packings,
+    packings: Packings,
     tuning: Tuning,
     context: usize,
 }
@@ -87,7 +87,7 @@ impl Sized<'_> {
         let first_capacity = FIRST_CAPACITY.min(self.context);
         BudgetInputs {
             shape: self.shape,
-            types: &self.types,
+            packings: &self.packings,
             tuning: &self.tuning,
             context: self.context,
             first_capacity,
@@ -95,13 +95,13 @@ impl Sized<'_> {
     }
 
     fn host(&self) -> HostBudget {
-        let matrices = Matrices::new(self.shape, &self.types, self.tuning.cut());
+        let matrices = Matrices::new(self.shape, &self.packings, self.tuning.cut());
         HostBudget::new(self.tensors, &matrices, self.vocabulary)
     }
 
     /// The plans of decode and prefill.
     fn plans(&self) -> [Plan; 2] {
-        let matrices = Matrices::new(self.shape, &self.types, self.tuning.cut());
+        let matrices = Matrices::new(self.shape, &self.packings, self.tuning.cut());
         session_plans(self.shape, &matrices, &self.tuning, self.context)
     }
 }
@@ -138,6 +138,6 @@ impl Inspect {
         options.check()?;
         let tuning = options.counted().with(self.kv, self.activations);
         let vocabulary = checkpoint.vocabulary.as_ref();
-        Ok(Some(Sized { shape, tensors, vocabulary, types: Packings::of(tensors), tuning, context }))
+        Ok(Some(Sized { shape, tensors, vocabulary, packings: Packings::of(tensors), tuning, context }))
     }
 }

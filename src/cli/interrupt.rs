@@ -20,8 +20,8 @@ const ASKED: u8 = 2;
 static STATE: AtomicU8 = AtomicU8::new(NOTHING);
 static WAKER: AtomicWaker = AtomicWaker::new();
 
-/// Handles Ctrl-C and the other signals that ask a process to end. A signal that the parent process ignores stays ignored,
-/// as in the background of a script or under `nohup`.
+/// Handles Ctrl-C and the other signals that ask a process to end. A signal that the parent process ignores stays
+/// ignored, as in the background of a script or under `nohup`.
 pub fn install() {
     #[cfg(unix)]
     ignored::block();
@@ -71,9 +71,9 @@ fn exit_now() -> ! {
     std::process::exit(EXIT_CODE.into())
 }
 
-/// From here on the terminal gets its present settings back when the process ends, even while a line editor reads from it.
-/// SIGTERM and SIGHUP then end the process at once, with 128 plus their number as exit code; they do not merely stop an
-/// answer.
+/// From here on the terminal gets its present settings back when the process ends, even while a line editor reads from
+/// it. SIGTERM and SIGHUP then end the process at once, with 128 plus their number as exit code; they do not merely
+/// stop an answer.
 pub fn keep_terminal() {
     #[cfg(unix)]
     terminal::keep();
@@ -84,8 +84,8 @@ mod ignored {
     use std::mem::MaybeUninit;
     use std::ptr::{null, null_mut};
 
-    /// Keeps ignored signals away from the handlers that anyone sets later, line editors among them. It holds for threads
-    /// that are started from here on.
+    /// Keeps ignored signals away from the handlers that anyone sets later, line editors among them. It holds for
+    /// threads that are started from here on.
     pub fn block() {
         for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
             let mut now = MaybeUninit::<libc::sigaction>::uninit();

@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 
-/// A character for each byte: printable bytes stand for themselves, the other 68 are U+0100 and the characters after it.
+/// A character for each byte: printable bytes stand for themselves, the other 68 are U+0100 and the characters after
+/// it.
 #[derive(Debug)]
 pub(crate) struct Alphabet {
     characters: [char; 256],

@@ -4,7 +4,8 @@
 /// ggml, where `q` is a quant, `d` a scale in f16 and `m` a minimum in f16.
 ///
 /// # How to add an encoding
-/// Weights of a new encoding whose quants and scales fit an existing [`Packing`](crate::weights::Packing) need no shader:
+/// Weights of a new encoding whose quants and scales fit an existing [`Packing`](crate::weights::Packing) need no
+/// shader:
 /// 1. A variant here, and a row of the table behind it: name, elements of a block, bytes of a block.
 /// 2. `src/format/row.rs`: how the bytes of a row become the quants and scales that the packing stores.
 /// 3. A line in `Packing::of` (`src/weights/packing.rs`) that names the packing.
@@ -33,7 +34,8 @@ pub enum Encoding {
     Q8_0,
     /// Blocks of 256, 84 bytes: quants of 2 bits; a scale and a minimum of 4 bits per 16, multiplied by one f16 each.
     Q2_K,
-    /// Blocks of 256, 110 bytes: quants of 3 bits with the zero point 4; a scale of 6 bits per 16, multiplied by one f16.
+    /// Blocks of 256, 110 bytes: quants of 3 bits with the zero point 4; a scale of 6 bits per 16, multiplied by one
+    /// f16.
     Q3_K,
     /// Blocks of 256, 144 bytes: quants of 4 bits; a scale and a minimum of 6 bits per 32, multiplied by one f16 each.
     Q4_K,

@@ -34,7 +34,8 @@ const ARCHITECTURE: &str = "general.architecture";
 /// Most characters of a model's name; the rest is cut off.
 const MAX_NAME: usize = 200;
 
-/// Bytes of the first read of every part of a split file but the first, whose header holds only descriptions of tensors.
+/// Bytes of the first read of every part of a split file but the first, whose header holds only descriptions of
+/// tensors.
 const PART_READ_BYTES: u64 = 1 << 16;
 
 /// Longest header that is read, in bytes. The 128 256 tokens and 280 147 merges of Llama 3 take 8 MB.
@@ -158,8 +159,8 @@ fn given<'a>(parts: &[Beginning<'a>], range: Range<u64>) -> Option<&'a [u8]> {
     None
 }
 
-/// Reads the header of a GGUF file, or of each of its parts, in pieces of at most [`MAX_READ_BYTES`]. `first` are the bytes
-/// that were read already, from the beginning on.
+/// Reads the header of a GGUF file, or of each of its parts, in pieces of at most [`MAX_READ_BYTES`]. `first` are the
+/// bytes that were read already, from the beginning on.
 ///
 /// # Errors
 /// Those of [`parse`] for what `scope` names, and those of the source.

@@ -1,8 +1,9 @@
-//! Llama checkpoints as Meta delivers them: tensors by Meta's names in a file that PyTorch wrote (`consolidated.00.pth`), or
-//! in a `safetensors` file of the same tensors, with `params.json` and the tokenizer in files of their own.
+//! Llama checkpoints as Meta delivers them: tensors by Meta's names in a file that PyTorch wrote
+//! (`consolidated.00.pth`), or in a `safetensors` file of the same tensors, with `params.json` and the tokenizer in
+//! files of their own.
 //!
-//! All files are the parts of one [`Source`]: the weights are the first, and the others are known by their names. So a folder
-//! on a disk and files that were dropped on a page are read in the same way.
+//! All files are the parts of one [`Source`]: the weights are the first, and the others are known by their names. So a
+//! folder on a disk and files that were dropped on a page are read in the same way.
 
 mod model;
 mod params;
@@ -231,8 +232,8 @@ pub(crate) async fn read(
     })
 }
 
-/// The name of the folder that the weights lie in, since Meta's files are all called the same; else the file's own. The folder
-/// `original` of Hugging Face's repositories has the name of the one around it.
+/// The name of the folder that the weights lie in, since Meta's files are all called the same; else the file's own. The
+/// folder `original` of Hugging Face's repositories has the name of the one around it.
 fn model_name(weights: &str) -> &str {
     let mut names = weights.rsplit(['/', '\\']).filter(|name| !["", ".", ".."].contains(name));
     let file = names.next().unwrap_or(weights);

@@ -1,12 +1,12 @@
 //! How byte-level vocabularies cut a text into words before bytes merge: one row per rule, by llama.cpp's names for it.
 //!
-//! Names and flags are those of `llama_vocab::impl::load`, rules those of `llm_tokenizer_bpe` (`llama-vocab.cpp`). Where
-//! llama.cpp rewrote a pattern for its own regular expressions, and names the model's own beside it, the model's own
-//! stands here: `(?i:'s)` for `'[sS]`, `\p{Lu}` for a look-ahead on letters that are not `a` to `z`.
+//! Names and flags are those of `llama_vocab::impl::load`, rules those of `llm_tokenizer_bpe` (`llama-vocab.cpp`).
+//! Where llama.cpp rewrote a pattern for its own regular expressions, and names the model's own beside it, the model's
+//! own stands here: `(?i:'s)` for `'[sS]`, `\p{Lu}` for a look-ahead on letters that are not `a` to `z`.
 //!
-//! Two flags are left out: `clean_spaces` changes what `llama_detokenize` makes of a whole text, and nothing that a model
-//! reads or writes, and `add_sep` is for encoders. Four names are left out, whose vocabularies are not byte-level and
-//! never come with a Llama: `gemma4`, `granite-embed-multi-311m`, `sarvam-moe`, `whitespace`.
+//! Two flags are left out: `clean_spaces` changes what `llama_detokenize` makes of a whole text, and nothing that a
+//! model reads or writes, and `add_sep` is for encoders. Four names are left out, whose vocabularies are not byte-level
+//! and never come with a Llama: `gemma4`, `granite-embed-multi-311m`, `sarvam-moe`, `whitespace`.
 
 /// A rule, the flags that go with it, and the names that a file may call it by (`tokenizer.ggml.pre`).
 #[derive(Clone, Copy, Debug)]

@@ -1,10 +1,10 @@
-//! Files that `torch.save` writes since PyTorch 1.6 (`.pth`, `.pt`): a zip archive of a pickle, which describes tensors,
-//! and of their bytes, one entry per storage. Nothing of a file is executed: the pickle is read by an interpreter that knows
-//! a few opcodes and a list of names.
+//! Files that `torch.save` writes since PyTorch 1.6 (`.pth`, `.pt`): a zip archive of a pickle, which describes
+//! tensors, and of their bytes, one entry per storage. Nothing of a file is executed: the pickle is read by an
+//! interpreter that knows a few opcodes and a list of names.
 //!
-//! [`parse`] does no reading: it gets pieces of the file, and answers with its tensors, or with the ranges that it still lacks:
-//! the end of the file, the list of entries, the pickle, and the header of each entry. `read` is the loop around it. No
-//! piece of a storage is read.
+//! [`parse`] does no reading: it gets pieces of the file, and answers with its tensors, or with the ranges that it
+//! still lacks: the end of the file, the list of entries, the pickle, and the header of each entry. `read` is the loop
+//! around it. No piece of a storage is read.
 
 mod pickle;
 mod tensors;
@@ -108,8 +108,8 @@ pub enum Step {
 /// Describes the tensors of a file, as far as its pieces reach.
 ///
 /// # Errors
-/// [`Error::Malformed`] where the bytes break the format or contradict each other, [`Error::Unsupported`] where the archive is
-/// packed, or the pickle asks for anything but tensors in dictionaries.
+/// [`Error::Malformed`] where the bytes break the format or contradict each other, [`Error::Unsupported`] where the
+/// archive is packed, or the pickle asks for anything but tensors in dictionaries.
 pub fn parse(file: &Pieces<'_>) -> Result<Step> {
     match described(file) {
         Ok(tensors) => Ok(Step::Done(tensors)),
@@ -144,7 +144,8 @@ fn described(file: &Pieces<'_>) -> Result<Vec<Stored>, Stop> {
     tensors::placed(file, &archive, &root, described)
 }
 
-/// The folder in the archive that holds the pickle, with a slash behind it: the name that the file had when it was saved.
+/// The folder in the archive that holds the pickle, with a slash behind it: the name that the file had when it was
+/// saved.
 fn root(file: &Pieces<'_>, archive: &Archive<'_>) -> Result<String, Stop> {
     let mut roots = archive.names().filter_map(|name| {
         let root = name.strip_suffix("data.pkl")?;
@@ -168,7 +169,8 @@ pub(crate) fn is_old(first: &[u8]) -> bool {
     first.starts_with(b"\x80\x02")
 }
 
-/// Describes the tensors of a file of `len` bytes that begins at the beginning of `source`, and whose first bytes are known.
+/// Describes the tensors of a file of `len` bytes that begins at the beginning of `source`, and whose first bytes are
+/// known.
 ///
 /// # Errors
 /// Those of [`parse`], and those of the source.

@@ -112,8 +112,8 @@ impl<'a> Row<'a> {
         std::array::from_fn(|i| block[first + i])
     }
 
-    /// Two 6-bit numbers for each block of superblock `s`: Q4_K and Q5_K have scale and minimum, Q3_K the scales of both
-    /// halves, plus 32.
+    /// Two 6-bit numbers for each block of superblock `s`: Q4_K and Q5_K have scale and minimum, Q3_K the scales of
+    /// both halves, plus 32.
     pub(crate) fn scale_pairs(self, s: usize) -> [[u8; 2]; BLOCKS_PER_SUPER] {
         let block = self.file_block(s);
         match self.encoding {

@@ -1,5 +1,5 @@
-//! `safetensors` files: the length of a header, a header in JSON that describes tensors, and their bytes. Only the header is
-//! read.
+//! `safetensors` files: the length of a header, a header in JSON that describes tensors, and their bytes. Only the
+//! header is read.
 
 use std::collections::BTreeMap;
 

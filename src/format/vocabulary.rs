@@ -196,7 +196,8 @@ pub(super) struct Named<'a> {
 /// token; and those found by text, which become control tokens as in llama.cpp.
 ///
 /// BOS is among them because a model that writes it has begun another text, and so models trained on concatenated texts
-/// (llama2.c's, which GGUF carries with `eos` = 2) say that they are done. But many files name an ordinary token as BOS.
+/// (llama2.c's, which GGUF carries with `eos` = 2) say that they are done. But many files name an ordinary token as
+/// BOS.
 ///
 /// A text that the `merges` of a byte-level vocabulary lead to was learned as text, such as `</s>` in Qwen's, and ends
 /// nothing unless the file types it as control token.
@@ -212,7 +213,8 @@ pub(super) fn end_of_generation(
         let merged: HashSet<String> = merges.iter().map(|merge| merge.replacen(' ', "", 1)).filter(ends).collect();
         found.retain(|id| types[*id as usize] != TokenType::Normal || !merged.contains(&tokens[*id as usize]));
     }
-    // In a vocabulary with these tokens, `<|end|>` ends a part of an answer and not the answer (`o200k_harmony`, Solar).
+    // In a vocabulary with these tokens, `<|end|>` ends a part of an answer and not the answer (`o200k_harmony`,
+    // Solar).
     let has = |text: &str| found.iter().any(|id| tokens[*id as usize] == text);
     if (has("<|call|>") || has("<|calls|>")) && (has("<|return|>") || has("<|flush|>")) {
         found.retain(|id| tokens[*id as usize] != "<|end|>");

@@ -26,8 +26,8 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
     /// 32-bit words of a vector.
     fn words(&self, k: usize) -> usize;
 
-    /// The largest sum of the magnitudes of four numbers (of two, where [`Self::pairwise`] is 1) before rounding: a param of the
-    /// kernels that store the format. 0 where nothing is summed in whole numbers.
+    /// The largest sum of the magnitudes of four numbers (of two, where [`Self::pairwise`] is 1) before rounding: a
+    /// param of the kernels that store the format. 0 where nothing is summed in whole numbers.
     fn max_sum(&self) -> f32 {
         0.0
     }
@@ -43,8 +43,8 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
     /// Adds WGSL that stores rows as `y`. The kernel says in `value(at, vec4)` what they hold.
     fn add_store(&self, source: ShaderSource, binding: u32) -> ShaderSource;
 
-    /// Adds WGSL that loads a vector as the input of a product, and multiplies it with weights of a packing. `exchange` is
-    /// whether the invocations of a subgroup all need the same block of it, and may share the loads.
+    /// Adds WGSL that loads a vector as the input of a product, and multiplies it with weights of a packing. `exchange`
+    /// is whether the invocations of a subgroup all need the same block of it, and may share the loads.
     fn add_product(
         &self,
         source: ShaderSource,
@@ -53,8 +53,8 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
         exchange: bool,
     ) -> ShaderSource;
 
-    /// The normalised mean squared error that a kernel which stores the format may have, where it is more than the kernel's
-    /// own.
+    /// The normalised mean squared error that a kernel which stores the format may have, where it is more than the
+    /// kernel's own.
     fn tolerance(&self) -> f64;
 
     /// Stores numbers, for oracles.

@@ -41,8 +41,8 @@ pub(super) fn sampler_args(params: &[u32], head_rows: usize) -> Vec<Arg> {
     ]
 }
 
-/// Adds bias and penalties to row `row` of the logits in place (`shaders/lib/adjust_logits.wgsl`), and gives its ordered
-/// keys.
+/// Adds bias and penalties to row `row` of the logits in place (`shaders/lib/adjust_logits.wgsl`), and gives its
+/// ordered keys.
 pub(super) fn adjusted_keys(call: &Call, row: usize) -> Vec<u32> {
     let params: SamplerParams = call.params();
     let vocabulary = params.vocabulary as usize;

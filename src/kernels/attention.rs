@@ -139,7 +139,8 @@ impl Kernel for Attention {
     }
 }
 
-/// The binding table, with what queries and the KV cache are read as. Of the KV cache one position is asked for: its capacity belongs to the session, which allocates it.
+/// The binding table, with what queries and the KV cache are read as. Of the KV cache one position is asked for: its
+/// capacity belongs to the session, which allocates it.
 pub(crate) fn args(
     params: &[u32],
     (kv, [query, cached]): (KvType, [Element; 2]),

@@ -252,8 +252,8 @@ pub(super) const fn row_blocks_suffix(row_blocks: usize) -> &'static str {
     if row_blocks == 2 { "x2" } else { "" }
 }
 
-/// The start of every linear kernel's source: constants, uniforms, reader, and the rows of an invocation; `row_invocations` stand
-/// side by side over rows, with `row_blocks` row blocks each.
+/// The start of every linear kernel's source: constants, uniforms, reader, and the rows of an invocation;
+/// `row_invocations` stand side by side over rows, with `row_blocks` row blocks each.
 pub(super) fn source(
     main: &'static str,
     packing: Packing,

@@ -1,4 +1,5 @@
-//! `y[r] = sum_k W[r,k] x[k]`: one token, weights decoded in registers, input prepared and output used in the same dispatch.
+//! `y[r] = sum_k W[r,k] x[k]`: one token, weights decoded in registers, input prepared and output used in the same
+//! dispatch.
 
 use super::activations::ActivationFormat;
 use super::linear::{self, LinearParams, Output};
@@ -59,8 +60,8 @@ pub struct Matvec {
     pub output: Output,
     /// Rows and columns of each invocation.
     pub tiling: MatvecTiling,
-    /// Whether the invocations of a subgroup add up the sums of a row by exchange, or exchange the input where each has rows of
-    /// its own.
+    /// Whether the invocations of a subgroup add up the sums of a row by exchange, or exchange the input where each has
+    /// rows of its own.
     pub subgroups: bool,
     /// The size of the run uniforms.
     pub run: RunShape,
@@ -162,9 +163,9 @@ impl Kernel for Matvec {
         u64::from(params.rows) * u64::from(params.blocks) * 32
     }
 
-    /// The worst on lavapipe 22.3 is 5e-13 (Q4_K), f32 rounding of the sums, where scaled quants and minimums cancel; 1.9e-11
-    /// where quants and a zero point cancel (Q4_0 on one block, most of it one column); and 2.4e-12 where splits are reduced, by
-    /// its `exp`.
+    /// The worst on lavapipe 22.3 is 5e-13 (Q4_K), f32 rounding of the sums, where scaled quants and minimums cancel;
+    /// 1.9e-11 where quants and a zero point cancel (Q4_0 on one block, most of it one column); and 2.4e-12 where
+    /// splits are reduced, by its `exp`.
     fn tolerance(&self) -> f64 {
         match self.weights {
             Packing::Q4_0 | Packing::Q5_0 | Packing::Q3_K | Packing::Q6_K => 2e-10,

@@ -1,5 +1,5 @@
-//! `id ~ softmax(l / T)` over the allowed ids, `l` being the logits with bias and penalties; cut to the top k, then to mass
-//! p, then to min-p.
+//! `id ~ softmax(l / T)` over the allowed ids, `l` being the logits with bias and penalties; cut to the top k, then to
+//! mass p, then to min-p.
 
 use super::argmax::{SamplerParams, TOLERANCE, adjusted_keys, put_id, sampler_args};
 use super::{ADJUST_LOGITS, ORDER_KEY, RunShape};
@@ -26,8 +26,8 @@ pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
-/// How many of the maxima of `4 * invocations` streams are below a floor that about a thousand of a long list of numbers are
-/// above: a stream has none above it with the probability `exp(-1000 / (4 * invocations))`.
+/// How many of the maxima of `4 * invocations` streams are below a floor that about a thousand of a long list of
+/// numbers are above: a stream has none above it with the probability `exp(-1000 / (4 * invocations))`.
 fn floor_rank(invocations: usize) -> usize {
     let maxima = 4.0 * invocations as f64;
     (maxima * (-1000.0 / maxima).exp()) as usize
@@ -72,7 +72,8 @@ impl Kernel for Sample {
         4 * u64::from(SamplerParams::from_words(params).vocabulary) * active.head_rows as u64
     }
 
-    /// Ids are exact unless the random number falls within rounding of a boundary, which the cases avoid; logits as in `argmax`.
+    /// Ids are exact unless the random number falls within rounding of a boundary, which the cases avoid; logits as in
+    /// `argmax`.
     fn tolerance(&self) -> f64 {
         TOLERANCE
     }

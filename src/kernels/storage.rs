@@ -6,8 +6,8 @@ use std::hash::{Hash, Hasher};
 use crate::kernel::{Arg, Element, ShaderSource, TEXELS_PER_ROW};
 use crate::weights::Packing;
 
-/// Where packed weights lie on the device, and with them the inputs of products that another dispatch made: the same words in
-/// the same order, whatever the storage. [`BUFFER`] is what GPUs use.
+/// Where packed weights lie on the device, and with them the inputs of products that another dispatch made: the same
+/// words in the same order, whatever the storage. [`BUFFER`] is what GPUs use.
 pub struct WeightStorage {
     /// The end of a kernel's label; empty for buffers.
     pub suffix: &'static str,
@@ -124,8 +124,8 @@ const fn reader(packing: Packing) -> &'static str {
     }
 }
 
-/// The midpoint of a packing's quants, where its reader gives four of them as the bytes of a word: half their range, so that
-/// quants less the midpoint have small sums.
+/// The midpoint of a packing's quants, where its reader gives four of them as the bytes of a word: half their range, so
+/// that quants less the midpoint have small sums.
 pub(crate) const fn quant_midpoint(packing: Packing) -> Option<u32> {
     match packing {
         Packing::Q2_K => Some(2),

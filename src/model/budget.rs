@@ -12,8 +12,8 @@ use crate::plan::tuning::Tuning;
 use crate::plan::{BufferOwner, Plan, session_buffers, session_textures};
 use crate::weights::{Matrices, Packings};
 
-/// Most decoded tokens in flight: submitted, and not yet read by the host. Each reads its id back through a buffer of its
-/// own.
+/// Most decoded tokens in flight: submitted, and not yet read by the host. Each reads its id back through a buffer of
+/// its own.
 pub const MAX_TOKENS_IN_FLIGHT: usize = 4;
 
 /// Bytes that a model and one session take on the device, once the session has grown to its context.
@@ -95,7 +95,7 @@ pub struct BudgetInputs<'a> {
     /// The sizes of the model.
     pub shape: &'a Shape,
     /// The packings of its weights.
-    pub types: &'a Packings,
+    pub packings: &'a Packings,
     /// The sizes of kernels and layouts, and the type of the KV cache.
     pub tuning: &'a Tuning,
     /// Most tokens that a session holds.
@@ -133,7 +133,7 @@ impl BudgetInputs<'_> {
 
     /// Every buffer on the device.
     pub fn entries(&self) -> Vec<BudgetEntry> {
-        let matrices = Matrices::new(self.shape, self.types, self.tuning.cut());
+        let matrices = Matrices::new(self.shape, self.packings, self.tuning.cut());
         let plans = self.plans(&matrices, self.context);
         let mut entries: Vec<BudgetEntry> = Vec::new();
         for buffer in plans.iter().flat_map(|plan| &plan.buffers).filter(|buffer| buffer.owner == BufferOwner::Weight) {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::arch::family::Arch;
 use crate::arch::shape::Shape;
 use crate::arch::tensors::TensorId;
 use crate::backend::{Device, Upload, Weights};
@@ -23,7 +24,7 @@ pub(super) async fn reserve(device: &Device, matrices: &Matrices, shape: &Shape)
     for shard in matrices.iter().flat_map(|matrix| &matrix.shards) {
         upload.reserve_matrix(&shard.name, shard.layout.words(), element).await?;
     }
-    for id in vectors(TensorId::all(shape.layers)) {
+    for id in vectors(TensorId::all(shape.arch, shape.layers)) {
         let [_, len] = id.spec().size(shape);
         upload.reserve(&id.to_string(), len.next_multiple_of(BLOCK)).await?;
     }
@@ -93,6 +94,7 @@ struct Run {
 /// Brings weights from a source to the room that [`reserve`] made.
 pub(super) struct Loader<'a, 'p> {
     source: &'a dyn Source,
+    arch: &'static Arch,
     tensors: &'a ModelTensors,
     matrices: &'a Matrices,
     weights: Weights,
@@ -107,12 +109,13 @@ pub(super) struct Loader<'a, 'p> {
 impl<'a, 'p> Loader<'a, 'p> {
     pub(super) fn new(
         source: &'a dyn Source,
+        arch: &'static Arch,
         tensors: &'a ModelTensors,
         matrices: &'a Matrices,
         weights: Weights,
         progress: Option<&'p mut (dyn FnMut(u64, u64) + 'p)>,
     ) -> Self {
-        Self { source, tensors, matrices, weights, loaded: 0, total: tensors.bytes(), unflushed: 0, progress }
+        Self { source, arch, tensors, matrices, weights, loaded: 0, total: tensors.bytes(), unflushed: 0, progress }
     }
 
     /// Brings every weight; `hook` is told of each matrix of a layer, and of each layer.
@@ -123,7 +126,7 @@ impl<'a, 'p> Loader<'a, 'p> {
         let matrices = self.matrices;
         self.matrix(&matrices.embedding).await?;
         for (i, layer) in matrices.layers.iter().enumerate() {
-            for id in vectors(TensorId::of_block(i)) {
+            for id in vectors(TensorId::of_block(self.arch, i)) {
                 self.vector(id).await?;
             }
             for matrix in layer.iter() {
@@ -132,7 +135,7 @@ impl<'a, 'p> Loader<'a, 'p> {
             }
             hook.as_deref_mut().map_or(Ok(()), |hook| hook.layer_arrived(i))?;
         }
-        for id in vectors(TensorId::of_model()) {
+        for id in vectors(TensorId::of_model(self.arch)) {
             self.vector(id).await?;
         }
         if let Some(head) = &matrices.head {

@@ -23,7 +23,7 @@ use super::{FIRST_CAPACITY, Inner, Live, LoadOptions, MAX_PADDING, Model};
 /// Longest context of a session, in tokens, unless the options name one.
 const DEFAULT_CONTEXT: usize = 4096;
 /// Largest vocabulary: the samplers add up probabilities of this many tokens in integers that do not overflow.
-const MAX_VOCABULARY: usize = (1 << 18) - 1;
+const MAX_SAMPLED_TOKENS: usize = (1 << 18) - 1;
 
 /// A model whose weights are still to come.
 pub(crate) struct Opened {
@@ -58,8 +58,8 @@ impl Model {
             (None, None) if options.ids_only => Vocabulary::none(),
             _ => return Err(unsupported("it holds no tokenizer (--tokenizer FILE gives one)".to_owned())),
         };
-        if shape.vocabulary > MAX_VOCABULARY {
-            return Err(unsupported(format!("a vocabulary of {} (at most {MAX_VOCABULARY})", shape.vocabulary)));
+        if shape.vocabulary > MAX_SAMPLED_TOKENS {
+            return Err(unsupported(format!("a vocabulary of {} (at most {MAX_SAMPLED_TOKENS})", shape.vocabulary)));
         }
         let LoadOptions { tier, plan, limits, .. } = options;
         let context = session_context(&shape, options.context, options.kv, limits)?;
@@ -68,8 +68,8 @@ impl Model {
         if let Device::Gpu(_) = &device {
             tuning.check_heads(shape.heads).map_err(unsupported)?;
         }
-        let types = Packings::of(&tensors);
-        let matrices = Matrices::new(&shape, &types, tuning.cut());
+        let packings = Packings::of(&tensors);
+        let matrices = Matrices::new(&shape, &packings, tuning.cut());
         let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
         let shared = options.shared_memory.filter(|_| device.shares_memory());
         let memory = options.memory.or(shared.map(|left| left.saturating_sub(host.total())));
@@ -78,7 +78,7 @@ impl Model {
             gpu.limit_memory(bytes);
         }
         let first_capacity = options.first_capacity.unwrap_or(FIRST_CAPACITY).clamp(1, context);
-        let inputs = BudgetInputs { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
+        let inputs = BudgetInputs { shape: &shape, packings: &packings, tuning: &tuning, context, first_capacity };
         let budget = inputs.check(memory)?;
         let capacity = capacity_for(0, first_capacity, context);
         let compiling = device.compile(&llama::session_plans(&shape, &matrices, &tuning, capacity)).await;

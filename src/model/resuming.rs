@@ -43,7 +43,7 @@ impl Model {
             return Err(Error::NoDevice(format!("{} is another kind of device than before", device.name())));
         }
         let weights = reserve(&device, matrices, &shape).await?;
-        Loader::new(source, &tensors, matrices, weights.clone(), None).all(None).await?;
+        Loader::new(source, shape.arch, &tensors, matrices, weights.clone(), None).all(None).await?;
         *live.borrow_mut() = Live { device, weights };
         Ok(())
     }

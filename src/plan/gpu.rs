@@ -14,8 +14,8 @@ use crate::kernels::storage::BUFFER;
 use crate::kernels::{Attention, KvType, SplitKv, Tier};
 use crate::weights::Matrix;
 
-/// Every GPU. Subgroups are used only where `--tier` asks for them: drivers of several phones miscompile them, and no real GPU
-/// has been measured yet.
+/// Every GPU. Subgroups are used only where `--tier` asks for them: drivers of several phones miscompile them, and no
+/// real GPU has been measured yet.
 pub static GPU: Driver = Driver {
     name: "gpu",
     tuning,
@@ -50,8 +50,8 @@ fn tuning(tier: Tier) -> Tuning {
     }
 }
 
-/// Norm and split-KV reduction are folded into the products of decode. Prefill, where every token's rows would repeat the
-/// norm, has it as a dispatch of its own.
+/// Norm and split-KV reduction are folded into the products of decode. Prefill, where every token's rows would repeat
+/// the norm, has it as a dispatch of its own.
 #[derive(Debug)]
 struct GpuLowering;
 

@@ -21,7 +21,8 @@ const fn known<T>(value: T, source: &'static str) -> Known<T> {
     Known { value, source }
 }
 
-/// The limits and features of a kind of device. A device that is opened under a profile is requested with exactly these.
+/// The limits and features of a kind of device. A device that is opened under a profile is requested with exactly
+/// these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The name that the command line takes.

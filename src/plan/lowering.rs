@@ -1,5 +1,5 @@
-//! From the mathematics of a model to the dispatches of a plan. Drivers differ in how the inputs of products come about and in
-//! the kernel of attention ([`Lowering`]); everything else is here.
+//! From the mathematics of a model to the dispatches of a plan. Drivers differ in how the inputs of products come about
+//! and in the kernel of attention ([`Lowering`]); everything else is here.
 
 use std::fmt;
 use std::slice;
@@ -110,7 +110,8 @@ impl<'a> Builder<'a> {
         Input::Combine { heads: self.shape.heads, head_dim: self.shape.head_dim, splits: self.splits() }
     }
 
-    /// A scratch vector of `k` numbers in a format, a multiple of 32: one per token in f32, and the only one there is in others.
+    /// A scratch vector of `k` numbers in a format, a multiple of 32: one per token in f32, and the only one there is
+    /// in others.
     pub fn vector(&mut self, name: &str, format: &'static dyn ActivationFormat, k: usize) -> (Input, BufferId) {
         let name = if format.is_f32() { name.to_owned() } else { format!("{name}.{}", format.name()) };
         (Input::Vector(format), self.scratch(&name, self.format_rows(format) * format.words(k)))

@@ -78,8 +78,8 @@ impl Tuning {
         Cut { tile: self.tile, shard_bytes: self.binding_bytes }
     }
 
-    /// Checks that shaders of this plan have workgroup memory for `heads` query heads: the reduction of split-KV holds a weight
-    /// of each split and head.
+    /// Checks that shaders of this plan have workgroup memory for `heads` query heads: the reduction of split-KV holds
+    /// a weight of each split and head.
     ///
     /// # Errors
     /// In words, with the numbers, where they have not.

@@ -7,7 +7,8 @@ use crate::text::chat::{ChatTemplate, Message, system_messages, turns};
 use super::{Reply, Session};
 
 impl Session {
-    /// Writes messages with this template from now on, instead of [`Model::chat_template`](crate::Model::chat_template).
+    /// Writes messages with this template from now on, instead of
+    /// [`Model::chat_template`](crate::Model::chat_template).
     pub fn set_chat_template(&mut self, template: ChatTemplate) {
         self.template = Some(template);
     }
@@ -38,11 +39,11 @@ struct Fitted {
     dropped: usize,
 }
 
-/// The ids of a conversation. Its oldest turns are left out where all of it would leave no room for an answer: `max_tokens`,
-/// or a quarter of the context where that is less. Where turns are left out, as many more go as bring the ids down to three
-/// quarters of the room, so that several further turns find their beginning in the cache. The newest turn alone may take all
-/// of the context but one token. Where the template takes too many steps for all messages, turns are left out until it does
-/// not, and then a quarter of the others.
+/// The ids of a conversation. Its oldest turns are left out where all of it would leave no room for an answer:
+/// `max_tokens`, or a quarter of the context where that is less. Where turns are left out, as many more go as bring the
+/// ids down to three quarters of the room, so that several further turns find their beginning in the cache. The newest
+/// turn alone may take all of the context but one token. Where the template takes too many steps for all messages,
+/// turns are left out until it does not, and then a quarter of the others.
 fn fit(
     messages: &[Message],
     context: usize,
@@ -58,7 +59,8 @@ fn fit(
         let kept = [&messages[..system], &messages[system + dropped..]].concat();
         encode(&kept).map(|ids| Fitted { ids, dropped })
     };
-    // How many of the oldest turns must go at least, from `low` on, so that the rest passes; at most all but the newest.
+    // How many of the oldest turns must go at least, from `low` on, so that the rest passes; at most all but the
+    // newest.
     let least = |mut low: usize, passes: &dyn Fn(&Fitted) -> bool| -> Result<usize> {
         let mut high = most_turns;
         while low < high {

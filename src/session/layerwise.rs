@@ -1,4 +1,5 @@
-//! Prefill while loading: the beginning of a conversation is computed layer by layer, behind the weights as they arrive.
+//! Prefill while loading: the beginning of a conversation is computed layer by layer, behind the weights as they
+//! arrive.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -21,12 +22,12 @@ use super::run::{MAX_RUNNING, Plans, Run, chunks};
 
 type Running = LocalBoxFuture<'static, Result<Vec<u32>>>;
 
-/// The buffer that holds the residual stream of every token between two layers, `[tokens][width]` in f32. It is made only
-/// where one run does not compute all tokens.
+/// The buffer that holds the residual stream of every token between two layers, `[tokens][width]` in f32. It is made
+/// only where one run does not compute all tokens.
 const WAITING: &str = "waiting";
 
-/// A prefill of an empty session under way. Every chunk of tokens goes through a layer before the first chunk goes through
-/// the next layer.
+/// A prefill of an empty session under way. Every chunk of tokens goes through a layer before the first chunk goes
+/// through the next layer.
 struct LayerwisePrefill<'s> {
     session: &'s mut Session,
     ids: Vec<u32>,
@@ -41,9 +42,10 @@ struct LayerwisePrefill<'s> {
 }
 
 impl Model {
-    /// As [`Model::load`], with a session whose conversation will begin with `messages`. Each layer computes these messages
-    /// as soon as its weights are there, so that little is left to compute once the last weights have come. The session
-    /// stays empty where the model has no chat template, or its template refuses these messages on their own.
+    /// As [`Model::load`], with a session whose conversation will begin with `messages`. Each layer computes these
+    /// messages as soon as its weights are there, so that little is left to compute once the last weights have come.
+    /// The session stays empty where the model has no chat template, or its template refuses these messages on their
+    /// own.
     ///
     /// # Errors
     /// Those of [`Model::load`] and [`Model::session`].
@@ -78,9 +80,9 @@ fn width(model: &Model) -> usize {
     (model.shape().dim).next_multiple_of(BLOCK)
 }
 
-/// How many of a prompt's tokens are computed while the model loads. The buffer between the layers may take the bytes that
-/// the KV cache has not grown to yet, so that loading takes no more than the model's budget. The tokens of a single run need
-/// no buffer.
+/// How many of a prompt's tokens are computed while the model loads. The buffer between the layers may take the bytes
+/// that the KV cache has not grown to yet, so that loading takes no more than the model's budget. The tokens of a
+/// single run need no buffer.
 fn tokens_with_room(model: &Model, rows: usize, prompt: usize) -> usize {
     let tokens = prompt.min(model.context());
     let mut most = tokens.min(rows);
@@ -94,8 +96,8 @@ fn tokens_with_room(model: &Model, rows: usize, prompt: usize) -> usize {
 }
 
 impl<'s> LayerwisePrefill<'s> {
-    /// Begins to compute `ids` in an empty session. The model has room for its weights; the weights come later. Ids that
-    /// there is no room for are left to the first reply.
+    /// Begins to compute `ids` in an empty session. The model has room for its weights; the weights come later. Ids
+    /// that there is no room for are left to the first reply.
     ///
     /// # Errors
     /// Where the device is lost.
@@ -121,8 +123,8 @@ impl<'s> LayerwisePrefill<'s> {
         Ok(Self { session, ids, chunks, arrived: 0, due: VecDeque::new(), running: VecDeque::new() })
     }
 
-    /// Submits the steps that are due, as far as the device is done with earlier ones. It never waits for the device: the
-    /// loader has more weights to read.
+    /// Submits the steps that are due, as far as the device is done with earlier ones. It never waits for the device:
+    /// the loader has more weights to read.
     ///
     /// # Errors
     /// Where the device is lost.
@@ -139,8 +141,8 @@ impl<'s> LayerwisePrefill<'s> {
         Ok(())
     }
 
-    /// Runs steps of a chunk. Where there are several chunks, the chunk's residual stream is fetched from the waiting buffer
-    /// before the run, and put back there behind it.
+    /// Runs steps of a chunk. Where there are several chunks, the chunk's residual stream is fetched from the waiting
+    /// buffer before the run, and put back there behind it.
     fn submit(&self, steps: Range<usize>, chunk: usize) -> Result<Running> {
         let (session, uniforms) = (&self.session, &self.chunks[chunk]);
         let (executor, width) = (&session.executor, width(&session.model));

@@ -8,7 +8,8 @@ use crate::model::budget::MAX_TOKENS_IN_FLIGHT;
 use crate::plan::driver::Driver;
 use crate::plan::{Plan, RunOutput};
 
-/// Milliseconds that a submit should take. A phone draws its screen between submits, and should not wait more than 60 ms.
+/// Milliseconds that a submit should take. A phone draws its screen between submits, and should not wait more than 60
+/// ms.
 const SUBMIT_MS: f64 = 40.0;
 /// Milliseconds that the longest dispatch of a chunk may take.
 const DISPATCH_MS: f64 = 10.0;
@@ -38,8 +39,9 @@ impl Pace {
         self.rows
     }
 
-    /// Cuts the steps of a plan into submits, for a chunk of `rows` tokens. Gives the range of steps of each submit, and its
-    /// work in multiply-accumulates. The next chunk becomes twice as long where its longest dispatch stays short enough.
+    /// Cuts the steps of a plan into submits, for a chunk of `rows` tokens. Gives the range of steps of each submit,
+    /// and its work in multiply-accumulates. The next chunk becomes twice as long where its longest dispatch stays
+    /// short enough.
     pub fn segments(&mut self, plan: &Plan, wanted: RunOutput, rows: usize) -> Vec<(Range<usize>, u64)> {
         let active = Active { rows, head_rows: 1 };
         let most = (self.work_per_ms * SUBMIT_MS) as u64;
@@ -75,8 +77,8 @@ impl Pace {
         self.token_ms = Some(self.token_ms.map_or(ms, |before| 0.9 * before + 0.1 * ms));
     }
 
-    /// Tokens to keep in flight. Two are enough to hide the host's own work; tokens of less than 10 ms need more. Tokens
-    /// in flight when a reply ends are computed in vain.
+    /// Tokens to keep in flight. Two are enough to hide the host's own work; tokens of less than 10 ms need more.
+    /// Tokens in flight when a reply ends are computed in vain.
     pub fn tokens_in_flight(&self) -> usize {
         if self.token_ms.is_some_and(|ms| ms < 10.0) { MAX_TOKENS_IN_FLIGHT } else { 2 }
     }

@@ -106,8 +106,8 @@ pub struct Reply<'s> {
 }
 
 impl<'s> Reply<'s> {
-    /// A reply to all ids of a session. `prompt_tokens` of them are not in its cache yet, `dropped` messages were left out
-    /// of them, and `biases` is the number of entries in the device's bias buffer.
+    /// A reply to all ids of a session. `prompt_tokens` of them are not in its cache yet, `dropped` messages were left
+    /// out of them, and `biases` is the number of entries in the device's bias buffer.
     pub(super) fn new(
         session: &'s mut Session,
         sampling: Sampling,
@@ -150,9 +150,9 @@ impl<'s> Reply<'s> {
         &self.session.tokens[self.first..]
     }
 
-    /// How many messages were left out, because the context is too short for all of them. They are the oldest ones behind
-    /// the system messages. Take them out of the messages that you send next, so that the next turn finds its beginning in
-    /// the cache.
+    /// How many messages were left out, because the context is too short for all of them. They are the oldest ones
+    /// behind the system messages. Take them out of the messages that you send next, so that the next turn finds its
+    /// beginning in the cache.
     pub fn dropped(&self) -> usize {
         self.dropped
     }
@@ -167,8 +167,8 @@ impl<'s> Reply<'s> {
     /// incomplete, and while its text may become a stop string. A caller may drop the future and ask again.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`], [`Error::OutOfMemory`] where there is no room for a longer cache, and [`Error::NotFinite`].
-    /// Earlier pieces stay valid. The reply is over unless [`Self::resume`] brings it back.
+    /// [`Error::DeviceLost`], [`Error::OutOfMemory`] where there is no room for a longer cache, and
+    /// [`Error::NotFinite`]. Earlier pieces stay valid. The reply is over unless [`Self::resume`] brings it back.
     pub async fn next(&mut self) -> Option<Result<String>> {
         if self.stop.is_some() {
             return None;
@@ -189,10 +189,10 @@ impl<'s> Reply<'s> {
         }
     }
 
-    /// Brings a reply back after its device was lost or ran out of memory. It calls [`Session::resume`], and then gives the
-    /// pieces that would have come next: tokens are sampled with the same random numbers, and tokens that were in flight
-    /// are computed again. Where decode reads int16 activations ([`Activations`](crate::Activations)), an id may differ where two
-    /// ids are almost equally likely.
+    /// Brings a reply back after its device was lost or ran out of memory. It calls [`Session::resume`], and then gives
+    /// the pieces that would have come next: tokens are sampled with the same random numbers, and tokens that were in
+    /// flight are computed again. Where decode reads int16 activations ([`Activations`](crate::Activations)), an id may
+    /// differ where two ids are almost equally likely.
     ///
     /// # Errors
     /// Those of [`Session::resume`]. The reply stays where it is, and this may be called again.
@@ -256,8 +256,8 @@ impl<'s> Reply<'s> {
         Ok(Some(self.pass(&piece)))
     }
 
-    /// The text that no stop string can begin in any more, once `piece` was added. Where the text has reached a stop string,
-    /// the reply ends before it: every token that prints a part of it is forgotten.
+    /// The text that no stop string can begin in any more, once `piece` was added. Where the text has reached a stop
+    /// string, the reply ends before it: every token that prints a part of it is forgotten.
     fn pass(&mut self, piece: &str) -> String {
         let Passed { text, stop } = self.stops.push(piece);
         if let Some(at) = stop {
@@ -268,8 +268,8 @@ impl<'s> Reply<'s> {
         text
     }
 
-    /// Computes the prompt in chunks. Each chunk is cut into submits that are short enough for a screen that the same GPU
-    /// draws. The chunks grow with the measured speed, so their positions are not known beforehand.
+    /// Computes the prompt in chunks. Each chunk is cut into submits that are short enough for a screen that the same
+    /// GPU draws. The chunks grow with the measured speed, so their positions are not known beforehand.
     async fn prefill(&mut self) -> Result<()> {
         let Reply { session, sampling, .. } = self;
         if self.requested >= sampling.max_tokens {

@@ -48,8 +48,8 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// A run that computes these positions of a KV cache with room for `capacity` positions. Logits are computed for the
-    /// last of them.
+    /// A run that computes these positions of a KV cache with room for `capacity` positions. Logits are computed for
+    /// the last of them.
     pub fn at(positions: Range<usize>, capacity: usize) -> Self {
         Self { positions, capacity, every_logit: false, sampling: None }
     }
@@ -91,6 +91,7 @@ pub(crate) fn chunks(tokens: usize, rows: usize) -> impl Iterator<Item = Range<u
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::arch::family::LLAMA;
     use crate::arch::shape::{RopePairing, rope_frequencies};
 
     #[test]
@@ -105,6 +106,7 @@ mod tests {
         let rope_frequencies = rope_frequencies(16, 10_000.0);
         let rope_pairing = RopePairing::Interleaved;
         let shape = Shape {
+            arch: &LLAMA,
             dim: 32,
             ffn: 32,
             layers: 1,

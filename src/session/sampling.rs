@@ -16,32 +16,34 @@ const MAX_BIAS: f32 = 1e30;
 
 /// Settings of one reply.
 ///
-/// They change the logits in this order: bias, penalties, temperature, top-k, top-p, min-p. The next token is then sampled
-/// from the tokens that are left, in proportion to their probabilities. With a temperature of 0, the likeliest token is
-/// taken after bias and penalties.
+/// They change the logits in this order: bias, penalties, temperature, top-k, top-p, min-p. The next token is then
+/// sampled from the tokens that are left, in proportion to their probabilities. With a temperature of 0, the likeliest
+/// token is taken after bias and penalties.
 ///
-/// Top-p and min-p see the probabilities at this temperature, as in Hugging Face's transformers. llama.cpp divides by the
-/// temperature last, so there they cut the same tokens at every temperature.
+/// Top-p and min-p see the probabilities at this temperature, as in Hugging Face's transformers. llama.cpp divides by
+/// the temperature last, so there they cut the same tokens at every temperature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
     /// Divides the logits, from 0 upwards; 0 takes the likeliest token.
     pub temperature: f32,
     /// Keeps this many of the likeliest tokens; 0 keeps all.
     pub top_k: u32,
-    /// Keeps the likeliest tokens whose probabilities sum to this part of those that top-k left, in (0, 1]; 1 keeps all.
+    /// Keeps the likeliest tokens whose probabilities sum to this part of those that top-k left, in (0, 1]; 1 keeps
+    /// all.
     pub top_p: f32,
-    /// Keeps tokens at least this many times as likely as the likeliest, in [0, 1]; 0 keeps all (min-p, arXiv 2407.01082).
+    /// Keeps tokens at least this many times as likely as the likeliest, in [0, 1]; 0 keeps all (min-p, arXiv
+    /// 2407.01082).
     pub min_p: f32,
-    /// Divides the positive logits of tokens in the window, and multiplies their other logits, from 0.01 to 100; 1 is off
-    /// (CTRL, arXiv 1909.05858).
+    /// Divides the positive logits of tokens in the window, and multiplies their other logits, from 0.01 to 100; 1 is
+    /// off (CTRL, arXiv 1909.05858).
     pub repetition_penalty: f32,
     /// Is subtracted from the logits of tokens in the window, from -100 to 100; 0 is off (as in OpenAI's API).
     pub presence_penalty: f32,
-    /// Is subtracted from the logits of tokens in the window once for each time that they occur there, from -100 to 100;
-    /// 0 is off (as in OpenAI's API).
+    /// Is subtracted from the logits of tokens in the window once for each time that they occur there, from -100 to
+    /// 100; 0 is off (as in OpenAI's API).
     pub frequency_penalty: f32,
-    /// The window of the penalties: this many of the last tokens of the conversation, prompt included, as in llama.cpp; at
-    /// most [`MAX_PENALTY_LAST_N`].
+    /// The window of the penalties: this many of the last tokens of the conversation, prompt included, as in llama.cpp;
+    /// at most [`MAX_PENALTY_LAST_N`].
     pub penalty_last_n: usize,
     /// Seed of the random numbers. The same seed, prompt and device give the same text.
     pub seed: u64,
@@ -49,20 +51,20 @@ pub struct Sampling {
     pub max_tokens: usize,
     /// Whether the reply goes on behind an end-of-generation token, which then counts like any other token.
     pub ignore_eos: bool,
-    /// Stop strings: texts that end the reply and are not part of it. Tokens that print any part of one are taken out of the
-    /// session too.
+    /// Stop strings: texts that end the reply and are not part of it. Tokens that print any part of one are taken out
+    /// of the session too.
     pub stop: Vec<String>,
-    /// Ids, and a number that is added to their logits before all else: up to 1e30 either way, or negative infinity, which
-    /// bans the id. Of two entries for an id the later one counts. At most 1024 entries.
+    /// Ids, and a number that is added to their logits before all else: up to 1e30 either way, or negative infinity,
+    /// which bans the id. Of two entries for an id the later one counts. At most 1024 entries.
     pub bias: Vec<(u32, f32)>,
-    /// The ids that may be generated, one bit per id of the vocabulary, from the lowest bit of the first word on. `None`
-    /// allows every id.
+    /// The ids that may be generated, one bit per id of the vocabulary, from the lowest bit of the first word on.
+    /// `None` allows every id.
     pub allowed: Option<Vec<u32>>,
 }
 
 impl Default for Sampling {
-    /// Llama's own settings: temperature 0.6 and top-p 0.9. Penalties are off, with a window of 64 tokens. The seed is 0, and
-    /// a reply has at most 256 tokens.
+    /// Llama's own settings: temperature 0.6 and top-p 0.9. Penalties are off, with a window of 64 tokens. The seed is
+    /// 0, and a reply has at most 256 tokens.
     fn default() -> Self {
         Self {
             temperature: 0.6,
@@ -147,8 +149,8 @@ impl Sampling {
     /// Checks every setting, for a vocabulary of this many ids.
     ///
     /// # Errors
-    /// [`Error::Setting`] where one is outside its range or no id may be generated, [`Error::TokenId`] where the bias has an
-    /// id outside the vocabulary.
+    /// [`Error::Setting`] where one is outside its range or no id may be generated, [`Error::TokenId`] where the bias
+    /// has an id outside the vocabulary.
     pub fn check(&self, vocabulary: usize) -> Result<()> {
         self.check_numbers()?;
         if let Some((id, _)) = self.bias.iter().find(|(id, _)| *id as usize >= vocabulary) {

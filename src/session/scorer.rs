@@ -30,8 +30,8 @@ impl Model {
         self.scorer_of_rows(SCORER_ROWS, positions)
     }
 
-    /// A scorer that computes `rows` tokens per run, or [`Self::prefill_rows`] where that is less. With 1 it runs the kernels
-    /// of decode.
+    /// A scorer that computes `rows` tokens per run, or [`Self::prefill_rows`] where that is less. With 1 it runs the
+    /// kernels of decode.
     ///
     /// # Errors
     /// Those of [`Self::scorer`].
@@ -46,12 +46,12 @@ impl Model {
 }
 
 impl Scorer {
-    /// Calls `each` with every position in order, and with the logits there, `[vocabulary]`: those of the id that would come
-    /// next. No beginning-of-text token is added to the ids.
+    /// Calls `each` with every position in order, and with the logits there, `[vocabulary]`: those of the id that would
+    /// come next. No beginning-of-text token is added to the ids.
     ///
     /// # Errors
-    /// [`Error::TokenId`] where an id is outside the vocabulary, [`Error::ContextFull`] where there are more ids than the
-    /// scorer has positions, [`Error::DeviceLost`].
+    /// [`Error::TokenId`] where an id is outside the vocabulary, [`Error::ContextFull`] where there are more ids than
+    /// the scorer has positions, [`Error::DeviceLost`].
     pub async fn logits(&self, ids: &[u32], mut each: impl FnMut(usize, &[f32])) -> Result<()> {
         let vocabulary = self.model.shape().vocabulary;
         if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {

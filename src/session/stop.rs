@@ -9,8 +9,8 @@ pub(super) struct Passed {
     pub stop: Option<usize>,
 }
 
-/// Finds stop strings in a stream of text, whatever pieces it comes in. The string that ends first is taken, and of several
-/// that end at the same place the longest.
+/// Finds stop strings in a stream of text, whatever pieces it comes in. The string that ends first is taken, and of
+/// several that end at the same place the longest.
 #[derive(Debug)]
 pub(super) struct Stops {
     strings: Vec<String>,

@@ -24,7 +24,8 @@ use crate::weights::pack::{BLOCK, Layout};
 /// The midpoints of weights of two, of four and of six bits.
 const MIDPOINTS: [u32; 3] = [2, 8, 32];
 
-/// vec4s whose sums are as far from zero as they get: in the upper half of a word, in the lower half, with different signs.
+/// vec4s whose sums are as far from zero as they get: in the upper half of a word, in the lower half, with different
+/// signs.
 const EXTREMES: [(&str, [f64; 4]); 7] = [
     ("positive", [1.0; 4]),
     ("negative", [-1.0; 4]),
@@ -35,8 +36,8 @@ const EXTREMES: [(&str, [f64; 4]); 7] = [
     ("one alone", [0.0, 0.0, 0.0, -1.0]),
 ];
 
-/// Every case that a device of this tier can run, in the sizes of lavapipe's plan. SwiftShader's kernels are the same with
-/// textures of another kind: of them the cases of the KV cache run.
+/// Every case that a device of this tier can run, in the sizes of lavapipe's plan. SwiftShader's kernels are the same
+/// with textures of another kind: of them the cases of the KV cache run.
 pub fn all(tier: Tier, cases: &mut Vec<Case>) {
     let tuning = &(LAVAPIPE.tuning)(tier);
     common(tuning, cases);
@@ -91,8 +92,8 @@ fn extreme_rows(layout: &Layout, quants: u8) -> Vec<u32> {
 }
 
 /// Where a superblock's scales of its blocks stand.
-fn scales_within(kind: Encoding) -> Range<usize> {
-    match kind {
+fn scales_within(encoding: Encoding) -> Range<usize> {
+    match encoding {
         Encoding::Q2_K => 0..16,
         Encoding::Q3_K => 96..108,
         Encoding::Q4_K | Encoding::Q5_K => 4..16,
@@ -129,8 +130,8 @@ fn matvec(
     cases.push(case(&format!("{}x{}{name}", layout.rows, s.cols), kernel, params.to_words(), uniforms, buffers));
 }
 
-/// Kernels that store int16: vectors of one block, of some, of many, of tiny and of large numbers; and with blocks that hold
-/// nothing but zeros, or something that is no number.
+/// Kernels that store int16: vectors of one block, of some, of many, of tiny and of large numbers; and with blocks that
+/// hold nothing but zeros, or something that is no number.
 fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
     let format: &'static dyn ActivationFormat = Int16::of(midpoint);
     let (invocations, subgroups) = (tuning.small_invocations, tuning.tier.subgroups());

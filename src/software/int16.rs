@@ -1,9 +1,10 @@
 //! int16 block floating point: blocks of 32 activations as whole numbers of 16 bits with one scale, as
 //! `shaders/software/lib/int16_block.wgsl` lays them out. One multiplication of 32 bits gives the sum of two products.
 //!
-//! Two weights in one word times two activations in one word give, in the upper half of the product, the sum of both products.
-//! The scale of a block is as fine as sums of 16 bits allow. With weights of up to four bits a sum has four products, with five
-//! or six bits two. F32, F16, BF16, Q8_0 and IQ4 have no quants that fit, and an input that they share with others stays f32.
+//! Two weights in one word times two activations in one word give, in the upper half of the product, the sum of both
+//! products. The scale of a block is as fine as sums of 16 bits allow. With weights of up to four bits a sum has four
+//! products, with five or six bits two. F32, F16, BF16, Q8_0 and IQ4 have no quants that fit, and an input that they
+//! share with others stays f32.
 
 use crate::kernel::{Blocks, Content, Element, ShaderSource};
 use crate::kernels::activations::{ActivationFormat, F32};
@@ -21,8 +22,8 @@ const MAX_PRODUCTS: u32 = i16::MAX as u32;
 /// How a check reads a block: its numbers, and the sums, which must be those of the numbers.
 static BLOCKS: Blocks = Blocks { words: BLOCK_WORDS, scale_word: SCALE_WORD, numbers: numbers_and_sums };
 
-/// The worst error of a kernel that stores the format on lavapipe 22.3 is 5.6e-8: a number of 172 that is rounded to the other
-/// side. The error of each number is checked beside it.
+/// The worst error of a kernel that stores the format on lavapipe 22.3 is 5.6e-8: a number of 172 that is rounded to
+/// the other side. The error of each number is checked beside it.
 const TOLERANCE: f64 = 1e-6;
 
 /// The format, for weights whose quants have a midpoint of up to `midpoint`.
@@ -60,8 +61,8 @@ impl Int16 {
     }
 }
 
-/// Whether a sum of 16 bits holds two products instead of four. Weights of more than four bits need two, or activations lose
-/// precision.
+/// Whether a sum of 16 bits holds two products instead of four. Weights of more than four bits need two, or activations
+/// lose precision.
 const fn pairwise(midpoint: u32) -> bool {
     midpoint > 8
 }

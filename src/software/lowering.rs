@@ -1,7 +1,8 @@
 //! How the mathematics of a model becomes dispatches on drivers that run on the CPU.
 //!
-//! A workgroup is a few invocations there, and work that each of them repeats costs as much as any other: inputs of products are
-//! prepared once, in dispatches of their own. Decode takes eight dispatches per layer, and nine where products read int16.
+//! A workgroup is a few invocations there, and work that each of them repeats costs as much as any other: inputs of
+//! products are prepared once, in dispatches of their own. Decode takes eight dispatches per layer, and nine where
+//! products read int16.
 
 use std::sync::Arc;
 
@@ -21,8 +22,8 @@ use crate::weights::pack::BLOCK;
 /// The lowering of both drivers.
 #[derive(Debug)]
 pub(super) struct Software {
-    /// The width of a model from which products of a single row read int16 where their weights allow it. Smaller models lose
-    /// more to the dispatches than they gain.
+    /// The width of a model from which products of a single row read int16 where their weights allow it. Smaller models
+    /// lose more to the dispatches than they gain.
     pub(super) int16_from: usize,
 }
 

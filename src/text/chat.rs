@@ -2,9 +2,9 @@
 //!
 //! A user's text can never become a control token. Before a template sees a message, a *sentinel* is put before every
 //! control token that the message spells (`<|eot_id|>`). The sentinel is a character that occurs nowhere else in the
-//! conversation. Control tokens are then looked for in the rendered text, and one behind a sentinel is not found; the text
-//! between the tokens is encoded without the sentinels. A template still sees the text of its messages: it may trim, cut,
-//! compare and join them.
+//! conversation. Control tokens are then looked for in the rendered text, and one behind a sentinel is not found; the
+//! text between the tokens is encoded without the sentinels. A template still sees the text of its messages: it may
+//! trim, cut, compare and join them.
 
 mod budget;
 mod date;
@@ -111,8 +111,8 @@ fn check(messages: &[Message]) -> Result<()> {
     Ok(())
 }
 
-/// Indices of the messages that turns begin with, after the system messages. Every message of the user begins a turn, and
-/// so does the first message behind the system messages.
+/// Indices of the messages that turns begin with, after the system messages. Every message of the user begins a turn,
+/// and so does the first message behind the system messages.
 pub(crate) fn turns(messages: &[Message]) -> Vec<usize> {
     let first = system_messages(messages);
     let begins = |i: &usize| *i == first || messages[*i].role == "user";

@@ -25,8 +25,8 @@ use tokens::Tokens;
 pub struct Encode {
     /// Puts the beginning-of-text token first, where the vocabulary asks for one.
     pub bos: bool,
-    /// Finds control tokens that the text spells (`<|eot_id|>`), and the unknown token (`<unk>`). It is off for text that a
-    /// user typed, so that the text cannot pretend to be structure.
+    /// Finds control tokens that the text spells (`<|eot_id|>`), and the unknown token (`<unk>`). It is off for text
+    /// that a user typed, so that the text cannot pretend to be structure.
     pub special: bool,
 }
 
@@ -85,8 +85,8 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of a text. With [`Encode::bos`] they begin with exactly one beginning-of-text token where the vocabulary asks
-    /// for one, also where [`Encode::special`] finds that token at the beginning of the text.
+    /// The ids of a text. With [`Encode::bos`] they begin with exactly one beginning-of-text token where the vocabulary
+    /// asks for one, also where [`Encode::special`] finds that token at the beginning of the text.
     ///
     /// # Errors
     /// [`Error::Tokenizer`] where the vocabulary cannot spell a character and has no unknown token.
@@ -99,8 +99,8 @@ impl Tokenizer {
         Ok(ids)
     }
 
-    /// The words that a text is cut into before anything merges; tokens merge within a word only. Control tokens are taken
-    /// for plain text. A sentencepiece tokenizer takes the whole text for one word.
+    /// The words that a text is cut into before anything merges; tokens merge within a word only. Control tokens are
+    /// taken for plain text. A sentencepiece tokenizer takes the whole text for one word.
     ///
     /// # Errors
     /// [`Error::Tokenizer`] where the `tokenizers` crate fails.
@@ -111,8 +111,8 @@ impl Tokenizer {
         }
     }
 
-    /// The ids of a rendered chat template. Control tokens are found where no sentinel stands before or in them. Sentinels
-    /// are left out of the ids.
+    /// The ids of a rendered chat template. Control tokens are found where no sentinel stands before or in them.
+    /// Sentinels are left out of the ids.
     pub(crate) fn encode_guarded(&self, text: &str, sentinel: char) -> Result<Vec<u32>> {
         let mut ids: Vec<u32> = self.bos.filter(|_| self.add_bos).into_iter().collect();
         self.extend(&mut ids, text, true, Some(sentinel))?;
@@ -146,8 +146,8 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// The text of ids. Control tokens print nothing, and invalid UTF-8 becomes U+FFFD as in [`String::from_utf8_lossy`].
-    /// The space that a sentencepiece vocabulary puts before a text is left out.
+    /// The text of ids. Control tokens print nothing, and invalid UTF-8 becomes U+FFFD as in
+    /// [`String::from_utf8_lossy`]. The space that a sentencepiece vocabulary puts before a text is left out.
     pub fn decode(&self, ids: &[u32]) -> String {
         let mut decoder = self.decoder_at_start();
         let mut text: String = ids.iter().map(|id| decoder.push(*id)).collect();

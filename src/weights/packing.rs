@@ -2,11 +2,12 @@
 
 use crate::format::Encoding;
 
-/// How packed weights are stored on the device: which planes they have, and which WGSL reader decodes them. The table in
-/// [`pack`](super::pack) shows the planes.
+/// How packed weights are stored on the device: which planes they have, and which WGSL reader decodes them. The table
+/// in [`pack`](super::pack) shows the planes.
 ///
 /// # How to add a packing
-/// 1. A variant here, and its planes in the table of [`pack`](super::pack) and in `Layout::plane_words_per_64_rows`.
+/// 1. A variant here, a row of the table behind it, and its planes in the table of [`pack`](super::pack) and in
+///    `Layout::plane_words_per_64_rows`.
 /// 2. `src/weights/pack/encode.rs`: quants and scales into planes. `src/weights/pack/decode.rs`: planes into numbers.
 /// 3. A reader, `shaders/lib/NAME.wgsl`, and its lines in `src/kernels/storage.rs`.
 #[allow(non_camel_case_types, reason = "a packing has the name of the encoding that it was made for")]
@@ -30,25 +31,37 @@ pub enum Packing {
     IQ4_XS,
 }
 
+/// Every packing in the order of the variants, and its name in reports and labels.
+const TABLE: [(Packing, &str); 15] = [
+    (Packing::F32, "F32"),
+    (Packing::F16, "F16"),
+    (Packing::BF16, "BF16"),
+    (Packing::Q4_0, "Q4_0"),
+    (Packing::Q4_1, "Q4_1"),
+    (Packing::Q5_0, "Q5_0"),
+    (Packing::Q5_1, "Q5_1"),
+    (Packing::Q8_0, "Q8_0"),
+    (Packing::Q2_K, "Q2_K"),
+    (Packing::Q3_K, "Q3_K"),
+    (Packing::Q4_K, "Q4_K"),
+    (Packing::Q5_K, "Q5_K"),
+    (Packing::Q6_K, "Q6_K"),
+    (Packing::IQ4_NL, "IQ4_NL"),
+    (Packing::IQ4_XS, "IQ4_XS"),
+];
+
 impl Packing {
     /// Every packing that kernels can read.
-    pub const ALL: [Self; 15] = [
-        Self::F32,
-        Self::F16,
-        Self::BF16,
-        Self::Q4_0,
-        Self::Q4_1,
-        Self::Q5_0,
-        Self::Q5_1,
-        Self::Q8_0,
-        Self::Q2_K,
-        Self::Q3_K,
-        Self::Q4_K,
-        Self::Q5_K,
-        Self::Q6_K,
-        Self::IQ4_NL,
-        Self::IQ4_XS,
-    ];
+    pub const ALL: [Self; TABLE.len()] = {
+        let mut all = [Self::F32; TABLE.len()];
+        let mut i = 0;
+        while i < all.len() {
+            all[i] = TABLE[i].0;
+            assert!(all[i] as usize == i, "the table is in the order of the variants");
+            i += 1;
+        }
+        all
+    };
 
     /// The packing that weights of an encoding get. Several encodings may share one.
     pub const fn of(encoding: Encoding) -> Self {
@@ -73,22 +86,6 @@ impl Packing {
 
     /// The name in reports and labels.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "F32",
-            Self::F16 => "F16",
-            Self::BF16 => "BF16",
-            Self::Q4_0 => "Q4_0",
-            Self::Q4_1 => "Q4_1",
-            Self::Q5_0 => "Q5_0",
-            Self::Q5_1 => "Q5_1",
-            Self::Q8_0 => "Q8_0",
-            Self::Q2_K => "Q2_K",
-            Self::Q3_K => "Q3_K",
-            Self::Q4_K => "Q4_K",
-            Self::Q5_K => "Q5_K",
-            Self::Q6_K => "Q6_K",
-            Self::IQ4_NL => "IQ4_NL",
-            Self::IQ4_XS => "IQ4_XS",
-        }
+        TABLE[self as usize].1
     }
 }

@@ -176,8 +176,8 @@ fn bench_reports_every_configuration() {
             assert!(report["adapter"].is_string() && report["tier"].is_string());
         }
         let decode = &reports[2];
-        // The embedding, four layers, the head and the sampler: layers of five, and of eight in plans of drivers that run
-        // on the CPU, where norms and the combination of splits are on their own, the last norm too.
+        // The embedding, four layers, the head and the sampler: layers of five, and of eight in plans of drivers that
+        // run on the CPU, where norms and the combination of splits are on their own, the last norm too.
         assert_eq!(number(decode, "dispatches_per_token"), dispatches);
         assert_eq!(number(decode, "submits_per_token"), 1.0);
         assert_eq!(number(decode, "waits_per_token"), 0.0);
@@ -195,7 +195,8 @@ fn bench_leaves_out_usual_lengths_that_do_not_fit() {
     assert_eq!(number(&reports[0], "tokens"), 128.0);
 }
 
-/// Reports name the activations that the kernels read: int16 blocks only where the plan has them and they are asked for.
+/// Reports name the activations that the kernels read: int16 blocks only where the plan has them and they are asked
+/// for.
 #[test]
 fn bench_names_the_activations() {
     let activations = |arguments: &[&str]| {

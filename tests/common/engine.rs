@@ -77,8 +77,8 @@ pub fn every_tier(test: &str) -> Vec<Engine> {
     PLANS.into_iter().flat_map(|plan| tiers.iter().map(move |tier| Engine::gpu(plan, Some(*tier)))).collect()
 }
 
-/// The device, in a tier. Where the adapter lacks the tier, it is named and counted, and the answer is `None`; no adapter at
-/// all fails.
+/// The device, in a tier. Where the adapter lacks the tier, it is named and counted, and the answer is `None`; no
+/// adapter at all fails.
 pub fn gpu(test: &str, tier: Tier) -> Option<Gpu> {
     has_tier(test, tier).then(|| open_gpu(Some(tier)))
 }
@@ -96,7 +96,8 @@ pub fn fixture(name: &str) -> PathBuf {
 /// The bundled model's file.
 pub const BUNDLED: &str = "models/llamita-stories.gguf";
 
-/// So many ids, always the same, in the vocabulary of every model here and none of them a control token of the random ones.
+/// So many ids, always the same, in the vocabulary of every model here and none of them a control token of the random
+/// ones.
 pub fn ids(count: usize) -> Vec<u32> {
     (0..count as u32).map(|i| (i * 37 + 11) % 250).collect()
 }
@@ -143,6 +144,12 @@ pub fn say<'p>(session: &mut Session, prompt: impl Into<Prompt<'p>>, sampling: S
 /// The ids that continue others.
 pub fn continued(session: &mut Session, ids: &[u32], sampling: Sampling) -> Vec<u32> {
     finish(session.reply_ids(ids, sampling).unwrap_or_else(|e| panic!("{e}"))).ids
+}
+
+/// `sum((a - b)^2) / sum(b^2)`
+pub fn nmse(found: &[f32], expected: &[f32]) -> f64 {
+    let error: f64 = found.iter().zip(expected).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    error / expected.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>()
 }
 
 fn open_gpu(tier: Option<Tier>) -> Gpu {

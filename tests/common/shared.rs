@@ -1,5 +1,5 @@
-//! What lies beside the project and stays there, because its licences differ: models and tokenizers (`LLAMITA_SHARED`), and
-//! llama.cpp's vocabularies (`LLAMITA_VOCABS`).
+//! What lies beside the project and stays there, because its licences differ: models and tokenizers (`LLAMITA_SHARED`),
+//! and llama.cpp's vocabularies (`LLAMITA_VOCABS`).
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::archive::{Entry, Tensor, Zip, archive, dict, global, integer, pickle, tensor, tensors, text, tuple};
 use super::heap::peak;
 
-/// Parses a file as it is read from a disk or over a network, piece by piece, and watches the memory: a value of a pickle
-/// takes one byte at least, and 24 here, in vectors that grow to twice what is in them.
+/// Parses a file as it is read from a disk or over a network, piece by piece, and watches the memory: a value of a
+/// pickle takes one byte at least, and 24 here, in vectors that grow to twice what is in them.
 fn open(file: &[u8]) -> Result<Vec<Stored>> {
     let limit = 96 * file.len() + (64 << 10);
     let (parsed, bytes) = peak(|| {

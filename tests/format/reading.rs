@@ -223,7 +223,7 @@ proptest! {
                 prop_assert!(tensors.iter().all(|(_, tensor)| tensor.bytes.end <= file.len() as u64));
                 prop_assert_eq!(shape.rope_frequencies.len() * 2, shape.head_dim);
                 let found = |id: TensorId| id.spec().optional || tensors.get(id).is_some();
-                prop_assert!(TensorId::all(shape.layers).all(found));
+                prop_assert!(TensorId::all(shape.arch, shape.layers).all(found));
             }
             if let Some(Ok(tokenizer)) = checkpoint.vocabulary.as_ref().map(Tokenizer::from_vocabulary) {
                 let ids = tokenizer.encode("a <s>A b", Default::default()).unwrap_or_default();

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use llamita::internals::arch::family::{LLAMA, Neutral};
-use llamita::internals::arch::tensors::{TENSORS, TensorId};
+use llamita::internals::arch::tensors::TensorId;
 use llamita::internals::format::gguf::Step;
 use llamita::internals::format::{Checkpoint, Encoding};
 
@@ -36,13 +36,13 @@ fn names(gguf: &Gguf) -> Vec<String> {
 #[test]
 fn the_table_and_a_file_have_the_same_tensors() {
     let gguf = three();
-    let of_table: BTreeSet<String> = TensorId::all(3).map(|id| format!("{id}.weight")).collect();
+    let of_table: BTreeSet<String> = TensorId::all(&LLAMA, 3).map(|id| format!("{id}.weight")).collect();
     assert_eq!(of_table, names(&gguf).into_iter().collect());
     let (shape, tensors) = read(&gguf).unwrap().model.unwrap();
     assert_eq!(tensors.iter().count(), of_table.len());
     for spec in &gguf.tensors {
         let name = std::str::from_utf8(&spec.name).unwrap().strip_suffix(".weight").unwrap();
-        let id = TensorId::find(name, 3).unwrap_or_else(|| panic!("{name} is not found"));
+        let id = TensorId::find(&LLAMA, name, 3).unwrap_or_else(|| panic!("{name} is not found"));
         let tensor = &tensors[id];
         // In a file the fastest dimension is the first, and a vector has one.
         let dims = [spec.dims.get(1).copied().unwrap_or(1), spec.dims[0]].map(|dim| dim as usize);
@@ -63,7 +63,7 @@ fn a_tensor_may_be_missing_where_the_table_says_so() {
     for name in names(&three()) {
         let mut gguf = three();
         gguf.tensors.retain(|spec| spec.name != name.as_bytes());
-        let id = TensorId::find(name.strip_suffix(".weight").unwrap(), 3).unwrap();
+        let id = TensorId::find(&LLAMA, name.strip_suffix(".weight").unwrap(), 3).unwrap();
         match read(&gguf) {
             Ok(checkpoint) => assert!(id.spec().optional && checkpoint.model.unwrap().1.get(id).is_none(), "{name}"),
             Err(error) => {
@@ -100,8 +100,10 @@ fn every_dimension_is_checked() {
 
 #[test]
 fn other_tensors_are_refused_in_a_block_and_outside() {
-    let mut others: Vec<String> = TENSORS
+    let mut others: Vec<String> = LLAMA
+        .tensors
         .iter()
+        .map(|role| role.spec())
         .flat_map(|spec| match spec.in_block {
             // A block too many, a number that is written otherwise, and no block at all.
             true => vec![format!("blk.3.{}", spec.stem), format!("blk.01.{}", spec.stem), spec.stem.to_owned()],
@@ -109,7 +111,9 @@ fn other_tensors_are_refused_in_a_block_and_outside() {
         })
         .map(|name| format!("{name}.weight"))
         .collect();
-    others.extend(TensorId::all(3).flat_map(|id| [format!("{id}.bias"), format!("{id}s.weight"), id.to_string()]));
+    others.extend(
+        TensorId::all(&LLAMA, 3).flat_map(|id| [format!("{id}.bias"), format!("{id}s.weight"), id.to_string()]),
+    );
     for name in others {
         let mut gguf = three();
         gguf.tensor(&name, &[128], 0, false);

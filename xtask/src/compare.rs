@@ -186,8 +186,8 @@ fn ours(options: &Options, model: &Path, numerics: &mut String) -> Result<[f64; 
     Ok([number(prefill, "tokens_per_second")?, number(decode, "tokens_per_second")?])
 }
 
-/// Tokens per second of llama.cpp: of its Vulkan backend where its numerics are wanted, or else of the CPU. Nothing where
-/// it takes longer than it may.
+/// Tokens per second of llama.cpp: of its Vulkan backend where its numerics are wanted, or else of the CPU. Nothing
+/// where it takes longer than it may.
 fn theirs(bench: &Path, options: &Options, model: &Path, vulkan: Option<&mut String>) -> Result<Option<[f64; 2]>> {
     let mut command = Command::new(bench);
     command.arg("-m").arg(model).args(["-r", "1", "-o", "jsonl"]);

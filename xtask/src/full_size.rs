@@ -22,8 +22,8 @@ use crate::{
 };
 use measure::measure;
 
-/// What runs: a shape, a mix of types, and the largest error of its logits (normalized mean squares, as the worst of the
-/// positions). Quantized inputs of products and halves in the cache make the larger part of it.
+/// What runs: a shape, a mix of types, and the largest error of its logits (normalized mean squares, as the worst of
+/// the positions). Quantized inputs of products and halves in the cache make the larger part of it.
 const MODELS: [(Size, Mix, f64); 4] = [
     (Size::OneB, Mix::F16, 1e-5),
     (Size::OneB, Mix::Q4_0, 1e-4),

@@ -61,7 +61,8 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         toolchain: Mode,
     },
-    /// Build the npm package and the demo's site into target/web; `cargo xtask test --web` tests them in headless browsers.
+    /// Build the npm package and the demo's site into target/web; `cargo xtask test --web` tests them in headless
+    /// browsers.
     Web {
         #[command(flatten)]
         consent: Consent,
@@ -70,7 +71,8 @@ enum Command {
         #[command(flatten)]
         serving: web::Serving,
     },
-    /// Compile every shader that the tests wrote to target/wgsl with Tint, the compiler of Chromium, under WebGPU's default limits.
+    /// Compile every shader that the tests wrote to target/wgsl with Tint, the compiler of Chromium, under WebGPU's
+    /// default limits.
     Tint {
         #[command(flatten)]
         consent: Consent,

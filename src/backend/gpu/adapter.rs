@@ -137,7 +137,8 @@ pub(super) async fn choose(_name: Option<&str>) -> Result<wgpu::Adapter> {
     instance().request_adapter(&options).await.map_err(|e| Error::NoDevice(format!("WebGPU: {e}")))
 }
 
-/// The tier with everything that an adapter has, or that the profile has. Subgroups of fewer than four invocations are none.
+/// The tier with everything that an adapter has, or that the profile has. Subgroups of fewer than four invocations are
+/// none.
 pub(super) fn best_tier(adapter: &wgpu::Adapter, limits: Option<&Profile>) -> Tier {
     if let Some(profile) = limits {
         return profile.best_tier();

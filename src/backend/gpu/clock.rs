@@ -93,8 +93,8 @@ impl Executor {
         Ok(times)
     }
 
-    /// Times each step in a submit of its own, with its copies to textures, repeated until the clock resolves it, less the
-    /// time of an empty submit.
+    /// Times each step in a submit of its own, with its copies to textures, repeated until the clock resolves it, less
+    /// the time of an empty submit.
     async fn by_host(&self, plan: usize, wanted: RunOutput, uniforms: &RunUniforms) -> Result<Vec<(usize, f64)>> {
         let prepared = &self.plans[plan];
         let run = prepared.write_uniforms(&self.gpu, uniforms);

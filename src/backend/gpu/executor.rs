@@ -221,8 +221,8 @@ impl Executor {
     /// Goes on with plans whose buffers have other sizes; with `keep` every slab keeps what it holds.
     ///
     /// Buffers are replaced one by one, each after the device is done with the one before, so that at most one of them
-    /// exists twice. Where the future is dropped early, this has to be called again before the next run, and goes on where
-    /// it was.
+    /// exists twice. Where the future is dropped early, this has to be called again before the next run, and goes on
+    /// where it was.
     ///
     /// # Errors
     /// Where the device is lost or has no room. Then what the buffers hold is lost, and this has to be called again.
@@ -402,8 +402,8 @@ impl Executor {
         Ok(())
     }
 
-    /// Records and submits the wanted steps of a range of a plan, in one pass, and after it a copy to the host, if one is
-    /// asked for. Nothing waits: the future does.
+    /// Records and submits the wanted steps of a range of a plan, in one pass, and after it a copy to the host, if one
+    /// is asked for. Nothing waits: the future does.
     ///
     /// # Errors
     /// Where the device is lost.

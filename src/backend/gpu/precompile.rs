@@ -31,13 +31,14 @@ mod threaded {
         kernel: Arc<dyn Kernel>,
         params: Vec<u32>,
         uniforms_words: usize,
-        /// Words of a texture for each of its arguments that is one. Lavapipe's code differs between those whose height is a
-        /// power of two and others; two rows and three stand for them.
+        /// Words of a texture for each of its arguments that is one. Lavapipe's code differs between those whose height
+        /// is a power of two and others; two rows and three stand for them.
         textures: Vec<usize>,
     }
 
     impl Job {
-        /// The kernels that the plans dispatch, each once, the longest texts first, so that no thread is left with one at the end.
+        /// The kernels that the plans dispatch, each once, the longest texts first, so that no thread is left with one
+        /// at the end.
         fn all(plans: &[Plan]) -> Vec<Self> {
             let shared = session_textures(plans);
             let mut seen = HashSet::new();
@@ -161,8 +162,8 @@ mod threaded {
             Compiling { queue, threads }
         }
 
-        /// Whether the driver has to compile what it puts off: the shortest kernel tells. What it kept from an earlier run
-        /// is there in a millisecond.
+        /// Whether the driver has to compile what it puts off: the shortest kernel tells. What it kept from an earlier
+        /// run is there in a millisecond.
         fn is_cold(&self, jobs: &[Job]) -> bool {
             let Some(job) = jobs.last() else { return false };
             self.pipeline(job.kernel.as_ref(), &job.params);

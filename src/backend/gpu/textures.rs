@@ -1,7 +1,7 @@
 //! Textures of words: weights, and buffers of a session that kernels read as textures.
 //!
-//! A session's buffers are written as buffers. Before a step that reads one as a texture, it is copied there, unless the texture
-//! still holds it. Only plans of drivers that run on the CPU have such steps.
+//! A session's buffers are written as buffers. Before a step that reads one as a texture, it is copied there, unless
+//! the texture still holds it. Only plans of drivers that run on the CPU have such steps.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -165,7 +165,8 @@ impl SessionTextures {
         Ok((TextureRead { buffer: id, texture }, &self.0[texture].1.view))
     }
 
-    /// Records the copy before a read; of a KV cache it copies what the run attends to, `attended` of `capacity` positions.
+    /// Records the copy before a read; of a KV cache it copies what the run attends to, `attended` of `capacity`
+    /// positions.
     pub(super) fn copy(
         &self,
         encoder: &mut wgpu::CommandEncoder,

@@ -9,8 +9,8 @@ use super::cancel::Cancel;
 use super::failure::{aborted, failure};
 use super::session::{Session, report};
 
-/// Runs the workload `prefill` or `decode` once, over `tokens` random tokens. The session is emptied before and afterwards.
-/// Gives `Stats` in JSON.
+/// Runs the workload `prefill` or `decode` once, over `tokens` random tokens. The session is emptied before and
+/// afterwards. Gives `Stats` in JSON.
 ///
 /// # Errors
 /// `InvalidSetting` for another workload, `ContextFull` where the tokens do not fit, and those of the device.

@@ -69,8 +69,8 @@ impl Cancel {
 }
 
 impl Cancel {
-    /// The output of a future, or `None` once it was cancelled. A promise that is kept at once takes no turn of the event
-    /// loop, and neither does work on the CPU. So this waits for a turn whenever the future was busy for 8 ms.
+    /// The output of a future, or `None` once it was cancelled. A promise that is kept at once takes no turn of the
+    /// event loop, and neither does work on the CPU. So this waits for a turn whenever the future was busy for 8 ms.
     pub async fn attend<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         let mut turn: Option<JsFuture> = None;

@@ -67,7 +67,7 @@ impl Info<'_> {
 }
 
 fn type_names(matrices: &Matrices) -> Vec<&'static str> {
-    matrices.types().into_iter().map(Packing::name).collect()
+    matrices.packings().into_iter().map(Packing::name).collect()
 }
 
 fn kernels(plans: &[Plan]) -> BTreeSet<String> {
@@ -80,8 +80,8 @@ pub async fn device_report() -> String {
     serde_json::to_string(&gpu::adapters(DeviceOptions::default()).await).expect("numbers and strings are JSON")
 }
 
-/// `ModelInfo` of a checkpoint in JSON: the facts of its header, and the bytes that it would take on this browser's adapter,
-/// or on a real GPU where there is none. Nothing is allocated.
+/// `ModelInfo` of a checkpoint in JSON: the facts of its header, and the bytes that it would take on this browser's
+/// adapter, or on a real GPU where there is none. Nothing is allocated.
 ///
 /// # Errors
 /// Those of [`Model::load`] that come before a device is opened.
@@ -111,10 +111,10 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         None => options.counted(),
     };
     let tuning = tuning.with(loading.kv()?, Activations::Auto);
-    let types = Packings::of(&tensors);
+    let packings = Packings::of(&tensors);
     let first_capacity = FIRST_CAPACITY.min(context);
-    let inputs = BudgetInputs { shape: &shape, types: &types, tuning: &tuning, context, first_capacity };
-    let matrices = Matrices::new(&shape, &types, tuning.cut());
+    let inputs = BudgetInputs { shape: &shape, packings: &packings, tuning: &tuning, context, first_capacity };
+    let matrices = Matrices::new(&shape, &packings, tuning.cut());
     let plans = session_plans(&shape, &matrices, &tuning, first_capacity);
     let [decode, _] = &plans;
     let info = Info {
@@ -146,8 +146,8 @@ pub struct Model {
     first: RefCell<Option<crate::Session>>,
 }
 
-/// Runs a short prompt and one token after it, and forgets both. A browser compiles a kernel when it first runs, and the first
-/// answer would wait for that. On the CPU there is nothing to compile.
+/// Runs a short prompt and one token after it, and forgets both. A browser compiles a kernel when it first runs, and
+/// the first answer would wait for that. On the CPU there is nothing to compile.
 async fn warm_up(session: &mut crate::Session) -> Result<(), Error> {
     const PROMPT: usize = 2;
     let depth = session.tokens().len();
@@ -164,8 +164,9 @@ async fn warm_up(session: &mut crate::Session) -> Result<(), Error> {
 
 #[wasm_bindgen]
 impl Model {
-    /// Loads a model. `progress` is called with the bytes of weights that are on the device, and with all bytes. `prime` is a
-    /// JSON array of messages that the first session will begin with; they are computed while the weights arrive.
+    /// Loads a model. `progress` is called with the bytes of weights that are on the device, and with all bytes.
+    /// `prime` is a JSON array of messages that the first session will begin with; they are computed while the weights
+    /// arrive.
     ///
     /// # Errors
     /// Those of [`crate::Model::load`], those of the source, and `Aborted`.
@@ -269,7 +270,8 @@ impl Model {
         }
     }
 
-    /// How many tokens a user's text has: no beginning-of-text token is added, and control tokens spelled in it are text.
+    /// How many tokens a user's text has: no beginning-of-text token is added, and control tokens spelled in it are
+    /// text.
     ///
     /// # Errors
     /// `BadModel` where the vocabulary cannot spell a character and has no unknown token.

@@ -123,8 +123,8 @@ impl Session {
                 Some(Some(Ok(piece))) => tell(reply, &piece),
                 Some(Some(Err(error))) => {
                     let mut error: JsValue = error.into();
-                    // The page decides whether to go on. A resume that fails is one more question to the page: memory may
-                    // become free in the meantime.
+                    // The page decides whether to go on. A resume that fails is one more question to the page: memory
+                    // may become free in the meantime.
                     loop {
                         match cancel.attend(JsFuture::from(sink.failed(&error))).await {
                             Some(Ok(answer)) if answer.is_truthy() => {}
@@ -167,7 +167,8 @@ impl Session {
         self.context
     }
 
-    /// Replies to a text or to messages (JSON), with settings (JSON). Gives `Stats` in JSON, also where it was cancelled.
+    /// Replies to a text or to messages (JSON), with settings (JSON). Gives `Stats` in JSON, also where it was
+    /// cancelled.
     ///
     /// # Errors
     /// Those of [`crate::Session::reply`], and an error of the device where the sink answers that it is not to go on.

@@ -3,7 +3,9 @@
 use half::{bf16, f16};
 
 use crate::arch::family::{Arch, Neutral};
-use crate::arch::shape::limits::{MAX_CONTEXT, MAX_DIM, MAX_FFN, MAX_HEAD_DIM, MAX_HEADS, MAX_LAYERS, MAX_VOCABULARY};
+use crate::arch::shape::limits::{
+    MAX_CONTEXT, MAX_DIM, MAX_EMBEDDING_ROWS, MAX_FFN, MAX_HEAD_DIM, MAX_HEADS, MAX_LAYERS,
+};
 use crate::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 use crate::arch::tensors::{Role, TensorId};
 use crate::error::{Error, Result};
@@ -24,9 +26,9 @@ pub(super) fn name_of(id: TensorId) -> String {
 /// The shape of a model of the family `arch`, and its tensors, checked against the shape.
 ///
 /// # Errors
-/// Where a key is missing or out of range, asks for another computation, or a tensor is missing, of another size, or not
-/// known.
-pub(super) fn model(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch) -> Result<(Shape, ModelTensors)> {
+/// Where a key is missing or out of range, asks for another computation, or a tensor is missing, of another size, or
+/// not known.
+pub(super) fn model(metadata: &Metadata<'_>, tensors: &Tensors, arch: &'static Arch) -> Result<(Shape, ModelTensors)> {
     let layers = metadata.require_size(&arch.key(BLOCK_COUNT), MAX_LAYERS)?;
     let dim = metadata.require_size(&arch.key("embedding_length"), MAX_DIM)?;
     let ffn = metadata.require_size(&arch.key("feed_forward_length"), MAX_FFN)?;
@@ -39,6 +41,7 @@ pub(super) fn model(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch) -> 
     let head_dim = head_dim(metadata, arch, dim, heads)?;
     refuse_other_computations(metadata, arch, head_dim, context)?;
     let mut shape = Shape {
+        arch,
         dim,
         ffn,
         layers,
@@ -101,8 +104,8 @@ fn vocabulary_size(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch) -> R
     let name = name_of(Role::TokenEmbd.of_model());
     let embedding = tensors.get(&name).ok_or_else(|| missing(metadata, &name))?;
     let rows = embedding.dims.get(1).copied().unwrap_or(1);
-    let Some(size) = usize::try_from(rows).ok().filter(|rows| *rows <= MAX_VOCABULARY) else {
-        return Err(metadata.malformed(format!("{name} has {rows} rows; at most {MAX_VOCABULARY} are supported")));
+    let Some(size) = usize::try_from(rows).ok().filter(|rows| *rows <= MAX_EMBEDDING_ROWS) else {
+        return Err(metadata.malformed(format!("{name} has {rows} rows; at most {MAX_EMBEDDING_ROWS} are supported")));
     };
     let key = arch.key("vocab_size");
     if let Some(said) = metadata.hint(metadata.integer(&key)).filter(|said| *said != size as i128) {
@@ -148,11 +151,11 @@ fn refuse_other_computations(metadata: &Metadata<'_>, arch: &Arch, head_dim: usi
     Ok(())
 }
 
-/// Refuses tensors that are not in the table (a bias, an adaptor, an expert): a model without them computes something
-/// else.
+/// Refuses tensors that the family does not have (a bias, an adaptor, an expert): a model without them computes
+/// something else.
 fn refuse_unknown_tensors(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch, layers: usize) -> Result<()> {
     let known = |name: &str| {
-        let id = name.strip_suffix(".weight").and_then(|name| TensorId::find(name, layers));
+        let id = name.strip_suffix(".weight").and_then(|name| TensorId::find(arch, name, layers));
         id.is_some() || name == ROPE_FREQS
     };
     match tensors.names().find(|name| !known(name)) {
@@ -165,9 +168,9 @@ fn missing(metadata: &Metadata<'_>, name: &str) -> Error {
     metadata.malformed(format!("the tensor {name} is missing"))
 }
 
-/// Every tensor of the table, with the dimensions that the shape asks for.
+/// Every tensor of the family, with the dimensions that the shape asks for.
 fn model_tensors(metadata: &Metadata<'_>, tensors: &Tensors, shape: &Shape) -> Result<ModelTensors> {
-    let found = TensorId::all(shape.layers).filter_map(|id| {
+    let found = TensorId::all(shape.arch, shape.layers).filter_map(|id| {
         let (name, spec) = (name_of(id), id.spec());
         let tensor = match tensors.get(&name) {
             Some(described) => {
@@ -200,7 +203,8 @@ fn checked(metadata: &Metadata<'_>, name: &str, described: &Described, expected:
     })
 }
 
-/// Rotation frequencies in radians per position. Where the file has `rope_freqs.weight`, they are not yet divided by it.
+/// Rotation frequencies in radians per position. Where the file has `rope_freqs.weight`, they are not yet divided by
+/// it.
 fn frequencies(metadata: &Metadata<'_>, tensors: &Tensors, arch: &Arch, shape: &Shape) -> Result<Vec<f64>> {
     let key = arch.key("rope.freq_base");
     let base = f64::from(metadata.float(&key)?.unwrap_or(10_000.0));
@@ -270,4 +274,118 @@ pub(super) fn divide_frequencies(name: &str, shape: &mut Shape, encoding: Encodi
         *frequency /= f64::from(divisor);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arch::family::LLAMA;
+    use crate::format::gguf::reader::Cursor;
+
+    /// A second family: a Llama with an RMS norm of each query head.
+    const NORMED: Arch = Arch {
+        title: "normed Llama",
+        tensors: &[
+            Role::TokenEmbd,
+            Role::AttnNorm,
+            Role::AttnQ,
+            Role::AttnQNorm,
+            Role::AttnK,
+            Role::AttnV,
+            Role::AttnOutput,
+            Role::FfnNorm,
+            Role::FfnGate,
+            Role::FfnUp,
+            Role::FfnDown,
+            Role::OutputNorm,
+            Role::Output,
+        ],
+        ..LLAMA
+    };
+
+    fn shape(arch: &'static Arch) -> Shape {
+        Shape {
+            arch,
+            dim: 32,
+            ffn: 64,
+            layers: 2,
+            heads: 4,
+            kv_heads: 2,
+            head_dim: 8,
+            vocabulary: 7,
+            context: 64,
+            norm_eps: 1e-5,
+            rope_pairing: RopePairing::Interleaved,
+            rope_frequencies: rope_frequencies(8, 10_000.0),
+        }
+    }
+
+    fn text(out: &mut Vec<u8>, text: &str) {
+        out.extend((text.len() as u64).to_le_bytes());
+        out.extend(text.as_bytes());
+    }
+
+    /// Reads a file with every tensor of the family `of` in F32 as a file of the family `read_as`.
+    fn read(of: &'static Arch, read_as: &'static Arch) -> Result<(Shape, ModelTensors)> {
+        let shape = shape(of);
+        let sizes = [
+            (BLOCK_COUNT, shape.layers),
+            ("embedding_length", shape.dim),
+            ("feed_forward_length", shape.ffn),
+            ("context_length", shape.context),
+            ("attention.head_count", shape.heads),
+            ("attention.head_count_kv", shape.kv_heads),
+        ];
+        let mut header = Vec::new();
+        for (key, size) in sizes {
+            text(&mut header, &of.key(key));
+            header.extend(4u32.to_le_bytes());
+            header.extend((size as u32).to_le_bytes());
+        }
+        text(&mut header, &of.key("attention.layer_norm_rms_epsilon"));
+        header.extend(6u32.to_le_bytes());
+        header.extend(shape.norm_eps.to_le_bytes());
+        let (mut count, mut offset) = (0, 0u64);
+        for id in TensorId::all(of, shape.layers) {
+            let [rows, cols] = id.spec().size(&shape).map(|size| size as u64);
+            text(&mut header, &name_of(id));
+            header.extend(2u32.to_le_bytes());
+            [cols, rows].iter().for_each(|dim| header.extend(dim.to_le_bytes()));
+            header.extend(0u32.to_le_bytes());
+            header.extend(offset.to_le_bytes());
+            (count, offset) = (count + 1, offset + rows * cols * 4);
+        }
+        let len = header.len() as u64 + 32 + offset;
+        let mut cursor = Cursor::new("second.gguf", &header, len);
+        let metadata = Metadata::read(&mut cursor, sizes.len() as u64 + 1).unwrap_or_else(|_| panic!("no metadata"));
+        let tensors = Tensors::read(&mut cursor, count, 32).unwrap_or_else(|_| panic!("no tensors"));
+        model(&metadata, &tensors, read_as)
+    }
+
+    #[test]
+    fn each_family_has_its_own_tensors() {
+        for arch in [&LLAMA, &NORMED] {
+            let (found, tensors) = read(arch, arch).unwrap();
+            assert_eq!(found, shape(arch));
+            let ids: Vec<TensorId> = tensors.iter().map(|(id, _)| id).collect();
+            assert_eq!(ids.len(), TensorId::all(arch, 2).count());
+            assert!(TensorId::all(arch, 2).all(|id| ids.contains(&id)));
+        }
+        let (_, tensors) = read(&NORMED, &NORMED).unwrap();
+        let gains = [0, 1].map(|block| &tensors[Role::AttnQNorm.in_block(block)]);
+        assert!(gains.iter().all(|gain| (gain.rows, gain.cols) == (1, 8)));
+        assert!(gains[0].bytes.end <= gains[1].bytes.start);
+    }
+
+    #[test]
+    fn a_tensor_of_another_family_is_refused_and_one_of_its_own_is_asked_for() {
+        assert_eq!(
+            read(&NORMED, &LLAMA).unwrap_err().to_string(),
+            "second.gguf is not supported: a Llama of 2 blocks has no tensor blk.0.attn_q_norm.weight"
+        );
+        assert_eq!(
+            read(&LLAMA, &NORMED).unwrap_err().to_string(),
+            "second.gguf is not a valid GGUF file: the tensor blk.0.attn_q_norm.weight is missing"
+        );
+    }
 }

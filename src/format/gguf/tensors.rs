@@ -124,7 +124,8 @@ impl Tensors {
         self.by_name.iter().map(|(name, described)| (name.clone(), summary(described))).collect()
     }
 
-    /// Turns offsets within the data into positions in the file. The data begins at the first multiple of the alignment.
+    /// Turns offsets within the data into positions in the file. The data begins at the first multiple of the
+    /// alignment.
     fn place(&mut self, cursor: &Cursor<'_>, alignment: u64) -> Result<(), Stop> {
         let start = cursor.position().next_multiple_of(alignment);
         for (name, described) in &mut self.by_name {

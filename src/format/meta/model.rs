@@ -1,7 +1,7 @@
 //! Tensors by Meta's names, checked against the shape.
 
 use crate::arch::shape::Shape;
-use crate::arch::shape::limits::MAX_VOCABULARY;
+use crate::arch::shape::limits::MAX_EMBEDDING_ROWS;
 use crate::arch::tensors::{Role, TensorId};
 use crate::error::{Error, Result, printable};
 use crate::format::{ModelTensors, Tensor};
@@ -21,6 +21,8 @@ fn stem(role: Role) -> &'static str {
         Role::TokenEmbd => "tok_embeddings",
         Role::AttnNorm => "attention_norm",
         Role::AttnQ => "attention.wq",
+        #[cfg(test)]
+        Role::AttnQNorm => "attention.q_norm",
         Role::AttnK => "attention.wk",
         Role::AttnV => "attention.wv",
         Role::AttnOutput => "attention.wo",
@@ -60,8 +62,8 @@ pub(super) fn is_tied(stored: &Stored, tensors: &ModelTensors) -> bool {
 /// The shape of a model and its tensors.
 ///
 /// # Errors
-/// Where weights are quantized, a tensor is missing, of another size or type, or not known, or `params.json` contradicts
-/// them.
+/// Where weights are quantized, a tensor is missing, of another size or type, or not known, or `params.json`
+/// contradicts them.
 pub(super) fn model(weights: &str, params: &Params, stored: &[Stored]) -> Result<(Shape, ModelTensors)> {
     refuse_quantized(weights, Some(params), stored)?;
     let malformed = |reason| Error::Malformed { name: weights.to_owned(), format: "Llama", reason };
@@ -72,11 +74,11 @@ pub(super) fn model(weights: &str, params: &Params, stored: &[Stored]) -> Result
     {
         shape.vocabulary = usize::try_from(*rows).unwrap_or(usize::MAX);
     }
-    if shape.vocabulary > MAX_VOCABULARY {
+    if shape.vocabulary > MAX_EMBEDDING_ROWS {
         let rows = shape.vocabulary;
-        return Err(malformed(format!("a vocabulary of {rows}; at most {MAX_VOCABULARY} are supported")));
+        return Err(malformed(format!("a vocabulary of {rows}; at most {MAX_EMBEDDING_ROWS} are supported")));
     }
-    let ids: Vec<(TensorId, String)> = TensorId::all(shape.layers).map(|id| (id, name_of(id))).collect();
+    let ids: Vec<(TensorId, String)> = TensorId::all(shape.arch, shape.layers).map(|id| (id, name_of(id))).collect();
     let missing = ids.iter().filter(|(id, name)| !id.spec().optional && find(stored, name).is_none());
     let missing: Vec<&str> = missing.map(|(_, name)| name.as_str()).collect();
     if !missing.is_empty() {

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::arch::shape::limits::{MAX_DIM, MAX_FFN, MAX_HEAD_DIM, MAX_HEADS, MAX_LAYERS, MAX_VOCABULARY};
+use crate::arch::family::LLAMA;
+use crate::arch::shape::limits::{MAX_DIM, MAX_EMBEDDING_ROWS, MAX_FFN, MAX_HEAD_DIM, MAX_HEADS, MAX_LAYERS};
 use crate::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 use crate::error::{Error, Result, printable};
 
@@ -137,12 +138,13 @@ fn shape(params: &Reader<'_>) -> Result<Shape> {
     }
     let norm_eps = params.number("norm_eps", |eps| (0.0..1.0).contains(&eps), "a number from 0, and below 1")?;
     let vocabulary = match params.get("vocab_size") {
-        Some(value) if value.as_i64() != Some(-1) => params.require_size("vocab_size", MAX_VOCABULARY)?,
+        Some(value) if value.as_i64() != Some(-1) => params.require_size("vocab_size", MAX_EMBEDDING_ROWS)?,
         // Older files leave it to the tokenizer.
         _ => 0,
     };
     let (rope_frequencies, context) = rope(params, (dim, layers, heads), vocabulary)?;
     Ok(Shape {
+        arch: &LLAMA,
         dim,
         ffn: ffn(params, dim)?,
         layers,
@@ -157,8 +159,8 @@ fn shape(params: &Reader<'_>) -> Result<Shape> {
     })
 }
 
-/// The width of the feed-forward layer (`FeedForward` of `llama_models`): two thirds of four times the width, times a factor,
-/// rounded up.
+/// The width of the feed-forward layer (`FeedForward` of `llama_models`): two thirds of four times the width, times a
+/// factor, rounded up.
 fn ffn(params: &Reader<'_>, dim: usize) -> Result<usize> {
     let multiple = params.size("multiple_of", MAX_FFN)?.unwrap_or(256);
     let positive = |factor: f64| factor > 0.0 && factor <= 1024.0;

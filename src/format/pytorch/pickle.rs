@@ -1,5 +1,5 @@
-//! Pickles of protocol 2 (`pickletools.py` of Python) that describe tensors in dictionaries. Nothing is executed: a name of
-//! Python becomes one of a few markers, and anything else is refused by its name.
+//! Pickles of protocol 2 (`pickletools.py` of Python) that describe tensors in dictionaries. Nothing is executed: a
+//! name of Python becomes one of a few markers, and anything else is refused by its name.
 
 mod calls;
 mod values;

@@ -1,5 +1,5 @@
-//! Zip archives (`APPNOTE.TXT` of PKWARE) whose entries are stored as they are: the list at the end of the file says where each
-//! lies, and the header in front of each has to agree.
+//! Zip archives (`APPNOTE.TXT` of PKWARE) whose entries are stored as they are: the list at the end of the file says
+//! where each lies, and the header in front of each has to agree.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,8 +9,8 @@ use super::{Pieces, Stop};
 /// Most entries; the file of Llama 3.1 405B would have about 1150.
 const MAX_ENTRIES: u64 = 16_384;
 
-/// Bytes of the end of the file that are read first: an end record with the longest comment, the two records of zip64, and,
-/// as a rule, the whole list.
+/// Bytes of the end of the file that are read first: an end record with the longest comment, the two records of zip64,
+/// and, as a rule, the whole list.
 const TAIL_BYTES: u64 = 22 + 0xFFFF + 20 + 56;
 
 const END_BYTES: usize = 22;

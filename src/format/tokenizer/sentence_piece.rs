@@ -209,7 +209,8 @@ pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Vocabulary> {
         eos,
         unknown,
         end_of_generation,
-        // The file does not say it; Meta's `tokenizer.py` of Llama 2 begins with BOS, and so do llama.cpp's conversions.
+        // The file does not say it; Meta's `tokenizer.py` of Llama 2 begins with BOS, and so do llama.cpp's
+        // conversions.
         add_bos: true,
         add_space_prefix: settings.add_space_prefix,
         remove_extra_whitespaces: settings.remove_extra_whitespaces,

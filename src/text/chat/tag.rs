@@ -180,8 +180,8 @@ impl<'t> Tag<'t> {
         !named && !test && self.tokens[i].kind == Kind::Name && KEYWORDS.contains(&self.tokens[i].text)
     }
 
-    /// Whether an operand ends here whose value may be large: a variable with its attributes and items, a list, a call, a
-    /// filter.
+    /// Whether an operand ends here whose value may be large: a variable with its attributes and items, a list, a call,
+    /// a filter.
     pub fn ends_operand(&self, i: usize) -> bool {
         let token = &self.tokens[i];
         let text = |at: Option<usize>| at.and_then(|at| self.tokens.get(at)).map_or("", |token| token.text);

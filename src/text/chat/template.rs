@@ -30,11 +30,11 @@ const RAISED: usize = 500;
 
 /// A chat template with the date and the variables it is given.
 ///
-/// Jinja is set up as in Hugging Face's `transformers`. `trim_blocks` and `lstrip_blocks` are on. Values print, compare and
-/// format as in Python, and have Python's methods. `break` and `continue` work. A template has `raise_exception`,
-/// `strftime_now`, `tojson`, `bos_token`, `eos_token`, `messages`, `add_generation_prompt`, and `tools` and `documents`,
-/// which are none. `{% generation %}` does nothing. A template cannot load another one. A template that would run for more
-/// than two seconds, or grow without bounds, fails.
+/// Jinja is set up as in Hugging Face's `transformers`. `trim_blocks` and `lstrip_blocks` are on. Values print, compare
+/// and format as in Python, and have Python's methods. `break` and `continue` work. A template has `raise_exception`,
+/// `strftime_now`, `tojson`, `bos_token`, `eos_token`, `messages`, `add_generation_prompt`, and `tools` and
+/// `documents`, which are none. `{% generation %}` does nothing. A template cannot load another one. A template that
+/// would run for more than two seconds, or grow without bounds, fails.
 #[derive(Clone, Debug)]
 pub struct ChatTemplate {
     source: String,
@@ -82,15 +82,15 @@ impl ChatTemplate {
         }
     }
 
-    /// Sets the date that `strftime_now` gives. Without a date there is no such function, and most templates then write no
-    /// date, or a fixed one.
+    /// Sets the date that `strftime_now` gives. Without a date there is no such function, and most templates then write
+    /// no date, or a fixed one.
     #[must_use]
     pub fn with_date(self, date: Date) -> Self {
         Self { date: Some(date), ..self }
     }
 
-    /// Sets a variable of the template, such as `date_string`; which ones have a meaning is up to the template. Its value is
-    /// trusted like the template itself: control tokens that it spells are found.
+    /// Sets a variable of the template, such as `date_string`; which ones have a meaning is up to the template. Its
+    /// value is trusted like the template itself: control tokens that it spells are found.
     #[must_use]
     pub fn with_variable(mut self, name: impl Into<String>, value: impl Serialize) -> Self {
         self.variables.insert(name.into(), Value::from(Serde(value)));

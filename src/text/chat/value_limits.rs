@@ -1,15 +1,15 @@
-//! Limits on the values of a template, and Python's operators for minijinja. Both are made by changing the template's text
-//! before minijinja reads it.
+//! Limits on the values of a template, and Python's operators for minijinja. Both are made by changing the template's
+//! text before minijinja reads it.
 //!
-//! minijinja counts the strings and lists that a template makes. It does not count how often one list stands in another:
-//! nested lists can double at every step, and take little memory until they are printed or copied. So a filter is put
-//! behind every operand, which fails where the value is too large to be printed or copied. Operators become filters too:
-//! `x + y` is `x|__measured|__add(y|__measured)`. Each loop and macro begins with `{% if n|__tick %}{% endif %}`, which
-//! pays for the `n` bytes of text in it and looks at the clock. The changes keep the lines of the template, and
-//! [`Limited::original`] finds the place in the template that a place in the changed text comes from.
+//! minijinja counts the strings and lists that a template makes. It does not count how often one list stands in
+//! another: nested lists can double at every step, and take little memory until they are printed or copied. So a filter
+//! is put behind every operand, which fails where the value is too large to be printed or copied. Operators become
+//! filters too: `x + y` is `x|__measured|__add(y|__measured)`. Each loop and macro begins with `{% if n|__tick %}{%
+//! endif %}`, which pays for the `n` bytes of text in it and looks at the clock. The changes keep the lines of the
+//! template, and [`Limited::original`] finds the place in the template that a place in the changed text comes from.
 //!
-//! `{% generation %}`, in which Hugging Face puts the text that a model is trained on, becomes a block that does nothing,
-//! and so does `{% block %}`.
+//! `{% generation %}`, in which Hugging Face puts the text that a model is trained on, becomes a block that does
+//! nothing, and so does `{% block %}`.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -41,7 +41,8 @@ type Edit = (Range<usize>, Cow<'static, str>);
 pub(super) struct Limited {
     /// The changed text.
     pub text: String,
-    /// Each change: where the new bytes begin in `text`, how many they are, and how many bytes of the template they replace.
+    /// Each change: where the new bytes begin in `text`, how many they are, and how many bytes of the template they
+    /// replace.
     changes: Vec<(usize, usize, usize)>,
 }
 

@@ -1,5 +1,5 @@
-//! Byte-level BPE. The `tokenizers` crate cuts a text into words; the merging by rank is done here, since the crate's tables
-//! for it take three times the memory.
+//! Byte-level BPE. The `tokenizers` crate cuts a text into words; the merging by rank is done here, since the crate's
+//! tables for it take three times the memory.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,9 +13,9 @@ use crate::format::{Alphabet, TokenType, Vocabulary};
 use super::merging::{Ranks, merge};
 use super::tokens::Tokens;
 
-/// Most characters of a part of a text that is cut into words at once, and most characters of a run with or without white
-/// space in it, as in Meta's `tokenizer.py`. They also keep regular expressions below their limit of 1 000 000 backtracking
-/// steps, behind which the crate would leave the rest of the text in one piece without an error.
+/// Most characters of a part of a text that is cut into words at once, and most characters of a run with or without
+/// white space in it, as in Meta's `tokenizer.py`. They also keep regular expressions below their limit of 1 000 000
+/// backtracking steps, behind which the crate would leave the rest of the text in one piece without an error.
 const MAX_CHARS: usize = 400_000;
 const MAX_RUN_CHARS: usize = 25_000;
 

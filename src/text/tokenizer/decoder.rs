@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::pieces::Pieces;
 
-/// Turns a stream of tokens into a stream of text. A character whose bytes come in several tokens comes with the last of them.
+/// Turns a stream of tokens into a stream of text. A character whose bytes come in several tokens comes with the last
+/// of them.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     pieces: Arc<Pieces>,

@@ -1,5 +1,5 @@
-//! The merging of BPE, for both families: of all adjacent pairs that may merge, the best one merges first, and of equals the
-//! leftmost, until none is left.
+//! The merging of BPE, for both families: of all adjacent pairs that may merge, the best one merges first, and of
+//! equals the leftmost, until none is left.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -53,8 +53,9 @@ impl PartialEq for Merge {
 
 impl Eq for Merge {}
 
-/// Merges the characters of a text, and gives the symbols that are left, in order. `find` gives the token of a character.
-/// `join` is asked about two neighbours with their joined text, and gives the token that they merge into, if any.
+/// Merges the characters of a text, and gives the symbols that are left, in order. `find` gives the token of a
+/// character. `join` is asked about two neighbours with their joined text, and gives the token that they merge into, if
+/// any.
 pub(super) fn merge<'t>(
     text: &'t str,
     find: impl Fn(&str) -> Option<u32>,
@@ -109,8 +110,8 @@ pub(super) struct Ranks {
 }
 
 impl Ranks {
-    /// Pairs with the tokens that they merge into, the best first. Of a pair that appears twice the last rank counts, as in
-    /// the `tokenizers` crate.
+    /// Pairs with the tokens that they merge into, the best first. Of a pair that appears twice the last rank counts,
+    /// as in the `tokenizers` crate.
     pub(super) fn new(merges: Vec<[u32; 3]>) -> Self {
         let hasher = DefaultHashBuilder::default();
         let mut by_pair = HashTable::with_capacity(merges.len());

@@ -1,8 +1,8 @@
 //! sentencepiece's BPE: merge the adjacent pair whose text has the highest score, leftmost first, until none is left.
 //! The algorithm is `bpe_model.cc` of google/sentencepiece, and `llm_tokenizer_spm` of llama.cpp.
 //!
-//! A `tokenizer.json` has ranked pairs instead of scores. A rank belongs to a pair and a score to the merged text, so `aaa` +
-//! `a` and `a` + `aaa` are equal by score and not by rank. Each file is merged by the order that it has.
+//! A `tokenizer.json` has ranked pairs instead of scores. A rank belongs to a pair and a score to the merged text, so
+//! `aaa` + `a` and `a` + `aaa` are equal by score and not by rank. Each file is merged by the order that it has.
 
 use std::collections::{HashMap, HashSet};
 
@@ -63,8 +63,8 @@ impl SentencePiece {
             MergeOrder::Scores(scores) => Order::Scores(scores.iter().map(|score| score + 0.0).collect()),
             MergeOrder::Ranks(pairs) => Order::Ranks(ranks(tokens, pairs)?),
         };
-        // An unused token is taken apart into the two parts that it was made of last, anywhere in the text. So a text with
-        // unused tokens cannot be cut.
+        // An unused token is taken apart into the two parts that it was made of last, anywhere in the text. So a text
+        // with unused tokens cannot be cut.
         let by_words = unused.is_empty() && !vocabulary.tokens.iter().any(|token| word_end(token) < token.len());
         Ok(Self {
             order,
@@ -131,8 +131,8 @@ impl SentencePiece {
         normal
     }
 
-    /// Appends the ids of one merged stretch: its token, or the tokens of its bytes, or an unknown token. Stretches without a
-    /// token that follow each other give one unknown token in all.
+    /// Appends the ids of one merged stretch: its token, or the tokens of its bytes, or an unknown token. Stretches
+    /// without a token that follow each other give one unknown token in all.
     fn push_ids(
         &self,
         text: &str,

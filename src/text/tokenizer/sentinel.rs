@@ -10,7 +10,8 @@ impl SpecialTexts {
 
     /// A text with a sentinel before every control token that it spells. A sentinel also stands where the text could
     /// complete a control token that the template began (`ot_id|>`), and where it could begin one that the template
-    /// completes (`<|eot`). White space around the text stays outside of the sentinels, so that it can still be trimmed.
+    /// completes (`<|eot`). White space around the text stays outside of the sentinels, so that it can still be
+    /// trimmed.
     pub(super) fn guard(&self, text: &str, sentinel: char) -> String {
         let body = text.trim();
         let start = text.len() - text.trim_start().len();

@@ -7,7 +7,8 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use crate::error::{Error, Result};
 use crate::format::{TokenType, Vocabulary, VocabularyKind};
 
-/// Most bytes of text that a vocabulary may have: half of the largest end in [`Strings`], since a printed token may be longer.
+/// Most bytes of text that a vocabulary may have: half of the largest end in [`Strings`], since a printed token may be
+/// longer.
 const MAX_TEXT_BYTES: usize = u32::MAX as usize / 2;
 
 /// Byte strings by number, stored one behind the other. 128 256 small vectors would take five times the memory.
@@ -81,7 +82,8 @@ impl Tokens {
         Ok(Self { texts, by_text, hasher })
     }
 
-    /// The token with exactly this text. Control tokens and user-defined tokens are left out: no text may merge into one.
+    /// The token with exactly this text. Control tokens and user-defined tokens are left out: no text may merge into
+    /// one.
     pub(super) fn find(&self, text: &str) -> Option<u32> {
         let text = Some(text.as_bytes());
         self.by_text.find(self.hasher.hash_one(text), |id| self.texts.get(*id) == text).copied()

@@ -1,4 +1,5 @@
-//! `bindgen IN.wasm OUT_DIR`: JavaScript bindings for one WebAssembly module, as `wasm-bindgen --target web` makes them.
+//! `bindgen IN.wasm OUT_DIR`: JavaScript bindings for one WebAssembly module, as `wasm-bindgen --target web` makes
+//! them.
 
 use std::{env, path::PathBuf};
 

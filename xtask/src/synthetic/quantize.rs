@@ -1,5 +1,5 @@
-//! Rounding to ggml's block types (`ggml-quants.c`): the layouts are its own, the scales those of plain rounding, without
-//! its search for better ones.
+//! Rounding to ggml's block types (`ggml-quants.c`): the layouts are its own, the scales those of plain rounding,
+//! without its search for better ones.
 
 use half::f16;
 

@@ -225,8 +225,8 @@ fn rope_freqs(shape: &Shape) -> Tensor {
     Tensor { name: "rope_freqs.weight".to_owned(), rows: 1, cols: pairs, block: Block::F32, fill: Fill::Values(values) }
 }
 
-/// A byte-level vocabulary in the place of Llama 3's: single bytes, then pairs and threes of bytes with their merges, and
-/// Llama 3's 256 control tokens last.
+/// A byte-level vocabulary in the place of Llama 3's: single bytes, then pairs and threes of bytes with their merges,
+/// and Llama 3's 256 control tokens last.
 pub fn made_up_vocabulary(tokens: usize) -> Vec<(String, Value)> {
     let plain = tokens - CONTROL;
     let (mut texts, merges) = made_up_texts(plain);

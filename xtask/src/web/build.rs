@@ -1,8 +1,9 @@
 //! The web build: the engine's module, the npm package around it, and the site of the demo.
 //!
 //! `target/web/pkg` holds the module with its bindings, `target/web/modules` what the worker is bundled from,
-//! `target/web/npm` what `npm pack` packs, `target/web/page` what the page is bundled from, `target/web/site` plain static
-//! files: the page, the package and the bundled model. `target/web/inside` has each module of the page alone, for tests.
+//! `target/web/npm` what `npm pack` packs, `target/web/page` what the page is bundled from, `target/web/site` plain
+//! static files: the page, the package and the bundled model. `target/web/inside` has each module of the page alone,
+//! for tests.
 
 use std::{
     fs,
@@ -141,7 +142,8 @@ fn site(tools: &Path) -> Result<()> {
     offline::write(&site, &modules.join("app/sw.js"))
 }
 
-/// What reports of the page say of its build: the version, and the commit where the sources are a clean checkout of one.
+/// What reports of the page say of its build: the version, and the commit where the sources are a clean checkout of
+/// one.
 fn build_facts() -> serde_json::Value {
     let git = |args: &[&str]| shell::output(shell::program("git", shell::root()).args(args)).ok();
     let clean =

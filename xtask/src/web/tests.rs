@@ -15,8 +15,8 @@ use crate::{
 /// Which browser tests to run, and where.
 #[derive(Args, Clone, Default)]
 pub struct Options {
-    /// Only the browser tests, on a web build that is brought up to date first: in Firefox and in Chromium, or with one of
-    /// the other options in Chromium alone
+    /// Only the browser tests, on a web build that is brought up to date first: in Firefox and in Chromium, or with one
+    /// of the other options in Chromium alone
     #[arg(long)]
     web: bool,
     /// Run the tests that are for Firefox, on the system's Vulkan driver, and not those in Chromium; with `--cases all`
@@ -30,8 +30,8 @@ pub struct Options {
     #[arg(long, requires = "web", conflicts_with = "firefox")]
     gpu: bool,
     /// Run the kernel cases in Node instead, on Dawn and a native Vulkan driver, and measure speeds there;
-    /// VK_DRIVER_FILES names the driver (Mesa 25 or newer) where it is not the system's, and LD_LIBRARY_PATH the folder of
-    /// the libraries that it was built with
+    /// VK_DRIVER_FILES names the driver (Mesa 25 or newer) where it is not the system's, and LD_LIBRARY_PATH the folder
+    /// of the libraries that it was built with
     #[arg(long, requires = "web", conflicts_with_all = ["firefox", "only", "gpu"])]
     node: bool,
     /// Run the kernel cases whose name contains this, or all; by default the first case of each kernel

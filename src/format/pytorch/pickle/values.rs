@@ -82,8 +82,8 @@ pub(super) fn shown(text: &str) -> String {
     crate::error::printable(text, 80)
 }
 
-/// A value on the stack. Tuples, dictionaries, storages and tensors are indices, so that a value that is named a thousand
-/// times exists once, and nothing is as deep as a file wants it.
+/// A value on the stack. Tuples, dictionaries, storages and tensors are indices, so that a value that is named a
+/// thousand times exists once, and nothing is as deep as a file wants it.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
     Mark,

@@ -1,4 +1,5 @@
-//! `tojson` as `transformers` defines it: Python's `json.dumps` without escapes for HTML or for characters beyond ASCII.
+//! `tojson` as `transformers` defines it: Python's `json.dumps` without escapes for HTML or for characters beyond
+//! ASCII.
 
 use std::fmt::Write;
 

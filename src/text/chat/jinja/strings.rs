@@ -152,8 +152,8 @@ pub(super) fn is_decimal(character: char) -> bool {
     (0x1D7CE..=0x1D7FF).contains(&code) || ZEROS.iter().any(|zero| (*zero..zero + 10).contains(&code))
 }
 
-/// A text with characters around it, up to a width. Where it does not come out even, Python puts the odd one to the right
-/// if the width is even, and to the left if it is odd.
+/// A text with characters around it, up to a width. Where it does not come out even, Python puts the odd one to the
+/// right if the width is even, and to the left if it is odd.
 pub(super) fn center(text: &str, width: usize, fill: char) -> String {
     let missing = width.saturating_sub(text.chars().count());
     let left = missing / 2 + (missing & width & 1);
@@ -187,8 +187,8 @@ pub(super) fn expand_tabs(text: &str, size: usize) -> String {
     out
 }
 
-/// The bytes between two places, which count characters, from the end where they are negative. None where the first lies
-/// behind the end.
+/// The bytes between two places, which count characters, from the end where they are negative. None where the first
+/// lies behind the end.
 pub(super) fn range(text: &str, begin: Option<i64>, end: Option<i64>) -> Option<Range<usize>> {
     if begin.is_none() && end.is_none() {
         return Some(0..text.len());
