@@ -4,8 +4,11 @@
 mod alphabet;
 mod encoding;
 pub mod gguf;
+pub mod meta;
 mod pre_tokenizer;
+pub mod pytorch;
 mod row;
+mod safetensors;
 pub mod tokenizer;
 mod vocabulary;
 
@@ -14,8 +17,10 @@ use std::ops::{Index, Range};
 
 use crate::arch::shape::Shape;
 use crate::arch::tensors::TensorId;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::source::Source;
+
+use meta::Container;
 
 pub(crate) use alphabet::Alphabet;
 pub use encoding::Encoding;
@@ -42,15 +47,26 @@ pub enum ReadScope {
     TokenizerOnly,
 }
 
-/// Reads what a checkpoint says, without its weights. GGUF is the only format so far: another one is recognised here,
-/// by its first bytes.
+/// Reads what a checkpoint says, without its weights: GGUF, or Meta's files, whose weights are the first part of the
+/// source. Which one it is, the first bytes say.
 ///
 /// # Errors
 /// [`Error::Malformed`](crate::Error::Malformed) where the bytes break the format or a file is cut off,
-/// [`Error::Unsupported`](crate::Error::Unsupported) where they ask for something that this engine does not compute,
-/// and those of the source.
+/// [`Error::Unsupported`](crate::Error::Unsupported) where they ask for something that this engine does not compute or
+/// a file is missing, and those of the source.
 pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
-    gguf::read(source, scope).await
+    let parts = source.parts();
+    let (name, len) = parts.first().map_or((source.name(), source.len()), |part| (part.name, part.len));
+    let first = source.read_at(0, len.min(FIRST_READ_BYTES) as usize).await?.into_owned();
+    if pytorch::is_old(&first) {
+        let reason = "PyTorch before 1.6 wrote it, or it is a pickle without an archive; torch.save of a newer PyTorch writes \
+                      what is read";
+        return Err(Error::Unsupported { name: name.to_owned(), reason: reason.to_owned() });
+    }
+    match Container::of(&first) {
+        Some(container) => meta::read(source, container, first, scope).await,
+        None => gguf::read(source, first, scope).await,
+    }
 }
 
 /// Where a tensor lies in its file.

@@ -1,6 +1,10 @@
 //! Where the bytes of a checkpoint come from: the only platform trait.
 
+#[cfg(feature = "native")]
+mod open;
+
 use std::borrow::Cow;
+use std::ops::Range;
 
 use futures::future::LocalBoxFuture;
 
@@ -31,7 +35,8 @@ pub trait Source {
     /// Says that a range will not be read again, so that mapped pages may go.
     fn release(&self, _offset: u64, _len: u64) {}
 
-    /// The files that stand behind each other here: one, unless the checkpoint was split.
+    /// The files that stand behind each other here: one, unless the checkpoint was split, or has its weights, its
+    /// numbers and its tokenizer in files of their own. Weights are the first then.
     fn parts(&self) -> Vec<Part<'_>> {
         vec![Part { name: self.name(), len: self.len() }]
     }
@@ -88,7 +93,8 @@ impl Source for Bytes<'_> {
     }
 }
 
-/// The files of a split checkpoint (`-00001-of-00003.gguf` …), one behind the other.
+/// The files of a checkpoint, one behind the other: the parts of one that was split (`-00001-of-00003.gguf` …), or
+/// weights (`consolidated.00.pth`) with `params.json` and `tokenizer.model`, which are known by their names.
 pub struct Parts<'a> {
     /// Each with the offset it begins at.
     parts: Vec<(u64, Box<dyn Source + 'a>)>,
@@ -96,7 +102,7 @@ pub struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Joins files, the first part first.
+    /// Joins files, the first part or the weights first.
     ///
     /// # Errors
     /// Where there are none.
@@ -158,6 +164,37 @@ impl Source for Parts<'_> {
     }
 }
 
+/// A range of a source as if it were all of it: one of its files.
+pub(crate) struct Window<'a> {
+    source: &'a dyn Source,
+    name: String,
+    range: Range<u64>,
+}
+
+impl<'a> Window<'a> {
+    /// A range that lies in the source; `name` appears in messages.
+    pub(crate) fn new(source: &'a dyn Source, name: String, range: Range<u64>) -> Self {
+        Self { source, name, range }
+    }
+}
+
+impl Source for Window<'_> {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> u64 {
+        self.range.end - self.range.start
+    }
+
+    fn read_at(&self, offset: u64, len: usize) -> LocalBoxFuture<'_, Result<Cow<'_, [u8]>>> {
+        match check_range(&self.name, self.len(), offset, len) {
+            Ok(()) => self.source.read_at(self.range.start + offset, len),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+}
+
 /// The names of all parts of a split checkpoint, from that of one: `NAME-00002-of-00003.gguf`. `None` for other names.
 pub fn part_names(name: &str) -> Option<Vec<String>> {
     let (rest, count) = name.strip_suffix(".gguf")?.rsplit_once("-of-")?;
@@ -171,28 +208,15 @@ pub fn part_names(name: &str) -> Option<Vec<String>> {
     (1..=count).contains(&number).then(names)
 }
 
-/// Maps a checkpoint file; where its name says that it is one of several parts, all of them, which must lie beside it.
+/// Maps a checkpoint: a file, or the folder of one of Meta's. The files that belong to it must lie beside it: the other
+/// parts where its name says that it is one of several, and the numbers and the tokenizer of Meta's weights, as far as
+/// they exist.
 ///
 /// # Errors
-/// Where a file is missing, unreadable, a folder, or empty.
+/// Where a file is missing, unreadable, or empty, or a folder does not hold the weights of one model.
 #[cfg(feature = "native")]
 pub fn open(path: impl AsRef<std::path::Path>) -> Result<Box<dyn Source>> {
-    let path = path.as_ref();
-    let given = File::open(path)?;
-    let names = path.file_name().and_then(|name| part_names(name.to_str()?)).filter(|names| names.len() > 1);
-    let Some(names) = names else { return Ok(Box::new(given)) };
-    let (count, whole) = (names.len(), given.name().to_owned());
-    let open = |(i, name): (usize, String)| -> Result<Box<dyn Source>> {
-        let part = File::open(path.with_file_name(name)).map_err(|error| match error {
-            Error::Read { name, reason } => {
-                let reason = format!("{reason}; it is part {} of {count}, by the name of {whole}", i + 1);
-                Error::Read { name, reason }
-            }
-            other => other,
-        })?;
-        Ok(Box::new(part))
-    };
-    Ok(Box::new(Parts::new(names.into_iter().enumerate().map(open).collect::<Result<_>>()?)?))
+    open::open(path.as_ref())
 }
 
 /// A memory-mapped file.

@@ -1,5 +1,8 @@
 //! The command, run as a person or a script runs it.
 
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "common/archive.rs"]
+mod archive;
 #[path = "cli/bad_input.rs"]
 mod bad_input;
 #[allow(dead_code, reason = "other tests use the rest")]
@@ -16,12 +19,16 @@ mod generate;
 mod hints;
 #[path = "cli/measure.rs"]
 mod measure;
+#[path = "cli/meta.rs"]
+mod meta;
 #[path = "cli/plans.rs"]
 mod plans;
 #[path = "cli/process.rs"]
 mod process;
 #[path = "cli/sentinels.rs"]
 mod sentinels;
+#[path = "common/shared.rs"]
+mod shared;
 #[path = "cli/show.rs"]
 mod show;
 #[cfg(unix)]

@@ -1,5 +1,7 @@
 //! GGUF files of every kind: whole, broken, hostile, and merely odd.
 
+#[path = "common/archive.rs"]
+mod archive;
 #[path = "common/gguf.rs"]
 mod builder;
 #[path = "common/heap.rs"]
@@ -8,10 +10,14 @@ mod heap;
 mod hints;
 #[path = "format/layers.rs"]
 mod layers;
+#[path = "format/meta.rs"]
+mod meta;
 #[path = "format/model.rs"]
 mod model;
 #[path = "format/norms.rs"]
 mod norms;
+#[path = "format/pytorch.rs"]
+mod pytorch;
 #[path = "format/reading.rs"]
 mod reading;
 #[path = "common/shared.rs"]

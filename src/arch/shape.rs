@@ -57,6 +57,19 @@ impl Shape {
     }
 }
 
+/// Sizes that readers of files take; larger ones are mistakes. Llama 3.1 405B has 126 layers, a width of 16 384, 53 248
+/// in the feed-forward layer and 128 heads.
+pub(crate) mod limits {
+    pub(crate) const MAX_LAYERS: usize = 512;
+    pub(crate) const MAX_DIM: usize = 1 << 16;
+    pub(crate) const MAX_FFN: usize = 1 << 20;
+    pub(crate) const MAX_HEADS: usize = 1024;
+    pub(crate) const MAX_EMBEDDING_ROWS: usize = 1 << 20;
+    pub(crate) const MAX_CONTEXT: usize = 1 << 28;
+    /// Head sizes that the attention kernels take: multiples of 8 up to this.
+    pub(crate) const MAX_HEAD_DIM: usize = 256;
+}
+
 /// The frequency scaling of Llama 3.1 and later (`rope_type: llama3` of Hugging Face). A wavelength is the number of
 /// positions that a pair needs for a full turn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,6 +88,20 @@ impl RopeScaling {
     /// The scaling of every Llama 3.2 text model.
     pub const LLAMA_3_2: Self =
         Self { factor: 32.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_context: 8192.0 };
+
+    /// What Llama 3.1 and 3.3 use.
+    pub const LLAMA_3_1: Self = Self { factor: 8.0, ..Self::LLAMA_3_2 };
+
+    /// The scaling of the model that has this width, so many layers and query heads: Llama 3.2 1B or 3B, or Llama 3.1
+    /// 8B, 70B (3.3 70B too) or 405B. `None` for other sizes. Llama 3 8B and 70B have the sizes of 3.1, and scale
+    /// nothing.
+    pub const fn of_size(dim: usize, layers: usize, heads: usize) -> Option<Self> {
+        match (dim, layers, heads) {
+            (2048, 16, 32) | (3072, 28, 24) => Some(Self::LLAMA_3_2),
+            (4096, 32, 32) | (8192, 80, 64) | (16_384, 126, 128) => Some(Self::LLAMA_3_1),
+            _ => None,
+        }
+    }
 
     /// The divisor of a frequency in radians per position (`_compute_llama3_parameters` in transformers; GGUF stores
     /// the divisors as `rope_freqs`).

@@ -180,6 +180,11 @@ impl TensorId {
         self.role
     }
 
+    /// The block that it belongs to, from 0; `None` for a tensor that belongs to no block.
+    pub const fn block(self) -> Option<usize> {
+        if self.spec().in_block { Some(self.block) } else { None }
+    }
+
     /// Its row of the table.
     pub const fn spec(self) -> &'static TensorSpec {
         self.role.spec()

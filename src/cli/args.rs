@@ -14,9 +14,10 @@ use super::text;
 /// The model, its device, and how it is run.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// GGUF file to run, any one where it was split into parts; without it, the small story model that is part of this
+    /// GGUF file to run, any one where it was split into parts, or the folder of one of Meta's checkpoints
+    /// (consolidated.00.pth, params.json, tokenizer.model); without it, the small story model that is part of this
     /// program
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE|FOLDER")]
     pub model: Option<PathBuf>,
     /// File whose tokenizer to use instead of the model's: tokenizer.json, tokenizer.model, or GGUF
     #[arg(long, value_name = "FILE")]

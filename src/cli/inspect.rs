@@ -24,19 +24,20 @@ use super::args::{activations_parser, kv_parser, limits_parser, plan_parser, tie
 use super::failure::Failure;
 use super::output;
 
-/// Show what a GGUF file holds, and the memory it takes
+/// Show what a checkpoint holds, and the memory it takes
 ///
 /// Opens no GPU, and works on files that hold a vocabulary alone.
 #[derive(Args)]
 #[command(after_help = "Examples:
   llamita inspect Llama-3.2-1B-Q4_0.gguf
+  llamita inspect Llama3.2-1B-Instruct
   llamita inspect Llama-3.2-1B-Q4_0.gguf --context 8192 --json
   llamita inspect Llama-3.2-1B-Q4_0.gguf --memory --context 8192 --kv f32
   llamita inspect Llama-3.2-1B-Q4_0.gguf --plan --rows 128
   llamita inspect Llama-3.2-1B-Q4_0.gguf --wgsl sample")]
 pub struct Inspect {
-    /// GGUF file; any part of one that was split
-    #[arg(value_name = "FILE")]
+    /// GGUF file, any part of one that was split, or the folder or consolidated.00.pth of one of Meta's checkpoints
+    #[arg(value_name = "FILE|FOLDER")]
     file: PathBuf,
     /// Context to count the bytes for; without it the model's own, up to 4096
     #[arg(long, value_name = "N", allow_negative_numbers = true)]

@@ -23,7 +23,7 @@ pub struct Loaded {
     pub load_ms: f64,
 }
 
-/// The bytes of a checkpoint: a file, with the other shards of a split one, or the model that is part of this program.
+/// The bytes of a checkpoint: a file or folder, with the files that belong to it, or the model that is part of this program.
 pub fn source(path: Option<&Path>) -> Result<Box<dyn Source>, Failure> {
     Ok(match path {
         Some(path) => llamita::source::open(path)?,

@@ -21,9 +21,9 @@ use super::output;
   llamita tokenize --model tokenizer.json --json --bos \"Hello world\"
   llamita tokenize -- \"--a text that begins with a hyphen\"")]
 pub struct Tokenize {
-    /// File whose vocabulary to use: GGUF, tokenizer.json, or tokenizer.model of Llama 3 or Llama 2; without it, that
-    /// of the model that is part of this program
-    #[arg(short, long, value_name = "FILE")]
+    /// File whose vocabulary to use: GGUF, tokenizer.json, or tokenizer.model of Llama 3 or Llama 2, or the folder of
+    /// one of Meta's checkpoints; without it, that of the model that is part of this program
+    #[arg(short, long, value_name = "FILE|FOLDER")]
     model: Option<PathBuf>,
     /// Turns control tokens written in the text, such as <|eot_id|>, into those tokens
     #[arg(long)]

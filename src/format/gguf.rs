@@ -159,13 +159,17 @@ fn given<'a>(parts: &[Beginning<'a>], range: Range<u64>) -> Option<&'a [u8]> {
     None
 }
 
-/// Reads the header of a GGUF file, or of each of its parts, in pieces of at most [`MAX_READ_BYTES`].
+/// Reads the header of a GGUF file, or of each of its parts, in pieces of at most [`MAX_READ_BYTES`]. `first` are the
+/// bytes that were read already, from the beginning on.
 ///
 /// # Errors
 /// Those of [`parse`] for what `scope` names, and those of the source.
-pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
+pub async fn read(source: &dyn Source, first: Vec<u8>, scope: ReadScope) -> Result<Checkpoint> {
     let parts = source.parts();
     let mut prefixes = vec![Vec::new(); parts.len()];
+    if let Some(prefix) = prefixes.first_mut() {
+        *prefix = first;
+    }
     let mut starts = Vec::with_capacity(parts.len());
     let mut start = 0;
     for (i, part) in parts.iter().enumerate() {
@@ -192,7 +196,7 @@ pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
 
 /// Reads until the prefix of a part has `end` bytes. The part begins at byte `start` of the source.
 async fn extend(source: &dyn Source, prefix: &mut Vec<u8>, start: u64, end: u64) -> Result<()> {
-    prefix.reserve_exact(end as usize - prefix.len());
+    prefix.reserve_exact((end as usize).saturating_sub(prefix.len()));
     while (prefix.len() as u64) < end {
         let len = (end as usize - prefix.len()).min(MAX_READ_BYTES);
         prefix.extend_from_slice(&source.read_at(start + prefix.len() as u64, len).await?);

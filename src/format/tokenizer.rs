@@ -11,25 +11,41 @@ use std::borrow::Cow;
 use crate::error::{Error, Result, printable};
 use crate::source::{MAX_READ_BYTES, Source};
 
+use super::meta::{Container, tokenizer_beside};
 use super::{ReadScope, Vocabulary, gguf};
 
 /// The character that editors of some systems put before a text in UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
+/// Bytes that tell formats apart.
+const FIRST_BYTES: u64 = 16;
+
 /// Longest file that is read, in bytes; Llama 3's `tokenizer.json` has up to 17 MB.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
-/// Reads a vocabulary from any file that holds one, a GGUF file included.
+/// Reads a vocabulary from any file that holds one, a GGUF file included, or from the tokenizer beside Meta's weights.
 ///
 /// # Errors
 /// Those of [`parse`] and of [`gguf::read`], and those of the source.
 pub async fn read(source: &dyn Source) -> Result<Vocabulary> {
-    let begin = source.read_at(0, source.len().min(4) as usize).await?;
-    if begin.starts_with(gguf::MAGIC) {
-        let checkpoint = gguf::read(source, ReadScope::TokenizerOnly).await?;
+    let first = source.read_at(0, source.len().min(FIRST_BYTES) as usize).await?.into_owned();
+    if Container::of(&first).is_some() {
+        let file = tokenizer_beside(source)?;
+        return read_alone(&file).await;
+    }
+    if first.starts_with(gguf::MAGIC) {
+        let checkpoint = gguf::read(source, first, ReadScope::TokenizerOnly).await?;
         checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         return checkpoint.vocabulary.ok_or_else(|| unsupported(source.name(), "it holds no tokenizer".to_owned()));
     }
+    read_alone(source).await
+}
+
+/// Reads a file that holds a vocabulary and nothing else.
+///
+/// # Errors
+/// Those of [`parse`], and those of the source.
+pub(super) async fn read_alone(source: &dyn Source) -> Result<Vocabulary> {
     if source.len() > MAX_FILE_BYTES {
         let reason = format!("it is no GGUF file, and of any other tokenizer at most {MAX_FILE_BYTES} bytes are read");
         return Err(unsupported(source.name(), format!("{reason}; it has {}", source.len())));

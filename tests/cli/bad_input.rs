@@ -201,5 +201,5 @@ fn wrong_usage() {
     usage(&["logits", "--out", "x", "--ids", "1", "--prompt", "a"], "cannot be used with");
     usage(&["logits", "--out", "x", "--ids", "1,two"], "invalid value 'two'");
     usage(&["bench", "--repeat", "0"], "invalid value '0'");
-    usage(&["inspect"], "<FILE>");
+    usage(&["inspect"], "<FILE|FOLDER>");
 }

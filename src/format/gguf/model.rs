@@ -3,6 +3,9 @@
 use half::{bf16, f16};
 
 use crate::arch::family::{Arch, Neutral};
+use crate::arch::shape::limits::{
+    MAX_CONTEXT, MAX_DIM, MAX_EMBEDDING_ROWS, MAX_FFN, MAX_HEAD_DIM, MAX_HEADS, MAX_LAYERS,
+};
 use crate::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
 use crate::arch::tensors::{Role, TensorId};
 use crate::error::{Error, Result};
@@ -14,18 +17,6 @@ use super::tensors::{Described, Tensors};
 
 /// The tensor that holds the divisors of the rotation frequencies, one per pair.
 pub(super) const ROPE_FREQS: &str = "rope_freqs.weight";
-
-/// Larger sizes are taken for mistakes. Llama 3.1 405B has 126 layers, a width of 16 384, 53 248 in the feed-forward
-/// layer and 128 heads.
-const MAX_LAYERS: usize = 512;
-const MAX_DIM: usize = 1 << 16;
-const MAX_FFN: usize = 1 << 20;
-const MAX_HEADS: usize = 1024;
-const MAX_EMBEDDING_ROWS: usize = 1 << 20;
-const MAX_CONTEXT: usize = 1 << 28;
-
-/// Largest head of the attention kernels, in elements; heads are multiples of 8.
-const MAX_HEAD_DIM: usize = 256;
 
 /// The name of a tensor in GGUF files.
 pub(super) fn name_of(id: TensorId) -> String {
@@ -249,15 +240,13 @@ fn implied_scaling(metadata: &Metadata<'_>, shape: &Shape, base: f64) -> Result<
     if base != 500_000.0 || !(128_256..128_512).contains(&shape.vocabulary) {
         return Ok(None);
     }
-    match (shape.dim, shape.layers, shape.heads, shape.context) {
-        (2048, 16, 32, _) | (3072, 28, 24, _) => Ok(Some(RopeScaling::LLAMA_3_2)),
-        (4096, 32, 32, 131_072) | (8192, 80, 64, 131_072) | (16_384, 126, 128, 131_072) => {
-            Ok(Some(RopeScaling { factor: 8.0, ..RopeScaling::LLAMA_3_2 }))
-        }
-        (.., context) if context <= 8192 => Ok(None),
-        (dim, layers, heads, context) => Err(metadata.unsupported(format!(
-            "it has no {ROPE_FREQS}, and whether a Llama 3 of {layers} layers, width {dim}, {heads} heads and a context \
-             of {context} scales its rotation frequencies cannot be told; convert it with a newer llama.cpp"
+    match (RopeScaling::of_size(shape.dim, shape.layers, shape.heads), shape.context) {
+        (Some(scaling), context) if scaling == RopeScaling::LLAMA_3_2 || context == 131_072 => Ok(Some(scaling)),
+        (_, context) if context <= 8192 => Ok(None),
+        (_, context) => Err(metadata.unsupported(format!(
+            "it has no {ROPE_FREQS}, and whether a Llama 3 of {} layers, width {}, {} heads and a context of {context} \
+             scales its rotation frequencies cannot be told; convert it with a newer llama.cpp",
+            shape.layers, shape.dim, shape.heads
         ))),
     }
 }

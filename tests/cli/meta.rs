@@ -1,0 +1,258 @@
+//! Meta's checkpoints: a folder of weights, `params.json` and a tokenizer.
+
+use std::path::{Path, PathBuf};
+
+use super::archive::{Tensor, archive, pickle, tensors};
+use super::{command, finish, ids, number, run, scratch_path, shared, str};
+
+const FOLDER: &str = "tests/fixtures/meta-bf16";
+const WEIGHTS: &str = "consolidated.00.pth";
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER).join(name)
+}
+
+/// A new folder with some files of the fixture, by the names that they are to have there.
+fn folder(name: &str, files: &[(&str, &str)]) -> PathBuf {
+    let folder = scratch_path("meta").join(name);
+    std::fs::remove_dir_all(&folder).ok();
+    std::fs::create_dir_all(&folder).expect("a writable folder");
+    for (file, copy) in files {
+        let copy = folder.join(copy);
+        std::fs::create_dir_all(copy.parent().expect("a folder")).expect("a writable folder");
+        std::fs::copy(fixture(file), copy).expect("a file");
+    }
+    folder
+}
+
+#[track_caller]
+fn refused(arguments: &[&str], words: &[&str]) {
+    let ran = run(arguments);
+    assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{}", ran.err);
+    words.iter().for_each(|words| assert!(ran.err.contains(words), "{} does not say {words:?}", ran.err));
+}
+
+#[test]
+fn a_folder_is_shown() {
+    let shown = run(&["inspect", FOLDER, "--json"]).object();
+    for (field, value) in [
+        ("layers", 2.0),
+        ("dim", 64.0),
+        ("ffn", 256.0),
+        ("heads", 4.0),
+        ("kv_heads", 2.0),
+        ("vocabulary", 288.0),
+        ("context", 131_072.0),
+        ("tokenizer_tokens", 288.0),
+        ("tensors", 21.0),
+        ("tensors_bf16", 20.0),
+        ("file_parts", 3.0),
+    ] {
+        assert_eq!(number(&shown, field), value, "{field}");
+    }
+    assert_eq!((&shown["format"], &shown["name"]), (&"PyTorch".into(), &"meta-bf16".into()));
+    assert_eq!(shown["tied_head"], true);
+    assert_eq!(
+        run(&["inspect", &format!("{FOLDER}/{WEIGHTS}")]).ok().lines().count(),
+        run(&["inspect", FOLDER]).ok().lines().count()
+    );
+    for more in [&["--memory"][..], &["--plan"], &["--wgsl", "rmsnorm"]] {
+        run(&[&["inspect", FOLDER], more].concat()).ok();
+    }
+}
+
+#[test]
+fn every_command_takes_a_folder_or_its_weights() {
+    let weights = format!("{FOLDER}/{WEIGHTS}");
+    let tokens = run(&["tokenize", "--model", FOLDER, "--json", "--bos", "the sea"]).object();
+    assert_eq!(ids(&tokens, "ids")[0], 1);
+    let greedy = |model: &str, device: &str, more: &[&str]| {
+        let arguments = ["generate", "--model", model, "--device", device, "--temperature", "0", "--json", "-n", "8"];
+        ids(&run(&[&arguments[..], &["--ignore-eos", "--prompt", "the sea"], more].concat()).object(), "token_ids")
+    };
+    let tokenizer = format!("{FOLDER}/tokenizer.model");
+    let expected = greedy(&format!("{FOLDER}/golden/model.gguf"), "cpu", &["--tokenizer", &tokenizer]);
+    assert_eq!(expected.len(), 8);
+    for (model, device) in [(FOLDER, "cpu"), (FOLDER, "gpu"), (&weights, "cpu")] {
+        assert_eq!(greedy(model, device, &[]), expected, "{model} on {device}");
+    }
+    // In the folder itself.
+    let mut here = command(&["tokenize", "--model", WEIGHTS, "--json", "--bos", "the sea"]);
+    assert_eq!(finish(here.current_dir(fixture(""))).object(), tokens);
+    let out = scratch_path("meta.safetensors");
+    run(&["logits", "--model", FOLDER, "--device", "cpu", "--ids", "1,5,9", "--out", str(&out)]).ok();
+    let report = run(&[
+        "perplexity",
+        "--model",
+        FOLDER,
+        "--device",
+        "cpu",
+        "--text",
+        "LICENSE-MIT",
+        "--context",
+        "64",
+        "--json",
+    ]);
+    assert_eq!(report.object()["complete"], true);
+    let bench = ["bench", "--model", FOLDER, "--device", "cpu", "--prefill", "4", "--decode", "2", "--json"];
+    assert!(!run(&bench).objects().is_empty());
+    // Its vocabulary is not Llama 3's, and nothing else says how messages are written.
+    refused(&["chat", "--model", FOLDER, "--device", "cpu", "-p", "a"], &["has no chat template"]);
+    let template = super::scratch("meta.jinja", b"{{ messages[-1].content }}");
+    let chat = ["chat", "--model", FOLDER, "--device", "cpu", "-p", "the", "-n", "2", "--template", str(&template)];
+    run(&chat).ok();
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let alone = folder("alone", &[(WEIGHTS, WEIGHTS)]);
+    for model in [str(&alone), str(&alone.join(WEIGHTS))] {
+        for arguments in [&["inspect", model][..], &["generate", "--model", model, "--device", "cpu"]] {
+            let words =
+                ["its params.json is missing: put the params.json of the same download beside consolidated.00.pth"];
+            refused(arguments, &words);
+        }
+        let words = ["its tokenizer.model is missing", "beside consolidated.00.pth"];
+        refused(&["tokenize", "--model", model, "a"], &words);
+    }
+    let silent = folder("silent", &[(WEIGHTS, WEIGHTS), ("params.json", "params.json")]);
+    let generate = ["generate", "--model", str(&silent), "--device", "cpu", "-n", "2", "--prompt", "the"];
+    refused(&generate, &["its tokenizer.model is missing", "or name another with --tokenizer FILE"]);
+    let tokenizer = format!("{FOLDER}/tokenizer.model");
+    run(&[&generate[..], &["--tokenizer", &tokenizer]].concat()).ok();
+    let shown = run(&["inspect", str(&silent)]);
+    assert!(shown.err.contains("its tokenizer.model is missing"), "{}", shown.err);
+    assert!(shown.ok().contains("tokenizer      none"));
+    std::fs::write(
+        silent.join("tokenizer.model"),
+        std::fs::read(fixture("tokenizer.model")).expect("a file").split_at(4000).0,
+    )
+    .expect("a writable folder");
+    refused(&generate, &["tokenizer.model is not a valid sentencepiece file"]);
+    refused(&["inspect", str(&folder("empty", &[]))], &["without Meta's consolidated.00.pth"]);
+    let old = super::scratch("old.pth", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.");
+    refused(&["inspect", str(&old)], &["old.pth is not supported: PyTorch before 1.6 wrote it"]);
+}
+
+#[test]
+fn folders_that_are_not_of_one_model() {
+    let all = [(WEIGHTS, WEIGHTS), ("params.json", "params.json"), ("tokenizer.model", "tokenizer.model")];
+    let two = folder("two", &[&all[..], &[(WEIGHTS, "other.pth")]].concat());
+    refused(&["inspect", str(&two)], &["it holds consolidated.00.pth and other.pth; name the one to read"]);
+    run(&["inspect", str(&two.join("other.pth"))]).ok();
+    let shards = folder("shards", &[&all[..], &[(WEIGHTS, "consolidated.01.pth")]].concat());
+    for model in [shards.clone(), shards.join(WEIGHTS), shards.join("consolidated.01.pth")] {
+        let words = ["it is one of 2 files that share every tensor (consolidated.00.pth, consolidated.01.pth)"];
+        refused(&["inspect", str(&model)], &words);
+    }
+    // As Hugging Face's repositories have it.
+    let original = all.map(|(file, copy)| (file, format!("original/{copy}")));
+    let original: Vec<(&str, &str)> = original.iter().map(|(file, copy)| (*file, copy.as_str())).collect();
+    let around = folder("Llama-3.2-0B", &original);
+    assert_eq!(run(&["inspect", str(&around), "--json"]).object()["name"], "Llama-3.2-0B");
+}
+
+#[test]
+fn weights_and_params_that_disagree() {
+    let all = [(WEIGHTS, WEIGHTS), ("params.json", "params.json"), ("tokenizer.model", "tokenizer.model")];
+    let broken = folder("broken", &all);
+    let params = std::fs::read_to_string(fixture("params.json")).expect("the numbers");
+    let inspect = |params: &str, words: &[&str]| {
+        std::fs::write(broken.join("params.json"), params).expect("a writable folder");
+        refused(&["inspect", str(&broken)], words);
+    };
+    inspect("{", &["params.json is not a valid params.json file"]);
+    inspect(
+        &params.replace("\"n_layers\": 2", "\"n_layers\": 3"),
+        &["9 of its tensors are missing: layers.2.attention_norm.weight, ", ", and 1 more"],
+    );
+    inspect(&params.replace("\"n_layers\": 2", "\"n_layers\": 1"), &["a Llama of 1 blocks has no layers.1."]);
+    inspect(
+        &params.replace("1.5", "2.0"),
+        &["layers.0.feed_forward.w1.weight has dimensions [256, 64]", "asks for [384, 64]"],
+    );
+    inspect(&params.replace("288", "300"), &["tok_embeddings.weight has dimensions [288, 64]", "asks for [300, 64]"]);
+    inspect(&params.replace("\"rope_scale_factor\": 32, ", ""), &["cannot be told"]);
+    for key in ["\"quantization_args\": {\"group_size\": 32}, ", "\"lora_args\": {\"rank\": 16, \"scale\": 2.0}, "] {
+        let words = ["Meta's int4 checkpoints", "are not read yet", "_args in ", "params.json"];
+        inspect(&params.replacen('{', &format!("{{{key}"), 1), &words);
+    }
+    // A model that leaves its vocabulary to the tokenizer.
+    std::fs::write(broken.join("params.json"), params.replace("288", "-1")).expect("a writable folder");
+    assert_eq!(number(&run(&["inspect", str(&broken), "--json"]).object(), "vocabulary"), 288.0);
+    let whole = std::fs::read(fixture(WEIGHTS)).expect("the weights");
+    std::fs::write(broken.join(WEIGHTS), &whole[..whole.len() / 2]).expect("a writable folder");
+    refused(&["inspect", str(&broken)], &["its end is missing; was the file downloaded or copied to the end?"]);
+    refused(&["generate", "--model", str(&broken.join(WEIGHTS))], &["its end is missing"]);
+}
+
+/// The names of a checkpoint of one layer, and the dimensions, in Meta's layout.
+fn one_layer(vocabulary: i64, dim: i64, kv: i64, ffn: i64) -> Vec<(&'static str, Vec<i64>)> {
+    vec![
+        ("tok_embeddings.weight", vec![vocabulary, dim]),
+        ("layers.0.attention.wq.weight", vec![dim, dim]),
+        ("layers.0.attention.wk.weight", vec![kv, dim]),
+        ("layers.0.attention.wv.weight", vec![kv, dim]),
+        ("layers.0.attention.wo.weight", vec![dim, dim]),
+        ("layers.0.feed_forward.w1.weight", vec![ffn, dim]),
+        ("layers.0.feed_forward.w2.weight", vec![dim, ffn]),
+        ("layers.0.feed_forward.w3.weight", vec![ffn, dim]),
+        ("layers.0.attention_norm.weight", vec![dim]),
+        ("layers.0.ffn_norm.weight", vec![dim]),
+        ("norm.weight", vec![dim]),
+    ]
+}
+
+/// A checkpoint of one layer, whose tensors have a type of storage of so many bytes each.
+fn written(name: &str, params: &str, shapes: &[(&str, Vec<i64>)], storage: &'static str, bytes: usize) -> PathBuf {
+    let described: Vec<Tensor> =
+        shapes.iter().enumerate().map(|(i, (name, dims))| Tensor::new(name, storage, i, dims)).collect();
+    let keys: Vec<String> = (0..shapes.len()).map(|i| i.to_string()).collect();
+    let storages = keys.iter().zip(&described).map(|(key, tensor)| {
+        // Small numbers of either sign in BF16, always the same.
+        let number = |i: usize| [(i * 31 % 251) as u8, if (i * 17).is_multiple_of(3) { 0x3C } else { 0xBC }];
+        (key.as_str(), (0..tensor.len as usize * bytes / 2).flat_map(number).collect())
+    });
+    let zip = archive(pickle(&tensors(&described)), &storages.collect::<Vec<_>>());
+    let folder = folder(name, &[]);
+    std::fs::write(folder.join(WEIGHTS), zip.bytes()).expect("a writable folder");
+    std::fs::write(folder.join("params.json"), params).expect("a writable folder");
+    folder
+}
+
+#[test]
+fn int4_checkpoints_are_refused_by_their_tensors() {
+    let params = r#"{"dim": 32, "n_layers": 1, "n_heads": 4, "n_kv_heads": 2, "multiple_of": 32, "vocab_size": 64}"#;
+    let mut shapes = one_layer(64, 32, 16, 96);
+    let bytes = written("bytes", params, &shapes, "CharStorage", 1);
+    refused(&["inspect", str(&bytes)], &["(SpinQuant) are not read yet", "the tensors layers.0.attention.wk.weight, "]);
+    shapes.push(("layers.0.attention.wq.adaptor.A.weight", vec![16, 32]));
+    let adapted = written("adapted", params, &shapes, "BFloat16Storage", 2);
+    refused(
+        &["inspect", str(&adapted)],
+        &["(QLoRA) are not read yet", "as the tensors layers.0.attention.wq.adaptor.A.weight say;"],
+    );
+    // Without params.json the tensors say more than that it is missing.
+    std::fs::remove_file(adapted.join("params.json")).expect("it is there");
+    refused(&["inspect", str(&adapted)], &["(QLoRA) are not read yet"]);
+}
+
+/// Llama 3's own tokenizer and chat format, with a model of one small layer.
+#[test]
+fn llama_3_chats() {
+    let Some(shared) = shared::shared("llama_3_chats") else { return };
+    let params = r#"{"dim": 32, "n_layers": 1, "n_heads": 4, "n_kv_heads": 2, "multiple_of": 32, "norm_eps": 1e-05,
+        "rope_theta": 500000.0, "vocab_size": 128256}"#;
+    let folder = written("llama3", params, &one_layer(128_256, 32, 16, 96), "BFloat16Storage", 2);
+    std::fs::copy(shared.join("tokenizers/llama3/tokenizer.model"), folder.join("tokenizer.model")).expect("a file");
+    let tokens =
+        run(&["tokenize", "--model", str(&folder), "--json", "--bos", "--special", "Hello<|eot_id|>"]).object();
+    assert_eq!(ids(&tokens, "ids"), [128_000, 9906, 128_009]);
+    let shown = run(&["inspect", str(&folder), "--json"]).object();
+    let ends = ids(&shown, "end_of_generation");
+    assert!([128_001, 128_008, 128_009].iter().all(|end| ends.contains(end)), "{ends:?}");
+    assert_eq!(number(&shown, "context"), 8192.0);
+    let chat = ["chat", "--model", str(&folder), "--device", "cpu", "-p", "Hello", "-n", "3", "--json"];
+    let answer = run(&[&chat[..], &["--date", "2024-07-26", "--temperature", "0"]].concat()).object();
+    assert!(number(&answer, "prompt_tokens") > 20.0, "{answer}");
+}
