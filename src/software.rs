@@ -49,12 +49,15 @@ pub fn of_adapter(name: &str, on_cpu: bool) -> Option<&'static Driver> {
 /// The driver whose software plan runs on `own`: itself where it is one of these, else lavapipe, and SwiftShader in
 /// browsers.
 pub fn plan_on(own: &'static Driver) -> &'static Driver {
-    match [&LAVAPIPE, &SWIFTSHADER].contains(&own) {
+    match DRIVERS.contains(&own) {
         true => own,
         false if cfg!(target_arch = "wasm32") => &SWIFTSHADER,
         false => &LAVAPIPE,
     }
 }
+
+/// Both.
+pub static DRIVERS: [&Driver; 2] = [&LAVAPIPE, &SWIFTSHADER];
 
 /// Multiply-accumulates per millisecond of two cores, on the low side.
 const WORK_PER_MS: f64 = 3e6;

@@ -321,6 +321,7 @@ fn every_dispatched_variant_has_cases() {
         let tested: BTreeSet<String> = cases.iter().map(|case| variant(&case.kernel.label()).to_owned()).collect();
         for (driver, kv) in drivers::ALL.into_iter().flat_map(|driver| KvType::ALL.map(|kv| (driver, kv))) {
             let tuning = Tuning { kv, ..(driver.tuning)(tier) };
+            assert_eq!(tuning.driver, driver, "a tuning names its driver");
             let types = Packings::uniform(&shape, Packing::Q4_0, Packing::Q4_K);
             let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.cut()), &tuning, 1024);
             for step in plans.iter().flat_map(|plan| &plan.steps) {

@@ -1,6 +1,7 @@
 //! Families of models that share a computation, as data: what files call them, the tensors that they have, and what
 //! files may say that would change the computation.
 
+use crate::arch::shape::RopePairing;
 use crate::arch::tensors::Role;
 
 /// A family of models, by the name that files give it. One record per family; what differs between families that the
@@ -14,6 +15,9 @@ pub struct Arch {
     /// The tensors of its models, in the order of use: those before the blocks, those of a block, those after the
     /// blocks. A file with any other tensor is refused.
     pub tensors: &'static [Role],
+    /// Which elements of a head are rotated together in GGUF files of the family. llama.cpp's converter brings Llama's heads
+    /// into interleaved order, and leaves those of most other families half-split.
+    pub gguf_pairing: RopePairing,
     /// Keys, without the name in front, that may ask for another computation than the engine's, in the order in which
     /// they are looked at, and the values that ask for no other. Any other value is refused.
     pub neutral: &'static [(&'static str, Neutral)],
@@ -86,6 +90,7 @@ pub const LLAMA: Arch = Arch {
         Role::OutputNorm,
         Role::Output,
     ],
+    gguf_pairing: RopePairing::Interleaved,
     neutral: &[
         ("expert_count", Neutral::Zero("mixture of experts")),
         // The factor decides below; no factor is no scaling.

@@ -8,7 +8,6 @@ use crate::cases::{self, Case, GUARD, GUARD_WORDS, Report};
 use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::kernels::{KvType, Tier};
-use crate::plan::gpu::GPU;
 use crate::plan::tuning::Tuning;
 use crate::plan::{BufferOwner, Plan, ReadRange, RunOutput, Stage};
 use crate::{drivers, software};
@@ -16,7 +15,9 @@ use crate::{drivers, software};
 /// Every case that a device of this tier can run, in the sizes of every driver's plan.
 pub fn all(tier: Tier) -> Vec<Case> {
     let mut cases = Vec::new();
-    cases::common(&(GPU.tuning)(tier), &mut cases);
+    for driver in drivers::ALL.into_iter().filter(|driver| !software::DRIVERS.contains(driver)) {
+        cases::common(&(driver.tuning)(tier), &mut cases);
+    }
     software::cases::all(tier, &mut cases);
     for driver in drivers::ALL {
         cases::cache(&Tuning { kv: KvType::F32, ..(driver.tuning)(tier) }, &mut cases);

@@ -89,3 +89,16 @@ impl Packing {
         TABLE[self as usize].1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A packing that is missing in the list would have no kernel cases.
+    #[test]
+    fn every_packing_is_listed() {
+        for encoding in Encoding::ALL {
+            assert!(Packing::ALL.contains(&Packing::of(encoding)), "{}", encoding.name());
+        }
+    }
+}

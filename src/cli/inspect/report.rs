@@ -127,7 +127,7 @@ impl ModelReport {
             checked => checked.map(|_| None)?,
         };
         Ok(Some(Self {
-            architecture: "llama",
+            architecture: shape.arch.name,
             parameters: checkpoint.parameters(),
             layers: shape.layers,
             dim: shape.dim,

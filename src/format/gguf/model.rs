@@ -6,7 +6,7 @@ use crate::arch::family::{Arch, Neutral};
 use crate::arch::shape::limits::{
     MAX_CONTEXT, MAX_DIM, MAX_EMBEDDING_ROWS, MAX_FFN, MAX_HEAD_DIM, MAX_HEADS, MAX_LAYERS,
 };
-use crate::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
+use crate::arch::shape::{RopeScaling, Shape, rope_frequencies};
 use crate::arch::tensors::{Role, TensorId};
 use crate::error::{Error, Result};
 use crate::format::{Encoding, ModelTensors, Tensor};
@@ -51,7 +51,7 @@ pub(super) fn model(metadata: &Metadata<'_>, tensors: &Tensors, arch: &'static A
         vocabulary: vocabulary_size(metadata, tensors, arch)?,
         context,
         norm_eps: norm_eps(metadata, arch)?,
-        rope_pairing: RopePairing::Interleaved,
+        rope_pairing: arch.gguf_pairing,
         rope_frequencies: Vec::new(),
     };
     refuse_unknown_tensors(metadata, tensors, arch, layers)?;
@@ -315,7 +315,7 @@ mod tests {
             vocabulary: 7,
             context: 64,
             norm_eps: 1e-5,
-            rope_pairing: RopePairing::Interleaved,
+            rope_pairing: arch.gguf_pairing,
             rope_frequencies: rope_frequencies(8, 10_000.0),
         }
     }
