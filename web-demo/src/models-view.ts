@@ -60,8 +60,10 @@ export class ModelsView {
     // The second of two clicks finds it in use.
     const { prepare, kept } = how;
     const there = loaded.value?.choice.id === choice.id && !loading.value;
-    const came = there || (await this.runtime.load(choice, { prepare }));
-    if (came && kept) await this.known.files.keep(kept);
+    // A browser that keeps nothing does not keep a model from being used.
+    const before = kept && (() => this.known.files.keep(kept).catch(() => {}));
+    const came = there || (await this.runtime.load(choice, { prepare, before }));
+    if (there) await before?.();
     await this.refresh();
     return came;
   }

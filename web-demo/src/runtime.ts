@@ -42,6 +42,8 @@ export interface How {
   unasked?: boolean;
   /** What to use where it cannot be had and nothing else is in use. */
   instead?: Choice;
+  /** Done once it is known to be good, before it is in use: a page that goes right after has it. */
+  before?: (() => Promise<void>) | undefined;
 }
 
 /** What has to be done before a model can be loaded: gives the source. */
@@ -52,6 +54,7 @@ interface Wanted {
   context: number | undefined;
   onProgress: (progress: Progress) => void;
   signal: AbortSignal;
+  before?: How['before'];
 }
 
 /** `?limits=phone` in the address takes no more than every phone has, whatever this device has: for tests. */
@@ -112,7 +115,7 @@ export class Runtime {
   }
 
   async #load(chosen: Choice, how: How): Promise<boolean> {
-    const { prepare, unasked, instead } = how;
+    const { prepare, unasked, instead, before } = how;
     const ahead = this.#arrived(chosen);
     if (!ahead) this.loading.value?.abort.abort();
     const { abort } = ahead ?? { abort: new AbortController() };
@@ -132,7 +135,7 @@ export class Runtime {
       if (present && total(present.info) > SMALL) await this.#makeRoom(present, signal);
       // What was prepared is what is loaded again, after a change of settings for instance.
       const used = prepare ? { ...choice, source } : choice;
-      await this.#use(used, source, { context, onProgress, signal }, begin);
+      await this.#use(used, source, { context, onProgress, signal, before }, begin);
       if (!unasked) this.remember(choice);
       return true;
     } catch (error) {
@@ -227,7 +230,7 @@ export class Runtime {
   async #use(
     choice: Choice,
     source: ModelSource,
-    { context, onProgress, signal }: Wanted,
+    { context, onProgress, signal, before }: Wanted,
     begin: number,
   ): Promise<void> {
     const system = settings.value.system.trim();
@@ -245,6 +248,7 @@ export class Runtime {
       const session = await model.session();
       await this.#idle();
       signal.throwIfAborted();
+      await before?.();
       await this.#unload();
       const loadMs = performance.now() - begin;
       this.#before = undefined;
