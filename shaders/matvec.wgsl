@@ -10,10 +10,10 @@ fn products(w: Blocks, x: XBlock) -> vec4<f32> {
 
 fn store_rows(rows: Rows, sums: vec4<f32>) {
     if (rows.first.x < params.rows) {
-        store_pair(0u, rows.first.x, sums.x, sums.y);
+        store_adapted(0u, rows.first.x, sums.xy);
     }
     if (rows.first.y < params.rows) {
-        store_pair(0u, rows.first.y, sums.z, sums.w);
+        store_adapted(0u, rows.first.y, sums.zw);
     }
 }
 

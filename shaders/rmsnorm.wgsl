@@ -5,8 +5,10 @@ struct Params {
     at_head: u32,
     norm_dim: f32,
     eps: f32,
-    max_sum: f32,
+    bound: f32,
     pairwise: u32,
+    low_first: u32,
+    lora_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -36,4 +38,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
     }
     let scale = inverseSqrt(sum_workgroup(invocation, square) / params.norm_dim + params.eps);
     store_row(group.x, local_id, Origin(from_row, scale));
+    store_low(group.x, local_id, Origin(from_row, scale));
 }

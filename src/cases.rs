@@ -2,10 +2,11 @@
 //! oracle's. [`check`](crate::check) runs them.
 
 mod attention;
+mod embedding;
+pub(crate) mod inputs;
 mod products;
 pub(crate) mod random;
 mod samplers;
-mod small;
 
 use std::sync::Arc;
 
@@ -26,6 +27,9 @@ pub(crate) const GUARD_WORDS: usize = 64;
 pub(crate) const GUARD: u32 = 0x7fa5_a5a5;
 /// f16 in the KV cache: WGSL leaves the rounding open, which is up to one unit in the last place (2^-10).
 const F16_TOLERANCE: f64 = 1.0 / (1u64 << 20) as f64;
+
+/// A scale is a largest number, divided by a constant: a few roundings, and the errors of what the number is made of.
+const SCALE_TOLERANCE: f64 = 1e-4;
 
 /// A kernel variant with params, run uniforms and the contents of its buffers.
 #[derive(Clone, Debug)]
@@ -61,7 +65,8 @@ pub struct Report {
 pub fn common(tuning: &Tuning, cases: &mut Vec<Case>) {
     products::all(tuning, cases);
     attention::all(tuning, cases);
-    small::all(tuning, cases);
+    inputs::all(tuning, cases);
+    embedding::all(tuning, cases);
     samplers::all(tuning, cases);
 }
 
@@ -115,16 +120,20 @@ impl Content {
                 halves.map(|bits| f16::from_bits(bits).to_f64()).collect()
             }
             Self::Exact => words.iter().map(|w| f64::from(*w)).collect(),
-            Self::Blocks(blocks) => words.chunks_exact(blocks.words).flat_map(blocks.numbers).collect(),
+            Self::Blocks(blocks, behind) => {
+                let (words, behind) = words.split_at(words.len() - behind);
+                let numbers = words.chunks_exact(blocks.words).flat_map(blocks.numbers);
+                numbers.chain(Self::F32.numbers(behind)).collect()
+            }
         }
     }
 
     /// The scale of each number of blocks; nothing of other content.
     fn scales(self, words: &[u32]) -> Vec<f64> {
-        let Self::Blocks(blocks) = self else { return Vec::new() };
+        let Self::Blocks(blocks, behind) = self else { return Vec::new() };
         let of_block =
             |block: &[u32]| vec![f64::from(f32::from_bits(block[blocks.scale_word])); (blocks.numbers)(block).len()];
-        words.chunks_exact(blocks.words).flat_map(of_block).collect()
+        words[..words.len() - behind].chunks_exact(blocks.words).flat_map(of_block).collect()
     }
 }
 
@@ -171,14 +180,16 @@ impl Case {
             return Some(format!("word {differs} is {} and should be {}", measured[differs], expected[differs]));
         }
         let tolerance = if matches!(content, Content::F16) { F16_TOLERANCE } else { self.kernel.tolerance() };
-        let scales = content.scales(expected);
+        let (scales, own) = (content.scales(expected), content.scales(measured));
+        let off = |i: &usize| (own[*i] - scales[*i]).abs() > scales[*i] * SCALE_TOLERANCE;
+        if let Some(i) = (0..scales.len()).find(off) {
+            return Some(format!("the scale of element {i} is {} and should be {}", own[i], scales[i]));
+        }
         let (expected, measured) = (content.numbers(expected), content.numbers(measured));
         if let Some(i) = (0..measured.len()).find(|i| expected[*i].is_finite() && !measured[*i].is_finite()) {
             return Some(format!("element {i} is {} and should be {}", measured[i], expected[i]));
         }
-        if let Some(i) =
-            (0..measured.len()).find(|i| !scales.is_empty() && expected[*i].is_nan() != measured[*i].is_nan())
-        {
+        if let Some(i) = (0..scales.len()).find(|i| expected[*i].is_nan() != measured[*i].is_nan()) {
             return Some(format!("element {i} is {} and should be {}", measured[i], expected[i]));
         }
         // A number may be rounded to the other side, and a sum may be off by two of them.
@@ -223,7 +234,10 @@ impl Case {
         };
         let len = self.buffers[i].len();
         let content = arg.content;
-        let numbers = content.numbers(&spoiled[i][..len]);
+        // A fault among numbers behind blocks would be looked for elsewhere.
+        let behind = if let Content::Blocks(_, behind) = content { behind } else { 0 };
+        let content = if let Content::Blocks(blocks, _) = content { Content::Blocks(blocks, 0) } else { content };
+        let numbers = content.numbers(&spoiled[i][..len - behind]);
         let largest = (0..numbers.len())
             .filter(|i| numbers[*i].is_finite())
             .max_by(|a, b| numbers[*a].abs().total_cmp(&numbers[*b].abs()))
@@ -233,7 +247,7 @@ impl Case {
                 let word = &mut spoiled[i][largest];
                 *word = (f32::from_bits(*word) * 1.01 + 1e-20).to_bits();
             }
-            Content::Blocks(blocks) => {
+            Content::Blocks(blocks, _) => {
                 let of_block = (blocks.numbers)(&spoiled[i][..blocks.words]).len();
                 let scale = largest / of_block * blocks.words + blocks.scale_word;
                 spoiled[i][scale] = (f32::from_bits(spoiled[i][scale]) * 1.01 + 1e-20).to_bits();

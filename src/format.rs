@@ -9,6 +9,7 @@ pub mod meta;
 mod pre_tokenizer;
 #[cfg(feature = "native")]
 pub mod pytorch;
+mod quantize;
 mod row;
 #[cfg(feature = "native")]
 mod safetensors;
@@ -31,6 +32,7 @@ use meta::Container;
 pub(crate) use alphabet::Alphabet;
 pub use encoding::Encoding;
 pub use pre_tokenizer::{PRE_TOKENIZERS, PreTokenizer};
+pub(crate) use quantize::quantize_row;
 pub(crate) use row::Row;
 pub use row::{BLOCK, BLOCKS_PER_SUPER};
 pub(crate) use vocabulary::byte_of;
@@ -89,21 +91,45 @@ pub struct Tensor {
     pub cols: usize,
     /// How the file stores its elements.
     pub encoding: Encoding,
-    /// Bytes from the beginning of the file.
+    /// Bytes from the beginning of the file; without the scales, where they lie elsewhere.
     pub bytes: Range<u64>,
+    /// Where its scales lie, for encodings that keep them apart from the quants.
+    pub scales: Option<Range<u64>>,
+    /// The two matrices of its low-rank adaptor.
+    pub lora: Option<LoraTensors>,
+}
+
+/// Where the matrices of a low-rank adaptor lie in their file, in BF16.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoraTensors {
+    /// `A`, `[rank, k]`.
+    pub a: Range<u64>,
+    /// `B`, `[n, rank]`.
+    pub b: Range<u64>,
 }
 
 impl Tensor {
-    /// Bytes of a row.
+    /// Bytes of a row, with its scales.
     pub fn row_bytes(&self) -> usize {
         self.encoding.row_bytes(self.cols)
     }
 
-    /// Where consecutive rows lie in the file: one range, since every format so far keeps the scales of a row in the
-    /// row.
-    pub fn row_range(&self, rows: Range<usize>) -> Range<u64> {
-        let at = |row: usize| self.bytes.start + (row * self.row_bytes()) as u64;
-        at(rows.start)..at(rows.end)
+    /// Where consecutive rows lie in the file: one range, and the range of their scales where those lie elsewhere.
+    pub fn row_ranges(&self, rows: Range<usize>) -> (Range<u64>, Option<Range<u64>>) {
+        let scale_bytes = self.encoding.scale_bytes(self.cols);
+        let within = |start: u64, row_bytes: usize| {
+            let at = |row: usize| start + (row * row_bytes) as u64;
+            at(rows.start)..at(rows.end)
+        };
+        let scales = self.scales.as_ref().map(|scales| within(scales.start, scale_bytes));
+        (within(self.bytes.start, self.row_bytes() - scale_bytes), scales)
+    }
+
+    /// Bytes in the file, those of scales and adaptor included.
+    pub fn file_bytes(&self) -> u64 {
+        let len = |range: &Range<u64>| range.end - range.start;
+        let lora = self.lora.as_ref().map_or(0, |lora| len(&lora.a) + len(&lora.b));
+        len(&self.bytes) + self.scales.as_ref().map_or(0, len) + lora
     }
 }
 
@@ -143,7 +169,7 @@ impl ModelTensors {
 
     /// Bytes of all of them in the file.
     pub fn bytes(&self) -> u64 {
-        self.by_id.values().map(|tensor| tensor.bytes.end - tensor.bytes.start).sum()
+        self.by_id.values().map(Tensor::file_bytes).sum()
     }
 
     /// Where the first of them begins, in bytes from the beginning of the file: the end of the header.

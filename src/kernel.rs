@@ -84,8 +84,8 @@ pub enum Content {
     F16,
     /// Whole numbers, which must be the same.
     Exact,
-    /// Blocks of whole numbers with a scale.
-    Blocks(&'static Blocks),
+    /// Blocks of whole numbers with a scale; behind them so many words of f32.
+    Blocks(&'static Blocks, usize),
 }
 
 /// Blocks of whole numbers with a scale.

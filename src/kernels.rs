@@ -3,22 +3,30 @@
 pub mod activations;
 pub mod argmax;
 pub mod attention;
+pub mod combine;
 pub mod embed;
+pub mod hadamard;
+pub mod int8;
 mod kv;
 pub mod linear;
 pub mod matmul;
 pub mod matvec;
+pub mod quantize;
 pub mod rmsnorm;
 pub mod sample;
 pub mod storage;
+pub mod store;
 mod tier;
 
 pub use argmax::{Argmax, NO_ID};
 pub use attention::Attention;
+pub use combine::Combine;
 pub use embed::Embed;
+pub use hadamard::Hadamard;
 pub use kv::KvType;
 pub use matmul::Matmul;
 pub use matvec::Matvec;
+pub use quantize::Quantize;
 pub use rmsnorm::Rmsnorm;
 pub use sample::Sample;
 pub use tier::Tier;
@@ -26,7 +34,8 @@ pub use tier::Tier;
 use crate::kernel::ShaderSource;
 
 /// The stems of every kernel; those of software drivers are in [`software`](crate::software::kernels::NAMES).
-pub const NAMES: [&str; 7] = ["argmax", "attention", "embed", "matmul", "matvec", "rmsnorm", "sample"];
+pub const NAMES: [&str; 10] =
+    ["argmax", "attention", "combine", "embed", "hadamard", "matmul", "matvec", "quantize", "rmsnorm", "sample"];
 
 /// The numbers that fix the size of the run uniforms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -23,11 +23,11 @@ use crate::plan::tuning::{Activations, Tuning};
 use crate::source::Source;
 use crate::text::chat::{ChatTemplate, Date};
 use crate::text::tokenizer::Tokenizer;
-use crate::weights::Matrices;
+use crate::weights::{Matrices, PackingChoice};
 use loader::Loader;
 pub(crate) use loader::WeightsArrive;
 pub(crate) use opening::Opened;
-pub use opening::session_context;
+pub use opening::{rotate, session_context};
 
 /// Most rows that a model's vocabulary may have beyond the tokens of a tokenizer that is given to it.
 pub const MAX_PADDING: usize = 511;
@@ -59,8 +59,13 @@ pub struct LoadOptions<'a> {
     pub first_capacity: Option<usize>,
     /// The number type of the KV cache.
     pub kv: KvType,
-    /// The number type of the activations that products of a single row read.
+    /// The number type of the activations that products read.
     pub activations: Activations,
+    /// How weights are packed, where it is not as the file has them.
+    pub packing: PackingChoice,
+    /// Whether the input of the down projections of one of Meta's int4 checkpoints is rotated, as SpinQuant does; `None`
+    /// is as the file says.
+    pub spinquant: Option<bool>,
     /// Most bytes to use on the device; `None` sets no bound.
     pub memory: Option<u64>,
     /// Bytes that the system has left, for the device and the host together. It is the bound where `memory` is `None`
@@ -96,6 +101,8 @@ struct Inner {
     sampling: SamplingDefaults,
     context: usize,
     first_capacity: usize,
+    packing: PackingChoice,
+    spinquant: Option<bool>,
     budget: Budget,
     host: HostBudget,
     date: Option<Date>,

@@ -7,10 +7,10 @@ pub use packing::Packing;
 
 use std::collections::BTreeMap;
 
-use crate::arch::shape::{RopePairing, Shape};
+use crate::arch::shape::{Lora, RopePairing, Shape};
 use crate::arch::tensors::{Role, TensorId};
-use crate::format::ModelTensors;
-use crate::weights::pack::{Layout, ROW_ALIGN};
+use crate::format::{Encoding, ModelTensors};
+use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN};
 
 /// How matrices are cut for a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +42,9 @@ impl Packings {
     }
 
     /// The packings that the tensors of a file get.
-    pub fn of(tensors: &ModelTensors) -> Self {
+    pub fn of(tensors: &ModelTensors, choice: PackingChoice) -> Self {
         let matrices = tensors.iter().filter(|(id, _)| id.spec().is_matrix());
-        matrices.map(|(id, tensor)| (id, Packing::of(tensor.encoding))).collect()
+        matrices.map(|(id, tensor)| (id, choice.of(id, tensor.encoding))).collect()
     }
 
     /// Packs a tensor otherwise.
@@ -55,6 +55,74 @@ impl Packings {
     /// The packing of a tensor, or `None` where the model does without.
     pub fn get(&self, id: TensorId) -> Option<Packing> {
         self.by_id.get(&id).copied()
+    }
+}
+
+/// What a caller may choose of the packings of a file's tensors. The default is to keep every number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PackingChoice {
+    /// Quantizes weights of F32, F16 and BF16 while they are loaded.
+    pub quantize: Option<Quantize>,
+    /// The scales of INT4 weights on the device.
+    pub scales: ScaleType,
+}
+
+/// What unquantized weights become while they are loaded. Embedding and head become Q8_0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Quantize {
+    /// [`Encoding::Q4_0`]
+    Q4_0,
+    /// [`Encoding::Q8_0`]
+    Q8_0,
+}
+
+impl Quantize {
+    /// Every choice.
+    pub const ALL: [Self; 2] = [Self::Q4_0, Self::Q8_0];
+
+    /// The name that the command line takes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Q4_0 => "q4_0",
+            Self::Q8_0 => "q8_0",
+        }
+    }
+}
+
+/// How scales that a file has in f32 are stored on the device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ScaleType {
+    /// As they are.
+    #[default]
+    F32,
+    /// Rounded to f16, in half the bytes.
+    F16,
+}
+
+impl ScaleType {
+    /// Every choice, the default first.
+    pub const ALL: [Self; 2] = [Self::F32, Self::F16];
+
+    /// The name that the command line takes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+}
+
+impl PackingChoice {
+    /// The packing of a tensor.
+    fn of(self, id: TensorId, encoding: Encoding) -> Packing {
+        match (encoding, self.quantize) {
+            (Encoding::F32 | Encoding::F16 | Encoding::BF16, Some(Quantize::Q4_0)) if id.spec().in_block => {
+                Packing::Q4_0
+            }
+            (Encoding::F32 | Encoding::F16 | Encoding::BF16, Some(_)) => Packing::Q8_0,
+            (Encoding::INT4, _) if self.scales == ScaleType::F16 => Packing::Q4_0,
+            _ => Packing::of(encoding),
+        }
     }
 }
 
@@ -115,6 +183,42 @@ pub struct Matrix {
     pub shards: Vec<Shard>,
     /// Columns, `k`.
     pub cols: usize,
+    /// The adaptors of its tensors.
+    pub lora: Option<MatrixLora>,
+}
+
+/// The low-rank adaptors of the tensors of a matrix: the matrices A of all tensors below each other, since they share
+/// their input, and rows of B in the order of the matrix's rows. Both are BF16, two numbers in a word.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MatrixLora {
+    /// The buffers of A and of B.
+    pub names: [String; 2],
+    /// The tensors, in the order of their A.
+    pub tensors: Vec<TensorId>,
+    /// Rows of one A, and columns of B.
+    pub rank: usize,
+    /// Rows of the matrix, and of B.
+    rows: usize,
+    /// Columns of the matrix, and of A.
+    cols: usize,
+}
+
+impl MatrixLora {
+    fn new(name: &str, tensors: Vec<TensorId>, lora: Lora, [rows, cols]: [usize; 2]) -> Self {
+        let names = ["lora_a", "lora_b"].map(|part| format!("{name}.{part}"));
+        Self { names, tensors, rank: lora.rank, rows, cols }
+    }
+
+    /// Words of a row of A, which is padded as the input is, and of a row of B.
+    pub fn row_words(&self) -> [usize; 2] {
+        [self.cols.next_multiple_of(BLOCK) / 2, self.rank / 2]
+    }
+
+    /// Words of the buffers of A and of B.
+    pub fn words(&self) -> [usize; 2] {
+        let [a, b] = self.row_words();
+        [self.tensors.len() * self.rank * a, self.rows.next_multiple_of(ROW_ALIGN) * b]
+    }
 }
 
 /// The gate and up projections.
@@ -177,13 +281,28 @@ impl Matrix {
             add_shards(&mut shards, name, begin, Layout::new(run[0].packing, rows, cols, cut.tile), cut.shard_bytes);
             begin += rows;
         }
-        Self { rows: Rows::Stacked(tensors), shards, cols }
+        Self { rows: Rows::Stacked(tensors), shards, cols, lora: None }
     }
 
     fn alternating(name: &str, tensors: [TensorId; 2], layout: Layout, shard_bytes: u64) -> Self {
         let mut shards = Vec::new();
         add_shards(&mut shards, name, 0, layout, shard_bytes);
-        Self { rows: Rows::Alternating(tensors), shards, cols: layout.cols }
+        Self { rows: Rows::Alternating(tensors), shards, cols: layout.cols, lora: None }
+    }
+
+    /// The same with the adaptors of its tensors.
+    fn adapted(self, name: &str, lora: Option<Lora>) -> Self {
+        let tensors = match &self.rows {
+            Rows::Stacked(tensors) => tensors.iter().map(|tensor| tensor.id).collect(),
+            Rows::Alternating(tensors) => tensors.to_vec(),
+        };
+        let size = [self.rows(), self.cols];
+        Self { lora: lora.map(|lora| MatrixLora::new(name, tensors, lora, size)), ..self }
+    }
+
+    /// Rows, without padding.
+    pub fn rows(&self) -> usize {
+        self.shards.iter().map(|shard| shard.layout.rows).sum()
     }
 
     /// The tensor that row `row` of the matrix comes from, and its row there.
@@ -205,7 +324,9 @@ impl Matrix {
 
     /// Bytes on the device.
     pub fn bytes(&self) -> u64 {
-        self.shards.iter().map(|shard| shard.layout.words() as u64 * 4).sum()
+        let lora = self.lora.as_ref().map_or(0, |lora| lora.words().iter().sum());
+        let words = self.shards.iter().map(|shard| shard.layout.words()).sum::<usize>() + lora;
+        words as u64 * 4
     }
 }
 
@@ -239,6 +360,8 @@ impl Matrices {
             let [_, cols] = id.spec().size(shape);
             Matrix::stacked(&id.to_string(), vec![stack(id, RowOrder::Same)], cols, cut)
         };
+        let lora = shape.scheme.lora;
+        let in_block = |id: TensorId| single(id).adapted(&id.to_string(), lora);
         let layers = (0..shape.layers).map(|i| {
             let [gate, up] = [Role::FfnGate, Role::FfnUp].map(|role| role.in_block(i));
             let qkv = vec![
@@ -246,17 +369,20 @@ impl Matrices {
                 stack(Role::AttnK.in_block(i), rotated),
                 stack(Role::AttnV.in_block(i), RowOrder::Same),
             ];
+            let name = format!("blk.{i}.attn_qkv");
             LayerMatrices {
-                qkv: Matrix::stacked(&format!("blk.{i}.attn_qkv"), qkv, shape.dim, cut),
-                attn_output: single(Role::AttnOutput.in_block(i)),
+                qkv: Matrix::stacked(&name, qkv, shape.dim, cut).adapted(&name, lora),
+                attn_output: in_block(Role::AttnOutput.in_block(i)),
                 gate_up: if packing(gate) == packing(up) {
                     let layout = Layout::new(packing(gate), 2 * shape.ffn, shape.dim, cut.tile);
                     let name = format!("blk.{i}.ffn_gate_up");
-                    GateUp::Together(Matrix::alternating(&name, [gate, up], layout, cut.shard_bytes))
+                    let matrix = Matrix::alternating(&name, [gate, up], layout, cut.shard_bytes);
+                    GateUp::Together(matrix.adapted(&name, lora))
                 } else {
+                    assert_eq!(lora, None, "gate and up are packed alike where they have adaptors");
                     GateUp::Apart([gate, up].map(single))
                 },
-                down: single(Role::FfnDown.in_block(i)),
+                down: in_block(Role::FfnDown.in_block(i)),
             }
         });
         let head = Role::Output.of_model();

@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 use llamita::internals::format::{self, ModelTensors, PRE_TOKENIZERS, ReadScope, Tensor, VocabularyKind};
 use llamita::internals::model::budget::{HostBudget, MAX_TOKENS_IN_FLIGHT, MemoryClass};
 use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
-use llamita::internals::weights::{Cut, Matrices, Packings};
+use llamita::internals::weights::{Cut, Matrices, PackingChoice, Packings};
 use llamita::source::{Bytes, File, Source};
 use llamita::tokenizer::Tokenizer;
 use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, PlanChoice};
@@ -179,7 +179,7 @@ fn llama_3s_tokenizer_takes_no_more_than_its_budget() {
     let len = file.len();
     let behind = |tensor: &Tensor| Tensor { bytes: len..len, ..tensor.clone() };
     let tensors: ModelTensors = tensors.iter().map(|(id, tensor)| (id, behind(tensor))).collect();
-    let matrices = Matrices::new(&shape, &Packings::of(&tensors), CUT);
+    let matrices = Matrices::new(&shape, &Packings::of(&tensors, PackingChoice::default()), CUT);
     let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
     let of = |name: &str| {
         host.entries()
@@ -200,7 +200,7 @@ fn every_rule_for_words_keeps_to_the_budget() {
     let file = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/random-q4_0-h64.gguf"));
     let checkpoint = block_on(format::read(&file.expect("it is there"), ReadScope::Everything)).expect("it parses");
     let (shape, tensors) = checkpoint.model.expect("a model");
-    let matrices = Matrices::new(&shape, &Packings::of(&tensors), CUT);
+    let matrices = Matrices::new(&shape, &Packings::of(&tensors, PackingChoice::default()), CUT);
     let mut vocabulary = checkpoint.vocabulary.expect("a vocabulary");
     for row in &PRE_TOKENIZERS {
         let VocabularyKind::ByteLevelBpe { split, .. } = &mut vocabulary.kind else { panic!("it is byte-level") };

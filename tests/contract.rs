@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use llamita::internals::arch::family::LLAMA;
-use llamita::internals::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
+use llamita::internals::arch::shape::{RopePairing, RopeScaling, Scheme, Shape, rope_frequencies};
 use llamita::internals::check::kernels;
 use llamita::internals::drivers;
 use llamita::internals::kernel::{Access, Element, Kernel, Scalar, TextureKind};
@@ -42,6 +42,7 @@ fn llama_3_2_1b() -> Shape {
         norm_eps: 1e-5,
         rope_pairing: RopePairing::Interleaved,
         rope_frequencies: frequencies.iter().map(|f| f / RopeScaling::LLAMA_3_2.divisor(*f)).collect(),
+        scheme: Scheme::default(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Profiles of devices: what a device is requested with, and what follows from it for weights, budgets and tiers.
 
 use llamita::internals::arch::family::LLAMA;
-use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
+use llamita::internals::arch::shape::{RopePairing, Scheme, Shape, rope_frequencies};
 use llamita::internals::backend::gpu;
 use llamita::internals::drivers::DeviceOptions;
 use llamita::internals::kernel::MAX_TEXTURE_BYTES;
@@ -53,6 +53,7 @@ fn llama_3_2(layers: usize, dim: usize, ffn: usize, heads: usize) -> Shape {
         norm_eps: 1e-5,
         rope_pairing: RopePairing::Interleaved,
         rope_frequencies: rope_frequencies(dim / heads, 500_000.0),
+        scheme: Scheme::default(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use llamita::internals::arch::family::{Arch, LLAMA};
-use llamita::internals::arch::shape::{RopePairing, Shape, rope_frequencies};
+use llamita::internals::arch::shape::{RopePairing, Scheme, Shape, rope_frequencies};
 use llamita::internals::arch::tensors::{Role, TensorId};
 use llamita::internals::backend::Executor;
 use llamita::internals::kernel::uniforms::RunUniforms;
@@ -347,6 +347,7 @@ fn one_layer(arch: &'static Arch, rope_pairing: RopePairing) -> Shape {
         norm_eps: 1e-5,
         rope_pairing,
         rope_frequencies: rope_frequencies(16, 10_000.0),
+        scheme: Scheme::default(),
     }
 }
 

@@ -20,6 +20,8 @@ struct Params {
     token_begin: u32,
     token_end: u32,
     stride: u32,
+    low_first: u32,
+    low_vec4s: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -61,4 +63,9 @@ fn blocks_of(rows: Rows, superblocks: Superblocks, g: u32, j: u32) -> Blocks {
         fetch_w(superblocks.c, at.y, j),
         fetch_w(superblocks.d, at.y + 1u, j),
     );
+}
+
+// Stores rows row and row + 1 of the shard, with the parts of their adaptors.
+fn store_adapted(t: u32, row: u32, sums: vec2<f32>) {
+    store_pair(t, row, adapted(t, row, sums.x), adapted(t, row + 1u, sums.y));
 }

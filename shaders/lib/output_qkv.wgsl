@@ -27,3 +27,8 @@ fn store_pair(t: u32, row_in_part: u32, a: f32, b: f32) {
         values[at] = kv_pair(vec2<f32>(a, b));
     }
 }
+
+// The adaptor that a row belongs to.
+fn lora_part(row: u32) -> u32 {
+    return select(2u, select(1u, 0u, row < params.q_dim), row < params.q_dim + params.kv_dim);
+}

@@ -7,3 +7,8 @@ fn store_pair(t: u32, row_in_part: u32, gate: f32, up: f32) {
     let at = t * params.stride + (params.row_begin + row_in_part) / 2u;
     activation[at] = silu(gate) * up;
 }
+
+// The adaptor that a row belongs to.
+fn lora_part(row: u32) -> u32 {
+    return row & 1u;
+}

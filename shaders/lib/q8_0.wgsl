@@ -23,6 +23,16 @@ fn vec4ROLE(raw: RawROLE, q: u32) -> vec4<f32> {
     return vec4<f32>(unpack4xI8(words[q & 3u]));
 }
 
+// Codes of whole-number products, bytes without a sign; and whether four of them fit a byte. A weight is code -
+// CODE_ZERO.
+const CODE_ZEROROLE: i32 = 128;
+const CODES_FITROLE: bool = false;
+
+fn codesROLE(raw: RawROLE, q: u32) -> u32 {
+    let words = select(raw.low, raw.high, q >= 4u);
+    return words[q & 3u] ^ 0x80808080u;
+}
+
 // Whether the halves of a block differ in scale and minimum.
 const HALVESROLE: bool = false;
 

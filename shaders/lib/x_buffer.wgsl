@@ -7,3 +7,7 @@
 fn load_x(at: u32) -> vec4<f32> {
     return x[at] * UNIT_w;
 }
+
+fn low_vec4(at: u32) -> vec4<f32> {
+    return x[at];
+}

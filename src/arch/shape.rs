@@ -38,6 +38,35 @@ pub struct Shape {
     pub rope_pairing: RopePairing,
     /// Angle by which each pair is rotated per position, in radians: `d/2` numbers, with frequency scaling applied.
     pub rope_frequencies: Vec<f64>,
+    /// What products of quantized checkpoints are made of beside their weights.
+    pub scheme: Scheme,
+}
+
+/// What the products of a quantized checkpoint are made of beside weights and input. The default is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Scheme {
+    /// Whether the input of the down projection is multiplied by the orthonormal Hadamard matrix of its width first
+    /// (R4 of SpinQuant, arXiv 2405.16406).
+    pub hadamard: bool,
+    /// Low-rank adaptors of every matrix of the blocks.
+    pub lora: Option<Lora>,
+    /// Whether the weights were trained, or calibrated, for int8 activations with a scale and a zero point per token.
+    pub int8_activations: bool,
+}
+
+/// Low-rank adaptors (LoRA, arXiv 2106.09685): to a product `W x` comes `scale * B (A x)`, where `A` is `[rank, k]` and
+/// `B` is `[n, rank]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lora {
+    /// Rows of `A`: one of [`Self::RANKS`].
+    pub rank: usize,
+    /// The factor of the adaptor's part, as it is.
+    pub scale: f32,
+}
+
+impl Lora {
+    /// The ranks that kernels take.
+    pub const RANKS: [usize; 4] = [8, 16, 32, 64];
 }
 
 impl Shape {

@@ -3,13 +3,15 @@
 use super::random::{Random, encoding_of};
 use super::{CAPACITY, Case, case, uniforms};
 use crate::kernel::Uniform;
-use crate::kernels::activations::F32;
+use crate::kernels::activations::{ActivationFormat, F32};
+use crate::kernels::int8::{PER_BLOCK, PER_TOKEN, PER_TOKEN_HEAD};
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matvec::Input;
+use crate::kernels::store::LoraA;
 use crate::kernels::{KvType, Matmul, Matvec, RunShape};
 use crate::plan::tuning::Tuning;
 use crate::weights::Packing;
-use crate::weights::pack::{BLOCK, Layout};
+use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN};
 
 /// A product's sizes: columns, heads and head size.
 #[derive(Clone, Copy)]
@@ -36,6 +38,7 @@ pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
             }
         }
     }
+    int8_and_adaptors(tuning, cases);
 }
 
 /// Rows are whole superblocks where the encoding has them.
@@ -113,46 +116,103 @@ pub(super) fn matvec(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
             ]
         }
     };
-    for input in inputs {
-        let (packed, result) = (packing.name(), output.name());
-        let random = &mut Random::of(&format!("matvec {packed} {input:?} {result} {}", s.cols));
-        let (params, layout, outputs) = product(tuning, packing, s, output, 1, random);
-        let k = s.cols.next_multiple_of(BLOCK);
-        let mut buffers = vec![random.packed(&layout)];
-        let mut uniforms = uniforms(1, 1, s.d, 17, CAPACITY);
-        uniforms.settings.head_rows = 1;
-        match input {
-            Input::Vector(_) => buffers.push(random.rows(1, s.cols, k, 2.0)),
-            Input::Norm => buffers.extend([random.rows(1, s.cols, k, 300.0), random.rows(1, s.cols, k, 1.5)]),
-            Input::Combine { heads, .. } => {
-                // Enough keys for three splits.
-                uniforms.rows[0].attend = 1100;
-                let scores = random.scores(splits.most * heads);
-                buffers.extend([random.rows(splits.most, s.cols / 8 * 8, k, 2.0), scores]);
-            }
+    cases.extend(inputs.into_iter().map(|input| matvec_of(tuning, packing, s, (input, None), output)));
+}
+
+/// The buffers of an input: rows in a format, and behind them what adaptors made of them, then B. Sets the params that
+/// say where.
+fn adapted(
+    params: &mut LinearParams,
+    (format, lora): (&dyn ActivationFormat, Option<LoraA>),
+    (rows, cols): (usize, usize),
+    random: &mut Random,
+) -> Vec<Vec<u32>> {
+    let k = cols.next_multiple_of(BLOCK);
+    let x = random.rows(rows, cols, k, 2.0);
+    let encode = |row: &[u32]| format.encode(&row.iter().map(|v| f64::from(f32::from_bits(*v))).collect::<Vec<_>>());
+    let mut x: Vec<u32> = x.chunks_exact(k).flat_map(encode).collect();
+    let Some(lora) = lora else { return vec![x] };
+    (params.low_first, params.low_vec4s) = ((x.len() / 4) as u32, (lora.rows() / 4) as u32);
+    x.extend(random.floats(rows * lora.rows(), 1.0));
+    let rows = params.rows as usize;
+    let mut b = random.bf16(rows * lora.rank);
+    b.resize(rows.next_multiple_of(ROW_ALIGN) * lora.rank / 2, 0);
+    vec![x, b]
+}
+
+/// The matrices whose adaptors share the input of a product with this output.
+fn lora_of(output: Output, rank: usize) -> LoraA {
+    let parts = match output {
+        Output::Qkv(_) => 3,
+        Output::Swiglu => 2,
+        _ => 1,
+    };
+    LoraA { rank, parts }
+}
+
+fn matvec_of(
+    tuning: &Tuning,
+    packing: Packing,
+    s: Sizes,
+    (input, lora): (Input, Option<usize>),
+    output: Output,
+) -> Case {
+    let (packed, result) = (packing.name(), output.name());
+    let adaptors = lora.map_or(String::new(), |rank| format!(" lora{rank}"));
+    let random = &mut Random::of(&format!("matvec {packed} {input:?} {result} {}{adaptors}", s.cols));
+    let (mut params, layout, outputs) = product(tuning, packing, s, output, 1, random);
+    let k = s.cols.next_multiple_of(BLOCK);
+    let mut buffers = vec![random.packed(&layout)];
+    let mut uniforms = uniforms(1, 1, s.d, 17, CAPACITY);
+    uniforms.settings.head_rows = 1;
+    match input {
+        Input::Vector(format) => {
+            let lora = lora.map(|rank| lora_of(output, rank));
+            buffers.extend(adapted(&mut params, (format, lora), (1, s.cols), random));
         }
-        buffers.extend(outputs);
-        let run_shape = RunShape { rows: 1, pairs: s.d / 2 };
-        let kernel = Matvec {
-            weights: packing,
-            tile: tuning.tile,
-            storage: tuning.storage,
-            input,
-            output,
-            tiling: tuning.matvec,
-            subgroups: tuning.tier.subgroups(),
-            run: run_shape,
-        };
-        cases.push(case(&format!("{}x{}", layout.rows, s.cols), kernel, params.to_words(), uniforms, buffers));
+        Input::Norm => buffers.extend([random.rows(1, s.cols, k, 300.0), random.rows(1, s.cols, k, 1.5)]),
+        Input::Combine { heads, splits, .. } => {
+            // Enough keys for three splits.
+            uniforms.rows[0].attend = 1100;
+            let scores = random.scores(splits.most * heads);
+            buffers.extend([random.rows(splits.most, s.cols / 8 * 8, k, 2.0), scores]);
+        }
     }
+    buffers.extend(outputs);
+    let kernel = Matvec {
+        weights: packing,
+        tile: tuning.tile,
+        storage: tuning.storage,
+        input,
+        lora,
+        output,
+        tiling: tuning.matvec,
+        subgroups: tuning.tier.subgroups(),
+        run: RunShape { rows: 1, pairs: s.d / 2 },
+    };
+    case(&format!("{}x{}", layout.rows, s.cols), kernel, params.to_words(), uniforms, buffers)
 }
 
 pub(super) fn matmul(tuning: &Tuning, packing: Packing, s: Sizes, output: Output, cases: &mut Vec<Case>) {
+    cases.push(matmul_of(tuning, packing, s, (&F32, None), output));
+}
+
+fn matmul_of(
+    tuning: &Tuning,
+    packing: Packing,
+    s: Sizes,
+    (input, lora): (&'static dyn ActivationFormat, Option<usize>),
+    output: Output,
+) -> Case {
     let (rows, active) = (16, 13);
-    let random = &mut Random::of(&format!("matmul {} {} {}", packing.name(), output.name(), s.cols));
-    let (params, layout, outputs) = product(tuning, packing, s, output, rows, random);
-    let stride = s.cols.next_multiple_of(BLOCK);
-    let mut buffers = vec![random.packed(&layout), random.rows(rows, s.cols, stride, 2.0)];
+    let special = if input.is_f32() { String::new() } else { format!(" {}", input.name()) };
+    let adaptors = lora.map_or(String::new(), |rank| format!(" lora{rank}"));
+    let name = format!("matmul {} {} {}{special}{adaptors}", packing.name(), output.name(), s.cols);
+    let random = &mut Random::of(&name);
+    let (mut params, layout, outputs) = product(tuning, packing, s, output, rows, random);
+    let mut buffers = vec![random.packed(&layout)];
+    let adaptors = lora.map(|rank| lora_of(output, rank));
+    buffers.extend(adapted(&mut params, (input, adaptors), (rows, s.cols), random));
     buffers.extend(outputs);
     let mut uniforms = uniforms(rows, active, s.d, 5, CAPACITY);
     uniforms.settings.head_rows = active as u32;
@@ -160,17 +220,50 @@ pub(super) fn matmul(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
         weights: packing,
         tile: tuning.tile,
         storage: tuning.storage,
+        input,
+        lora,
         output,
         invocations: tuning.matmul_invocations,
         row_blocks: tuning.matvec.row_blocks,
         exchange: tuning.matmul_exchange,
         run: RunShape { rows, pairs: s.d / 2 },
     };
-    cases.push(case(
-        &format!("{active} of {rows} x {}x{}", layout.rows, s.cols),
-        kernel,
-        params.to_words(),
-        uniforms,
-        buffers,
-    ));
+    case(&format!("{active} of {rows} x {}x{}", layout.rows, s.cols), kernel, params.to_words(), uniforms, buffers)
+}
+
+/// Products that read int8, and those with adaptors. Packings stand for their kinds: of four bits with f16 and with f32
+/// scales, of eight bits, with minimums, and with scales that differ within a block.
+fn int8_and_adaptors(tuning: &Tuning, cases: &mut Vec<Case>) {
+    let kv = Output::Qkv(KvType::F16);
+    let few: &[Output] = &[Output::Residual];
+    let all: &[Output] = &Output::ALL;
+    let per_packing = [
+        (Packing::INT4, all, &PER_TOKEN),
+        (Packing::INT8, &[Output::Logits][..], &PER_TOKEN_HEAD),
+        (Packing::Q4_0, few, &PER_TOKEN),
+        (Packing::Q4_0, all, &PER_BLOCK),
+        (Packing::Q8_0, &[Output::Residual, Output::Logits], &PER_BLOCK),
+        (Packing::Q4_K, few, &PER_BLOCK),
+        (Packing::Q5_K, few, &PER_BLOCK),
+        (Packing::Q6_K, &[Output::Logits], &PER_BLOCK),
+    ];
+    for (packing, outputs, format) in per_packing {
+        for sizes in sizes(packing) {
+            for output in outputs.iter().copied() {
+                cases.push(matvec_of(tuning, packing, sizes, (Input::Vector(format), None), output));
+                cases.push(matmul_of(tuning, packing, sizes, (format, None), output));
+            }
+        }
+    }
+    let formats: [(Packing, &'static dyn ActivationFormat, usize); 3] =
+        [(Packing::INT4, &PER_TOKEN, 16), (Packing::INT4, &F32, 16), (Packing::Q4_0, &F32, 8)];
+    for (packing, format, rank) in formats {
+        for sizes in sizes(packing) {
+            for output in [kv, Output::Residual, Output::Swiglu] {
+                let input = Input::Vector(format);
+                cases.push(matvec_of(tuning, packing, sizes, (input, Some(rank)), output));
+                cases.push(matmul_of(tuning, packing, sizes, (format, Some(rank)), output));
+            }
+        }
+    }
 }

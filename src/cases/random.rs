@@ -41,6 +41,11 @@ impl Random {
         (0..rows * stride).map(|i| if i % stride < width { (self.number() * scale).to_bits() } else { 0 }).collect()
     }
 
+    /// Numbers in BF16, two to a word.
+    pub(crate) fn bf16(&mut self, count: usize) -> Vec<u32> {
+        (0..count / 2).map(|_| self.number().to_bits() >> 16 | self.number().to_bits() & 0xffff_0000).collect()
+    }
+
     /// Numbers of a KV cache; f16 are mostly plain, with every special kind among them.
     pub(crate) fn cache(&mut self, kv: KvType, count: usize) -> Vec<u32> {
         if kv == KvType::F32 {
@@ -56,12 +61,20 @@ impl Random {
 
     /// Bytes of rows as a file has them: random quants, and scales that are plain, zero, subnormal and large in turn.
     pub(crate) fn file_rows(&mut self, encoding: Encoding, rows: usize, cols: usize) -> Vec<Vec<u8>> {
+        // Rows that keep their scales apart end where the matrix does.
         let cols = cols.next_multiple_of(encoding.block_len());
         (0..rows).map(|row| self.file_row(encoding, row, cols)).collect()
     }
 
     pub(crate) fn file_row(&mut self, encoding: Encoding, row: usize, cols: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(encoding.row_bytes(cols));
+        if matches!(encoding, Encoding::INT4 | Encoding::INT8) {
+            let most = if encoding == Encoding::INT4 { 8 } else { 128 };
+            bytes.extend((0..cols).map(|_| (self.word() as i32).rem_euclid(2 * most) - most).map(|quant| quant as u8));
+            let scales = encoding.scale_bytes(cols) / 4;
+            bytes.extend((0..scales).flat_map(|g| self.scale(row + g).to_le_bytes()));
+            return bytes;
+        }
         for block in 0..cols / encoding.block_len() {
             match encoding {
                 Encoding::F32 => bytes.extend(self.number().to_le_bytes()),
@@ -113,7 +126,7 @@ pub(crate) fn encoding_of(packing: Packing) -> Encoding {
 /// Where the f16 of a block stand, and by how much they are smaller than the scale of a block of 32.
 pub(crate) fn scales_of(encoding: Encoding) -> &'static [(usize, f32)] {
     match encoding {
-        Encoding::F32 | Encoding::F16 | Encoding::BF16 => &[],
+        Encoding::F32 | Encoding::F16 | Encoding::BF16 | Encoding::INT4 | Encoding::INT8 => &[],
         Encoding::Q4_0 | Encoding::Q5_0 | Encoding::Q8_0 | Encoding::IQ4_NL => &[(0, 1.0)],
         Encoding::Q4_1 | Encoding::Q5_1 => &[(0, 1.0), (2, 8.0)],
         Encoding::Q2_K => &[(80, 1.0 / 4.0), (82, 1.0 / 4.0)],

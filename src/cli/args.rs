@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use llamita::internals::plan::limits::Profile;
-use llamita::{Activations, DeviceChoice, KvType, PlanChoice, Tier};
+use llamita::{Activations, DeviceChoice, KvType, PackingChoice, PlanChoice, Quantize, ScaleType, Tier};
 
 use super::failure::Failure;
 use super::text;
@@ -43,14 +43,55 @@ pub struct ModelArgs {
     /// Type of the numbers in the KV cache: f16, or f32 in twice the bytes
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     pub kv: KvType,
-    /// Activations that decode reads: f32; int16, 32 whole numbers to a scale (fixed); or int16 where it is faster,
-    /// which is on lavapipe for models from 1B on (auto)
-    #[arg(long, value_parser = activations_parser(), default_value = "auto")]
-    pub activations: Activations,
+    #[command(flatten)]
+    pub numbers: NumberArgs,
     /// Most bytes to take on the device, as 800000000, 512M or 2G (K, M, G count in steps of 1024); without it, what
     /// the system has left where the device shares the system's memory, and no limit elsewhere
     #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true)]
     pub memory: Option<u64>,
+}
+
+/// The numbers that a model is computed with.
+#[derive(Args)]
+pub struct NumberArgs {
+    /// Activations that products read: f32; int8, per token where the checkpoint was trained for it, else 32 to a scale;
+    /// int16 in decode, 32 to a scale (fixed); or (auto) int8 for Meta's int4 checkpoints, int16 where it is faster, which
+    /// is on lavapipe for models from 1B on, and else f32
+    #[arg(long, value_parser = activations_parser(), default_value = "auto")]
+    pub activations: Activations,
+    /// Quantizes weights of F32, F16 and BF16 while they are loaded; embedding and head become Q8_0
+    #[arg(long, value_name = "TYPE", value_parser = quantize_parser())]
+    pub quantize: Option<Quantize>,
+    /// Type of the scales of Meta's int4 weights on the device: as they are (f32), or rounded, in half the bytes (f16)
+    #[arg(long, value_parser = scales_parser(), default_value = "f32")]
+    pub scales: ScaleType,
+    /// Whether the input of an int4 checkpoint's down projections is rotated, as SpinQuant does; without it as the
+    /// checkpoint says, which is on where it has no adaptors
+    #[arg(long, value_name = "on|off", value_parser = on_off_parser())]
+    pub spinquant: Option<bool>,
+}
+
+impl NumberArgs {
+    /// How weights are packed.
+    pub fn packing(&self) -> PackingChoice {
+        PackingChoice { quantize: self.quantize, scales: self.scales }
+    }
+}
+
+/// The types that weights are quantized to, by name.
+fn quantize_parser() -> impl TypedValueParser<Value = Quantize> {
+    PossibleValuesParser::new(Quantize::ALL.map(Quantize::name))
+        .map(|name| Quantize::ALL.into_iter().find(|to| to.name() == name).expect("the names are those of types"))
+}
+
+/// Types of scales, by name.
+fn scales_parser() -> impl TypedValueParser<Value = ScaleType> {
+    PossibleValuesParser::new(ScaleType::ALL.map(ScaleType::name))
+        .map(|name| ScaleType::ALL.into_iter().find(|scales| scales.name() == name).unwrap_or_default())
+}
+
+fn on_off_parser() -> impl TypedValueParser<Value = bool> {
+    PossibleValuesParser::new(["on", "off"]).map(|name| name == "on")
 }
 
 /// The numbers of a KV cache, by name.

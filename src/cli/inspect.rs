@@ -11,16 +11,16 @@ use llamita::internals::arch::shape::Shape;
 use llamita::internals::drivers::DeviceOptions;
 use llamita::internals::format::{Checkpoint, ModelTensors, ReadScope, Vocabulary, read};
 use llamita::internals::model::budget::{BudgetInputs, HostBudget};
-use llamita::internals::model::{FIRST_CAPACITY, session_context};
+use llamita::internals::model::{FIRST_CAPACITY, rotate, session_context};
 use llamita::internals::plan::Plan;
 use llamita::internals::plan::limits::Profile;
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::weights::{Matrices, Packings};
 use llamita::source;
-use llamita::{Activations, KvType, PlanChoice, Tier};
+use llamita::{Error, KvType, PlanChoice, Tier};
 
-use super::args::{activations_parser, kv_parser, limits_parser, plan_parser, tier_parser};
+use super::args::{NumberArgs, kv_parser, limits_parser, plan_parser, tier_parser};
 use super::failure::Failure;
 use super::output;
 
@@ -45,9 +45,8 @@ pub struct Inspect {
     /// Type of the numbers in the KV cache to count the bytes for
     #[arg(long, value_parser = kv_parser(), default_value = "f16")]
     kv: KvType,
-    /// What decode's products read, as commands that run the model take it; of interest with --plan=lavapipe
-    #[arg(long, value_parser = activations_parser(), default_value = "auto")]
-    activations: Activations,
+    #[command(flatten)]
+    numbers: NumberArgs,
     /// Lists every buffer on the device with its bytes, and what the host takes at most
     #[arg(long, conflicts_with = "wgsl")]
     memory: bool,
@@ -74,7 +73,7 @@ pub struct Inspect {
 
 /// A model, and the settings that its bytes are counted for.
 struct Sized<'a> {
-    shape: &'a Shape,
+    shape: Shape,
     tensors: &'a ModelTensors,
     vocabulary: Option<&'a Vocabulary>,
     packings: Packings,
@@ -86,7 +85,7 @@ impl Sized<'_> {
     fn inputs(&self) -> BudgetInputs<'_> {
         let first_capacity = FIRST_CAPACITY.min(self.context);
         BudgetInputs {
-            shape: self.shape,
+            shape: &self.shape,
             packings: &self.packings,
             tuning: &self.tuning,
             context: self.context,
@@ -95,14 +94,14 @@ impl Sized<'_> {
     }
 
     fn host(&self) -> HostBudget {
-        let matrices = Matrices::new(self.shape, &self.packings, self.tuning.cut());
+        let matrices = Matrices::new(&self.shape, &self.packings, self.tuning.cut());
         HostBudget::new(self.tensors, &matrices, self.vocabulary)
     }
 
     /// The plans of decode and prefill.
     fn plans(&self) -> [Plan; 2] {
-        let matrices = Matrices::new(self.shape, &self.packings, self.tuning.cut());
-        session_plans(self.shape, &matrices, &self.tuning, self.context)
+        let matrices = Matrices::new(&self.shape, &self.packings, self.tuning.cut());
+        session_plans(&self.shape, &matrices, &self.tuning, self.context)
     }
 }
 
@@ -116,7 +115,7 @@ impl Inspect {
             let report = report::Report::new(&self, source.as_ref(), &checkpoint).map_err(about)?;
             return if self.json { output::print_json(&report) } else { output::print(&report.text()) };
         }
-        let sized = self.sized(&checkpoint).map_err(about)?;
+        let sized = self.sized(source.name(), &checkpoint).map_err(about)?;
         let sized =
             sized.ok_or_else(|| Failure::new(format!("{} holds a vocabulary and no weights", source.name())))?;
         if let Some(kernel) = &self.wgsl {
@@ -130,14 +129,18 @@ impl Inspect {
         if self.json { output::print_json(&report) } else { output::print(&report.text()) }
     }
 
-    fn sized<'a>(&self, checkpoint: &'a Checkpoint) -> llamita::Result<Option<Sized<'a>>> {
+    fn sized<'a>(&self, name: &str, checkpoint: &'a Checkpoint) -> llamita::Result<Option<Sized<'a>>> {
         let Some((shape, tensors)) = &checkpoint.model else { return Ok(None) };
-        let context = session_context(shape, self.context, self.kv, self.limits)?;
+        let mut shape = shape.clone();
+        rotate(&mut shape, self.numbers.spinquant)
+            .map_err(|reason| Error::Unsupported { name: name.to_owned(), reason })?;
+        let context = session_context(&shape, self.context, self.kv, self.limits)?;
         let plan = self.plan.unwrap_or(PlanChoice::Auto);
         let options = DeviceOptions { tier: self.tier, plan, limits: self.limits };
         options.check()?;
-        let tuning = options.counted().with(self.kv, self.activations);
+        let tuning = options.counted().with(self.kv, self.numbers.activations);
         let vocabulary = checkpoint.vocabulary.as_ref();
-        Ok(Some(Sized { shape, tensors, vocabulary, packings: Packings::of(tensors), tuning, context }))
+        let packings = Packings::of(tensors, self.numbers.packing());
+        Ok(Some(Sized { shape, tensors, vocabulary, packings, tuning, context }))
     }
 }

@@ -1,7 +1,9 @@
 //! The ways in which files store numbers.
 
 /// How a file stores the elements of a tensor. A row is a sequence of blocks; formulas are those of `ggml-quants.c` of
-/// ggml, where `q` is a quant, `d` a scale in f16 and `m` a minimum in f16.
+/// ggml, where `q` is a quant, `d` a scale in f16 and `m` a minimum in f16. The last two are those of Meta's quantized
+/// checkpoints, which keep quants and scales in two tensors: their row is that of the quants, and behind it that of the
+/// scales.
 ///
 /// # How to add an encoding
 /// Weights of a new encoding whose quants and scales fit an existing [`Packing`](crate::weights::Packing) need no
@@ -48,10 +50,15 @@ pub enum Encoding {
     IQ4_NL,
     /// Blocks of 256, 136 bytes: quants of 4 bits into the same table; a scale of 6 bits per 32, multiplied by one f16.
     IQ4_XS,
+    /// Signed quants from -8 to 7, a byte each; then a scale in f32 per 32 of them: `scale * q`.
+    INT4,
+    /// Signed quants, a byte each; then one scale in f32 for the row: `scale * q`.
+    INT8,
 }
 
-/// Every encoding in the order of the variants: its name in GGUF, elements of a block, bytes of a block.
-const TABLE: [(Encoding, &str, usize, usize); 15] = [
+/// Every encoding in the order of the variants: its name, which is GGUF's where that has it, elements of a block, bytes
+/// of a block with its scales.
+const TABLE: [(Encoding, &str, usize, usize); 17] = [
     (Encoding::F32, "F32", 1, 4),
     (Encoding::F16, "F16", 1, 2),
     (Encoding::BF16, "BF16", 1, 2),
@@ -67,6 +74,8 @@ const TABLE: [(Encoding, &str, usize, usize); 15] = [
     (Encoding::Q6_K, "Q6_K", 256, 210),
     (Encoding::IQ4_NL, "IQ4_NL", 32, 18),
     (Encoding::IQ4_XS, "IQ4_XS", 256, 136),
+    (Encoding::INT4, "INT4", 32, 36),
+    (Encoding::INT8, "INT8", 1, 1),
 ];
 
 impl Encoding {
@@ -82,7 +91,10 @@ impl Encoding {
         all
     };
 
-    /// The name that GGUF gives it.
+    /// Those that GGUF has.
+    pub const GGUF: &'static [Self] = Self::ALL.split_at(Self::INT4 as usize).0;
+
+    /// The name in reports: GGUF's, where GGUF has it.
     pub const fn name(self) -> &'static str {
         TABLE[self as usize].1
     }
@@ -99,6 +111,14 @@ impl Encoding {
 
     /// Bytes of a row of `k` elements; `k` is a multiple of [`Self::block_len`].
     pub const fn row_bytes(self, k: usize) -> usize {
-        k / self.block_len() * self.block_bytes()
+        k / self.block_len() * self.block_bytes() + if matches!(self, Self::INT8) { 4 } else { 0 }
+    }
+
+    /// Bytes of the scales in a row of `k` elements, where the file keeps them in a tensor of their own; else 0.
+    pub const fn scale_bytes(self, k: usize) -> usize {
+        match self {
+            Self::INT4 | Self::INT8 => self.row_bytes(k) - k,
+            _ => 0,
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 mod model;
 mod params;
+mod quantized;
 
 use std::ops::Range;
 
@@ -198,8 +199,9 @@ pub(crate) async fn read(
         Container::Pytorch => pytorch::read(source, weights, weights_len, first).await?,
         Container::Safetensors => safetensors::read(source, weights, weights_len).await?,
     };
-    let params = params(source, &stored).await?;
+    let params = params(source).await?;
     let (shape, tensors) = model::model(weights, &params, &stored)?;
+    quantized::refuse_zero_points(source, weights, &stored).await?;
     let mut warnings = Vec::new();
     let vocabulary = match scope {
         ReadScope::ModelOnly => None,
@@ -240,12 +242,9 @@ fn model_name(weights: &str) -> &str {
     names.find(|name| *name != "original").unwrap_or(file)
 }
 
-/// The numbers of the model. Tensors that are quantized are refused first, since they say more than the file does.
-async fn params(source: &dyn Source, stored: &[Stored]) -> Result<Params> {
-    let file = beside(source, &[PARAMS]).ok_or_else(|| match model::refuse_quantized(source.name(), None, stored) {
-        Err(quantized) => quantized,
-        Ok(()) => missing(source, PARAMS, ""),
-    })?;
+/// The numbers of the model.
+async fn params(source: &dyn Source) -> Result<Params> {
+    let file = beside(source, &[PARAMS]).ok_or_else(|| missing(source, PARAMS, ""))?;
     if file.len() > MAX_PARAMS_BYTES {
         let reason = format!("it has {} bytes; at most {MAX_PARAMS_BYTES} are read", file.len());
         return Err(Error::Unsupported { name: file.name().to_owned(), reason });

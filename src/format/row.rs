@@ -5,6 +5,8 @@
 //! or small integers, as the file has them. Which of these methods answer depends on the encoding; a packing asks for
 //! those that it stores.
 
+use half::f16;
+
 use super::Encoding;
 
 /// Elements of a block of a row, and quants that are read at a time.
@@ -39,6 +41,13 @@ impl<'a> Row<'a> {
 
     /// The 32 quants of block `g`: every encoding but those of plain numbers.
     pub(crate) fn quants(self, g: usize) -> [u8; BLOCK] {
+        // The last block of a row of INT8 may have fewer than 32.
+        let signed = |i: usize| self.cols_apart().0.get(g * BLOCK + i).copied().unwrap_or(0);
+        match self.encoding {
+            Encoding::INT4 => return std::array::from_fn(|i| signed(i).wrapping_add(8)),
+            Encoding::INT8 => return std::array::from_fn(signed),
+            _ => {}
+        }
         let per_file_block = self.encoding.block_len() / BLOCK;
         let (block, j) = (self.file_block(g / per_file_block), g % per_file_block);
         let two_bits = |bytes: &[u8], i: usize| bytes[32 * (j / 4) + i] >> (2 * (j % 4)) & 3;
@@ -46,6 +55,7 @@ impl<'a> Row<'a> {
         let bit = |bytes: &[u8], i: usize| bytes[i] >> j & 1;
         match self.encoding {
             Encoding::F32 | Encoding::F16 | Encoding::BF16 => self.lacks("quants"),
+            Encoding::INT4 | Encoding::INT8 => unreachable!("they stand apart from their scales"),
             Encoding::Q8_0 => std::array::from_fn(|i| block[2 + i]),
             Encoding::Q4_0 | Encoding::IQ4_NL => nibbles(&block[2..]),
             Encoding::Q4_1 => nibbles(&block[4..]),
@@ -64,9 +74,27 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The scale of block `g` in f16 bits.
+    /// Quants and scales of an encoding that keeps them apart.
+    fn cols_apart(self) -> (&'a [u8], &'a [u8]) {
+        let quants = match self.encoding {
+            Encoding::INT4 => self.bytes.len() / self.encoding.block_bytes() * BLOCK,
+            Encoding::INT8 => self.bytes.len() - 4,
+            _ => self.lacks("scales apart from its quants"),
+        };
+        self.bytes.split_at(quants)
+    }
+
+    /// The scale of block `g` in f32: INT4, and INT8, whose blocks share it.
+    pub(crate) fn wide_scale(self, g: usize) -> f32 {
+        let (_, scales) = self.cols_apart();
+        let g = if self.encoding == Encoding::INT8 { 0 } else { g };
+        f32::from_le_bytes(scales.as_chunks().0[g])
+    }
+
+    /// The scale of block `g` in f16 bits; of INT4 it is rounded.
     pub(crate) fn scale(self, g: usize) -> u16 {
         match self.encoding {
+            Encoding::INT4 => f16::from_f32(self.wide_scale(g)).to_bits(),
             Encoding::Q8_0 | Encoding::Q4_0 | Encoding::Q5_0 | Encoding::IQ4_NL => half_word(self.file_block(g)),
             _ => self.lacks("a scale per block"),
         }

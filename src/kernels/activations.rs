@@ -1,17 +1,27 @@
-//! How a vector of activations is stored between the kernel that makes it and the products of one token that read it.
+//! How activations are stored between the kernel that makes them and the products that read them.
 
 use std::fmt;
 
 use super::linear;
 use super::storage::WeightStorage;
-use crate::kernel::{Arg, Call, Content, Element, ShaderSource};
+use crate::kernel::{Content, Element, ShaderSource};
 use crate::weights::Packing;
 
 /// A format of activations. `k` is the length of a vector, a multiple of 32.
 pub trait ActivationFormat: fmt::Debug + Send + Sync {
-    /// Whether it is f32, which a whole plan's tokens may have; the others are for a single token.
+    /// Whether it is f32.
     fn is_f32(&self) -> bool {
         false
+    }
+
+    /// Whether products of several tokens read it.
+    fn is_for_prefill(&self) -> bool {
+        true
+    }
+
+    /// Whether a row is stored by one workgroup, since its numbers share something.
+    fn needs_whole_rows(&self) -> bool {
+        true
     }
 
     /// How the labels of products call it.
@@ -26,13 +36,13 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
     /// 32-bit words of a vector.
     fn words(&self, k: usize) -> usize;
 
-    /// The largest sum of the magnitudes of four numbers (of two, where [`Self::pairwise`] is 1) before rounding: a
-    /// param of the kernels that store the format. 0 where nothing is summed in whole numbers.
-    fn max_sum(&self) -> f32 {
+    /// A number that the kernels which store the format are given: the least scale of int8; of int16, the largest sum of
+    /// the magnitudes of four numbers (of two, where [`Self::pairwise`] is 1) before rounding.
+    fn bound(&self) -> f32 {
         0.0
     }
 
-    /// 1 where sums of whole numbers are those of pairs, 0 where they are those of four: a param, as [`Self::max_sum`].
+    /// 1 where sums of whole numbers are those of pairs, 0 where they are those of four: given as [`Self::bound`] is.
     fn pairwise(&self) -> u32 {
         0
     }
@@ -43,9 +53,21 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
     /// Adds WGSL that stores rows as `y`. The kernel says in `value(at, vec4)` what they hold.
     fn add_store(&self, source: ShaderSource, binding: u32) -> ShaderSource;
 
-    /// Adds WGSL that loads a vector as the input of a product, and multiplies it with weights of a packing. `exchange`
-    /// is whether the invocations of a subgroup all need the same block of it, and may share the loads.
+    /// Adds WGSL that loads blocks as the input of a product, and multiplies them with weights of a packing. `exchange`
+    /// is whether the invocations of a subgroup all need the same block, and may share the loads.
     fn add_product(
+        &self,
+        source: ShaderSource,
+        storage: &WeightStorage,
+        packing: Packing,
+        exchange: bool,
+    ) -> ShaderSource;
+
+    /// Adds the same for a product of several tokens.
+    ///
+    /// # Panics
+    /// Where the format is not for prefill.
+    fn add_products(
         &self,
         source: ShaderSource,
         storage: &WeightStorage,
@@ -62,20 +84,6 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
 
     /// The numbers of a vector, for oracles.
     fn decode(&self, words: &[u32]) -> Vec<f64>;
-}
-
-impl dyn ActivationFormat {
-    /// The binding of `rows` vectors that a kernel stores.
-    pub(crate) fn store_arg(&self, binding: u32, rows: usize, k: usize) -> Arg {
-        let (element, content) = self.stored();
-        Arg::write("y", binding, element, rows * self.words(k)).holding(content)
-    }
-
-    /// Stores a vector as row `row` of a buffer, for oracles.
-    pub(crate) fn store(&self, call: &Call, buffer: usize, row: usize, numbers: &[f64]) {
-        let words = self.encode(numbers);
-        call.words_mut(buffer)[row * words.len()..][..words.len()].copy_from_slice(&words);
-    }
 }
 
 /// f32, as it is.
@@ -121,6 +129,18 @@ impl ActivationFormat for F32 {
         storage
             .add_input(linear::add_f32_product(source), linear::load_vec4s(exchange))
             .with(include_str!("../../shaders/lib/input_plain.wgsl"))
+    }
+
+    fn add_products(
+        &self,
+        source: ShaderSource,
+        storage: &WeightStorage,
+        _packing: Packing,
+        exchange: bool,
+    ) -> ShaderSource {
+        storage
+            .add_input(linear::add_block(source), linear::load_vec4s(exchange))
+            .with(include_str!("../../shaders/lib/products_f32.wgsl"))
     }
 
     fn tolerance(&self) -> f64 {

@@ -1,11 +1,12 @@
 //! The params, weights and outputs that [`Matvec`](super::Matvec) and [`Matmul`](super::Matmul) share.
 
 use super::storage::WeightStorage;
+use super::store::bf16s;
 use super::{KvType, RunShape};
 use crate::kernel::uniforms::RunUniforms;
 use crate::kernel::{Active, Arg, Call, Content, Element, ShaderSource, uniform};
 use crate::weights::Packing;
-use crate::weights::pack::{BLOCK, Layout};
+use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN};
 
 uniform! {
     /// Params of a matrix product over one shard of a matrix.
@@ -46,6 +47,10 @@ uniform! {
         token_end: u32,
         /// Elements between rows of the output.
         stride: u32,
+        /// First `vec4` of the input behind its rows: what adaptors made of them.
+        low_first: u32,
+        /// `vec4`s of that per token.
+        low_vec4s: u32,
     }
 }
 
@@ -106,6 +111,16 @@ impl Output {
             Self::Gate => "gate",
             Self::Up => "up",
             Self::Logits => "logits",
+        }
+    }
+
+    /// The adaptor that a row of the matrix belongs to, among those that share its input.
+    fn lora_part(self, params: &LinearParams, row: usize) -> usize {
+        let (q_dim, kv_dim) = (params.q_dim as usize, params.kv_dim as usize);
+        match self {
+            Self::Qkv(_) => usize::from(row >= q_dim) + usize::from(row >= q_dim + kv_dim),
+            Self::Swiglu => row % 2,
+            Self::Residual | Self::Gate | Self::Up | Self::Logits => 0,
         }
     }
 
@@ -205,15 +220,26 @@ fn store_qkv(call: &Call, params: &LinearParams, kv: KvType, first: usize, t: us
     kv.write(&mut call.words_mut(buffer), at, pair_values);
 }
 
-/// The product in f64: `input(t)` gives the prepared row of token `t`, `scale` what every sum is multiplied by.
+/// The product in f64 of weights that are the first buffer: of each token its index, its prepared row, and what every
+/// sum is multiplied by. With adaptors of a rank, the input is buffer 1, and B buffer 2.
 pub(super) fn oracle(
     call: &Call,
-    (packing, tile, weights, output, output_first): (Packing, usize, usize, Output, usize),
+    (packing, tile, output, output_first): (Packing, usize, Output, usize),
+    rank: Option<usize>,
     inputs: &[(usize, Vec<f64>, f64)],
 ) {
     let params: LinearParams = call.params();
     let layout = params.layout(packing, tile);
-    let words = call.words(weights);
+    let words = call.words(0);
+    let adaptor = |t: usize, row: usize| -> f64 {
+        let Some(rank) = rank else { return 0.0 };
+        let row = params.row_begin as usize + row;
+        let part = output.lora_part(&params, row);
+        let low = 4 * (params.low_first + t as u32 * params.low_vec4s) as usize + part * rank;
+        let (x, b) = (call.floats(1), call.words(2));
+        let b = bf16s(&b[row * rank / 2..][..rank / 2]).collect::<Vec<_>>();
+        b.iter().zip(&x[low..]).map(|(b, low)| b * f64::from(*low)).sum()
+    };
     let dots = |row: usize| -> Vec<f64> {
         let mut sums = vec![0.0; inputs.len()];
         for g in 0..layout.blocks() {
@@ -229,9 +255,32 @@ pub(super) fn oracle(
         let a = dots(row);
         let b = (row + 1 < layout.rows).then(|| dots(row + 1));
         for (i, (t, _, scale)) in inputs.iter().enumerate() {
-            output.store(call, output_first, *t, row, a[i] * scale, b.as_ref().map(|b| b[i] * scale));
+            let sum = |row: usize, sums: &[f64]| sums[i] * scale + adaptor(*t, row);
+            output.store(call, output_first, *t, row, sum(row, &a), b.as_ref().map(|b| sum(row + 1, b)));
         }
     }
+}
+
+/// Adds what comes to the sums of a product from adaptors of a rank.
+pub(super) fn add_lora(source: ShaderSource, rank: Option<usize>) -> ShaderSource {
+    match rank {
+        Some(rank) => source
+            .size("LORA_RANK", rank)
+            .with(include_str!("../../shaders/lib/bf16_vec4.wgsl"))
+            .with(include_str!("../../shaders/lib/lora_b.wgsl")),
+        None => source.with(include_str!("../../shaders/lib/lora_b_none.wgsl")),
+    }
+}
+
+/// The binding of the matrix B of adaptors of a rank: the rows of the whole matrix up to the end of the shard.
+pub(super) fn lora_arg(params: &LinearParams, rank: usize) -> Arg {
+    let rows = params.row_begin as usize + (params.rows as usize).next_multiple_of(ROW_ALIGN);
+    Arg::read("lora_b", 4, Element::Vec4U32, rows * rank / 2)
+}
+
+/// The part of a label that names adaptors.
+pub(super) fn lora_suffix(rank: Option<usize>) -> String {
+    rank.map_or(String::new(), |rank| format!("-lora{rank}"))
 }
 
 /// The binding of the shard's weights.

@@ -1,6 +1,7 @@
 //! `y[t,r] = sum_k W[r,k] x[t,k]`: many tokens; a weight is decoded once for a tile of them.
 
 use super::RunShape;
+use super::activations::ActivationFormat;
 use super::linear::{self, LinearParams, Output};
 use super::storage::WeightStorage;
 use crate::kernel::{Active, Arg, Call, Kernel, Scalar, ShaderSource, Uniform};
@@ -19,6 +20,10 @@ pub struct Matmul {
     pub tile: usize,
     /// Where weights and input lie.
     pub storage: &'static WeightStorage,
+    /// The format of x.
+    pub input: &'static dyn ActivationFormat,
+    /// The rank of the adaptors, where the matrix has some.
+    pub lora: Option<usize>,
     /// Where y goes.
     pub output: Output,
     /// Invocations of a workgroup.
@@ -38,14 +43,16 @@ impl Kernel for Matmul {
 
     fn label(&self) -> String {
         format!(
-            "matmul/{}/{}/tile{}-{}{}{}-rows{}",
+            "matmul/{}/{}{}/tile{}-{}{}{}-rows{}{}",
             self.storage.label(self.weights),
+            if self.input.is_f32() { String::new() } else { format!("{}/", self.input.name()) },
             self.output.name(),
             self.tile,
             self.invocations,
             linear::row_blocks_suffix(self.row_blocks),
             super::subgroup_suffix(self.exchange),
             self.run.rows,
+            linear::lora_suffix(self.lora),
         )
     }
 
@@ -59,9 +66,13 @@ impl Kernel for Matmul {
             self.run,
         )
         .size("WORKGROUP_SIZE", self.invocations);
-        let source = linear::add_block(source).with(super::invocations(self.exchange));
-        let source = self.storage.add_input(source, linear::load_vec4s(self.exchange));
-        self.output.add_to(source)
+        let source = source.with(super::invocations(self.exchange));
+        let source = self.input.add_products(source, self.storage, self.weights, self.exchange);
+        self.output.add_to(linear::add_lora(source, self.lora))
+    }
+
+    fn activations(&self) -> &'static str {
+        self.input.choice()
     }
 
     fn invocations(&self) -> u32 {
@@ -74,10 +85,13 @@ impl Kernel for Matmul {
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let params = LinearParams::from_words(params);
+        let k = params.vec4s as usize * 4;
+        let low = self.lora.map_or(0, |_| self.run.rows * params.low_vec4s as usize * 4);
         let mut args = vec![
             linear::weights_arg(&params, self.weights, (self.tile, self.storage)),
-            self.storage.input_arg(self.run.rows * params.vec4s as usize * 4),
+            self.storage.input_arg(self.input, self.run.rows * self.input.words(k) + low),
         ];
+        args.extend(self.lora.map(|rank| linear::lora_arg(&params, rank)));
         args.extend(self.output.args(&params, self.run.rows));
         args
     }
@@ -91,7 +105,8 @@ impl Kernel for Matmul {
 
     fn work(&self, params: &[u32], active: Active) -> u64 {
         let params = LinearParams::from_words(params);
-        u64::from(params.rows) * u64::from(params.blocks) * 32 * params.tokens(active) as u64
+        let per_row = u64::from(params.blocks) * 32 + self.lora.unwrap_or(0) as u64;
+        u64::from(params.rows) * per_row * params.tokens(active) as u64
     }
 
     /// The worst on lavapipe 22.3 is 4.4e-13, f32 rounding and the `exp` of SwiGLU.
@@ -105,12 +120,12 @@ impl Kernel for Matmul {
         let tokens = if params.at_head == 1 { settings.head_rows } else { settings.rows } as usize;
         let first = params.token_begin as usize;
         let span = call.grid[1] as usize * TOKENS_PER_INVOCATION;
-        let stride = params.vec4s as usize * 4;
-        let x = call.floats(1);
-        let inputs: Vec<_> = (first..tokens.min(first + span))
-            .map(|t| (t, x[t * stride..][..linear::padded(&params)].iter().map(|v| f64::from(*v)).collect(), 1.0))
-            .collect();
+        let words = self.input.words(params.vec4s as usize * 4);
+        let x = call.words(1);
+        let row = |t: usize| self.input.decode(&x[t * words..][..words]);
+        let inputs: Vec<_> = (first..tokens.min(first + span)).map(|t| (t, row(t), 1.0)).collect();
         drop(x);
-        linear::oracle(call, (self.weights, self.tile, 0, self.output, 2), &inputs);
+        let first = 2 + usize::from(self.lora.is_some());
+        linear::oracle(call, (self.weights, self.tile, self.output, first), self.lora, &inputs);
     }
 }

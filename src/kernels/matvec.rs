@@ -56,6 +56,8 @@ pub struct Matvec {
     pub storage: &'static WeightStorage,
     /// Where x comes from.
     pub input: Input,
+    /// The rank of the adaptors, where the matrix has some. They read an input that another dispatch stored.
+    pub lora: Option<usize>,
     /// Where y goes.
     pub output: Output,
     /// Rows and columns of each invocation.
@@ -80,12 +82,13 @@ impl Kernel for Matvec {
         };
         let MatvecTiling { row_invocations, ksplit, row_blocks } = self.tiling;
         format!(
-            "matvec/{}/{input}/{}/tile{}-{row_invocations}x{ksplit}{}{}",
+            "matvec/{}/{input}/{}/tile{}-{row_invocations}x{ksplit}{}{}{}",
             self.storage.label(self.weights),
             self.output.name(),
             self.tile,
             linear::row_blocks_suffix(row_blocks),
-            super::subgroup_suffix(self.subgroups)
+            super::subgroup_suffix(self.subgroups),
+            linear::lora_suffix(self.lora)
         )
     }
 
@@ -115,7 +118,7 @@ impl Kernel for Matvec {
                     .with(include_str!("../../shaders/lib/input_combine.wgsl"))
             }
         };
-        self.output.add_to(source)
+        self.output.add_to(linear::add_lora(source, self.lora))
     }
 
     fn activations(&self) -> &'static str {
@@ -139,7 +142,10 @@ impl Kernel for Matvec {
         let x_rows = if params.at_head == 1 { self.run.rows } else { 1 };
         let mut args = vec![linear::weights_arg(&params, self.weights, (self.tile, self.storage))];
         match self.input {
-            Input::Vector(format) => args.push(self.storage.input_arg(format.words(k))),
+            Input::Vector(format) => {
+                let low = self.lora.map_or(0, |_| 4 * params.low_vec4s as usize);
+                args.push(self.storage.input_arg(format, format.words(k) + low));
+            }
             Input::Norm => args
                 .extend([Arg::read("x", 3, Element::Vec4F32, x_rows * k), Arg::read("gamma", 4, Element::Vec4F32, k)]),
             Input::Combine { heads, splits, .. } => args.extend([
@@ -147,6 +153,7 @@ impl Kernel for Matvec {
                 Arg::read("score", 4, Element::Vec2F32, splits.most * heads * 2),
             ]),
         }
+        args.extend(self.lora.map(|rank| linear::lora_arg(&params, rank)));
         args.extend(self.output.args(&params, 1));
         args
     }
@@ -160,7 +167,7 @@ impl Kernel for Matvec {
 
     fn work(&self, params: &[u32], _active: Active) -> u64 {
         let params = LinearParams::from_words(params);
-        u64::from(params.rows) * u64::from(params.blocks) * 32
+        u64::from(params.rows) * (u64::from(params.blocks) * 32 + self.lora.unwrap_or(0) as u64)
     }
 
     /// The worst on lavapipe 22.3 is 5e-13 (Q4_K), f32 rounding of the sums, where scaled quants and minimums cancel;
@@ -168,7 +175,7 @@ impl Kernel for Matvec {
     /// splits are reduced, by its `exp`.
     fn tolerance(&self) -> f64 {
         match self.weights {
-            Packing::Q4_0 | Packing::Q5_0 | Packing::Q3_K | Packing::Q6_K => 2e-10,
+            Packing::Q4_0 | Packing::INT4 | Packing::Q5_0 | Packing::Q3_K | Packing::Q6_K => 2e-10,
             _ if matches!(self.input, Input::Combine { .. }) => 3e-11,
             _ => 5e-12,
         }
@@ -179,7 +186,9 @@ impl Kernel for Matvec {
         let k = linear::padded(&params);
         let x = call.floats(1);
         let (input, scale, output_first) = match self.input {
-            Input::Vector(format) => (format.decode(&call.words(1)[..format.words(k)]), 1.0, 2),
+            Input::Vector(format) => {
+                (format.decode(&call.words(1)[..format.words(k)]), 1.0, 2 + usize::from(self.lora.is_some()))
+            }
             Input::Norm => {
                 let first = (params.at_head * call.uniforms.settings.head_first * params.vec4s * 4) as usize;
                 let row: Vec<f64> = x[first..first + k].iter().map(|v| f64::from(*v)).collect();
@@ -193,7 +202,8 @@ impl Kernel for Matvec {
             }
         };
         drop(x);
-        linear::oracle(call, (self.weights, self.tile, 0, self.output, output_first), &[(0, input, scale)]);
+        let product = (self.weights, self.tile, self.output, output_first);
+        linear::oracle(call, product, self.lora, &[(0, input, scale)]);
     }
 }
 

@@ -1,7 +1,7 @@
 //! `y[t] = x[t] * gamma / sqrt(mean(x[t]^2) + eps)`.
 
 use super::RunShape;
-use super::activations::ActivationFormat;
+use super::store::{Store, StoreParams};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 
 uniform! {
@@ -15,14 +15,30 @@ uniform! {
         norm_dim: f32,
         /// Added to the mean of the squares.
         eps: f32,
-        /// [`ActivationFormat::max_sum`]
-        max_sum: f32,
-        /// [`ActivationFormat::pairwise`]
+        /// [`StoreParams::bound`]
+        bound: f32,
+        /// [`StoreParams::pairwise`]
         pairwise: u32,
+        /// [`StoreParams::low_first`]
+        low_first: u32,
+        /// [`StoreParams::lora_scale`]
+        lora_scale: f32,
     }
 }
 
-/// One variant: workgroup, and the format of the result.
+impl RmsnormParams {
+    /// Sets what concerns storing.
+    pub fn storing(self, StoreParams { bound, pairwise, low_first, lora_scale }: StoreParams) -> Self {
+        Self { bound, pairwise, low_first, lora_scale, ..self }
+    }
+
+    fn stored(&self) -> StoreParams {
+        let Self { bound, pairwise, low_first, lora_scale, .. } = *self;
+        StoreParams { bound, pairwise, low_first, lora_scale }
+    }
+}
+
+/// One variant: workgroup, and how the result is stored.
 #[derive(Clone, Copy, Debug)]
 pub struct Rmsnorm {
     /// Invocations of a workgroup.
@@ -31,10 +47,8 @@ pub struct Rmsnorm {
     pub subgroups: bool,
     /// Rows (tokens) of the plan.
     pub rows: usize,
-    /// How the result is stored.
-    pub format: &'static dyn ActivationFormat,
-    /// Rows of the result: those of the plan, or 1 where a single row is wanted of it.
-    pub rows_out: usize,
+    /// How the result is stored: the rows of the plan, or one where a single row is wanted of it.
+    pub store: Store,
 }
 
 impl Kernel for Rmsnorm {
@@ -48,7 +62,7 @@ impl Kernel for Rmsnorm {
             self.invocations,
             super::subgroup_suffix(self.subgroups),
             self.rows,
-            self.format.suffix()
+            self.store.suffix()
         )
     }
 
@@ -59,7 +73,7 @@ impl Kernel for Rmsnorm {
         } else {
             include_str!("../../shaders/lib/sum.wgsl")
         };
-        self.format.add_store(
+        self.store.add_to(
             source.size("WORKGROUP_SIZE", self.invocations).with(super::invocations(self.subgroups)).with(sum),
             4,
         )
@@ -76,11 +90,10 @@ impl Kernel for Rmsnorm {
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let params = RmsnormParams::from_words(params);
         let k = params.vec4s as usize * 4;
-        vec![
-            Arg::read("x", 2, Element::Vec4F32, self.rows * k),
-            Arg::read("gamma", 3, Element::Vec4F32, k),
-            self.format.store_arg(4, self.rows_out, k),
-        ]
+        let mut args =
+            vec![Arg::read("x", 2, Element::Vec4F32, self.rows * k), Arg::read("gamma", 3, Element::Vec4F32, k)];
+        args.extend(self.store.args(4, k));
+        args
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
@@ -90,12 +103,13 @@ impl Kernel for Rmsnorm {
 
     fn work(&self, params: &[u32], active: Active) -> u64 {
         let params = RmsnormParams::from_words(params);
-        2 * active.of(params.at_head) as u64 * u64::from(params.vec4s) * 4
+        let k = params.vec4s as usize * 4;
+        active.of(params.at_head) as u64 * (2 * k as u64 + self.store.work(k))
     }
 
     /// The worst on lavapipe 22.3 is 1e-14: f32 rounding.
     fn tolerance(&self) -> f64 {
-        self.format.tolerance().max(1e-13)
+        self.store.tolerance().max(1e-13)
     }
 
     fn oracle(&self, call: &Call) {
@@ -111,7 +125,7 @@ impl Kernel for Rmsnorm {
             let scale = (square / f64::from(params.norm_dim) + f64::from(params.eps)).sqrt().recip();
             let y: Vec<f64> =
                 row.iter().zip(gamma.iter()).map(|(v, gamma)| scale * f64::from(*v) * f64::from(*gamma)).collect();
-            self.format.store(call, 2, t, &y);
+            self.store.store(call, 2, t, &y, params.stored());
         }
     }
 }

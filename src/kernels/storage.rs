@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use super::activations::ActivationFormat;
 use crate::kernel::{Arg, Element, ShaderSource, TEXELS_PER_ROW};
 use crate::weights::Packing;
 
@@ -15,6 +16,8 @@ pub struct WeightStorage {
     pub weights: Element,
     /// The binding of an input of f32.
     pub input: Element,
+    /// The binding of an input of words.
+    pub input_words: Element,
     /// The words of weights are padded to a multiple of this.
     pub row_words: usize,
     /// Most bytes of a shard, whatever the device binds.
@@ -23,8 +26,10 @@ pub struct WeightStorage {
     pub texture: Option<&'static str>,
     /// WGSL that loads words of weights, under a role.
     pub words: &'static str,
-    /// WGSL that loads a vec4 of an input.
+    /// WGSL that loads a vec4 of an input of f32.
     pub x: &'static str,
+    /// WGSL that loads words of an input.
+    pub x_words: &'static str,
     /// WGSL that makes numbers of the four bytes of a word.
     pub bytes: &'static str,
 }
@@ -34,11 +39,13 @@ pub const BUFFER: WeightStorage = WeightStorage {
     suffix: "",
     weights: Element::Vec4U32,
     input: Element::Vec4F32,
+    input_words: Element::Vec4U32,
     row_words: 1,
     max_bytes: u64::MAX,
     texture: None,
     words: include_str!("../../shaders/lib/weights_buffer.wgsl"),
     x: include_str!("../../shaders/lib/x_buffer.wgsl"),
+    x_words: include_str!("../../shaders/lib/x_words_buffer.wgsl"),
     bytes: include_str!("../../shaders/lib/bytes.wgsl"),
 };
 
@@ -71,14 +78,19 @@ impl WeightStorage {
         self.add_texture(source, "x", 3).with(self.x).with(load)
     }
 
+    /// Adds the input of a product in words.
+    pub(crate) fn add_words(&self, source: ShaderSource) -> ShaderSource {
+        self.add_texture(source, "x", 3).with(self.x_words)
+    }
+
     /// Adds the declaration of a texture, where it is one.
     pub(crate) fn add_texture(&self, source: ShaderSource, name: &str, binding: u32) -> ShaderSource {
         self.texture.into_iter().fold(source, |source, texture| source.role(texture, name, binding))
     }
 
     /// The binding of the input of a product, of `words` 32-bit words.
-    pub(crate) const fn input_arg(&self, words: usize) -> Arg {
-        Arg::read("x", 3, self.input, words)
+    pub(crate) fn input_arg(&self, format: &dyn ActivationFormat, words: usize) -> Arg {
+        Arg::read("x", 3, if format.is_f32() { self.input } else { self.input_words }, words)
     }
 }
 
@@ -121,6 +133,8 @@ const fn reader(packing: Packing) -> &'static str {
         Packing::Q6_K => include_str!("../../shaders/lib/q6_k.wgsl"),
         Packing::IQ4_NL => include_str!("../../shaders/lib/iq4_nl.wgsl"),
         Packing::IQ4_XS => include_str!("../../shaders/lib/iq4_xs.wgsl"),
+        Packing::INT4 => include_str!("../../shaders/lib/int4.wgsl"),
+        Packing::INT8 => include_str!("../../shaders/lib/int8.wgsl"),
     }
 }
 
@@ -130,9 +144,10 @@ pub(crate) const fn quant_midpoint(packing: Packing) -> Option<u32> {
     match packing {
         Packing::Q2_K => Some(2),
         Packing::Q3_K => Some(4),
-        Packing::Q4_0 | Packing::Q4_1 | Packing::Q4_K => Some(8),
+        Packing::Q4_0 | Packing::Q4_1 | Packing::Q4_K | Packing::INT4 => Some(8),
         Packing::Q5_0 | Packing::Q5_1 | Packing::Q5_K => Some(16),
         Packing::Q6_K => Some(32),
-        Packing::F32 | Packing::F16 | Packing::BF16 | Packing::Q8_0 | Packing::IQ4_NL | Packing::IQ4_XS => None,
+        Packing::F32 | Packing::F16 | Packing::BF16 => None,
+        Packing::Q8_0 | Packing::INT8 | Packing::IQ4_NL | Packing::IQ4_XS => None,
     }
 }

@@ -1,5 +1,7 @@
 //! Reads the weights of a checkpoint, packs them and brings them to the device, in the order of use.
 
+mod rows;
+
 use std::ops::Range;
 
 use crate::arch::family::Arch;
@@ -7,10 +9,10 @@ use crate::arch::shape::Shape;
 use crate::arch::tensors::TensorId;
 use crate::backend::{Device, Upload, Weights};
 use crate::error::Result;
-use crate::format::ModelTensors;
+use crate::format::{Encoding, ModelTensors};
 use crate::source::Source;
 use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN, decode_row};
-use crate::weights::{Matrices, Matrix, Shard};
+use crate::weights::{Matrices, Matrix, MatrixLora, Packing, Shard};
 
 /// Bytes that may wait in the driver's staging memory, in addition to a slice.
 pub(super) const UNFLUSHED_BYTES: usize = 8 << 20;
@@ -23,6 +25,11 @@ pub(super) async fn reserve(device: &Device, matrices: &Matrices, shape: &Shape)
     let (mut upload, element) = (Upload::new(device), device.tuning().storage.weights);
     for shard in matrices.iter().flat_map(|matrix| &matrix.shards) {
         upload.reserve_matrix(&shard.name, shard.layout.words(), element).await?;
+    }
+    for lora in matrices.iter().filter_map(|matrix| matrix.lora.as_ref()) {
+        for (name, words) in lora.names.iter().zip(lora.words()) {
+            upload.reserve(name, words).await?;
+        }
     }
     for id in vectors(TensorId::all(shape.arch, shape.layers)) {
         let [_, len] = id.spec().size(shape);
@@ -82,6 +89,16 @@ impl Slice {
         let rows = self.rows.min(shard.layout.rows);
         let words = Layout { rows, ..shard.layout }.words();
         (words * 4 + rows * 64) as u64
+    }
+}
+
+/// The encoding that rows of `encoding` are packed from: their own, or the one that they are quantized to.
+fn packed_from(encoding: Encoding, packing: Packing) -> Encoding {
+    match packing {
+        _ if packing.takes(encoding) => encoding,
+        Packing::Q4_0 => Encoding::Q4_0,
+        Packing::Q8_0 => Encoding::Q8_0,
+        _ => unreachable!("{} is not packed as {}", encoding.name(), packing.name()),
     }
 }
 
@@ -165,6 +182,34 @@ impl<'a, 'p> Loader<'a, 'p> {
                 }
             }
         }
+        if let Some(lora) = &matrix.lora {
+            self.lora(matrix, lora).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the adaptors of a matrix.
+    async fn lora(&mut self, matrix: &Matrix, lora: &MatrixLora) -> Result<()> {
+        let source = self.source;
+        let [a_words, b_words] = lora.row_words();
+        let mut parts = Vec::with_capacity(lora.tensors.len());
+        for (part, id) in lora.tensors.iter().enumerate() {
+            let tensors = self.tensors[*id].lora.as_ref().expect("every matrix of an adapted block has an adaptor");
+            let a = source.read_at(tensors.a.start, (tensors.a.end - tensors.a.start) as usize).await?;
+            let rows: Vec<u32> =
+                a.chunks_exact(a.len() / lora.rank).flat_map(|row| rows::words(row, a_words)).collect();
+            self.weights.write(&lora.names[0], part * lora.rank * a_words, &rows);
+            let b = source.read_at(tensors.b.start, (tensors.b.end - tensors.b.start) as usize).await?;
+            self.advance((a.len() + b.len()) as u64);
+            parts.push((*id, b));
+        }
+        let row_of = |row: usize| {
+            let (id, row) = matrix.source(row);
+            let (_, b) = parts.iter().find(|(known, _)| *known == id).expect("every tensor has a part");
+            rows::words(&b[row * b_words * 4..][..b_words * 4], b_words)
+        };
+        let words: Vec<u32> = (0..matrix.rows()).flat_map(row_of).collect();
+        self.weights.write(&lora.names[1], 0, &words);
         Ok(())
     }
 
@@ -180,23 +225,25 @@ impl<'a, 'p> Loader<'a, 'p> {
                 None => runs.push(Run { id: *id, rows: *row..*row + 1 }),
             }
         }
-        let range = |run: &Run| self.tensors[run.id].row_range(run.rows.clone());
+        let ranges = |run: &Run| {
+            let (rows, scales) = self.tensors[run.id].row_ranges(run.rows.clone());
+            std::iter::once(rows).chain(scales)
+        };
+        let encoding = packed_from(self.tensors[rows[0].0].encoding, shard.layout.packing);
         let mut read = Vec::with_capacity(runs.len());
         for run in &runs {
-            let Range { start, end } = range(run);
-            read.push(self.source.read_at(start, (end - start) as usize).await?);
+            read.push(rows::read(self.source, run.id, &self.tensors[run.id], run.rows.clone(), encoding).await?);
         }
+        let row_bytes = encoding.row_bytes(matrix.cols);
         let at = |id: &TensorId, row: usize| {
             let i = runs.iter().position(|run| run.id == *id).expect("every row is in a run");
-            let row_bytes = self.tensors[*id].row_bytes();
             &read[i][(row - runs[i].rows.start) * row_bytes..][..row_bytes]
         };
-        let encoding = self.tensors[rows[0].0].encoding;
         let planes = shard.layout.pack(encoding, &rows.iter().map(|(id, row)| at(id, *row)).collect::<Vec<_>>());
         self.weights.write_rows(&shard.name, &shard.layout, first, &planes);
         drop(read);
         let mut bytes = 0;
-        for Range { start, end } in runs.iter().map(range) {
+        for Range { start, end } in runs.iter().flat_map(ranges) {
             self.source.release(start, end - start);
             bytes += end - start;
         }

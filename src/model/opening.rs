@@ -9,7 +9,7 @@ use crate::drivers::DeviceOptions;
 use crate::error::{Error, Result};
 use crate::format::{self, Checkpoint, ModelTensors, ReadScope, Vocabulary, tokenizer};
 use crate::kernel::MAX_TEXTURE_BYTES;
-use crate::kernels::KvType;
+use crate::kernels::{Hadamard, KvType};
 use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
 use crate::plan::llama;
 use crate::source::Source;
@@ -51,7 +51,8 @@ impl Model {
         let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
         let parameters = checkpoint.parameters();
         let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
-        let (shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
+        let (mut shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
+        rotate(&mut shape, options.spinquant).map_err(unsupported)?;
         let vocabulary = match (options.tokenizer, vocabulary) {
             (Some(file), _) => other_vocabulary(file, &shape).await?,
             (None, Some(own)) => own,
@@ -68,7 +69,7 @@ impl Model {
         if let Device::Gpu(_) = &device {
             tuning.check_heads(shape.heads).map_err(unsupported)?;
         }
-        let packings = Packings::of(&tensors);
+        let packings = Packings::of(&tensors, options.packing);
         let matrices = Matrices::new(&shape, &packings, tuning.cut());
         let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
         let shared = options.shared_memory.filter(|_| device.shares_memory());
@@ -104,12 +105,38 @@ impl Model {
             sampling,
             context,
             first_capacity,
+            packing: options.packing,
+            spinquant: options.spinquant,
             budget,
             host,
             date: options.date,
         };
         Ok(Opened { model: Model { inner: Rc::new(inner) }, tensors, compiling })
     }
+}
+
+/// Whether the input of the down projection is rotated: as the file says, or as the caller does.
+///
+/// # Errors
+/// In words, where the model is no int4 checkpoint of Meta's, or its width is not that of a rotation.
+pub fn rotate(shape: &mut Shape, spinquant: Option<bool>) -> std::result::Result<(), String> {
+    match spinquant {
+        Some(_) if !shape.scheme.int8_activations => {
+            return Err(
+                "SpinQuant's rotation was turned on or off, and this is none of Meta's int4 checkpoints".to_owned()
+            );
+        }
+        Some(on) => shape.scheme.hadamard = on,
+        None => {}
+    }
+    if shape.scheme.hadamard && !Hadamard::takes(shape.ffn) {
+        return Err(format!(
+            "SpinQuant rotates the {} numbers before its down projections; rotations are supported of powers of two from 64 \
+             to 65536",
+            shape.ffn
+        ));
+    }
+    Ok(())
 }
 
 /// Most tokens that a session holds: `asked`, or else the context that the model was trained for, up to 4096.

@@ -8,6 +8,7 @@ use crate::source::Source;
 use crate::weights::{Matrices, Packings};
 
 use super::loader::{Loader, reserve};
+use super::opening::rotate;
 use super::{Inner, Live, Model};
 
 impl Model {
@@ -26,9 +27,11 @@ impl Model {
         }
         let checkpoint = format::read(source, ReadScope::ModelOnly).await?;
         let other = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
-        let (shape, tensors) = checkpoint.model.ok_or_else(|| other("it holds no weights"))?;
-        let Inner { matrices, tuning, live, .. } = &*self.inner;
-        if shape != *self.shape() || Matrices::new(&shape, &Packings::of(&tensors), tuning.cut()) != *matrices {
+        let (mut shape, tensors) = checkpoint.model.ok_or_else(|| other("it holds no weights"))?;
+        let Inner { matrices, tuning, live, packing, spinquant, .. } = &*self.inner;
+        rotate(&mut shape, *spinquant).map_err(|reason| other(&reason))?;
+        if shape != *self.shape() || Matrices::new(&shape, &Packings::of(&tensors, *packing), tuning.cut()) != *matrices
+        {
             return Err(other("it is not the file that the model was loaded from"));
         }
         let lost = match &live.borrow().weights {

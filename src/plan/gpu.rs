@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
+use super::Stage;
 use super::driver::Driver;
 use super::limits::WEBGPU_BINDING_BYTES;
-use super::lowering::{AttentionSpec, Builder, Lowering, Prepared};
+use super::lowering::{AttentionSpec, Builder, Lowering};
 use super::tuning::{Activations, Tuning};
-use super::{BufferId, Stage};
 use crate::kernel::Kernel;
-use crate::kernels::activations::F32;
-use crate::kernels::matvec::{Input, MatvecTiling};
+use crate::kernels::activations::{ActivationFormat, F32};
+use crate::kernels::matvec::MatvecTiling;
 use crate::kernels::storage::BUFFER;
 use crate::kernels::{Attention, KvType, SplitKv, Tier};
 use crate::weights::Matrix;
@@ -60,8 +60,8 @@ impl Lowering for GpuLowering {
         true
     }
 
-    fn norm(&self, b: &mut Builder, stage: Stage, label: &str, x: [BufferId; 2], _: &[Matrix]) -> Prepared {
-        if b.single(stage) { (Input::Norm, x.to_vec()) } else { b.norm(stage, label, x, &F32) }
+    fn format(&self, _: &Builder, _: Stage, _: &[Matrix]) -> &'static dyn ActivationFormat {
+        &F32
     }
 
     fn attention(&self, spec: AttentionSpec) -> Arc<dyn Kernel> {
@@ -80,14 +80,6 @@ impl Lowering for GpuLowering {
             splits,
             run,
         })
-    }
-
-    fn attended(&self, b: &mut Builder, _: usize, _: &Matrix, splits: [BufferId; 2]) -> Prepared {
-        (b.combine_input(), splits.to_vec())
-    }
-
-    fn activation(&self, _: &mut Builder, _: usize, _: &Matrix, activation: BufferId) -> Prepared {
-        (Input::Vector(&F32), vec![activation])
     }
 
     /// A weight of each split and head, beside the sums of the product.

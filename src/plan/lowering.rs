@@ -1,27 +1,32 @@
-//! From the mathematics of a model to the dispatches of a plan. Drivers differ in how the inputs of products come about
-//! and in the kernel of attention ([`Lowering`]); everything else is here.
+//! From the mathematics of a model to the dispatches of a plan. Drivers differ in whether products make their own input,
+//! in a format of it, and in the kernel of attention ([`Lowering`]); everything else is here.
 
 use std::fmt;
 use std::slice;
 use std::sync::Arc;
 
 use super::llama::{PlanShape, names};
-use super::tuning::Tuning;
+use super::tuning::{Activations, Tuning};
 use super::{BufferId, BufferOwner, Plan, Stage};
 use crate::arch::shape::Shape;
 use crate::arch::tensors::{Role, TensorId};
 use crate::kernel::{Kernel, Uniform};
-use crate::kernels::activations::{ActivationFormat, F32};
+use crate::kernels::activations::ActivationFormat;
 use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
+use crate::kernels::combine::CombineParams;
 use crate::kernels::embed::{EmbedParams, SHARDS};
+use crate::kernels::hadamard::HadamardParams;
+use crate::kernels::int8::{self, Int8};
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matmul::TOKENS_PER_INVOCATION;
 use crate::kernels::matvec::Input;
+use crate::kernels::quantize::QuantizeParams;
 use crate::kernels::rmsnorm::RmsnormParams;
-use crate::kernels::{Argmax, Embed, Matmul, Matvec, Rmsnorm, RunShape, Sample, SplitKv};
+use crate::kernels::store::{LoraA, Store, StoreParams};
+use crate::kernels::{Argmax, Combine, Embed, Hadamard, Matmul, Matvec, Quantize, Rmsnorm, RunShape, Sample, SplitKv};
 use crate::weights::pack::BLOCK;
-use crate::weights::{GateUp, Matrix};
+use crate::weights::{GateUp, Matrix, MatrixLora};
 
 /// Entries that the sparse bias holds.
 pub const MAX_BIASES: usize = 1024;
@@ -31,20 +36,15 @@ pub type Prepared = (Input, Vec<BufferId>);
 
 /// How a driver computes the parts in which plans differ.
 pub trait Lowering: fmt::Debug + Send + Sync {
-    /// Whether products of a single row prepare their own input: a dispatch less, and the work done once per workgroup.
+    /// Whether products of a single row compute the norm and the reduction of split-KV that make their input, where it
+    /// is f32: a dispatch less, and the work done once per workgroup.
     fn folds_inputs(&self) -> bool;
 
-    /// `RMSNorm(x) * gamma` of `[x, gamma]`, as the input of products of a stage with these matrices.
-    fn norm(&self, b: &mut Builder, stage: Stage, label: &str, x: [BufferId; 2], matrices: &[Matrix]) -> Prepared;
+    /// The format of the input that products of a stage with these matrices share, where they do not read int8.
+    fn format(&self, b: &Builder, stage: Stage, matrices: &[Matrix]) -> &'static dyn ActivationFormat;
 
     /// The kernel of attention.
     fn attention(&self, spec: AttentionSpec) -> Arc<dyn Kernel>;
-
-    /// The splits of attention `[out, score]` of one token, reduced, as the input of the output projection.
-    fn attended(&self, b: &mut Builder, layer: usize, matrix: &Matrix, splits: [BufferId; 2]) -> Prepared;
-
-    /// The activation after SwiGLU, as the input of the down projection.
-    fn activation(&self, b: &mut Builder, layer: usize, matrix: &Matrix, activation: BufferId) -> Prepared;
 
     /// Bytes of workgroup memory that the reduction of split-KV takes over `heads` query heads.
     fn reduction_bytes(&self, tuning: &Tuning, heads: usize) -> usize;
@@ -105,49 +105,125 @@ impl<'a> Builder<'a> {
         if self.decode() { self.tuning.splits } else { SplitKv::ONE }
     }
 
-    /// The splits of attention as the input of a product that reduces them.
-    pub fn combine_input(&self) -> Input {
-        Input::Combine { heads: self.shape.heads, head_dim: self.shape.head_dim, splits: self.splits() }
+    /// The format of the input that products of a stage with these matrices share.
+    fn format(&self, stage: Stage, matrices: &[Matrix]) -> &'static dyn ActivationFormat {
+        let per_token = self.shape.scheme.int8_activations;
+        let int8 = match self.tuning.activations {
+            Activations::Auto => per_token,
+            Activations::Int8 => true,
+            Activations::F32 | Activations::Fixed => false,
+        };
+        let mut shards = matrices.iter().flat_map(|matrix| &matrix.shards);
+        match (int8 && shards.all(|shard| Int8::reads(shard.layout.packing)), per_token) {
+            (false, _) => self.lowering().format(self, stage, matrices),
+            (true, true) if stage == Stage::Head => &int8::PER_TOKEN_HEAD,
+            (true, true) => &int8::PER_TOKEN,
+            (true, false) => &int8::PER_BLOCK,
+        }
     }
 
-    /// A scratch vector of `k` numbers in a format, a multiple of 32: one per token in f32, and the only one there is
-    /// in others.
-    pub fn vector(&mut self, name: &str, format: &'static dyn ActivationFormat, k: usize) -> (Input, BufferId) {
-        let name = if format.is_f32() { name.to_owned() } else { format!("{name}.{}", format.name()) };
-        (Input::Vector(format), self.scratch(&name, self.format_rows(format) * format.words(k)))
+    /// How a dispatch that makes the input of products stores it, and how many invocations it has.
+    fn store(&self, format: &'static dyn ActivationFormat, lora: Option<&MatrixLora>) -> (Store, usize) {
+        let rows = if format.is_for_prefill() { self.rows.rows } else { 1 };
+        let lora = lora.map(|lora| LoraA { rank: lora.rank, parts: lora.tensors.len() });
+        let invocations = if lora.is_some() { self.tuning.sampler_invocations } else { self.tuning.small_invocations };
+        (Store { format, lora, rows }, invocations)
     }
 
-    fn format_rows(&self, format: &dyn ActivationFormat) -> usize {
-        if format.is_f32() { self.rows.rows } else { 1 }
+    /// The buffers of rows of `k` numbers that are stored so: the rows, and the adaptors' A.
+    fn stored(&mut self, name: &str, store: Store, k: usize, lora: Option<&MatrixLora>) -> Vec<BufferId> {
+        let name = match (store.format.is_f32(), lora) {
+            (true, None) => name.to_owned(),
+            (true, Some(_)) => format!("{name}.lora"),
+            (false, _) => format!("{name}.{}", store.format.name()),
+        };
+        let y = self.scratch(&name, store.words(k));
+        let a = lora.map(|lora| self.weight(&lora.names[0], lora.words()[0]));
+        std::iter::once(y).chain(a).collect()
     }
 
-    /// The norm as a dispatch of its own.
-    pub fn norm(
-        &mut self,
-        stage: Stage,
-        label: &str,
-        [x, gamma]: [BufferId; 2],
-        format: &'static dyn ActivationFormat,
-    ) -> Prepared {
+    fn store_params(&self, store: Store, k: usize) -> StoreParams {
+        store.params(k, self.shape.scheme.lora.map_or(0.0, |lora| lora.scale))
+    }
+
+    /// `RMSNorm(x) * gamma` of `[x, gamma]`, as the input of products of a stage with these matrices.
+    fn norm(&mut self, stage: Stage, label: &str, [x, gamma]: [BufferId; 2], matrices: &[Matrix]) -> Prepared {
+        let (format, lora) = (self.format(stage, matrices), matrices[0].lora.as_ref());
+        if self.lowering().folds_inputs() && self.single(stage) && format.is_f32() && lora.is_none() {
+            return (Input::Norm, vec![x, gamma]);
+        }
         let k = self.shape.dim.next_multiple_of(BLOCK);
-        let (input, y) = self.vector("normed", format, k);
+        let (store, invocations) = self.store(format, lora);
+        let stored = self.stored("normed", store, k, lora);
         let params = RmsnormParams {
             vec4s: (k / 4) as u32,
             at_head: u32::from(stage == Stage::Head),
             norm_dim: self.shape.dim as f32,
             eps: self.shape.norm_eps,
-            max_sum: format.max_sum(),
-            pairwise: format.pairwise(),
-        };
-        let kernel = Rmsnorm {
-            invocations: self.tuning.small_invocations,
-            subgroups: self.tuning.tier.subgroups(),
-            rows: self.rows.rows,
-            format,
-            rows_out: self.format_rows(format),
-        };
-        self.plan.push(stage, label, kernel, &params, &[x, gamma, y]);
-        (input, vec![y])
+            ..RmsnormParams::default()
+        }
+        .storing(self.store_params(store, k));
+        let kernel = Rmsnorm { invocations, subgroups: self.tuning.tier.subgroups(), rows: self.rows.rows, store };
+        self.plan.push(stage, label, kernel, &params, &[&[x, gamma][..], &stored].concat());
+        (Input::Vector(format), stored[..1].to_vec())
+    }
+
+    /// The splits of attention `[out, score]`, reduced, as the input of the output projection.
+    fn attended(&mut self, layer: usize, matrix: &Matrix, [out, score]: [BufferId; 2]) -> Prepared {
+        let (format, lora) = (self.format(Stage::Body, slice::from_ref(matrix)), matrix.lora.as_ref());
+        // Prefill has one split.
+        if !self.decode() {
+            return self.quantized((layer, "attn_quantize"), "attended", out, matrix);
+        }
+        let (heads, head_dim, splits) = (self.shape.heads, self.shape.head_dim, self.splits());
+        if self.lowering().folds_inputs() && format.is_f32() && lora.is_none() {
+            return (Input::Combine { heads, head_dim, splits }, vec![out, score]);
+        }
+        let k = matrix.cols.next_multiple_of(BLOCK);
+        let (store, invocations) = self.store(format, lora);
+        let stored = self.stored("combined", store, k, lora);
+        let params = CombineParams::new(k, self.store_params(store, k));
+        let kernel = Combine { heads, head_dim, splits, invocations, store, run: self.run };
+        let label = format!("blk.{layer}.combine");
+        self.plan.push(Stage::Body, label, kernel, &params, &[&[out, score][..], &stored].concat());
+        (Input::Vector(format), stored[..1].to_vec())
+    }
+
+    /// A vector of f32 as the input of a product with a matrix: as it is, or stored in another format.
+    fn quantized(&mut self, (layer, stem): (usize, &str), name: &str, x: BufferId, matrix: &Matrix) -> Prepared {
+        let (format, lora) = (self.format(Stage::Body, slice::from_ref(matrix)), matrix.lora.as_ref());
+        if format.is_f32() && lora.is_none() {
+            return (Input::Vector(format), vec![x]);
+        }
+        let k = matrix.cols.next_multiple_of(BLOCK);
+        let (store, invocations) = self.store(format, lora);
+        let stored = self.stored(name, store, k, lora);
+        let params = QuantizeParams::new(k, self.store_params(store, k));
+        let label = format!("blk.{layer}.{stem}");
+        let kernel = Quantize { invocations, store };
+        self.plan.push(Stage::Body, label, kernel, &params, &[&[x][..], &stored].concat());
+        (Input::Vector(format), stored[..1].to_vec())
+    }
+
+    /// The activation after SwiGLU as the input of the down projection, rotated where the checkpoint asks for it.
+    fn activation(&mut self, layer: usize, matrix: &Matrix, activation: BufferId) -> Prepared {
+        if !self.shape.scheme.hadamard {
+            return self.quantized((layer, "ffn_quantize"), "activation", activation, matrix);
+        }
+        let (format, lora) = (self.format(Stage::Body, slice::from_ref(matrix)), matrix.lora.as_ref());
+        let n = matrix.cols;
+        let (store, _) = self.store(format, lora);
+        let rotated = self.scratch("rotated", self.rows.rows * n);
+        let params = HadamardParams::new(n, self.store_params(store, n));
+        let kernel = Hadamard { n, invocations: self.tuning.sampler_invocations, store };
+        let label = format!("blk.{layer}.ffn_hadamard");
+        if format.is_f32() && lora.is_none() {
+            self.plan.push(Stage::Body, label, kernel, &params, &[activation, rotated]);
+            return (Input::Vector(format), vec![rotated]);
+        }
+        let stored = self.stored("rotated", store, n, lora);
+        self.plan.push(Stage::Body, label, kernel, &params, &[&[activation, rotated][..], &stored].concat());
+        (Input::Vector(format), stored[..1].to_vec())
     }
 
     fn scratch(&mut self, name: &str, words: usize) -> BufferId {
@@ -203,11 +279,22 @@ impl<'a> Builder<'a> {
     ) {
         let stage = if output.0 == Output::Logits { Stage::Head } else { Stage::Body };
         let single = self.single(stage);
+        let rank = matrix.lora.as_ref().map(|lora| lora.rank);
+        let params = match (&matrix.lora, input.0) {
+            (Some(lora), Input::Vector(format)) => {
+                let (store, _) = self.store(format, Some(lora));
+                let k = matrix.cols.next_multiple_of(BLOCK);
+                let low_vec4s = (lora.tensors.len() * lora.rank / 4) as u32;
+                LinearParams { low_first: store.params(k, 0.0).low_first, low_vec4s, ..params }
+            }
+            _ => params,
+        };
+        let b = matrix.lora.as_ref().map(|lora| self.weight(&lora.names[1], lora.words()[1]));
         for shard in &matrix.shards {
             let weights = self.weight(&shard.name, self.tuning.storage.words(shard.layout.words()));
             let params = LinearParams { row_begin: shard.row_begin as u32, ..params.with_layout(&shard.layout) };
             let name = if matrix.shards.len() == 1 { label.to_owned() } else { format!("{label}@{}", shard.row_begin) };
-            let buffers = [&[weights], input.1, output.1].concat();
+            let buffers = [&[weights], input.1, b.as_slice(), output.1].concat();
             let (packing, tile) = (shard.layout.packing, shard.layout.tile);
             if single {
                 let kernel = Matvec {
@@ -215,6 +302,7 @@ impl<'a> Builder<'a> {
                     tile,
                     storage: self.tuning.storage,
                     input: input.0,
+                    lora: rank,
                     output: output.0,
                     tiling: self.tuning.matvec,
                     subgroups: self.tuning.tier.subgroups(),
@@ -224,10 +312,9 @@ impl<'a> Builder<'a> {
                 self.plan.push(stage, name, kernel, &params, &buffers);
                 continue;
             }
-            assert!(
-                matches!(input.0, Input::Vector(_)),
-                "{label}: prefill prepares its input in a dispatch of its own"
-            );
+            let Input::Vector(format) = input.0 else {
+                panic!("{label}: prefill prepares its input in a dispatch of its own")
+            };
             let tokens = if output.0 == Output::Logits { self.rows.head_rows } else { self.rows.rows };
             let per_token = (shard.layout.rows * shard.layout.cols) as u64;
             let step = TOKENS_PER_INVOCATION;
@@ -238,6 +325,8 @@ impl<'a> Builder<'a> {
                     weights: packing,
                     tile,
                     storage: self.tuning.storage,
+                    input: format,
+                    lora: rank,
                     output: output.0,
                     invocations: self.tuning.matmul_invocations,
                     row_blocks: self.tuning.matvec.row_blocks,
@@ -289,17 +378,13 @@ impl<'a> Builder<'a> {
         x
     }
 
-    fn prepare(&mut self, stage: Stage, label: &str, x: [BufferId; 2], matrices: &[Matrix]) -> Prepared {
-        self.lowering().norm(self, stage, label, x, matrices)
-    }
-
     /// q, k, v = norm(x) Wqkv^T; rotated; k and v appended to the cache.
     pub fn qkv(&mut self, layer: usize, matrix: &Matrix, x: BufferId) -> BufferId {
         let gamma = self.norm_weight(Role::AttnNorm.in_block(layer));
         let queries = self.scratch("queries", self.rows.rows * self.shape.q_dim());
         let [keys, values] = self.cache(layer);
         let (input, buffers) =
-            self.prepare(Stage::Body, &format!("blk.{layer}.attn_norm"), [x, gamma], slice::from_ref(matrix));
+            self.norm(Stage::Body, &format!("blk.{layer}.attn_norm"), [x, gamma], slice::from_ref(matrix));
         let params = self.linear_params(matrix.cols);
         let label = format!("blk.{layer}.attn_qkv");
         self.linear(&label, matrix, (input, &buffers), (Output::Qkv(self.tuning.kv), &[queries, keys, values]), params);
@@ -335,11 +420,7 @@ impl<'a> Builder<'a> {
         let params =
             LinearParams { stride: self.shape.dim.next_multiple_of(BLOCK) as u32, ..self.linear_params(matrix.cols) };
         let label = format!("blk.{layer}.attn_output");
-        let (input, buffers) = if self.decode() {
-            self.lowering().attended(self, layer, matrix, [out, score])
-        } else {
-            (Input::Vector(&F32), vec![out])
-        };
+        let (input, buffers) = self.attended(layer, matrix, [out, score]);
         self.linear(&label, matrix, (input, &buffers), (Output::Residual, &[x]), params);
     }
 
@@ -349,7 +430,7 @@ impl<'a> Builder<'a> {
         let width = self.shape.ffn.next_multiple_of(BLOCK);
         let activation = self.scratch("activation", self.rows.rows * width);
         let label = format!("blk.{layer}.ffn_norm");
-        let (input, buffers) = self.prepare(Stage::Body, &label, [x, gamma], matrices.matrices());
+        let (input, buffers) = self.norm(Stage::Body, &label, [x, gamma], matrices.matrices());
         let params = LinearParams { stride: width as u32, ..self.linear_params(self.shape.dim) };
         let label = |stem: &str| format!("blk.{layer}.{stem}");
         let products = match matrices {
@@ -367,7 +448,7 @@ impl<'a> Builder<'a> {
         let params =
             LinearParams { stride: self.shape.dim.next_multiple_of(BLOCK) as u32, ..self.linear_params(matrix.cols) };
         let label = format!("blk.{layer}.ffn_down");
-        let (input, buffers) = self.lowering().activation(self, layer, matrix, activation);
+        let (input, buffers) = self.activation(layer, matrix, activation);
         self.linear(&label, matrix, (input, &buffers), (Output::Residual, &[x]), params);
     }
 
@@ -377,7 +458,7 @@ impl<'a> Builder<'a> {
         let logits = self.scratch(names::LOGITS, self.rows.head_rows * self.shape.vocabulary);
         let params =
             LinearParams { at_head: 1, stride: self.shape.vocabulary as u32, ..self.linear_params(matrix.cols) };
-        let (input, buffers) = self.prepare(Stage::Head, "output_norm", [x, gamma], slice::from_ref(matrix));
+        let (input, buffers) = self.norm(Stage::Head, "output_norm", [x, gamma], slice::from_ref(matrix));
         self.linear("output", matrix, (input, &buffers), (Output::Logits, &[logits]), params);
         logits
     }

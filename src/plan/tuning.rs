@@ -7,27 +7,33 @@ use crate::kernels::storage::WeightStorage;
 use crate::kernels::{KvType, SplitKv, Tier};
 use crate::weights::Cut;
 
-/// The format that products of a single row read, those of decode and of the head: a choice of the caller's.
+/// The format that products read: a choice of the caller's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Activations {
-    /// int16 block floating point where the driver's plan has it and it is faster, f32 elsewhere.
+    /// int8 per token where the checkpoint was trained for it; else int16 block floating point where the driver's plan
+    /// has it and it is faster; f32 elsewhere.
     #[default]
     Auto,
     /// F32.
     F32,
-    /// int16 block floating point for small models too, where the plan has it and the weights allow it; f32 elsewhere.
+    /// int8, in decode and prefill, where the quants of the weights are bytes: per token where the checkpoint was trained
+    /// for it, else per block of 32. f32 elsewhere.
+    Int8,
+    /// int16 block floating point for products of a single row, those of decode and of the head, where the plan has it
+    /// and the weights allow it; f32 elsewhere.
     Fixed,
 }
 
 impl Activations {
     /// Every choice, the default first.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::F32, Self::Fixed];
+    pub const ALL: [Self; 4] = [Self::Auto, Self::F32, Self::Int8, Self::Fixed];
 
     /// The name that the command line takes.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Auto => "auto",
             Self::F32 => "f32",
+            Self::Int8 => "int8",
             Self::Fixed => "fixed",
         }
     }
@@ -42,7 +48,7 @@ pub struct Tuning {
     pub tier: Tier,
     /// Number type of the KV cache: a choice of the caller's.
     pub kv: KvType,
-    /// Format that products of a single row read: a choice of the caller's.
+    /// Format that products read: a choice of the caller's.
     pub activations: Activations,
     /// Rows of a tile of the packed weights.
     pub tile: usize,

@@ -92,7 +92,7 @@ pub(crate) fn chunks(tokens: usize, rows: usize) -> impl Iterator<Item = Range<u
 mod tests {
     use super::*;
     use crate::arch::family::LLAMA;
-    use crate::arch::shape::{RopePairing, rope_frequencies};
+    use crate::arch::shape::{RopePairing, Scheme, rope_frequencies};
 
     #[test]
     fn chunks_are_whole_but_for_the_last() {
@@ -118,6 +118,7 @@ mod tests {
             norm_eps: 1e-5,
             rope_pairing,
             rope_frequencies,
+            scheme: Scheme::default(),
         };
         let plan = Plan::new(4, 4, shape.head_dim / 2);
         let last = Run::at(5..8, 64).uniforms(&plan, &shape);

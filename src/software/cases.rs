@@ -3,20 +3,17 @@
 use std::ops::Range;
 
 use super::int16::Int16;
-use super::kernels::combine::CombineParams;
-use super::kernels::quantize::QuantizeParams;
-use super::kernels::{Combine, Quantize};
 use super::{LAVAPIPE, SWIFTSHADER};
 use crate::cases::random::{Random, encoding_of, scales_of};
-use crate::cases::{CAPACITY, Case, Sizes, TINY, cache, case, common, outputs, product, sizes, uniforms};
+use crate::cases::{CAPACITY, Case, Sizes, TINY, cache, case, common, inputs, outputs, product, sizes, uniforms};
 use crate::format::Encoding;
 use crate::kernel::Uniform;
 use crate::kernels::activations::{ActivationFormat, F32};
 use crate::kernels::linear::Output;
 use crate::kernels::matvec::Input;
-use crate::kernels::rmsnorm::RmsnormParams;
 use crate::kernels::storage::quant_midpoint;
-use crate::kernels::{KvType, Matvec, Rmsnorm, RunShape, Tier};
+use crate::kernels::store::Store;
+use crate::kernels::{KvType, Matvec, RunShape, Tier};
 use crate::plan::tuning::Tuning;
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout};
@@ -42,7 +39,7 @@ pub fn all(tier: Tier, cases: &mut Vec<Case>) {
     let tuning = &(LAVAPIPE.tuning)(tier);
     common(tuning, cases);
     cache(&(SWIFTSHADER.tuning)(tier), cases);
-    combine(tuning, &F32, cases);
+    inputs::combine(tuning, Store { format: &F32, lora: None, rows: 1 }, cases);
     let packings = Packing::ALL.into_iter().filter_map(|packing| Some((packing, quant_midpoint(packing)?)));
     // As for products in f32; and a type whose products are summed by pairs.
     let some = [Packing::Q4_0, Packing::Q4_K, Packing::Q6_K];
@@ -122,6 +119,7 @@ fn matvec(
         tile: tuning.tile,
         storage: tuning.storage,
         input: Input::Vector(Int16::of(quant_midpoint(packing).expect("weights whose quants are bytes"))),
+        lora: None,
         output,
         tiling: tuning.matvec,
         subgroups: tuning.tier.subgroups(),
@@ -130,59 +128,12 @@ fn matvec(
     cases.push(case(&format!("{}x{}{name}", layout.rows, s.cols), kernel, params.to_words(), uniforms, buffers));
 }
 
-/// Kernels that store int16: vectors of one block, of some, of many, of tiny and of large numbers; and with blocks that
-/// hold nothing but zeros, or something that is no number.
+/// Kernels that store int16.
 fn vectors(tuning: &Tuning, midpoint: u32, cases: &mut Vec<Case>) {
-    let format: &'static dyn ActivationFormat = Int16::of(midpoint);
-    let (invocations, subgroups) = (tuning.small_invocations, tuning.tier.subgroups());
-    let (max_sum, pairwise) = (format.max_sum(), format.pairwise());
+    let store = Store { format: Int16::of(midpoint), lora: None, rows: 1 };
     for (dim, scale) in [(8_usize, 1.0), (172, 1e-4), (2048, 3000.0)] {
-        let random = &mut Random::of(&format!("int16 vector {dim}"));
-        let k = dim.next_multiple_of(BLOCK);
-        let y = || vec![0; format.words(k)];
-        let mut x = random.rows(1, dim, k, scale);
-        let vec4s = (k / 4) as u32;
-        let params = RmsnormParams { vec4s, at_head: 0, norm_dim: dim as f32, eps: 1e-5, max_sum, pairwise };
-        let kernel = Rmsnorm { invocations, subgroups, rows: 1, format, rows_out: 1 };
-        let buffers = vec![x.clone(), random.rows(1, dim, k, 1.5), y()];
-        cases.push(case(&dim.to_string(), kernel, params.to_words(), uniforms(1, 1, 8, 0, 8), buffers));
-
-        if dim == 2048 {
-            x[64..96].fill(0);
-            x[130] = f32::NAN.to_bits();
-            x[190] = f32::INFINITY.to_bits();
-            x[200] = f32::NEG_INFINITY.to_bits();
-            x[256..288].fill(1e-38f32.to_bits());
-            x[288..320].fill(2e-30f32.to_bits());
-            x[320..352].fill(3e38f32.to_bits());
-            x[352] = 3e38f32.to_bits();
-        }
-        let params = QuantizeParams { vec4s, max_sum, pairwise };
-        let buffers = vec![x, y()];
-        cases.push(case(
-            &dim.to_string(),
-            Quantize { invocations, format },
-            params.to_words(),
-            uniforms(1, 1, 8, 0, 8),
-            buffers,
-        ));
+        cases.push(inputs::norm(tuning, store, (dim, 1, scale)));
+        cases.push(inputs::quantize(tuning, store, (dim, 1, scale)));
     }
-    combine(tuning, format, cases);
-}
-
-/// The reduction of split-KV: over one split, some, and all.
-fn combine(tuning: &Tuning, format: &'static dyn ActivationFormat, cases: &mut Vec<Case>) {
-    for (heads, head_dim, attend) in [(2_usize, 8, 1), (5, 24, 600), (32, 64, 9000)] {
-        let random = &mut Random::of(&format!("combine {heads} {head_dim}"));
-        let (splits, k) = (tuning.splits, (heads * head_dim).next_multiple_of(BLOCK));
-        let mut uniforms = uniforms(1, 1, head_dim, 17, CAPACITY);
-        uniforms.rows[0].attend = attend;
-        let shape = RunShape { rows: 1, pairs: head_dim / 2 };
-        let kernel = Combine { heads, head_dim, splits, invocations: tuning.small_invocations, format, run: shape };
-        let params =
-            CombineParams { vec4s: (k / 4) as u32, max_sum: format.max_sum(), pairwise: format.pairwise() }.to_words();
-        let scores = random.scores(splits.most * heads);
-        let buffers = vec![random.rows(splits.most, heads * head_dim, k, 2.0), scores, vec![0; format.words(k)]];
-        cases.push(case(&format!("{attend} keys"), kernel, params, uniforms, buffers));
-    }
+    inputs::combine(tuning, store, cases);
 }

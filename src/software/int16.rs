@@ -89,7 +89,15 @@ impl ActivationFormat for Int16 {
         k / BLOCK * BLOCK_WORDS
     }
 
-    fn max_sum(&self) -> f32 {
+    fn is_for_prefill(&self) -> bool {
+        false
+    }
+
+    fn needs_whole_rows(&self) -> bool {
+        false
+    }
+
+    fn bound(&self) -> f32 {
         max_sum(self.midpoint) as f32
     }
 
@@ -98,7 +106,7 @@ impl ActivationFormat for Int16 {
     }
 
     fn stored(&self) -> (Element, Content) {
-        (Element::Vec4U32, Content::Blocks(&BLOCKS))
+        (Element::Vec4U32, Content::Blocks(&BLOCKS, 0))
     }
 
     fn add_store(&self, source: ShaderSource, binding: u32) -> ShaderSource {
@@ -115,7 +123,7 @@ impl ActivationFormat for Int16 {
         let midpoint = quant_midpoint(packing).expect("weights whose quants are bytes");
         let source = source.size("MIDPOINT", midpoint as usize).flag("PAIRWISE", pairwise(midpoint));
         storage
-            .add_texture(source, "x", 3)
+            .add_words(source)
             .with(include_str!("../../shaders/software/lib/int16_block.wgsl"))
             .with(if exchange {
                 include_str!("../../shaders/software/lib/int16_input_subgroup.wgsl")
@@ -123,6 +131,10 @@ impl ActivationFormat for Int16 {
                 include_str!("../../shaders/software/lib/int16_input.wgsl")
             })
             .with(include_str!("../../shaders/software/lib/int16_product.wgsl"))
+    }
+
+    fn add_products(&self, _: ShaderSource, _: &WeightStorage, _: Packing, _: bool) -> ShaderSource {
+        unreachable!("products of several tokens read no int16")
     }
 
     fn tolerance(&self) -> f64 {

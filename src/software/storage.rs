@@ -22,11 +22,13 @@ const fn textures(kind: TextureKind) -> WeightStorage {
         suffix: "",
         weights: Element::Texture(kind),
         input: Element::Texture(kind),
+        input_words: Element::Texture(kind),
         row_words: TEXTURE_ROW_WORDS,
         max_bytes: MAX_TEXTURE_BYTES,
         texture: None,
         words: include_str!("../../shaders/software/lib/weights_texture.wgsl"),
         x: include_str!("../../shaders/software/lib/x_texture.wgsl"),
+        x_words: include_str!("../../shaders/software/lib/x_words_texture.wgsl"),
         bytes: include_str!("../../shaders/software/lib/bytes_in_place.wgsl"),
     }
 }

@@ -42,6 +42,8 @@
 //! | Q5_K | 32 low nibbles | 8 pairs of 6 bits: scale, minimum; d, dmin | 8 x 32 high bits | |
 //! | Q6_K | words 0 to 3 of 32 6-bit quants | words 4 and 5, per block | 16 signed byte scales | d in f16, per superblock |
 //! | IQ4_XS | 32 nibbles | d, 8 times 2 high bits, 8 low nibbles of scales | | |
+//! | INT4 | 32 nibbles | 8 f32 scales | | |
+//! | INT8 | 32 signed bytes | an f32 scale per row, by row | | |
 //!
 //! A block has eight *vec4s*: `vec4` `q` is weights `4q .. 4q+4`, which a shader takes at once.
 //!
@@ -133,6 +135,8 @@ impl Layout {
             Packing::Q3_K => [2 * blocks, 4 * supers, 8 * supers, 0],
             Packing::Q6_K => [4 * blocks, 2 * blocks, 4 * supers, supers / 2],
             Packing::IQ4_XS => [4 * blocks, 2 * supers, 0, 0],
+            Packing::INT4 => [4 * blocks, 8 * supers, 0, 0],
+            Packing::INT8 => [8 * blocks, ROW_ALIGN, 0, 0],
         }
     }
 
@@ -170,7 +174,7 @@ impl Layout {
     /// # Panics
     /// Where weights of this encoding are not packed like this.
     pub fn pack(&self, encoding: Encoding, rows: &[&[u8]]) -> [Vec<u32>; 4] {
-        assert_eq!(Packing::of(encoding), self.packing, "{} is packed otherwise", encoding.name());
+        assert!(self.packing.takes(encoding), "{} is packed otherwise", encoding.name());
         let tiles = rows.len().div_ceil(ROW_ALIGN);
         let mut planes = self.plane_words_per_64_rows().map(|words| vec![0u32; words * tiles]);
         for (row, bytes) in rows.iter().enumerate() {

@@ -29,10 +29,12 @@ pub enum Packing {
     Q6_K,
     IQ4_NL,
     IQ4_XS,
+    INT4,
+    INT8,
 }
 
 /// Every packing in the order of the variants, and its name in reports and labels.
-const TABLE: [(Packing, &str); 15] = [
+const TABLE: [(Packing, &str); 17] = [
     (Packing::F32, "F32"),
     (Packing::F16, "F16"),
     (Packing::BF16, "BF16"),
@@ -48,6 +50,8 @@ const TABLE: [(Packing, &str); 15] = [
     (Packing::Q6_K, "Q6_K"),
     (Packing::IQ4_NL, "IQ4_NL"),
     (Packing::IQ4_XS, "IQ4_XS"),
+    (Packing::INT4, "INT4"),
+    (Packing::INT8, "INT8"),
 ];
 
 impl Packing {
@@ -81,7 +85,15 @@ impl Packing {
             Encoding::Q6_K => Self::Q6_K,
             Encoding::IQ4_NL => Self::IQ4_NL,
             Encoding::IQ4_XS => Self::IQ4_XS,
+            Encoding::INT4 => Self::INT4,
+            Encoding::INT8 => Self::INT8,
         }
+    }
+
+    /// Whether weights of an encoding can be packed like this: as [`Self::of`] says, or INT4 with scales that are
+    /// rounded to f16.
+    pub fn takes(self, encoding: Encoding) -> bool {
+        Self::of(encoding) == self || (encoding == Encoding::INT4 && self == Self::Q4_0)
     }
 
     /// The name in reports and labels.

@@ -83,8 +83,8 @@ fn norms_of_every_type_compute_what_their_numbers_do() {
         let expected = logits(DeviceChoice::Cpu, with(0, &numbers));
         assert_eq!(logits(DeviceChoice::Cpu, with(number, &bytes)), expected, "{encoding:?}");
     }
-    assert_eq!(NUMBERS.map(|(encoding, _)| encoding), {
-        let mut all = Encoding::ALL;
+    assert_eq!(NUMBERS.map(|(encoding, _)| encoding).to_vec(), {
+        let mut all = Encoding::GGUF.to_vec();
         all.sort_by_key(|encoding| NUMBERS.iter().position(|(known, _)| known == encoding));
         all
     });

@@ -17,5 +17,5 @@ fn input_scale(square: f32) -> f32 {
 }
 
 fn int16_texel(at: u32) -> vec4<i32> {
-    return bitcast<vec4<i32>>(texel_x(at));
+    return bitcast<vec4<i32>>(words_x(at));
 }

@@ -1,8 +1,12 @@
-// Rows of y in int16: int16_block.wgsl. An invocation stores a block. A kernel that stores so has vec4s, max_sum and
+// Rows of y in int16: int16_block.wgsl. An invocation stores a block. A kernel that stores so has vec4s, bound and
 // pairwise in its params, and says what a vec4 is: value(at, vec4), where at is what the row needs for that (Origin).
 
 // [rows][k / 32][5]
 @group(0) @binding(BINDING) var<storage, read_write> ROLE: array<vec4<u32>>;
+
+fn put_low(at: u32, low: vec4<f32>) {
+    ROLE[at] = bitcast<vec4<u32>>(low);
+}
 
 fn is_number(v: f32) -> bool {
     return (bitcast<u32>(v) & 0x7f800000u) != 0x7f800000u;
@@ -32,7 +36,7 @@ fn store_block(row: u32, block: u32, at: Origin) {
         total += sum;
         largest = max(largest, select(sum, max(pairs.x, pairs.y), params.pairwise == 1u));
     }
-    let inverse = select(0.0, params.max_sum / largest, largest > 1e-30);
+    let inverse = select(0.0, params.bound / largest, largest > 1e-30);
     let to = (row * (params.vec4s / 8u) + block) * 5u;
     var sums = vec2<i32>();
     for (var i = 0u; i < 4u; i++) {
@@ -41,7 +45,7 @@ fn store_block(row: u32, block: u32, at: Origin) {
         sums += select(vec2<i32>(two.sum, 0), vec2<i32>(0, two.sum), i >= 2u);
     }
     // A block that holds something that is no number, or numbers that are too large to sum, is no number.
-    let scale = select(0x7fc00000u, bitcast<u32>(largest / params.max_sum), is_number(total));
+    let scale = select(0x7fc00000u, bitcast<u32>(largest / params.bound), is_number(total));
     ROLE[to + 4u] = vec4<u32>(scale, bitcast<vec2<u32>>(sums), 0u);
 }
 

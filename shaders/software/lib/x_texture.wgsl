@@ -4,3 +4,7 @@
 fn load_x(at: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(texel_x(at)) * UNIT_w;
 }
+
+fn low_vec4(at: u32) -> vec4<f32> {
+    return bitcast<vec4<f32>>(texel_x(at));
+}

@@ -98,7 +98,7 @@ impl Report {
             file_parts: source.parts().len(),
             format: checkpoint.format.clone(),
             name: checkpoint.name.clone(),
-            model: ModelReport::new(inspect, checkpoint)?,
+            model: ModelReport::new(inspect, source, checkpoint)?,
             tensors: checkpoint.tensors.len(),
             tensor_bytes: kinds.values().map(|(_, bytes)| bytes).sum(),
             by_type: by_type.collect(),
@@ -117,9 +117,9 @@ impl Report {
 }
 
 impl ModelReport {
-    fn new(inspect: &Inspect, checkpoint: &Checkpoint) -> llamita::Result<Option<Self>> {
-        let Some(sized) = inspect.sized(checkpoint)? else { return Ok(None) };
-        let (shape, tensors) = (sized.shape, sized.tensors);
+    fn new(inspect: &Inspect, source: &dyn Source, checkpoint: &Checkpoint) -> llamita::Result<Option<Self>> {
+        let Some(sized) = inspect.sized(source.name(), checkpoint)? else { return Ok(None) };
+        let (shape, tensors) = (&sized.shape, sized.tensors);
         let needed @ Budget { weights, kv, scratch } = sized.inputs().budget();
         let memory = inspect.limits.and_then(|profile| profile.memory.value);
         let advice = match sized.inputs().check(memory) {

@@ -6,7 +6,7 @@ use crate::arch::family::{Arch, Neutral};
 use crate::arch::shape::limits::{
     MAX_CONTEXT, MAX_DIM, MAX_EMBEDDING_ROWS, MAX_FFN, MAX_HEAD_DIM, MAX_HEADS, MAX_LAYERS,
 };
-use crate::arch::shape::{RopeScaling, Shape, rope_frequencies};
+use crate::arch::shape::{RopeScaling, Scheme, Shape, rope_frequencies};
 use crate::arch::tensors::{Role, TensorId};
 use crate::error::{Error, Result};
 use crate::format::{Encoding, ModelTensors, Tensor};
@@ -53,6 +53,7 @@ pub(super) fn model(metadata: &Metadata<'_>, tensors: &Tensors, arch: &'static A
         norm_eps: norm_eps(metadata, arch)?,
         rope_pairing: arch.gguf_pairing,
         rope_frequencies: Vec::new(),
+        scheme: Scheme::default(),
     };
     refuse_unknown_tensors(metadata, tensors, arch, layers)?;
     let model = model_tensors(metadata, tensors, &shape)?;
@@ -200,6 +201,8 @@ fn checked(metadata: &Metadata<'_>, name: &str, described: &Described, expected:
         cols: expected[0] as usize,
         encoding: described.encoding,
         bytes: described.bytes.clone(),
+        scales: None,
+        lora: None,
     })
 }
 
@@ -317,6 +320,7 @@ mod tests {
             norm_eps: 1e-5,
             rope_pairing: arch.gguf_pairing,
             rope_frequencies: rope_frequencies(8, 10_000.0),
+            scheme: Scheme::default(),
         }
     }
 

@@ -207,10 +207,10 @@ fn describe<'a>(cursor: &mut Cursor<'a>, index: u64, alignment: u64) -> Result<(
 fn encoding_of(cursor: &mut Cursor<'_>, tensor: &str) -> Result<Encoding, Stop> {
     let id = cursor.u32(tensor)?;
     let name = TYPE_NAMES.get(id as usize).copied();
-    if let Some(encoding) = Encoding::ALL.into_iter().find(|encoding| name == Some(encoding.name())) {
-        return Ok(encoding);
+    if let Some(encoding) = Encoding::GGUF.iter().find(|encoding| name == Some(encoding.name())) {
+        return Ok(*encoding);
     }
-    let supported = Encoding::ALL.map(Encoding::name).join(", ");
+    let supported = Encoding::GGUF.iter().map(|encoding| encoding.name()).collect::<Vec<_>>().join(", ");
     Err(cursor.unsupported(match name {
         Some(name) => format!("tensor {tensor} has type {name}; supported types are {supported}"),
         None => format!("tensor {tensor} has type number {id}, which is not known; supported types are {supported}"),

@@ -1,13 +1,15 @@
-//! Tensors by Meta's names, checked against the shape.
+//! Tensors by Meta's names, checked against the shape. What the int4 checkpoints have beside is in `quantized.rs`.
 
-use crate::arch::shape::Shape;
+use std::ops::Range;
+
 use crate::arch::shape::limits::MAX_EMBEDDING_ROWS;
+use crate::arch::shape::{Lora, Shape};
 use crate::arch::tensors::{Role, TensorId};
 use crate::error::{Error, Result, printable};
-use crate::format::{ModelTensors, Tensor};
+use crate::format::{BLOCK, Encoding, LoraTensors, ModelTensors, Tensor};
 
-use super::params::Params;
-use super::{DType, Stored};
+use super::params::{Params, QUANTIZED_CONTEXT};
+use super::{DType, Stored, quantized};
 
 /// The numbers of the rotation, which follow from `params.json`.
 const ROPE_FREQS: &str = "rope.freqs";
@@ -36,7 +38,7 @@ fn stem(role: Role) -> &'static str {
 }
 
 /// The name of a tensor in Meta's files.
-fn name_of(id: TensorId) -> String {
+pub(super) fn name_of(id: TensorId) -> String {
     let stem = stem(id.role());
     match id.block() {
         Some(block) => format!("layers.{block}.{stem}.weight"),
@@ -44,7 +46,7 @@ fn name_of(id: TensorId) -> String {
     }
 }
 
-fn find<'a>(stored: &'a [Stored], name: &str) -> Option<&'a Stored> {
+pub(super) fn find<'a>(stored: &'a [Stored], name: &str) -> Option<&'a Stored> {
     stored.iter().find(|stored| stored.name == name)
 }
 
@@ -62,10 +64,8 @@ pub(super) fn is_tied(stored: &Stored, tensors: &ModelTensors) -> bool {
 /// The shape of a model and its tensors.
 ///
 /// # Errors
-/// Where weights are quantized, a tensor is missing, of another size or type, or not known, or `params.json`
-/// contradicts them.
+/// Where a tensor is missing, of another size or type, or not known, or `params.json` contradicts the tensors.
 pub(super) fn model(weights: &str, params: &Params, stored: &[Stored]) -> Result<(Shape, ModelTensors)> {
-    refuse_quantized(weights, Some(params), stored)?;
     let malformed = |reason| Error::Malformed { name: weights.to_owned(), format: "Llama", reason };
     let mut shape = params.shape.clone();
     let embedding = name_of(Role::TokenEmbd.of_model());
@@ -78,13 +78,30 @@ pub(super) fn model(weights: &str, params: &Params, stored: &[Stored]) -> Result
         let rows = shape.vocabulary;
         return Err(malformed(format!("a vocabulary of {rows}; at most {MAX_EMBEDDING_ROWS} are supported")));
     }
+    let quantized = quantized::scheme(weights, params, stored)?;
+    if let Some(scheme) = quantized {
+        shape.scheme = scheme;
+        shape.context = shape.context.min(QUANTIZED_CONTEXT);
+    }
     let ids: Vec<(TensorId, String)> = TensorId::all(shape.arch, shape.layers).map(|id| (id, name_of(id))).collect();
-    let missing = ids.iter().filter(|(id, name)| !id.spec().optional && find(stored, name).is_none());
-    let missing: Vec<&str> = missing.map(|(_, name)| name.as_str()).collect();
+    // Meta's quantized checkpoints have a head of their own; that of others may be the embedding.
+    let needed = |id: &TensorId| quantized.is_some() || !id.spec().optional;
+    let parts = |id: &TensorId, name: &String| -> Vec<String> {
+        let parts = quantized.map_or(Vec::new(), |scheme| quantized::parts(scheme, *id, name));
+        std::iter::once(name.clone()).chain(parts).collect()
+    };
+    let all: Vec<String> = ids.iter().filter(|(id, _)| needed(id)).flat_map(|(id, name)| parts(id, name)).collect();
+    let missing: Vec<&str> = all.iter().map(String::as_str).filter(|name| find(stored, name).is_none()).collect();
     if !missing.is_empty() {
         return Err(malformed(format!("{} of its tensors are missing: {}", missing.len(), listed(&missing))));
     }
-    let known = |name: &str| name == ROPE_FREQS || ids.iter().any(|(_, known)| known == name);
+    let optional = |name: &str| ids.iter().any(|(id, known)| !needed(id) && known == name);
+    let known = |name: &str| {
+        name == ROPE_FREQS
+            || optional(name)
+            || all.iter().any(|known| known == name)
+            || (quantized.is_some() && all.iter().any(|known| quantized::zeros(known).as_deref() == Some(name)))
+    };
     let other = stored.iter().map(|stored| stored.name.as_str()).filter(|name| !known(name));
     let other: Vec<&str> = other.collect();
     if !other.is_empty() {
@@ -94,17 +111,18 @@ pub(super) fn model(weights: &str, params: &Params, stored: &[Stored]) -> Result
     }
     let head = Role::Output.of_model();
     let embedded = find(stored, &embedding).map(|embedding| &embedding.bytes);
+    let file = File { weights, params: &params.file, stored };
     let found = ids.iter().filter_map(|(id, name)| {
         let stored = find(stored, name)?;
-        let tied = *id == head && Some(&stored.bytes) == embedded;
-        (!tied).then(|| checked(weights, params, &shape, *id, stored).map(|tensor| (*id, tensor)))
+        let tied = *id == head && quantized.is_none() && Some(&stored.bytes) == embedded;
+        (!tied).then(|| file.tensor(&shape, *id, stored).map(|tensor| (*id, tensor)))
     });
     let tensors = found.collect::<Result<ModelTensors>>()?;
     Ok((shape, tensors))
 }
 
 /// Names for a message: all of them, or the first and how many more.
-fn listed(names: &[&str]) -> String {
+pub(super) fn listed(names: &[&str]) -> String {
     let shown: Vec<String> = names.iter().take(MAX_LISTED).map(|name| printable(name, 80)).collect();
     match names.len().checked_sub(MAX_LISTED) {
         None | Some(0) => shown.join(", "),
@@ -112,47 +130,93 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-/// A tensor with the dimensions that the shape asks for.
-fn checked(weights: &str, params: &Params, shape: &Shape, id: TensorId, stored: &Stored) -> Result<Tensor> {
-    let [rows, cols] = id.spec().size(shape);
-    let expected = if id.spec().is_matrix() { vec![rows as u64, cols as u64] } else { vec![cols as u64] };
-    let Stored { name, dtype, dims, bytes } = stored;
-    if squeezed(dims) != squeezed(&expected) {
-        return Err(Error::Malformed {
-            name: weights.to_owned(),
-            format: "Llama",
-            reason: format!("tensor {name} has dimensions {dims:?}; {} asks for {expected:?}", params.file),
-        });
-    }
-    let Some(encoding) = dtype.encoding() else {
-        let reason = format!("tensor {name} has type {}; supported types are F32, F16 and BF16", dtype.name());
-        return Err(Error::Unsupported { name: weights.to_owned(), reason });
-    };
-    Ok(Tensor { rows, cols, encoding, bytes: bytes.clone() })
+/// The tensors of a file, and the names that messages call its parts.
+struct File<'a> {
+    weights: &'a str,
+    params: &'a str,
+    stored: &'a [Stored],
 }
 
-/// Refuses Meta's int4 checkpoints, with what says that it is one.
-pub(super) fn refuse_quantized(weights: &str, params: Option<&Params>, stored: &[Stored]) -> Result<()> {
-    let quantized = |stored: &&Stored| {
-        let name = &stored.name;
-        stored.dtype == DType::I8 || name.ends_with(".scales") || name.contains(".adaptor.")
-    };
-    let names: Vec<&str> = stored.iter().filter(quantized).map(|stored| stored.name.as_str()).collect();
-    let key = params.and_then(|params| Some(format!("{} in {}", params.quantized?, params.file)));
-    let tensors = (!names.is_empty()).then(|| format!("the tensors {}", listed(&names)));
-    let evidence: Vec<String> = key.into_iter().chain(tensors).collect();
-    if evidence.is_empty() {
-        return Ok(());
+impl File<'_> {
+    /// A tensor of the model, with the tensors that belong to it.
+    fn tensor(&self, shape: &Shape, id: TensorId, stored: &Stored) -> Result<Tensor> {
+        let [rows, cols] = id.spec().size(shape);
+        let expected = if id.spec().is_matrix() { vec![rows as u64, cols as u64] } else { vec![cols as u64] };
+        self.has_dims(stored, &expected)?;
+        let quantized = shape.scheme.int8_activations && id.spec().is_matrix();
+        let Some(encoding) = (if quantized { quantized::encoding(id, stored) } else { stored.dtype.encoding() }) else {
+            let supported =
+                if quantized { "int4 checkpoints have I8" } else { "supported types are F32, F16 and BF16" };
+            return Err(self.unsupported(format!(
+                "tensor {} has type {}; {supported}",
+                stored.name,
+                stored.dtype.name()
+            )));
+        };
+        let mut tensor = Tensor { rows, cols, encoding, bytes: stored.bytes.clone(), scales: None, lora: None };
+        if quantized {
+            tensor.scales = Some(self.scales(&tensor, &stored.name)?);
+            if let Some(Lora { rank, .. }) = shape.scheme.lora.filter(|_| id.spec().in_block) {
+                let [a, b] = quantized::lora_names(&stored.name);
+                let [a, b] = [(a, [rank, cols]), (b, [rows, rank])].map(|(name, dims)| self.adaptor(&name, dims));
+                tensor.lora = Some(LoraTensors { a: a?, b: b? });
+            }
+        }
+        Ok(tensor)
     }
-    let adapted = names.iter().any(|name| name.contains(".adaptor."))
-        || params.is_some_and(|params| params.quantized == Some("lora_args"));
-    let kind = if adapted { "QLoRA" } else { "SpinQuant" };
-    Err(Error::Unsupported {
-        name: weights.to_owned(),
-        reason: format!(
-            "Meta's int4 checkpoints ({kind}) are not read yet, and this is one, as {} say; the BF16 original of the same \
-             model is read",
-            evidence.join(" and ")
-        ),
-    })
+
+    /// Where the scales of a quantized tensor lie.
+    fn scales(&self, tensor: &Tensor, name: &str) -> Result<Range<u64>> {
+        let Tensor { rows, cols, encoding, .. } = *tensor;
+        if encoding == Encoding::INT4 && !cols.is_multiple_of(BLOCK) {
+            return Err(self.unsupported(format!("tensor {name} has rows of {cols}, and its scales groups of {BLOCK}")));
+        }
+        let scales = self.part(&quantized::scales(name));
+        let groups = encoding.scale_bytes(cols) / 4;
+        if scales.dims.first() == Some(&(rows as u64)) && scales.dims.len() == 2 && scales.dims[1] != groups as u64 {
+            return Err(self.unsupported(format!(
+                "tensor {} has {} scales per row of {cols}; supported are {groups}, {}",
+                scales.name,
+                scales.dims[1],
+                if groups == 1 { "one per row".to_owned() } else { format!("one per group of {BLOCK}") }
+            )));
+        }
+        self.has_dims(scales, &[rows as u64, groups as u64])?;
+        self.has_type(scales, DType::F32)?;
+        if let Some(zeros) = quantized::zeros(&scales.name).and_then(|name| find(self.stored, &name)) {
+            self.has_dims(zeros, &[rows as u64, groups as u64])?;
+        }
+        Ok(scales.bytes.clone())
+    }
+
+    fn adaptor(&self, name: &str, [rows, cols]: [usize; 2]) -> Result<Range<u64>> {
+        let stored = self.part(name);
+        self.has_dims(stored, &[rows as u64, cols as u64])?;
+        self.has_type(stored, DType::BF16)?;
+        Ok(stored.bytes.clone())
+    }
+
+    /// A tensor that was found to be there.
+    fn part(&self, name: &str) -> &Stored {
+        find(self.stored, name).expect("a missing tensor was refused")
+    }
+
+    fn has_dims(&self, Stored { name, dims, .. }: &Stored, expected: &[u64]) -> Result<()> {
+        if squeezed(dims) == squeezed(expected) {
+            return Ok(());
+        }
+        let reason = format!("tensor {name} has dimensions {dims:?}; {} asks for {expected:?}", self.params);
+        Err(Error::Malformed { name: self.weights.to_owned(), format: "Llama", reason })
+    }
+
+    fn has_type(&self, Stored { name, dtype, .. }: &Stored, expected: DType) -> Result<()> {
+        if *dtype == expected {
+            return Ok(());
+        }
+        Err(self.unsupported(format!("tensor {name} has type {}; supported is {}", dtype.name(), expected.name())))
+    }
+
+    fn unsupported(&self, reason: String) -> Error {
+        Error::Unsupported { name: self.weights.to_owned(), reason }
+    }
 }

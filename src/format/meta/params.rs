@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::arch::family::LLAMA;
 use crate::arch::shape::limits::{MAX_DIM, MAX_EMBEDDING_ROWS, MAX_FFN, MAX_HEAD_DIM, MAX_HEADS, MAX_LAYERS};
-use crate::arch::shape::{RopePairing, RopeScaling, Shape, rope_frequencies};
+use crate::arch::shape::{Lora, RopePairing, RopeScaling, Scheme, Shape, rope_frequencies};
 use crate::error::{Error, Result, printable};
 
 use super::PARAMS;
@@ -12,11 +12,13 @@ use super::PARAMS;
 /// Contexts that the models were trained for, in tokens. The file does not say them.
 const SCALED_CONTEXT: usize = 131_072;
 const CONTEXT: usize = 8192;
+/// Of the int4 checkpoints that Meta released.
+pub(super) const QUANTIZED_CONTEXT: usize = 8192;
 /// Of Llama 2, whose rotary base is 10 000.
 const OLD_CONTEXT: usize = 4096;
 
 /// Keys that are read, and those that say how Meta's own program allocates memory, which changes no result.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "dim",
     "n_layers",
     "n_heads",
@@ -29,20 +31,32 @@ const KNOWN: [&str; 12] = [
     "use_scaled_rope",
     "rope_scale_factor",
     QUANTIZATION,
+    ADAPTORS,
 ];
 const ALLOCATION: [&str; 2] = ["max_batch_size", "max_seq_len"];
 const QUANTIZATION: &str = "quantization_args";
 const ADAPTORS: &str = "lora_args";
+/// The only scheme that Meta's reader knows (`QuantizationScheme` of `llama_models`).
+const SCHEME: &str = "int4_weight_int8_dynamic_activation";
 
 /// The numbers of a model.
 #[derive(Clone, Debug)]
 pub(super) struct Params {
     /// The shape, but for the vocabulary, which is 0 where the file leaves it to the tensors.
     pub(super) shape: Shape,
-    /// A key that says that the weights are quantized.
-    pub(super) quantized: Option<&'static str>,
+    /// What the file says of quantized weights: `quantization_args`.
+    pub(super) quantization: Option<Quantization>,
     /// The file, for messages.
     pub(super) file: String,
+}
+
+/// `quantization_args`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Quantization {
+    /// Elements of a row that share a scale, where the file says it.
+    pub(super) group_size: Option<usize>,
+    /// Whether the down projection is made for a rotated input, where the file says it.
+    pub(super) spinquant: Option<bool>,
 }
 
 /// The file and its name.
@@ -103,8 +117,7 @@ impl Params {
         };
         let keys = keys.map_err(|reason| Error::Malformed { name: file.to_owned(), format: PARAMS, reason })?;
         let reader = Reader { file, keys };
-        let quantized = [ADAPTORS, QUANTIZATION].into_iter().find(|key| reader.get(key).is_some());
-        let known = |key: &str| KNOWN.contains(&key) || ALLOCATION.contains(&key) || key == ADAPTORS;
+        let known = |key: &str| KNOWN.contains(&key) || ALLOCATION.contains(&key);
         // What is off asks for nothing.
         let off = |value: &Value| value.is_null() || *value == Value::Bool(false);
         if let Some((key, value)) = reader.keys.iter().find(|(key, value)| !known(key) && !off(value)) {
@@ -114,8 +127,51 @@ impl Params {
                 printable(&value.to_string(), 80)
             )));
         }
-        Ok(Self { shape: shape(&reader)?, quantized, file: file.to_owned() })
+        let quantization = quantization(&reader)?;
+        let mut shape = shape(&reader)?;
+        shape.scheme.lora = lora(&reader)?;
+        Ok(Self { shape, quantization, file: file.to_owned() })
     }
+}
+
+/// The value of `key`, an object, as a reader of its own; its messages name the file.
+fn object<'a>(params: &Reader<'a>, key: &str, known: &[&str]) -> Result<Option<Reader<'a>>> {
+    let Some(value) = params.get(key) else { return Ok(None) };
+    let Value::Object(keys) = value else { return Err(params.wrong(key, value, "an object")) };
+    match keys.iter().find(|(name, value)| !known.contains(&name.as_str()) && !value.is_null()) {
+        Some((name, value)) => Err(params.unsupported(format!(
+            "{key} has {} of {}, which is not known and may change the computation",
+            printable(name, 80),
+            printable(&value.to_string(), 80)
+        ))),
+        None => Ok(Some(Reader { file: params.file, keys: keys.clone() })),
+    }
+}
+
+fn quantization(params: &Reader<'_>) -> Result<Option<Quantization>> {
+    let Some(inner) = object(params, QUANTIZATION, &["group_size", "scheme", "spinquant"])? else { return Ok(None) };
+    match inner.get("scheme") {
+        None => {}
+        Some(Value::String(scheme)) if scheme == SCHEME => {}
+        Some(other) => return Err(inner.wrong("scheme", other, SCHEME)),
+    }
+    let spinquant = match inner.get("spinquant") {
+        None => None,
+        Some(Value::Bool(on)) => Some(*on),
+        Some(other) => return Err(inner.wrong("spinquant", other, "true or false")),
+    };
+    Ok(Some(Quantization { group_size: inner.size("group_size", MAX_FFN)?, spinquant }))
+}
+
+fn lora(params: &Reader<'_>) -> Result<Option<Lora>> {
+    let Some(inner) = object(params, ADAPTORS, &["rank", "scale"])? else { return Ok(None) };
+    let rank = inner.require_size("rank", MAX_DIM)?;
+    if !Lora::RANKS.contains(&rank) {
+        return Err(inner.unsupported(format!("adaptors of rank {rank}; supported ranks are {:?}", Lora::RANKS)));
+    }
+    let scale = inner.number("scale", |scale| scale.abs() <= 1e6, "a number up to a million")?;
+    let scale = scale.ok_or_else(|| inner.malformed("scale is missing".to_owned()))?;
+    Ok(Some(Lora { rank, scale: scale as f32 }))
 }
 
 fn shape(params: &Reader<'_>) -> Result<Shape> {
@@ -156,6 +212,7 @@ fn shape(params: &Reader<'_>) -> Result<Shape> {
         norm_eps: norm_eps.unwrap_or(1e-5) as f32,
         rope_pairing: RopePairing::Interleaved,
         rope_frequencies,
+        scheme: Scheme::default(),
     })
 }
 

@@ -33,6 +33,14 @@ impl Layout {
                 let (d, quants) = (scale(), plane(0, index * 8));
                 std::array::from_fn(|i| d * f32::from((quants[i / 4] >> (8 * (i % 4))) as i8))
             }
+            Packing::INT8 => {
+                let (d, quants) = (f32::from_bits(plane(1, row)[0]), plane(0, index * 8));
+                std::array::from_fn(|i| d * f32::from((quants[i / 4] >> (8 * (i % 4))) as i8))
+            }
+            Packing::INT4 => {
+                let d = f32::from_bits(plane(1, s * 8)[j]);
+                symmetric([d; 2], four_bits().map(|q| f32::from(q) - 8.0))
+            }
             Packing::Q4_0 => symmetric([scale(); 2], four_bits().map(|q| f32::from(q) - 8.0)),
             Packing::IQ4_NL => symmetric([scale(); 2], four_bits().map(|q| IQ4_VALUES[usize::from(q)])),
             Packing::Q5_0 => symmetric([scale(); 2], join(four_bits(), high_bits(), 4).map(|q| f32::from(q) - 16.0)),

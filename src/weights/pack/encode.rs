@@ -41,7 +41,7 @@ impl Layout {
         let vec4s: [u32; 8] = std::array::from_fn(|q| u32::from_le_bytes(std::array::from_fn(|i| quants[4 * q + i])));
         let parts = |shift: usize, mask: u32| vec4s.map(|vec4| vec4 >> shift & mask);
         match self.packing {
-            Packing::Q8_0 => planes[0][index * 8..][..8].copy_from_slice(&vec4s),
+            Packing::Q8_0 | Packing::INT8 => planes[0][index * 8..][..8].copy_from_slice(&vec4s),
             Packing::Q2_K | Packing::Q3_K => {
                 planes[0][index * 2..][..2].copy_from_slice(&interleave::<2>(parts(0, 0x0303_0303)));
             }
@@ -103,6 +103,12 @@ impl Layout {
                     planes[3][s / 2] |= u32::from(from.super_scale(i)) << (16 * (s & 1));
                 }
             }
+            Packing::INT4 => {
+                for (g, s, j) in blocks() {
+                    planes[1][s * 8 + j] = from.wide_scale(g).to_bits();
+                }
+            }
+            Packing::INT8 => planes[1][row] = from.wide_scale(0).to_bits(),
             Packing::IQ4_XS => {
                 for (i, s) in supers() {
                     let scales = from.six_bit_scales(i).into_iter().map(u32::from).enumerate();

@@ -1,38 +1,15 @@
-//! Cases of the norm and of the embedding.
+//! Cases of the embedding.
 
 use super::random::{Random, encoding_of};
 use super::{Case, case, uniforms};
 use crate::kernel::Uniform;
-use crate::kernels::activations::F32;
+use crate::kernels::Embed;
 use crate::kernels::embed::EmbedParams;
-use crate::kernels::rmsnorm::RmsnormParams;
-use crate::kernels::{Embed, Rmsnorm};
 use crate::plan::tuning::Tuning;
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN};
 
 pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
-    for (dim, rows, scale) in [(8_usize, 1, 1.0), (172, 7, 1e-4), (2048, 3, 3000.0)] {
-        let random = &mut Random::of(&format!("norm {rows} {dim}"));
-        let k = dim.next_multiple_of(BLOCK);
-        let params = RmsnormParams {
-            vec4s: (k / 4) as u32,
-            at_head: 0,
-            norm_dim: dim as f32,
-            eps: 1e-5,
-            ..RmsnormParams::default()
-        };
-        let buffers = vec![random.rows(rows, dim, k, scale), random.rows(1, dim, k, 1.5), vec![0; rows * k]];
-        let (invocations, subgroups) = (tuning.small_invocations, tuning.tier.subgroups());
-        let kernel = Rmsnorm { invocations, subgroups, rows, format: &F32, rows_out: rows };
-        cases.push(case(
-            &format!("{rows} of {dim}"),
-            kernel,
-            params.to_words(),
-            uniforms(rows, rows, 8, 0, 8),
-            buffers,
-        ));
-    }
     for packing in Packing::ALL {
         for (vocabulary, dim, shards) in [(70, 64, 1), (300, 256, 3)] {
             let dim = if encoding_of(packing).block_len() == 256 { 256 } else { dim };

@@ -2,8 +2,10 @@
 
 struct Params {
     vec4s: u32,
-    max_sum: f32,
+    bound: f32,
     pairwise: u32,
+    low_first: u32,
+    lora_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -19,4 +21,5 @@ fn main(invocation: Invocation) {
     let local_id = local_id_of(invocation);
     prepare_input(local_id);
     store_row(0u, local_id, Origin(0u));
+    store_low(0u, local_id, Origin(0u));
 }

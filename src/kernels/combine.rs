@@ -1,19 +1,35 @@
 //! The reduction of split-KV as a dispatch of its own: for one token.
 
+use super::matvec::{add_combine_to, combined};
+use super::store::{Store, StoreParams};
+use super::{RunShape, SplitKv};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
-use crate::kernels::activations::ActivationFormat;
-use crate::kernels::matvec::{add_combine_to, combined};
-use crate::kernels::{self, RunShape, SplitKv};
 
 uniform! {
     /// Params of the combination.
     pub struct CombineParams {
         /// vec4s of all heads, padded.
         vec4s: u32,
-        /// [`ActivationFormat::max_sum`]
-        max_sum: f32,
-        /// [`ActivationFormat::pairwise`]
+        /// [`StoreParams::bound`]
+        bound: f32,
+        /// [`StoreParams::pairwise`]
         pairwise: u32,
+        /// [`StoreParams::low_first`]
+        low_first: u32,
+        /// [`StoreParams::lora_scale`]
+        lora_scale: f32,
+    }
+}
+
+impl CombineParams {
+    /// The params for rows of `k` numbers.
+    pub fn new(k: usize, StoreParams { bound, pairwise, low_first, lora_scale }: StoreParams) -> Self {
+        Self { vec4s: (k / 4) as u32, bound, pairwise, low_first, lora_scale }
+    }
+
+    fn stored(&self) -> StoreParams {
+        let Self { bound, pairwise, low_first, lora_scale, .. } = *self;
+        StoreParams { bound, pairwise, low_first, lora_scale }
     }
 }
 
@@ -29,7 +45,7 @@ pub struct Combine {
     /// Invocations of the workgroup.
     pub invocations: usize,
     /// How the result is stored.
-    pub format: &'static dyn ActivationFormat,
+    pub store: Store,
     /// The size of the run uniforms.
     pub run: RunShape,
 }
@@ -40,15 +56,15 @@ impl Kernel for Combine {
     }
 
     fn label(&self) -> String {
-        let format = self.format.suffix();
+        let format = self.store.suffix();
         format!("combine/{}xd{}/splits{}/{}{format}", self.heads, self.head_dim, self.splits.most, self.invocations)
     }
 
     fn source(&self) -> ShaderSource {
-        let source = self.run.add_to(ShaderSource::new(include_str!("../../../shaders/software/combine.wgsl")));
-        let source = source.size("WORKGROUP_SIZE", self.invocations).with(kernels::invocations(false));
+        let source = self.run.add_to(ShaderSource::new(include_str!("../../shaders/combine.wgsl")));
+        let source = source.size("WORKGROUP_SIZE", self.invocations).with(super::invocations(false));
         let source = add_combine_to(source, self.heads, self.head_dim, self.splits);
-        self.format.add_store(source, 5)
+        self.store.add_to(source, 5)
     }
 
     fn invocations(&self) -> u32 {
@@ -62,11 +78,12 @@ impl Kernel for Combine {
     fn args(&self, params: &[u32]) -> Vec<Arg> {
         let params = CombineParams::from_words(params);
         let k = params.vec4s as usize * 4;
-        vec![
+        let mut args = vec![
             Arg::read("x", 3, Element::Vec4F32, self.splits.most * k),
             Arg::read("score", 4, Element::Vec2F32, self.splits.most * self.heads * 2),
-            self.format.store_arg(5, 1, k),
-        ]
+        ];
+        args.extend(self.store.args(5, k));
+        args
     }
 
     fn grid(&self, _params: &[u32], _active: Active) -> [u32; 2] {
@@ -75,17 +92,18 @@ impl Kernel for Combine {
 
     fn work(&self, params: &[u32], _active: Active) -> u64 {
         let params = CombineParams::from_words(params);
-        self.splits.most as u64 * u64::from(params.vec4s) * 4
+        let k = params.vec4s as usize * 4;
+        (self.splits.most * k) as u64 + self.store.work(k)
     }
 
     /// The worst on lavapipe 22.3 is that of its `exp`, as in [`Matvec`](crate::kernels::Matvec).
     fn tolerance(&self) -> f64 {
-        self.format.tolerance().max(3e-11)
+        self.store.tolerance().max(3e-11)
     }
 
     fn oracle(&self, call: &Call) {
         let params: CombineParams = call.params();
         let sums = combined(call, [0, 1], (self.heads, self.head_dim, self.splits), params.vec4s as usize * 4);
-        self.format.store(call, 2, 0, &sums);
+        self.store.store(call, 2, 0, &sums, params.stored());
     }
 }

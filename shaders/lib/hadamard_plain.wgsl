@@ -1,0 +1,3 @@
+// The transform is the input of the product.
+
+fn finish(row: u32, local_id: u32) {}
