@@ -9,6 +9,7 @@
 import json
 import os
 import random
+import re
 import sys
 from importlib.metadata import version
 
@@ -26,14 +27,13 @@ from safetensors.numpy import save_file
 from tokenizers import Tokenizer
 
 import make
-import reference
-from make import HERE, LINEARS, MODELS, SCALE, story
+from make import HERE, LINEARS, MODELS, story
 from reference import Model, hadamard, nll, nmse, quantize
 
 GOLDEN = os.path.join(HERE, 'golden')
 HELD = os.path.join(MODELS, '..', 'tests', 'fixtures', 'bundled-heldout.txt')
 T, EVERY, STEPS, CANDIDATES, START = 64, 4, 200, 12, 12
-PRODUCTS = {'wq': 'layers.1.attention.wq', 'wo': 'layers.1.attention.wo', 'w1': 'layers.1.feed_forward.w1', 'w2': 'layers.1.feed_forward.w2', 'output': 'output'}
+PRODUCTS = {n.split('.')[-1]: f'layers.1.{n}' for n in LINEARS if n[-2:] in ('wq', 'wo', 'w1', 'w2')} | {'output': 'output'}
 TOKENS = [0, 21, 42, 63]  # of `ids`, whose products are stored
 tok = Tokenizer.from_file(os.path.join(MODELS, 'tokenizer.json'))
 ENDS = [tok.token_to_id(f'<|{n}|>') for n in ('end_of_text', 'eot_id')]
@@ -142,13 +142,14 @@ def mean_nll(logits, held):
     return dict(heldout=nll(logits(np.array([held]))[0], held), grammar=grammar_nll(lambda ids: torch.tensor(logits(ids.numpy())).double()))
 
 
-def controls(kind, ids, right):
+def controls(kind, ids, held, right):
     """NMSE of mistakes against the right logits of the same mode, by reference.py."""
     folder, out = os.path.join(HERE, kind), {}
     run = lambda mode, **k: nmse(Model(folder, mode, **k).forward(ids), right[mode])
     for mode in right:
         c = out[mode] = {'rope factor 32': run(mode, rope_factor=32)}
         if kind == 'bf16':
+            c['rope factor 32, heldout'] = nmse(Model(folder, rope_factor=32).forward(held), Model(folder).forward(held))
             continue
         tied = Model(folder, mode)
         tied.w['output'] = tied.w['tok_embeddings']
@@ -164,6 +165,9 @@ def controls(kind, ids, right):
             names = [f'layers.{l}.{n}' for l in range(tied.layers) for n in LINEARS]
             single = {n: run(mode, without=[n]) for n in names}
             least = min(single, key=single.get)
+            half = Model(folder, mode)
+            half.p['lora_args']['scale'] = 1.0
+            c['adaptors times 1, not 2'] = nmse(half.forward(ids), right[mode])
             c |= {'no adaptors': run(mode, without=names), 'one adaptor removed, the least': single[least], 'the least is': least}
     return out
 
@@ -216,8 +220,13 @@ def golden(kind):
             q, scale, zero = codes(x[n][TOKENS], None if n == 'output' else 2.0 ** -23)
             part = dict(x=x[n][TOKENS].numpy(), codes=q, scale=scale, zero=zero, y=y[n][TOKENS].numpy())
             tensors |= {f'product.{short}.{k}': np.ascontiguousarray(v) for k, v in part.items()}
+        if kind == 'spinquant':
+            gate, up = (y[f'layers.1.feed_forward.{n}'][TOKENS] for n in ('w1', 'w3'))
+            before = (torch.nn.functional.silu(gate) * up).numpy()
+            assert nmse(hadamard(before.astype(np.float64)), tensors['product.w2.x']) < 1e-12
+            tensors['product.w2.before'] = before
         print('codes', out['codes'], 'products', out['products'], flush=True)
-    out['controls'] = controls(kind, ids, right)
+    out['controls'] = controls(kind, ids, held, right)
     print('controls', out['controls'], flush=True)
     if kind == 'qlora':
         assert out['controls']['f32']['one adaptor removed, the least'] > 1e-3
@@ -226,15 +235,17 @@ def golden(kind):
     print('nll', out['nll'], out['nll_reference'], flush=True)
     prompts = out['prompts'] = []
     for p in choose(model, modes):
-        entry = dict(text=tok.decode(p), ids=p, greedy={}, margins={}, smallest_margin={}, end_step={}, continuation={})
+        entry = dict(text=tok.decode(p), ids=p, greedy={}, margins={}, smallest_margin={}, end_step={}, reference_agrees={}, continuation={})
         for m in modes:
             (g,), (d,) = greedy(model, [p], m)
             assert [g] == greedy(model, [p], m)[0]
             entry['greedy'][m], entry['margins'][m], entry['smallest_margin'][m] = g, [float(f'{v:.5g}') for v in d], float(d.min())
             entry['end_step'][m] = next((i for i, t in enumerate(g) if t in ENDS), None)
+            first = Model(folder, m).forward(p + g[:-1])[len(p) - 1:].argmax(-1)
+            entry['reference_agrees'][m] = int((first == np.array(g)).sum())  # of STEPS, fed the same ids
             entry['continuation'][m] = tok.decode(g, skip_special_tokens=False)
         prompts.append(entry)
-        print(entry['text'], entry['smallest_margin'], entry['end_step'], flush=True)
+        print(entry['text'], entry['smallest_margin'], entry['end_step'], entry['reference_agrees'], flush=True)
     save_file(tensors, os.path.join(GOLDEN, f'{kind}.safetensors'))
     return out
 
@@ -260,12 +271,13 @@ if __name__ == '__main__':
     os.makedirs(GOLDEN, exist_ok=True)
     path = os.path.join(GOLDEN, 'golden.json')
     all_ = json.load(open(path)) if os.path.exists(path) else {}
-    all_['how'] = ('ExecuTorch ' + version('executorch') + "'s eager models (torchao " + version('torchao') + ', torch ' + version('torch').split('+')[0] + '); int8: 8da4w, the head 8da8w; '
-                   'f32: the same without rounding activations. greedy: the whole context is computed at every step and the end token does not stop it. NMSE: '
-                   'sum of squares of the difference over that of what is right. nll: nats per token')
+    names = ', '.join(f"{n} {version(n).split('+')[0]}" for n in ('executorch', 'torchao', 'torch'))
+    all_['how'] = (f"ExecuTorch's eager models ({names}); int8: 8da4w, the head 8da8w; f32: the same without rounding activations. greedy: the whole "
+                   'context is computed at every step and the end token does not stop it. NMSE: sum of squares of the difference over that of what is '
+                   'right. nll: nats per token')
     all_['parent_nll'] = all_.get('parent_nll') or parent_nll()
     for kind in sys.argv[1:] or ('bf16', 'spinquant', 'qlora'):
         all_[kind] = golden(kind)
         with open(path, 'w') as f:
-            json.dump(all_, f, ensure_ascii=False, indent=1)
-            f.write('\n')
+            text = json.dumps(all_, ensure_ascii=False, indent=1)
+            f.write(re.sub(r'\[[-+0-9.,e\s]*\]', lambda m: ' '.join(m[0].split()), text) + '\n')  # numbers of a list in one line

@@ -74,7 +74,7 @@ def hadamard(x):
 class Model:
     """mode 'f32' or 'int8'. Right by itself; the other arguments are for controls:
     rotate: whether w2 gets the Hadamard (None: where there are int8 heads and no adaptors); rule: of zero points; scales: a dtype to round
-    the scales of groups to; adaptors: 'right', 'quantized' (fed what the int4 product is fed); without: names of linears that lose their
+    the scales of groups to; adaptors: 'right', 'rounded' (fed what the int4 product is fed); without: names of linears that lose their
     adaptor; rope_factor: scaled frequencies; late: the Hadamard after the rounding, not before."""
 
     def __init__(self, folder, mode='f32', rotate=None, rule='a', scales=None, adaptors='right', without=(), rope_factor=None, late=False):
