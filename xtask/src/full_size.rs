@@ -125,7 +125,15 @@ fn make(file: &Path, size: Size, mix: Mix, vocabulary: Option<&Path>) -> Result<
         return Ok(());
     }
     let (vocabulary, out) = (vocabulary.map(Path::to_owned), file.to_owned());
-    synthetic::write(&synthetic::Options { shape: size, mix, vocabulary, layers: None, seed: 1, out })
+    synthetic::write(&synthetic::Options {
+        shape: size,
+        format: synthetic::Format::gguf(mix),
+        vocabulary,
+        tokenizer: None,
+        layers: None,
+        seed: 1,
+        out,
+    })
 }
 
 /// The Python of an environment with numpy and gguf, made once.

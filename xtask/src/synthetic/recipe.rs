@@ -56,12 +56,22 @@ pub enum Fill {
 }
 
 /// Nearly normal numbers.
+#[derive(Clone)]
 pub struct Weights {
     /// What the random numbers follow from, beside the seed and the row: usually the tensor's own name.
     pub stream: String,
     pub std: f32,
     /// Rows of this mean and a tenth of it as deviation.
     pub large_rows: Vec<(usize, f32)>,
+}
+
+impl Weights {
+    /// A row. It depends on the seed, a name and its own number, and so not on how rows are shared out.
+    pub fn row(&self, seed: u64, row: usize, values: &mut [f32]) {
+        let large = self.large_rows.iter().find(|(large, _)| *large == row);
+        let (mean, std) = large.map_or((0.0, self.std), |(_, mean)| (*mean, mean / 10.0));
+        Stream::new(seed, &self.stream, row as u64).normals(mean, std, values);
+    }
 }
 
 impl Tensor {
@@ -231,18 +241,8 @@ pub fn made_up_vocabulary(tokens: usize) -> Vec<(String, Value)> {
     let plain = tokens - CONTROL;
     let (mut texts, merges) = made_up_texts(plain);
     let mut types = vec![1; plain];
-    for i in 0..CONTROL {
-        texts.push(match i {
-            0 => "<|begin_of_text|>".to_owned(),
-            1 => "<|end_of_text|>".to_owned(),
-            6 => "<|start_header_id|>".to_owned(),
-            7 => "<|end_header_id|>".to_owned(),
-            8 => "<|eom_id|>".to_owned(),
-            9 => "<|eot_id|>".to_owned(),
-            _ => format!("<|reserved_special_token_{i}|>"),
-        });
-        types.push(3);
-    }
+    texts.extend((0..CONTROL).map(control_token));
+    types.extend([3; CONTROL]);
     [
         ("tokenizer.ggml.model", Value::string("gpt2")),
         ("tokenizer.ggml.pre", Value::string("llama-bpe")),
@@ -256,8 +256,22 @@ pub fn made_up_vocabulary(tokens: usize) -> Vec<(String, Value)> {
     .into()
 }
 
+/// The text of a control token.
+pub fn control_token(i: usize) -> String {
+    let name = match i {
+        0 => "begin_of_text",
+        1 => "end_of_text",
+        6 => "start_header_id",
+        7 => "end_header_id",
+        8 => "eom_id",
+        9 => "eot_id",
+        _ => return format!("<|reserved_special_token_{i}|>"),
+    };
+    format!("<|{name}|>")
+}
+
 /// `count` texts in the byte alphabet, and the merges that make those of more than one byte.
-fn made_up_texts(count: usize) -> (Vec<String>, Vec<String>) {
+pub fn made_up_texts(count: usize) -> (Vec<String>, Vec<String>) {
     let alphabet = byte_alphabet();
     let mut texts: Vec<String> = alphabet.iter().map(char::to_string).collect();
     let mut merges = Vec::new();
@@ -271,7 +285,7 @@ fn made_up_texts(count: usize) -> (Vec<String>, Vec<String>) {
 }
 
 /// Control tokens of Llama 3.
-const CONTROL: usize = 256;
+pub const CONTROL: usize = 256;
 
 /// GPT-2's characters for bytes: printable ones stand for themselves, the others for U+0100 and on.
 fn byte_alphabet() -> Vec<char> {
