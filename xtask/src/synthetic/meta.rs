@@ -1,9 +1,10 @@
 //! Folders as Meta delivers its models: `consolidated.00.pth` by Meta's names and types, `params.json`, and a tokenizer.
 //!
-//! The weights are those of the GGUF files of the same seed, rounded otherwise. Where the released checkpoints fold
-//! something into their weights, so do these: SpinQuant's norms are ones whose gains stand in the columns of the
-//! matrices behind them, and its w2 is for an input that went through a Hadamard transform. QLoRA's adaptors add a few
-//! percent to what a matrix gives.
+//! The weights of BF16 and QLoRA are those of the GGUF files of the same seed, rounded otherwise, and QLoRA's adaptors
+//! add a few percent to what a matrix gives. Where SpinQuant folds something into its weights, so do these: its norms
+//! are ones whose gains stand in the columns of the matrices behind them, its w2 is for an input that went through a
+//! Hadamard transform, and no channel of the residual stream is large, since its rotation spreads such channels over
+//! all. With norms of ones they would leave nothing of the others in int8.
 
 use std::{
     collections::HashMap,
@@ -18,7 +19,7 @@ use clap::ValueEnum;
 use super::{
     Mix, Options, Shape, Size, in_batches,
     quantize::{GROUP, brain, hadamard, integers},
-    recipe::{self, Fill, Weights},
+    recipe::{self, Channels, Fill, Weights},
     tokenizer,
     torch::{Archive, Number, Tensor, pickle},
 };
@@ -217,13 +218,14 @@ const LINEARS: [(&str, &str, Option<&str>); 7] = [
 ];
 
 fn layout(shape: &Shape, kind: Kind, seed: u64) -> Vec<(Tensor, Content)> {
-    let recipe = recipe::tensors(shape, Mix::F16, seed);
+    let folded = kind == Kind::SpinQuant;
+    let channels = if folded { Channels::Alike } else { Channels::Large };
+    let recipe = recipe::tensors_with(shape, Mix::F16, seed, channels);
     let recipe: HashMap<&str, &recipe::Tensor> = recipe.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
     let values = |name: &str| match &recipe[format!("{name}.weight").as_str()].fill {
         Fill::Values(values) => values.clone(),
         Fill::Weights(_) => unreachable!("{name} is a norm"),
     };
-    let folded = kind == Kind::SpinQuant;
     let gains = |norm: Option<&str>| norm.filter(|_| folded).map(values);
     let norm = |name: &str| if folded { vec![1.0; shape.dim] } else { values(name) };
     let drawn = |name: &str, gains: Option<Vec<f32>>, rotated: bool, rounding: Option<(usize, i32)>| {
@@ -372,28 +374,38 @@ mod tests {
 
     #[test]
     fn spinquant_folds_norms_into_columns_and_rotates_the_input_of_w2() {
-        let (plain, folded) = (layout(&tiny(), Kind::QLora, 1), layout(&tiny(), Kind::SpinQuant, 1));
-        let row = |layout: &[(Tensor, Content)], name: &str| {
-            let found = layout.iter().find(|(tensor, _)| tensor.name == name);
-            let Some((_, Content::Drawn(drawn))) = found else { panic!("{name} is a matrix") };
-            // In integers, so that 7 and 127 stay.
+        let recipe = recipe::tensors_with(&tiny(), Mix::F16, 1, Channels::Alike);
+        let fill = |name: &str| &recipe.iter().find(|tensor| tensor.name == name).expect("a tensor").fill;
+        let row = |name: &str, cols: usize| {
+            let Fill::Weights(weights) = fill(name) else { panic!("{name} is a matrix") };
+            let mut values = vec![0.0; cols];
+            weights.row(1, 3, &mut values);
+            values
+        };
+        let layout = layout(&tiny(), Kind::SpinQuant, 1);
+        let content = |name: &str| &layout.iter().find(|(tensor, _)| tensor.name == name).expect("a tensor").1;
+        let folded = |name: &str| {
+            let Content::Drawn(drawn) = content(name) else { panic!("{name} is a matrix") };
             let mut values = vec![0.0; drawn.cols];
             drawn.row(1, 3, &mut values, &mut [Vec::new(), Vec::new()]);
             values
         };
-        let norm = |layout: &[(Tensor, Content)]| match &layout[layout.len() - 3] {
-            (tensor, Content::Values(values)) if tensor.name == "norm.weight" => values.clone(),
-            (tensor, _) => panic!("{} is no norm", tensor.name),
-        };
-        assert!(norm(&folded).iter().all(|gain| *gain == 1.0));
-        let (own, behind) = (row(&plain, "output.weight"), row(&folded, "output.weight"));
-        for ((own, behind), gain) in own.iter().zip(&behind).zip(norm(&plain)) {
-            assert_eq!(own * gain, *behind);
+        let Content::Values(norm) = content("norm.weight") else { panic!("it is a norm") };
+        assert!(norm.iter().all(|gain| *gain == 1.0));
+        for (own, plain, norm) in [
+            ("output", "token_embd", "output_norm"),
+            ("layers.0.attention.wk", "blk.0.attn_k", "blk.0.attn_norm"),
+            ("layers.0.feed_forward.w3", "blk.0.ffn_up", "blk.0.ffn_norm"),
+        ] {
+            let Fill::Values(gains) = fill(&format!("{norm}.weight")) else { panic!("{norm} is a norm") };
+            let products: Vec<f32> =
+                row(&format!("{plain}.weight"), 256).iter().zip(gains).map(|(value, gain)| value * gain).collect();
+            assert_eq!(folded(&format!("{own}.weight")), products, "{own}");
         }
-        let (own, mut rotated) =
-            (row(&plain, "layers.0.feed_forward.w2.weight"), row(&folded, "layers.0.feed_forward.w2.weight"));
+        let mut rotated = folded("layers.0.feed_forward.w2.weight");
         hadamard(&mut rotated);
-        assert!(own.iter().zip(&rotated).all(|(own, back)| (own - back).abs() < 1e-6));
+        let plain = row("blk.0.ffn_down.weight", 512);
+        assert!(plain.iter().zip(&rotated).all(|(own, back)| (own - back).abs() < 1e-6));
     }
 
     #[test]
