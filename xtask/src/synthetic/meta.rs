@@ -100,19 +100,18 @@ pub fn write(options: &Options, kind: Kind) -> Result<()> {
     let bytes = kind.bytes(options.shape);
     let bytes = bytes.with_context(|| format!("{} has no files of Meta's kinds: --shape 1b or 3b", full.name))?;
     let dir = &options.out;
-    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let put = |name: &str, text: &str| {
-        let path = dir.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
-    };
-    match &options.tokenizer {
-        Some(file) => tokenizer::copy(file, dir)?,
+    let tokenizer = match &options.tokenizer {
+        Some(file) => tokenizer::given(file)?,
         None => {
             eprintln!("no --tokenizer: its {} tokens are made up", shape.vocabulary);
-            put("tokenizer.json", &tokenizer::made_up(shape.vocabulary).to_string())?;
+            tokenizer::made_up(shape.vocabulary).to_string().into_bytes()
         }
-    }
-    put("params.json", &params(options.shape, &shape, kind))?;
+    };
+    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    tokenizer::put(&tokenizer, dir)?;
+    let file = dir.join("params.json");
+    fs::write(&file, params(options.shape, &shape, kind))
+        .with_context(|| format!("cannot write {}", file.display()))?;
     let layout = layout(&shape, kind, options.seed);
     let stored = stored(&layout);
     ensure!(shape.layers < full.layers || stored == bytes, "{stored} bytes of storages, and Meta's file has {bytes}");

@@ -14,21 +14,26 @@ const WORDS: &str = concat!(
     r"\s+(?!\S)|\s+"
 );
 
-/// Copies a tokenizer under the name that goes with what it is.
-pub fn copy(file: &Path, dir: &Path) -> Result<()> {
-    let about = || format!("cannot take the tokenizer {}", file.display());
-    let bytes = fs::read(file).with_context(about)?;
+/// A tokenizer that can be copied.
+pub fn given(file: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(file).with_context(|| format!("cannot take the tokenizer {}", file.display()))?;
     let why = "its vocabulary cannot be copied into Meta's files: name a tokenizer.model or tokenizer.json";
     ensure!(!bytes.starts_with(b"GGUF"), "{} is a GGUF file, and {why}", file.display());
-    let names = ["tokenizer.model", "tokenizer.json"];
-    let json = bytes.trim_ascii_start().starts_with(b"{");
-    // The other one would be read instead.
-    let other = dir.join(names[usize::from(!json)]);
+    Ok(bytes)
+}
+
+/// Writes a tokenizer into the folder, by the name that goes with what it is.
+pub fn put(bytes: &[u8], dir: &Path) -> Result<()> {
+    let mut names = ["tokenizer.model", "tokenizer.json"];
+    if bytes.trim_ascii_start().starts_with(b"{") {
+        names.reverse();
+    }
+    let [own, other] = names.map(|name| dir.join(name));
+    // One of another name might be read instead.
     if other.exists() {
         fs::remove_file(&other).with_context(|| format!("cannot remove {}", other.display()))?;
     }
-    let out = dir.join(names[usize::from(json)]);
-    fs::write(&out, bytes).with_context(|| format!("cannot write {}", out.display()))
+    fs::write(&own, bytes).with_context(|| format!("cannot write {}", own.display()))
 }
 
 /// A `tokenizer.json` of made-up tokens.
@@ -95,5 +100,25 @@ mod tests {
         assert!(ids.into_iter().eq(0..1024));
         assert_eq!(vocabulary.len() - 256, tokenizer["model"]["merges"].as_array().expect("merges").len());
         assert_eq!(tokenizer["post_processor"]["special_tokens"]["<|begin_of_text|>"]["ids"], json!([768]));
+    }
+
+    #[test]
+    fn a_tokenizer_has_the_name_of_its_kind_and_is_alone() {
+        let dir = std::env::temp_dir().join(format!("llamita-tokenizer-{}", std::process::id()));
+        fs::create_dir_all(&dir).expect("a folder");
+        let names = || {
+            crate::shell::entries(&dir)
+                .iter()
+                .filter_map(|path| path.file_name()?.to_str()?.to_owned().into())
+                .collect::<Vec<String>>()
+        };
+        put(b"IQ== 0\n", &dir).expect("it is written");
+        assert_eq!(names(), ["tokenizer.model"]);
+        put(b"\n{\"version\": \"1.0\"}", &dir).expect("it is written");
+        assert_eq!(names(), ["tokenizer.json"]);
+        let gguf = dir.join("tokenizer.json");
+        fs::write(&gguf, b"GGUF\x03").expect("it is written");
+        assert!(given(&gguf).is_err());
+        fs::remove_dir_all(&dir).expect("it is removed");
     }
 }
