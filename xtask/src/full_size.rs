@@ -1,4 +1,4 @@
-//! `cargo xtask full-size`: files and folders of Llama 3.2's size run on this machine, measured, and compared with NumPy.
+//! `cargo xtask full-size`: models of Llama 3.2's size run on this machine, measured, and compared with NumPy.
 
 pub mod measure;
 mod table;

@@ -1,4 +1,4 @@
-//! Folders as Meta delivers its models: `consolidated.00.pth` by Meta's names and types, `params.json`, and a tokenizer.
+//! Folders as Meta delivers its models: `consolidated.00.pth` by Meta's names and types, `params.json`, a tokenizer.
 //!
 //! The weights of BF16 and QLoRA are those of the GGUF files of the same seed, rounded otherwise, and QLoRA's adaptors
 //! add a few percent to what a matrix gives. Where SpinQuant folds something into its weights, so do these: its norms

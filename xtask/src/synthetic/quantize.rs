@@ -186,7 +186,7 @@ pub fn integers(row: &[f32], group: usize, half: i32, bytes: &mut Vec<u8>, scale
     }
 }
 
-/// Multiplies a row of a power of two by the symmetric Hadamard matrix whose square is the identity (Sylvester's order).
+/// Multiplies a row of a power of two by the symmetric Hadamard matrix in Sylvester's order whose square is 1.
 pub fn hadamard(row: &mut [f32]) {
     assert!(row.len().is_power_of_two(), "a row of {}", row.len());
     let mut step = 1;
