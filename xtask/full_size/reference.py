@@ -1,20 +1,21 @@
-"""Logits of a GGUF Llama in NumPy, one layer in memory at a time, against those that `llamita logits` wrote.
+"""Logits of a Llama in NumPy, one layer in memory at a time, against those that `llamita logits` wrote.
 
-usage: python reference.py MODEL.gguf POSITIONS LOGITS.safetensors...
+usage: python reference.py MODEL POSITIONS f32|int8 LOGITS.safetensors...
 
-Every LOGITS file holds logits of the same ids, or of a prefix of them. POSITIONS, as in 0,1,127, are compared where a
-file has them. Weights are decoded by the gguf package; everything is computed in f32, and the last sums in f64.
-Prints one JSON object per file: the largest normalized mean squared error of a position, whether every position has the
-same largest logit, and how many times larger than the median the largest channel of the residual stream became.
+MODEL is a GGUF file, decoded by the gguf package and computed in f32, or a folder of Meta's files, computed in f64.
+With int8, products of Meta's int4 checkpoints read activations in int8, as these were trained for (8da4w); with f32
+they do not. Every LOGITS file holds logits of the same ids, or of a prefix of them. POSITIONS, as in 0,1,127, are
+compared where a file has them. Prints one JSON object per file: the largest normalized mean squared error of a
+position, whether every position has the same largest logit, and how many times larger than the median the largest
+channel of the residual stream became.
 """
 
 import json
 import math
+import os
 import sys
 
 import numpy as np
-from gguf import GGUFReader
-from gguf.quants import dequantize
 
 
 def read_logits(path):
@@ -28,40 +29,26 @@ def read_logits(path):
 
 
 class Llama:
-    def __init__(self, path):
-        self.reader = GGUFReader(path)
-        self.tensors = {tensor.name: tensor for tensor in self.reader.tensors}
-        number = lambda key: self.reader.fields["llama." + key].contents()
-        self.layers = number("block_count")
-        self.heads = number("attention.head_count")
-        self.kv_heads = number("attention.head_count_kv")
-        self.head_dim = number("attention.key_length")
-        self.eps = number("attention.layer_norm_rms_epsilon")
-        pairs = np.arange(self.head_dim // 2)
-        frequencies = number("rope.freq_base") ** (-2.0 * pairs / self.head_dim)
-        self.frequencies = frequencies / self.tensor("rope_freqs").astype(np.float64)
-        self.ratio = 0.0
+    """The computation. Subclasses hold the numbers of the model, and have its tensors by GGUF's names: `tensor(name,
+    rows)` decodes one or these rows of it, `product(x, name)` multiplies by one, and `rows(name)` counts."""
 
-    def tensor(self, name, rows=None):
-        """A decoded tensor, or these rows of it."""
-        tensor = self.tensors[name + ".weight"]
-        data = tensor.data if rows is None else tensor.data[rows]
-        return dequantize(data, tensor.tensor_type).astype(np.float32, copy=False)
+    number = np.float32
+    ratio = 0.0
 
     def norm(self, x, name):
         scale = 1.0 / np.sqrt(np.mean(x.astype(np.float64) ** 2, axis=-1, keepdims=True) + self.eps)
-        return (x * scale).astype(np.float32) * self.tensor(name)
+        return (x * scale).astype(self.number) * self.tensor(name)
 
     def rotate(self, x):
         """Pairs of neighbours of `[t, heads, d]`, turned by position times frequency."""
         angle = np.arange(len(x))[:, None, None] * self.frequencies
-        cos, sin = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+        cos, sin = np.cos(angle).astype(self.number), np.sin(angle).astype(self.number)
         a, b = x[..., 0::2], x[..., 1::2]
         return np.stack([a * cos - b * sin, a * sin + b * cos], axis=-1).reshape(x.shape)
 
     def attend(self, q, k, v):
         """Causal attention; `q` is `[t, heads, d]`, `k` and `v` are `[t, kv_heads, d]`."""
-        mask = np.triu(np.full((len(q), len(q)), -np.inf, np.float32), 1)
+        mask = np.triu(np.full((len(q), len(q)), -np.inf, self.number), 1)
         out = np.empty_like(q)
         for head in range(self.heads):
             kv = head // (self.heads // self.kv_heads)
@@ -73,16 +60,22 @@ class Llama:
     def layer(self, i, x):
         name = lambda stem: f"blk.{i}.{stem}"
         n = self.norm(x, name("attn_norm"))
-        project = lambda stem: (n @ self.tensor(name(stem)).T).reshape(len(x), -1, self.head_dim)
+        project = lambda stem: self.product(n, name(stem)).reshape(len(x), -1, self.head_dim)
         q, k, v = self.rotate(project("attn_q")), self.rotate(project("attn_k")), project("attn_v")
-        x = x + self.attend(q, k, v) @ self.tensor(name("attn_output")).T
+        x = x + self.product(self.attend(q, k, v), name("attn_output"))
         n = self.norm(x, name("ffn_norm"))
-        gate = n @ self.tensor(name("ffn_gate")).T
-        gate = gate / (1.0 + np.exp(-gate)) * (n @ self.tensor(name("ffn_up")).T)
-        x = x + gate @ self.tensor(name("ffn_down")).T
+        gate = self.product(n, name("ffn_gate"))
+        gate = gate / (1.0 + np.exp(-gate)) * self.product(n, name("ffn_up"))
+        x = x + self.product(gate, name("ffn_down"))
         size = np.abs(x).max(axis=0)
         self.ratio = max(self.ratio, float(size.max() / np.median(size)))
         return x
+
+    def head(self, n):
+        name = "output" if self.rows("output") else "token_embd"
+        step = 4096
+        parts = [n @ self.tensor(name, slice(first, first + step)).T for first in range(0, self.rows(name), step)]
+        return np.concatenate(parts, axis=1)
 
     def logits(self, ids, positions):
         x = self.tensor("token_embd", np.asarray(ids))
@@ -90,19 +83,54 @@ class Llama:
             x = self.layer(i, x)
             print(f"\rreference: layer {i + 1} of {self.layers}", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
-        n = self.norm(x[positions], "output_norm")
-        head = "output" if "output.weight" in self.tensors else "token_embd"
-        rows = len(self.tensors[head + ".weight"].data)
-        step = 16_384
-        parts = [n @ self.tensor(head, slice(first, first + step)).T for first in range(0, rows, step)]
-        return np.concatenate(parts, axis=1)
+        return self.head(self.norm(x[positions], "output_norm"))
+
+
+class Gguf(Llama):
+    def __init__(self, path):
+        from gguf import GGUFReader
+        from gguf.quants import dequantize
+
+        self.dequantize = dequantize
+        self.reader = GGUFReader(path)
+        self.tensors = {tensor.name: tensor for tensor in self.reader.tensors}
+        number = lambda key: self.reader.fields["llama." + key].contents()
+        self.layers = number("block_count")
+        self.heads = number("attention.head_count")
+        self.kv_heads = number("attention.head_count_kv")
+        self.head_dim = number("attention.key_length")
+        self.eps = number("attention.layer_norm_rms_epsilon")
+        pairs = np.arange(self.head_dim // 2)
+        frequencies = number("rope.freq_base") ** (-2.0 * pairs / self.head_dim)
+        self.frequencies = frequencies / self.tensor("rope_freqs").astype(np.float64)
+
+    def rows(self, name):
+        tensor = self.tensors.get(name + ".weight")
+        return 0 if tensor is None else len(tensor.data)
+
+    def tensor(self, name, rows=None):
+        tensor = self.tensors[name + ".weight"]
+        data = tensor.data if rows is None else tensor.data[rows]
+        return self.dequantize(data, tensor.tensor_type).astype(np.float32, copy=False)
+
+    def product(self, x, name):
+        return x @ self.tensor(name).T
+
+
+def model(path, activations):
+    if not os.path.isdir(path):
+        return Gguf(path)
+    from checkpoint import Meta
+
+    return Meta(path, activations)
 
 
 def main():
-    model, positions, files = sys.argv[1], [int(p) for p in sys.argv[2].split(",")], sys.argv[3:]
+    path, positions, activations, *files = sys.argv[1:]
+    positions = [int(p) for p in positions.split(",")]
     given = [read_logits(path) for path in files]
     ids = max((ids for ids, _ in given), key=len)
-    llama = Llama(model)
+    llama = model(path, activations)
     wanted = llama.logits(ids, positions)
     for path, (own, logits) in zip(files, given):
         if not np.array_equal(own, ids[: len(own)]):
@@ -121,4 +149,5 @@ def main():
         print(json.dumps(result))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -82,15 +82,19 @@ enum Command {
         #[command(flatten)]
         consent: Consent,
     },
-    /// Write a GGUF file of Llama's exact shape with random weights, for tests of speed and memory.
-    #[command(
-        after_help = "Example: cargo xtask synthetic --shape 1b --type q4_0 --vocabulary vocab.gguf 1b-q4_0.gguf"
-    )]
+    /// Write a file of Llama's exact shape with random weights, for tests of speed and memory: GGUF, or a folder as Meta
+    /// delivers its checkpoints.
+    #[command(after_help = "Examples:
+  cargo xtask synthetic --shape 1b --type q4_0 --vocabulary vocab.gguf 1b-q4_0.gguf
+  cargo xtask synthetic --shape 1b --kind spinquant --tokenizer tokenizer.model 1b-spinquant")]
     Synthetic(synthetic::Options),
     /// Run files of Llama 3.2's size here: logits against NumPy, memory and speed against the goals.
     ///
-    /// Makes what is missing: the files (about 6 GB) and a Python environment. Takes long without a GPU.
-    #[command(after_help = "Example: cargo xtask full-size --vocabulary vocab.gguf --only 1b-q4_0")]
+    /// Makes what is missing: the files (GGUF about 6 GB, all of Meta's kinds 20 GB) and a Python environment. Takes long
+    /// without a GPU.
+    #[command(after_help = "Examples:
+  cargo xtask full-size --vocabulary vocab.gguf --only 1b-q4_0
+  cargo xtask full-size --only 1b-bf16,1b-spinquant,1b-qlora --activations int8")]
     FullSize {
         #[command(flatten)]
         consent: Consent,

@@ -1,14 +1,18 @@
-//! `cargo xtask synthetic`: GGUF files of Llama's exact shapes with seeded random weights.
+//! `cargo xtask synthetic`: files of Llama's exact shapes with seeded random weights.
 //!
-//! Nobody may pass Llama's own weights on, and speed, memory and overflow do not depend on what a model learned. The
-//! files are as llama.cpp writes them: its metadata, tensor order and mixes of types. What a trained Llama does to
+//! Nobody may pass Llama's own weights on, and speed, memory and overflow do not depend on what a model learned. GGUF
+//! files are as llama.cpp writes them: its metadata, tensor order and mixes of types. Folders are as Meta delivers its
+//! models. What a trained Llama does to
 //! arithmetic is there too: from the second block on, a few channels of the residual stream are hundreds of times
 //! larger than the rest (Massive Activations, arXiv 2402.17762), and everything else stays of natural size.
 
 mod draw;
 mod gguf;
+mod meta;
 mod quantize;
 mod recipe;
+mod tokenizer;
+mod torch;
 
 use std::{
     fs::{self, File},
@@ -18,11 +22,11 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use draw::Stream;
 use gguf::Value;
+pub use meta::{Kind, WEIGHTS};
 #[cfg(test)]
 use quantize::Block;
 use recipe::{Fill, Tensor};
@@ -36,21 +40,59 @@ pub struct Options {
     /// Llama 3.2 1B, Llama 3.2 3B or Llama 3.1 8B
     #[arg(long, value_enum)]
     pub shape: Size,
-    /// Types of the weights, mixed as llama.cpp mixes them
-    #[arg(long = "type", value_enum)]
-    pub mix: Mix,
+    #[command(flatten)]
+    pub format: Format,
     /// GGUF file whose vocabulary is copied; without it the vocabulary is made up, of the same size
-    #[arg(long, value_name = "FILE.gguf")]
+    #[arg(long, value_name = "FILE.gguf", conflicts_with = "kind")]
     pub vocabulary: Option<PathBuf>,
+    /// tokenizer.model or tokenizer.json that is copied beside Meta's weights; without it one is made up, of the same
+    /// size
+    #[arg(long, value_name = "FILE", conflicts_with = "mix")]
+    pub tokenizer: Option<PathBuf>,
     /// The first so many blocks only
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub layers: Option<u32>,
     /// The same seed gives the same bytes
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// File to write
-    #[arg(value_name = "OUT.gguf")]
+    /// File to write, or folder of Meta's files
+    #[arg(value_name = "OUT.gguf|DIR")]
     pub out: PathBuf,
+}
+
+/// The format of the weights: one of both.
+#[derive(Args, Clone, Copy, Debug, PartialEq, Eq)]
+#[group(required = true, multiple = false)]
+pub struct Format {
+    /// Writes a GGUF file: types of the weights, mixed as llama.cpp mixes them
+    #[arg(long = "type", value_enum)]
+    pub mix: Option<Mix>,
+    /// Writes a folder of Meta's files: the kind of checkpoint
+    #[arg(long, value_enum)]
+    pub kind: Option<Kind>,
+}
+
+impl Format {
+    pub const fn gguf(mix: Mix) -> Self {
+        Self { mix: Some(mix), kind: None }
+    }
+
+    pub const fn meta(kind: Kind) -> Self {
+        Self { mix: None, kind: Some(kind) }
+    }
+}
+
+impl Options {
+    /// The shape with the blocks that were asked for.
+    fn cut(&self) -> Result<Shape> {
+        let mut shape = self.shape.shape();
+        if let Some(layers) = self.layers {
+            let most = shape.layers;
+            shape.layers = layers as usize;
+            ensure!(shape.layers <= most, "--layers {layers}: {} has {most}", shape.name);
+        }
+        Ok(shape)
+    }
 }
 
 /// A Llama's size.
@@ -153,15 +195,19 @@ impl Mix {
     }
 }
 
-/// Writes the file; it takes its name when it is whole.
+/// Writes a file, or a folder of Meta's files.
 pub fn write(options: &Options) -> Result<()> {
-    let begin = Instant::now();
-    let mut shape = options.shape.shape();
-    if let Some(layers) = options.layers {
-        let most = shape.layers;
-        shape.layers = layers as usize;
-        ensure!(shape.layers <= most, "--layers {layers}: {} has {most}", shape.name);
+    match options.format {
+        Format { kind: Some(kind), .. } => meta::write(options, kind),
+        Format { mix: Some(mix), .. } => write_gguf(options, mix),
+        Format { .. } => bail!("neither --type nor --kind says what to write"),
     }
+}
+
+/// Writes a GGUF file; it takes its name when it is whole.
+fn write_gguf(options: &Options, mix: Mix) -> Result<()> {
+    let begin = Instant::now();
+    let shape = options.cut()?;
     let vocabulary = match &options.vocabulary {
         Some(path) => gguf::vocabulary(path, shape.vocabulary)?,
         None => {
@@ -169,8 +215,8 @@ pub fn write(options: &Options) -> Result<()> {
             recipe::made_up_vocabulary(shape.vocabulary)
         }
     };
-    let tensors = recipe::tensors(&shape, options.mix, options.seed);
-    let mut metadata = recipe::metadata(&shape, options.mix, options.seed);
+    let tensors = recipe::tensors(&shape, mix, options.seed);
+    let mut metadata = recipe::metadata(&shape, mix, options.seed);
     metadata.extend(vocabulary);
 
     let mut partial = options.out.clone().into_os_string();
@@ -183,7 +229,7 @@ pub fn write(options: &Options) -> Result<()> {
         let _ = fs::remove_file(&partial);
     }
     done.with_context(|| format!("cannot write {}", options.out.display()))?;
-    println!("{}", said(&options.out, &shape, options.mix, begin)?);
+    println!("{}", said(&options.out, &shape, mix, begin)?);
     Ok(())
 }
 
@@ -221,31 +267,55 @@ fn write_tensor(out: &mut impl Write, tensor: &Tensor, seed: u64) -> Result<()> 
         }
         Fill::Weights(weights) => weights,
     };
-    // A row depends on the seed, a name and its own number, and so not on how rows are shared out.
     let row = |row: usize, values: &mut [f32], bytes: &mut Vec<u8>| {
-        let large = weights.large_rows.iter().find(|(large, _)| *large == row);
-        let (mean, std) = large.map_or((0.0, weights.std), |(_, mean)| (*mean, mean / 10.0));
-        Stream::new(seed, &weights.stream, row as u64).normals(mean, std, values);
+        weights.row(seed, row, values);
         tensor.block.quantize(values, bytes);
     };
+    in_batches(tensor.rows, tensor.cols, row, |bytes| Ok(out.write_all(bytes)?))
+}
+
+/// Makes rows of `cols` elements in all threads, and hands what they were made to over in order, some rows at a time.
+fn in_batches<B: Default + Clear + Send>(
+    rows: usize,
+    cols: usize,
+    row: impl Fn(usize, &mut [f32], &mut B) + Sync,
+    mut take: impl FnMut(&B) -> Result<()>,
+) -> Result<()> {
     let threads = thread::available_parallelism().map_or(1, |count| count.get());
-    let share = (BATCH / tensor.cols).max(1);
-    let mut buffers = vec![Vec::new(); threads];
-    for first in (0..tensor.rows).step_by(share * threads) {
+    let share = (BATCH / cols).max(1);
+    let mut buffers: Vec<B> = (0..threads).map(|_| B::default()).collect();
+    for first in (0..rows).step_by(share * threads) {
         thread::scope(|scope| {
-            for (i, bytes) in buffers.iter_mut().enumerate() {
-                let begin = (first + i * share).min(tensor.rows);
-                let rows = begin..(begin + share).min(tensor.rows);
+            for (i, buffer) in buffers.iter_mut().enumerate() {
+                let begin = (first + i * share).min(rows);
+                let (range, row) = (begin..(begin + share).min(rows), &row);
                 scope.spawn(move || {
-                    bytes.clear();
-                    let mut values = vec![0.0; tensor.cols];
-                    rows.for_each(|i| row(i, &mut values, bytes));
+                    buffer.clear();
+                    let mut values = vec![0.0; cols];
+                    range.for_each(|i| row(i, &mut values, buffer));
                 });
             }
         });
-        buffers.iter().try_for_each(|bytes| out.write_all(bytes))?;
+        buffers.iter().try_for_each(&mut take)?;
     }
     Ok(())
+}
+
+/// What can be filled anew without memory of its own.
+trait Clear {
+    fn clear(&mut self);
+}
+
+impl Clear for Vec<u8> {
+    fn clear(&mut self) {
+        Vec::clear(self);
+    }
+}
+
+impl Clear for [Vec<u8>; 2] {
+    fn clear(&mut self) {
+        self.iter_mut().for_each(Vec::clear);
+    }
 }
 
 #[cfg(test)]
@@ -253,7 +323,7 @@ mod tests {
     use super::*;
 
     /// A Llama of one block that takes milliseconds.
-    fn tiny() -> Shape {
+    pub fn tiny() -> Shape {
         let one = Size::OneB.shape();
         Shape { layers: 1, dim: 256, ffn: 512, heads: 4, kv_heads: 2, vocabulary: 1024, ..one }
     }

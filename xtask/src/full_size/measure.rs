@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -11,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use super::{Run, llamita};
 use crate::shell;
 
 /// The context of every run, in tokens.
@@ -52,24 +52,25 @@ impl Figures {
 }
 
 /// Runs the benchmark with an empty shader cache, with a filled one, and then to be measured.
-pub fn measure(llamita: &Path, file: &Path, prefill: u32, decode: u32) -> Result<Figures> {
-    let inspected = json(Command::new(llamita).arg("inspect").arg(file).args(["--context", CONTEXT, "--json"]))?;
-    let devices = shell::output(Command::new(llamita).args(["devices", "--json"]))?;
+pub fn measure(run: &Run, prefill: u32, decode: u32) -> Result<Figures> {
+    let inspected = json(run.llamita("inspect", &[]).args(["--context", CONTEXT, "--json"]))?;
+    let devices = shell::output(Command::new(llamita()).args(["devices", "--json"]))?;
     let devices: Vec<Value> = devices.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     // Without a GPU models run on the CPU itself.
     let chosen = devices.iter().find(|device| device["chosen"] == true);
     let device_is_host = chosen.is_none_or(|device| device["kind"] == "Cpu");
 
-    let cache = file.with_extension("shaders");
+    let weights = run.weights();
+    let cache = run.path.with_extension("shaders");
     shell::fresh_dir(&cache)?;
     let bench = |prefill: u32, decode: u32, repeat: &str| {
-        let mut command = Command::new(llamita);
-        command.arg("bench").arg("--model").arg(file).args(["--context", CONTEXT, "--repeat", repeat, "--json"]);
+        let mut command = run.llamita("bench", &["--model"]);
+        command.args(["--context", CONTEXT, "--repeat", repeat, "--json"]);
         command.args(["--prefill", &prefill.to_string(), "--decode", &decode.to_string()]);
         watched(command.env("MESA_SHADER_CACHE_DIR", &cache))
     };
     // The whole file is read once, so that no load waits for the disk where another does not.
-    std::io::copy(&mut fs::File::open(file)?, &mut std::io::sink())?;
+    std::io::copy(&mut fs::File::open(&weights)?, &mut std::io::sink())?;
     let mut compile_s = [0.0; 2];
     let mut loads = [0.0; 2];
     for (compile, load) in compile_s.iter_mut().zip(&mut loads) {
@@ -88,7 +89,7 @@ pub fn measure(llamita: &Path, file: &Path, prefill: u32, decode: u32) -> Result
     let [prompt, answer] = &reports[..] else { bail!("the benchmark made {} reports", reports.len()) };
     ensure!(prompt["kind"] == "prefill" && answer["kind"] == "decode", "the benchmark reported something else");
     Ok(Figures {
-        file_bytes: fs::metadata(file)?.len(),
+        file_bytes: fs::metadata(&weights)?.len(),
         weight_bytes: number(&inspected, "device_weight_bytes")? as u64,
         kv_bytes: number(&inspected, "device_kv_bytes")? as u64,
         device_bytes: number(answer, "device_bytes")? as u64,

@@ -1,7 +1,7 @@
 //! Rounding to ggml's block types (`ggml-quants.c`): the layouts are its own, the scales those of plain rounding,
-//! without its search for better ones.
+//! without its search for better ones. Below them the types of Meta's files, and the Hadamard transform.
 
-use half::f16;
+use half::{bf16, f16};
 
 /// A tensor's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +167,42 @@ fn q6_k(values: &[f32; 256]) -> [u8; 210] {
     out
 }
 
+/// Elements that share a scale in Meta's files.
+pub const GROUP: usize = 32;
+
+/// Appends a row as bf16.
+pub fn brain(row: &[f32], bytes: &mut Vec<u8>) {
+    bytes.extend(row.iter().flat_map(|value| bf16::from_f32(*value).to_le_bytes()));
+}
+
+/// Appends a row as integers from `-half` to `half - 1`, one per byte, and a scale in f32 for every `group` of them:
+/// `y = s q`, where `s` is the largest magnitude over `half - 0.5` (`get_group_qparams_symmetric` of torchao).
+pub fn integers(row: &[f32], group: usize, half: i32, bytes: &mut Vec<u8>, scales: &mut Vec<u8>) {
+    for values in row.chunks(group) {
+        let scale = extreme(values).abs() / (half as f32 - 0.5);
+        let inverse = reciprocal(scale);
+        scales.extend(scale.to_le_bytes());
+        bytes.extend(values.iter().map(|value| nearest(value * inverse).clamp(-half, half - 1) as i8 as u8));
+    }
+}
+
+/// Multiplies a row of a power of two by the symmetric Hadamard matrix in Sylvester's order whose square is 1.
+pub fn hadamard(row: &mut [f32]) {
+    assert!(row.len().is_power_of_two(), "a row of {}", row.len());
+    let mut step = 1;
+    while step < row.len() {
+        for pair in row.chunks_exact_mut(2 * step) {
+            let (low, high) = pair.split_at_mut(step);
+            for (a, b) in low.iter_mut().zip(high) {
+                (*a, *b) = (*a + *b, *a - *b);
+            }
+        }
+        step *= 2;
+    }
+    let scale = 1.0 / (row.len() as f32).sqrt();
+    row.iter_mut().for_each(|value| *value *= scale);
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::draw::Stream;
@@ -240,5 +276,30 @@ mod tests {
             block.quantize(&[0.0; 256], &mut bytes);
             assert_eq!(element(block, &bytes, 5), 0.0, "{block:?}");
         }
+    }
+
+    #[test]
+    fn integers_have_their_scales() {
+        let (mut bytes, mut scales) = (Vec::new(), Vec::new());
+        integers(&[7.5, -7.5, 1.2, -0.5, 0.0, 0.0], 4, 8, &mut bytes, &mut scales);
+        assert_eq!(bytes, [7, -8, 1, 0, 0, 0].map(|q: i8| q as u8));
+        assert_eq!(scales, [1.0f32.to_le_bytes(), [0; 4]].concat());
+        bytes.clear();
+        integers(&[127.5, -127.5, 100.4], 3, 128, &mut bytes, &mut scales);
+        assert_eq!(bytes, [127, -128, 100].map(|q: i8| q as u8));
+    }
+
+    #[test]
+    fn the_hadamard_transform_is_sylvesters_and_its_own_inverse() {
+        let row = [1.0, 2.0, -3.0, 0.5, 0.0, 7.0, 1.5, -2.0f32];
+        let mut found = row;
+        hadamard(&mut found);
+        for (i, found) in found.iter().enumerate() {
+            let sign = |j: usize| if (i & j).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
+            let expected: f32 = row.iter().enumerate().map(|(j, value)| sign(j) * value).sum();
+            assert!((found - expected / 8f32.sqrt()).abs() < 1e-6, "{i}");
+        }
+        hadamard(&mut found);
+        assert!(found.iter().zip(&row).all(|(found, value)| (found - value).abs() < 1e-6), "{found:?}");
     }
 }

@@ -56,12 +56,22 @@ pub enum Fill {
 }
 
 /// Nearly normal numbers.
+#[derive(Clone)]
 pub struct Weights {
     /// What the random numbers follow from, beside the seed and the row: usually the tensor's own name.
     pub stream: String,
     pub std: f32,
     /// Rows of this mean and a tenth of it as deviation.
     pub large_rows: Vec<(usize, f32)>,
+}
+
+impl Weights {
+    /// A row. It depends on the seed, a name and its own number, and so not on how rows are shared out.
+    pub fn row(&self, seed: u64, row: usize, values: &mut [f32]) {
+        let large = self.large_rows.iter().find(|(large, _)| *large == row);
+        let (mean, std) = large.map_or((0.0, self.std), |(_, mean)| (*mean, mean / 10.0));
+        Stream::new(seed, &self.stream, row as u64).normals(mean, std, values);
+    }
 }
 
 impl Tensor {
@@ -101,21 +111,41 @@ pub fn metadata(shape: &Shape, mix: Mix, seed: u64) -> Vec<(String, Value)> {
     .into()
 }
 
-/// What a block adds to the residual stream: the squared deviations of attention and of the feed-forward layer.
-fn added(layer: usize) -> [f64; 2] {
-    let late = usize::from(layer > OUTLIER_BLOCK);
-    let swiglu = if layer == OUTLIER_BLOCK { SWIGLU_OF_SAME } else { SWIGLU };
-    [(OUTPUT[late] * AVERAGED).powi(2), (DOWN[late] * swiglu).powi(2)]
+/// Whether the residual stream has large channels. A rotation, as SpinQuant's, spreads them over all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channels {
+    Large,
+    Alike,
 }
 
-/// The deviation of the residual stream after so many blocks, without its large channels.
-fn rest(blocks: usize) -> f64 {
-    (EMBEDDING * EMBEDDING + (0..blocks).flat_map(added).sum::<f64>()).sqrt()
+impl Channels {
+    /// Whether they are large in front of block `layer`.
+    fn before(self, layer: usize) -> bool {
+        self == Self::Large && layer > OUTLIER_BLOCK
+    }
+
+    /// What a block adds to the residual stream: the squared deviations of attention and of the feed-forward layer.
+    fn added(self, layer: usize) -> [f64; 2] {
+        let late = usize::from(self.before(layer));
+        let swiglu = if self == Self::Large && layer == OUTLIER_BLOCK { SWIGLU_OF_SAME } else { SWIGLU };
+        [(OUTPUT[late] * AVERAGED).powi(2), (DOWN[late] * swiglu).powi(2)]
+    }
+
+    /// The deviation of the residual stream after so many blocks, without its large channels.
+    fn rest(self, blocks: usize) -> f64 {
+        (EMBEDDING * EMBEDDING + (0..blocks).flat_map(|layer| self.added(layer)).sum::<f64>()).sqrt()
+    }
 }
 
 /// All tensors, in llama.cpp's order.
 pub fn tensors(shape: &Shape, mix: Mix, seed: u64) -> Vec<Tensor> {
+    tensors_with(shape, mix, seed, Channels::Large)
+}
+
+/// The same, with or without large channels.
+pub fn tensors_with(shape: &Shape, mix: Mix, seed: u64, channels: Channels) -> Vec<Tensor> {
     let outliers = outliers(shape, seed);
+    let rest = |blocks| channels.rest(blocks);
     let outlier = OUTLIER_RATIO * (rest(OUTLIER_BLOCK + 1) * rest(shape.layers.max(OUTLIER_BLOCK + 1))).sqrt();
     // Brings a stream of deviation `rest` to the deviation `after`.
     let norm = |name: String, rest: f64, after: f64, large: bool| {
@@ -148,11 +178,13 @@ pub fn tensors(shape: &Shape, mix: Mix, seed: u64) -> Vec<Tensor> {
         let more = if mix == Mix::Q4KM && more_bits(layer, shape.layers) { Block::Q6K } else { block };
         let (dim, ffn) = (shape.dim, shape.ffn);
         let (q_dim, kv_dim) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
-        let large = layer > OUTLIER_BLOCK;
-        let attended = (rest(layer).powi(2) + added(layer)[0]).sqrt();
+        let large = channels.before(layer);
+        let attended = (rest(layer).powi(2) + channels.added(layer)[0]).sqrt();
         let mut up = matrix(name("ffn_up"), ffn, dim, block, GATE_UP);
         let mut down = matrix(name("ffn_down"), dim, ffn, more, DOWN[usize::from(large)]);
-        if let (OUTLIER_BLOCK, Fill::Weights(up), Fill::Weights(down)) = (layer, &mut up.fill, &mut down.fill) {
+        if let (Channels::Large, OUTLIER_BLOCK, Fill::Weights(up), Fill::Weights(down)) =
+            (channels, layer, &mut up.fill, &mut down.fill)
+        {
             // With the gate's own rows the activation is positive, and its sum nearly the same for every token.
             up.stream = name("ffn_gate");
             let mean = (outlier / (ffn as f64 * SWIGLU_OF_SAME_MEAN)) as f32;
@@ -172,7 +204,7 @@ pub fn tensors(shape: &Shape, mix: Mix, seed: u64) -> Vec<Tensor> {
         ]);
     }
     let after = LOGITS / (EMBEDDING * (shape.dim as f64).sqrt());
-    tensors.push(norm("output_norm.weight".to_owned(), rest(shape.layers), after, shape.layers > OUTLIER_BLOCK));
+    tensors.push(norm("output_norm.weight".to_owned(), rest(shape.layers), after, channels.before(shape.layers)));
     if shape.untied {
         tensors.push(table("output.weight", head));
     }
@@ -231,18 +263,8 @@ pub fn made_up_vocabulary(tokens: usize) -> Vec<(String, Value)> {
     let plain = tokens - CONTROL;
     let (mut texts, merges) = made_up_texts(plain);
     let mut types = vec![1; plain];
-    for i in 0..CONTROL {
-        texts.push(match i {
-            0 => "<|begin_of_text|>".to_owned(),
-            1 => "<|end_of_text|>".to_owned(),
-            6 => "<|start_header_id|>".to_owned(),
-            7 => "<|end_header_id|>".to_owned(),
-            8 => "<|eom_id|>".to_owned(),
-            9 => "<|eot_id|>".to_owned(),
-            _ => format!("<|reserved_special_token_{i}|>"),
-        });
-        types.push(3);
-    }
+    texts.extend((0..CONTROL).map(control_token));
+    types.extend([3; CONTROL]);
     [
         ("tokenizer.ggml.model", Value::string("gpt2")),
         ("tokenizer.ggml.pre", Value::string("llama-bpe")),
@@ -256,8 +278,22 @@ pub fn made_up_vocabulary(tokens: usize) -> Vec<(String, Value)> {
     .into()
 }
 
+/// The text of a control token.
+pub fn control_token(i: usize) -> String {
+    let name = match i {
+        0 => "begin_of_text",
+        1 => "end_of_text",
+        6 => "start_header_id",
+        7 => "end_header_id",
+        8 => "eom_id",
+        9 => "eot_id",
+        _ => return format!("<|reserved_special_token_{i}|>"),
+    };
+    format!("<|{name}|>")
+}
+
 /// `count` texts in the byte alphabet, and the merges that make those of more than one byte.
-fn made_up_texts(count: usize) -> (Vec<String>, Vec<String>) {
+pub fn made_up_texts(count: usize) -> (Vec<String>, Vec<String>) {
     let alphabet = byte_alphabet();
     let mut texts: Vec<String> = alphabet.iter().map(char::to_string).collect();
     let mut merges = Vec::new();
@@ -271,7 +307,7 @@ fn made_up_texts(count: usize) -> (Vec<String>, Vec<String>) {
 }
 
 /// Control tokens of Llama 3.
-const CONTROL: usize = 256;
+pub const CONTROL: usize = 256;
 
 /// GPT-2's characters for bytes: printable ones stand for themselves, the others for U+0100 and on.
 fn byte_alphabet() -> Vec<char> {
