@@ -93,19 +93,35 @@ pub struct Tensor {
     pub encoding: Encoding,
     /// Bytes from the beginning of the file; without the scales, where they lie elsewhere.
     pub bytes: Range<u64>,
+    /// Where its numbers lie, unless they lie one behind the other.
+    pub strides: Option<Strides>,
     /// Where its scales lie, for encodings that keep them apart from the quants.
-    pub scales: Option<Range<u64>>,
+    pub scales: Option<Extent>,
     /// The two matrices of its low-rank adaptor.
     pub lora: Option<LoraTensors>,
+}
+
+/// Numbers between the beginnings of adjacent rows of a matrix, and between adjacent columns.
+pub type Strides = [u64; 2];
+
+/// Where numbers of one type lie in their file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extent {
+    /// Bytes from the beginning of the file.
+    pub bytes: Range<u64>,
+    /// The order of the numbers, unless they lie one behind the other.
+    pub strides: Option<Strides>,
 }
 
 /// Where the matrices of a low-rank adaptor lie in their file, in BF16.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoraTensors {
+    /// Rows of `A`, and columns of `B`.
+    pub rank: usize,
     /// `A`, `[rank, k]`.
-    pub a: Range<u64>,
+    pub a: Extent,
     /// `B`, `[n, rank]`.
-    pub b: Range<u64>,
+    pub b: Extent,
 }
 
 impl Tensor {
@@ -114,22 +130,10 @@ impl Tensor {
         self.encoding.row_bytes(self.cols)
     }
 
-    /// Where consecutive rows lie in the file: one range, and the range of their scales where those lie elsewhere.
-    pub fn row_ranges(&self, rows: Range<usize>) -> (Range<u64>, Option<Range<u64>>) {
-        let scale_bytes = self.encoding.scale_bytes(self.cols);
-        let within = |start: u64, row_bytes: usize| {
-            let at = |row: usize| start + (row * row_bytes) as u64;
-            at(rows.start)..at(rows.end)
-        };
-        let scales = self.scales.as_ref().map(|scales| within(scales.start, scale_bytes));
-        (within(self.bytes.start, self.row_bytes() - scale_bytes), scales)
-    }
-
-    /// Bytes in the file, those of scales and adaptor included.
+    /// Bytes of its rows, those of scales and adaptor included.
     pub fn file_bytes(&self) -> u64 {
-        let len = |range: &Range<u64>| range.end - range.start;
-        let lora = self.lora.as_ref().map_or(0, |lora| len(&lora.a) + len(&lora.b));
-        len(&self.bytes) + self.scales.as_ref().map_or(0, len) + lora
+        let lora = self.lora.as_ref().map_or(0, |lora| 2 * lora.rank * (self.rows + self.cols));
+        (self.rows * self.row_bytes() + lora) as u64
     }
 }
 

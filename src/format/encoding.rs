@@ -114,6 +114,15 @@ impl Encoding {
         k / self.block_len() * self.block_bytes() + if matches!(self, Self::INT8) { 4 } else { 0 }
     }
 
+    /// Bytes of a number that has a place of its own: of F32, F16 and BF16, and of a quant whose scale stands apart.
+    pub const fn item_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::BF16 => 2,
+            _ => 1,
+        }
+    }
+
     /// Bytes of the scales in a row of `k` elements, where the file keeps them in a tensor of their own; else 0.
     pub const fn scale_bytes(self, k: usize) -> usize {
         match self {

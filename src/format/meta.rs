@@ -12,7 +12,7 @@ mod quantized;
 use std::ops::Range;
 
 use crate::error::{Error, Result, printable};
-use crate::format::{Checkpoint, Encoding, ReadScope, SamplingDefaults, TensorSummary, Vocabulary};
+use crate::format::{Checkpoint, Encoding, ReadScope, SamplingDefaults, Strides, TensorSummary, Vocabulary};
 use crate::format::{pytorch, safetensors, tokenizer};
 use crate::source::{Source, Window};
 
@@ -103,7 +103,7 @@ impl DType {
     }
 }
 
-/// A tensor as a file describes it: its numbers lie one behind the other.
+/// A tensor as a file describes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     /// Its name.
@@ -112,8 +112,10 @@ pub struct Stored {
     pub dtype: DType,
     /// Dimensions, slowest first.
     pub dims: Vec<u64>,
-    /// Bytes from the beginning of the file.
+    /// Bytes from the beginning of the file, from the first of its numbers to the last.
     pub bytes: Range<u64>,
+    /// The order of the numbers of a matrix, unless they lie one behind the other. Both are the same for a vector.
+    pub strides: Option<Strides>,
 }
 
 /// The kinds of files that hold such tensors.
@@ -218,7 +220,7 @@ pub(crate) async fn read(
     let summary = |stored: &Stored| TensorSummary {
         dims: stored.dims.clone(),
         kind: stored.dtype.name().to_owned(),
-        bytes: stored.bytes.end - stored.bytes.start,
+        bytes: stored.dims.iter().product::<u64>() * stored.dtype.bytes(),
     };
     let own = stored.iter().filter(|stored| !model::is_tied(stored, &tensors));
     let own = own.map(|stored| (stored.name.clone(), summary(stored))).collect();

@@ -90,7 +90,7 @@ pub(crate) fn parse(name: &str, header: &[u8], len: u64) -> Result<Vec<Stored>> 
                 len - data
             )));
         }
-        tensors.push(Stored { name: tensor, dtype, dims, bytes: data + start..data + end });
+        tensors.push(Stored { name: tensor, dtype, dims, bytes: data + start..data + end, strides: None });
     }
     let mut in_order: Vec<&Stored> = tensors.iter().collect();
     in_order.sort_by_key(|stored| stored.bytes.start);
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(found.len(), expected.len());
         for (found, (name, dtype, dims, bytes)) in found.iter().zip(expected) {
             let bytes = start + bytes.start..start + bytes.end;
-            assert_eq!(*found, Stored { name: name.to_owned(), dtype, dims: dims.to_vec(), bytes });
+            assert_eq!(*found, Stored { name: name.to_owned(), dtype, dims: dims.to_vec(), bytes, strides: None });
         }
     }
 

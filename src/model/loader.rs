@@ -195,11 +195,11 @@ impl<'a, 'p> Loader<'a, 'p> {
         let mut parts = Vec::with_capacity(lora.tensors.len());
         for (part, id) in lora.tensors.iter().enumerate() {
             let tensors = self.tensors[*id].lora.as_ref().expect("every matrix of an adapted block has an adaptor");
-            let a = source.read_at(tensors.a.start, (tensors.a.end - tensors.a.start) as usize).await?;
+            let a = rows::part(source, &tensors.a, 0..lora.rank, (2 * self.tensors[*id].cols, 2)).await?;
             let rows: Vec<u32> =
                 a.chunks_exact(a.len() / lora.rank).flat_map(|row| rows::words(row, a_words)).collect();
             self.weights.write(&lora.names[0], part * lora.rank * a_words, &rows);
-            let b = source.read_at(tensors.b.start, (tensors.b.end - tensors.b.start) as usize).await?;
+            let b = rows::part(source, &tensors.b, 0..self.tensors[*id].rows, (2 * lora.rank, 2)).await?;
             self.advance((a.len() + b.len()) as u64);
             parts.push((*id, b));
         }
@@ -225,10 +225,6 @@ impl<'a, 'p> Loader<'a, 'p> {
                 None => runs.push(Run { id: *id, rows: *row..*row + 1 }),
             }
         }
-        let ranges = |run: &Run| {
-            let (rows, scales) = self.tensors[run.id].row_ranges(run.rows.clone());
-            std::iter::once(rows).chain(scales)
-        };
         let encoding = packed_from(self.tensors[rows[0].0].encoding, shard.layout.packing);
         let mut read = Vec::with_capacity(runs.len());
         for run in &runs {
@@ -243,23 +239,22 @@ impl<'a, 'p> Loader<'a, 'p> {
         self.weights.write_rows(&shard.name, &shard.layout, first, &planes);
         drop(read);
         let mut bytes = 0;
-        for Range { start, end } in runs.iter().flat_map(ranges) {
-            self.source.release(start, end - start);
-            bytes += end - start;
+        for Run { id, rows } in runs {
+            rows::release(self.source, &self.tensors[id], rows.clone());
+            bytes += (rows.len() * self.tensors[id].row_bytes()) as u64;
         }
         Ok(bytes)
     }
 
     async fn vector(&mut self, id: TensorId) -> Result<()> {
         let tensor = &self.tensors[id];
-        let len = tensor.bytes.end - tensor.bytes.start;
-        let bytes = self.source.read_at(tensor.bytes.start, len as usize).await?;
+        let bytes = rows::read(self.source, id, tensor, 0..1, tensor.encoding).await?;
         let numbers = decode_row(tensor.encoding, &bytes, tensor.cols);
         let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
         words.resize(words.len().next_multiple_of(BLOCK), 0);
         self.weights.write(&id.to_string(), 0, &words);
         drop(bytes);
-        self.advance(len);
+        self.advance(tensor.row_bytes() as u64);
         Ok(())
     }
 }

@@ -201,6 +201,7 @@ fn checked(metadata: &Metadata<'_>, name: &str, described: &Described, expected:
         cols: expected[0] as usize,
         encoding: described.encoding,
         bytes: described.bytes.clone(),
+        strides: None,
         scales: None,
         lora: None,
     })

@@ -1,12 +1,10 @@
 //! Tensors by Meta's names, checked against the shape. What the int4 checkpoints have beside is in `quantized.rs`.
 
-use std::ops::Range;
-
 use crate::arch::shape::limits::MAX_EMBEDDING_ROWS;
 use crate::arch::shape::{Lora, Shape};
 use crate::arch::tensors::{Role, TensorId};
 use crate::error::{Error, Result, printable};
-use crate::format::{BLOCK, Encoding, LoraTensors, ModelTensors, Tensor};
+use crate::format::{BLOCK, Encoding, Extent, LoraTensors, ModelTensors, Tensor};
 
 use super::params::{Params, QUANTIZED_CONTEXT};
 use super::{DType, Stored, quantized};
@@ -153,20 +151,28 @@ impl File<'_> {
                 stored.dtype.name()
             )));
         };
-        let mut tensor = Tensor { rows, cols, encoding, bytes: stored.bytes.clone(), scales: None, lora: None };
+        let mut tensor = Tensor {
+            rows,
+            cols,
+            encoding,
+            bytes: stored.bytes.clone(),
+            strides: stored.strides,
+            scales: None,
+            lora: None,
+        };
         if quantized {
             tensor.scales = Some(self.scales(&tensor, &stored.name)?);
             if let Some(Lora { rank, .. }) = shape.scheme.lora.filter(|_| id.spec().in_block) {
                 let [a, b] = quantized::lora_names(&stored.name);
                 let [a, b] = [(a, [rank, cols]), (b, [rows, rank])].map(|(name, dims)| self.adaptor(&name, dims));
-                tensor.lora = Some(LoraTensors { a: a?, b: b? });
+                tensor.lora = Some(LoraTensors { rank, a: a?, b: b? });
             }
         }
         Ok(tensor)
     }
 
     /// Where the scales of a quantized tensor lie.
-    fn scales(&self, tensor: &Tensor, name: &str) -> Result<Range<u64>> {
+    fn scales(&self, tensor: &Tensor, name: &str) -> Result<Extent> {
         let Tensor { rows, cols, encoding, .. } = *tensor;
         if encoding == Encoding::INT4 && !cols.is_multiple_of(BLOCK) {
             return Err(self.unsupported(format!("tensor {name} has rows of {cols}, and its scales groups of {BLOCK}")));
@@ -186,14 +192,14 @@ impl File<'_> {
         if let Some(zeros) = quantized::zeros(&scales.name).and_then(|name| find(self.stored, &name)) {
             self.has_dims(zeros, &[rows as u64, groups as u64])?;
         }
-        Ok(scales.bytes.clone())
+        Ok(Extent { bytes: scales.bytes.clone(), strides: scales.strides })
     }
 
-    fn adaptor(&self, name: &str, [rows, cols]: [usize; 2]) -> Result<Range<u64>> {
+    fn adaptor(&self, name: &str, [rows, cols]: [usize; 2]) -> Result<Extent> {
         let stored = self.part(name);
         self.has_dims(stored, &[rows as u64, cols as u64])?;
         self.has_type(stored, DType::BF16)?;
-        Ok(stored.bytes.clone())
+        Ok(Extent { bytes: stored.bytes.clone(), strides: stored.strides })
     }
 
     /// A tensor that was found to be there.

@@ -1,6 +1,7 @@
 //! Where the tensors that a pickle describes lie in the file.
 
 use crate::error::printable;
+use crate::format::Strides;
 use crate::format::meta::Stored;
 
 use super::pickle::{Described, Storage, Tensor};
@@ -15,17 +16,17 @@ pub(super) fn placed(
     described: Described,
 ) -> Result<Vec<Stored>, Stop> {
     let Described { storages, tensors } = described;
-    for (name, tensor) in &tensors {
-        check(file, archive, root, name, tensor, &storages[tensor.storage])?;
-    }
+    let orders =
+        tensors.iter().map(|(name, tensor)| check(file, archive, root, name, tensor, &storages[tensor.storage]));
+    let orders = orders.collect::<Result<Vec<_>, _>>()?;
     let entries: Vec<String> = tensors.values().map(|tensor| entry(root, &storages[tensor.storage])).collect();
     let ranges = archive.data(file, &entries)?;
-    let stored = tensors.into_iter().zip(ranges).map(|((name, tensor), range)| {
-        let dtype = storages[tensor.storage].dtype;
-        let elements: u64 = tensor.dims.iter().product();
-        let start = range.start + tensor.offset * dtype.bytes();
-        Stored { name, dtype, dims: tensor.dims, bytes: start..start + elements * dtype.bytes() }
-    });
+    let stored =
+        tensors.into_iter().zip(ranges).zip(orders).map(|(((name, tensor), range), Order { span, strides })| {
+            let dtype = storages[tensor.storage].dtype;
+            let start = range.start + tensor.offset * dtype.bytes();
+            Stored { name, dtype, dims: tensor.dims, bytes: start..start + span * dtype.bytes(), strides }
+        });
     Ok(stored.collect())
 }
 
@@ -34,7 +35,40 @@ fn entry(root: &str, storage: &Storage) -> String {
     format!("{root}data/{}", storage.key)
 }
 
-/// A tensor has all its numbers one behind the other, inside its storage, which has the bytes that it claims.
+/// Where the numbers of a tensor lie in its storage, from its offset on.
+struct Order {
+    /// Numbers of the storage from the first of the tensor to the last.
+    span: u64,
+    /// As in [`Stored`].
+    strides: Option<Strides>,
+}
+
+/// The order of the numbers of a tensor; `None` where they overlap, or are in an order that no matrix needs.
+fn order(dims: &[u64], strides: &[u64]) -> Option<Order> {
+    // The stride of a dimension of 1 says nothing.
+    let real: Vec<(u64, u64)> =
+        dims.iter().copied().zip(strides.iter().copied()).filter(|(dim, _)| *dim != 1).collect();
+    let mut expected = 1;
+    let contiguous = real.iter().rev().all(|(dim, stride)| {
+        let follows = *stride == expected;
+        expected *= dim;
+        follows
+    });
+    if contiguous {
+        return Some(Order { span: expected, strides: None });
+    }
+    let strides = match real[..] {
+        [(_, stride)] if stride > 0 => [stride, stride],
+        // Rows within a wider matrix, or a matrix that is transposed.
+        [(rows, row), (cols, col)] if row >= cols.checked_mul(col)? || col >= rows.checked_mul(row)? => [row, col],
+        _ => return None,
+    };
+    let mut steps = real.iter().map(|(dim, stride)| (dim - 1).checked_mul(*stride));
+    let span = steps.try_fold(1u64, |span, steps| span.checked_add(steps?))?;
+    (strides[0] > 0 && strides[1] > 0).then_some(Order { span, strides: Some(strides) })
+}
+
+/// Checks that a tensor lies in its storage, which has the bytes that it claims; the answer is where.
 fn check(
     file: &Pieces<'_>,
     archive: &Archive<'_>,
@@ -42,23 +76,18 @@ fn check(
     name: &str,
     tensor: &Tensor,
     storage: &Storage,
-) -> Result<(), Stop> {
+) -> Result<Order, Stop> {
     let name = printable(name, 80);
     let Tensor { offset, dims, strides, .. } = tensor;
     let elements = dims.iter().try_fold(1u64, |product, dim| product.checked_mul(*dim));
     let Some(elements) = elements.filter(|elements| *elements > 0) else {
         return Err(file.malformed(format!("tensor {name} has dimensions {dims:?}")));
     };
-    let mut expected = 1;
-    for (dim, stride) in dims.iter().zip(strides).rev() {
-        // The stride of a dimension of 1 says nothing.
-        if *dim != 1 && *stride != expected {
-            return Err(file.unsupported(format!(
-                "tensor {name} of {dims:?} has strides {strides:?}; only rows that lie one behind the other are read"
-            )));
-        }
-        expected *= dim;
-    }
+    let Some(order) = order(dims, strides) else {
+        return Err(file.unsupported(format!(
+            "tensor {name} of {dims:?} has strides {strides:?}; supported are rows or columns that do not overlap"
+        )));
+    };
     let bytes = storage.len.checked_mul(storage.dtype.bytes());
     let entry = entry(root, storage);
     match archive.find(&entry) {
@@ -73,11 +102,11 @@ fn check(
         }
         None => return Err(file.malformed(format!("tensor {name}: it has no entry {}", entry.escape_debug()))),
     }
-    if offset.checked_add(elements).is_none_or(|end| end > storage.len) {
+    if offset.checked_add(order.span).is_none_or(|end| end > storage.len) {
         return Err(file.malformed(format!(
             "tensor {name} has {elements} numbers from number {offset} of storage {} on, which holds {}",
             storage.key, storage.len
         )));
     }
-    Ok(())
+    Ok(order)
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use crate::arch::tensors::TensorId;
 use crate::error::{Error, Result};
-use crate::format::{Encoding, Tensor, quantize_row};
+use crate::format::{Encoding, Extent, Tensor, quantize_row};
 use crate::source::Source;
 use crate::weights::pack::decode_row;
 
@@ -22,12 +22,14 @@ pub(super) async fn read<'s>(
     rows: Range<usize>,
     to: Encoding,
 ) -> Result<Cow<'s, [u8]>> {
-    let (bytes, scales) = tensor.row_ranges(rows.clone());
-    let quants = source.read_at(bytes.start, (bytes.end - bytes.start) as usize).await?;
-    let whole = match scales {
+    let scale_bytes = tensor.encoding.scale_bytes(tensor.cols);
+    let own = Extent { bytes: tensor.bytes.clone(), strides: tensor.strides };
+    let row = (tensor.row_bytes() - scale_bytes, tensor.encoding.item_bytes());
+    let quants = part(source, &own, rows.clone(), row).await?;
+    let whole = match &tensor.scales {
         None => quants,
         Some(scales) => {
-            let scales = source.read_at(scales.start, (scales.end - scales.start) as usize).await?;
+            let scales = part(source, scales, rows.clone(), (scale_bytes, 4)).await?;
             Cow::Owned(joined(source, (id, tensor, rows), &quants, &scales)?)
         }
     };
@@ -38,6 +40,55 @@ pub(super) async fn read<'s>(
         .chunks_exact(tensor.row_bytes())
         .flat_map(|row| quantize_row(to, &decode_row(tensor.encoding, row, tensor.cols)));
     Ok(Cow::Owned(quantized.collect()))
+}
+
+/// Consecutive rows of an extent, one behind the other: `row_bytes` each, of numbers of `item` bytes.
+///
+/// # Errors
+/// Those of the source.
+pub(super) async fn part<'s>(
+    source: &'s dyn Source,
+    extent: &Extent,
+    rows: Range<usize>,
+    (row_bytes, item): (usize, usize),
+) -> Result<Cow<'s, [u8]>> {
+    let start = extent.bytes.start;
+    let Some(strides) = extent.strides else {
+        return source.read_at(start + (rows.start * row_bytes) as u64, rows.len() * row_bytes).await;
+    };
+    let [row_stride, col_stride] = strides.map(|stride| stride * item as u64);
+    let cols = row_bytes / item;
+    let mut whole = vec![0; rows.len() * row_bytes];
+    // Whichever lies together is read together: rows of a wider matrix, or columns of one that is transposed.
+    if row_stride >= col_stride {
+        for (to, row) in whole.chunks_exact_mut(row_bytes).zip(rows) {
+            let span = (cols as u64 - 1) * col_stride + item as u64;
+            let from = source.read_at(start + row as u64 * row_stride, span as usize).await?;
+            for (to, from) in to.chunks_exact_mut(item).zip(from.chunks(col_stride as usize)) {
+                to.copy_from_slice(&from[..item]);
+            }
+        }
+        return Ok(Cow::Owned(whole));
+    }
+    for col in 0..cols {
+        let first = start + col as u64 * col_stride + rows.start as u64 * row_stride;
+        let span = (rows.len() as u64 - 1) * row_stride + item as u64;
+        let from = source.read_at(first, span as usize).await?;
+        for (to, from) in whole.chunks_exact_mut(row_bytes).zip(from.chunks(row_stride as usize)) {
+            to[col * item..][..item].copy_from_slice(&from[..item]);
+        }
+    }
+    Ok(Cow::Owned(whole))
+}
+
+/// Says that rows, and their scales, will not be read again.
+pub(super) fn release(source: &dyn Source, tensor: &Tensor, rows: Range<usize>) {
+    let scale_bytes = tensor.encoding.scale_bytes(tensor.cols);
+    let own = (tensor.strides.is_none()).then_some((tensor.bytes.start, tensor.row_bytes() - scale_bytes));
+    let scales = tensor.scales.as_ref().filter(|scales| scales.strides.is_none());
+    for (start, row_bytes) in own.into_iter().chain(scales.map(|scales| (scales.bytes.start, scale_bytes))) {
+        source.release(start + (rows.start * row_bytes) as u64, (rows.len() * row_bytes) as u64);
+    }
 }
 
 /// Rows of quants, each with its scales behind it.
