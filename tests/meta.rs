@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use llamita::internals::arch::family::LLAMA;
+use llamita::internals::arch::shape::{Lora, RopePairing, Scheme, Shape, rope_frequencies};
 use llamita::internals::arch::tensors::{Role, TensorId};
 use llamita::internals::backend::gpu::Gpu;
 use llamita::internals::cases::Case;
@@ -15,8 +17,11 @@ use llamita::internals::kernels::linear::{LinearParams, Output};
 use llamita::internals::kernels::quantize::QuantizeParams;
 use llamita::internals::kernels::store::{LoraA, Store};
 use llamita::internals::kernels::{Matmul, Quantize, RunShape};
-use llamita::internals::weights::Packing;
+use llamita::internals::plan::gpu::GPU;
+use llamita::internals::plan::llama::session_plans;
+use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::weights::pack::{Layout, ROW_ALIGN};
+use llamita::internals::weights::{Matrices, Matrix, Packing, Packings};
 use llamita::source::Source;
 use llamita::{Activations, KvType, LoadOptions, Model, Sampling, Tier, source};
 use pollster::block_on;
@@ -299,11 +304,10 @@ fn product(
 /// halfway between two codes, and the same sums of what the device's own codes stand for.
 #[test]
 fn products_are_those_of_executorch() {
-    let gpu = block_on(Gpu::open(None, llamita::internals::drivers::DeviceOptions {
-        plan: engine::GPU_PLAN,
-        tier: Some(Tier::Base),
-        limits: None,
-    }))
+    let gpu = block_on(Gpu::open(
+        None,
+        llamita::internals::drivers::DeviceOptions { plan: engine::GPU_PLAN, tier: Some(Tier::Base), limits: None },
+    ))
     .expect("there is an adapter");
     for kind in INT4 {
         let source = source::open(&folder(kind)).expect("the checkpoint is there");
@@ -322,12 +326,16 @@ fn products_are_those_of_executorch() {
             let part = |part: &str| format!("product.{name}.{part}");
             let format = if tensors[id].encoding == Encoding::INT8 { &PER_TOKEN_HEAD } else { &PER_TOKEN };
             let found = product(&gpu, source.as_ref(), (&tensors[id], scale), &goldens.floats(&part("x")), format);
-            let codes: Vec<i32> =
-                goldens.bytes(&part("codes")).into_iter().map(|code| i32::from(code as i8)).collect();
+            let codes: Vec<i32> = goldens.bytes(&part("codes")).into_iter().map(|code| i32::from(code as i8)).collect();
             let differ: Vec<i32> =
                 found.codes.iter().zip(&codes).map(|(a, b)| i32::from(*a) - 128 - b).filter(|d| *d != 0).collect();
             assert!(differ.iter().all(|d| d.abs() == 1), "{kind} {name}: codes differ by more than 1");
-            assert!(differ.len() * 50 <= codes.len(), "{kind} {name}: {} of {} codes differ", differ.len(), codes.len());
+            assert!(
+                differ.len() * 50 <= codes.len(),
+                "{kind} {name}: {} of {} codes differ",
+                differ.len(),
+                codes.len()
+            );
             let zeros: Vec<i32> = goldens.words(&part("zero")).into_iter().map(|zero| zero as i32).collect();
             assert_eq!(found.zeros, zeros, "{kind} {name}");
             for (a, b) in found.scales.iter().zip(goldens.floats(&part("scale"))) {
@@ -338,4 +346,77 @@ fn products_are_those_of_executorch() {
             assert!(found <= 1e-5, "{kind} {name}: an NMSE of {found:.2e}, with {} other codes", differ.len());
         }
     }
+}
+
+/// Llama 3.2 1B as Meta quantized it.
+fn llama_3_2_1b(scheme: Scheme) -> Shape {
+    Shape {
+        arch: &LLAMA,
+        dim: 2048,
+        ffn: 8192,
+        layers: 16,
+        heads: 32,
+        kv_heads: 8,
+        head_dim: 64,
+        vocabulary: 128_256,
+        context: 8192,
+        norm_eps: 1e-5,
+        rope_pairing: RopePairing::Interleaved,
+        rope_frequencies: rope_frequencies(64, 500_000.0),
+        scheme,
+    }
+}
+
+const SPINQUANT: Scheme = Scheme { hadamard: true, lora: None, int8_activations: true };
+const QLORA: Scheme = Scheme { hadamard: false, lora: Some(Lora { rank: 16, scale: 2.0 }), int8_activations: true };
+
+/// Its matrices: those of blocks packed as `blocks`, embedding and head in eight bits.
+fn matrices(shape: &Shape, blocks: Packing, tuning: &Tuning) -> Matrices {
+    let mut packings = Packings::uniform(shape, blocks, Packing::INT8);
+    packings.set(Role::Output.of_model(), Packing::INT8);
+    Matrices::new(shape, &packings, tuning.cut())
+}
+
+/// The dispatches of a layer in decode, and that no kernel binds more buffers than every device has.
+#[test]
+fn a_layer_takes_few_dispatches() {
+    for (scheme, activations, expected) in [
+        (Scheme::default(), Activations::F32, 5),
+        (SPINQUANT, Activations::F32, 6),
+        (SPINQUANT, Activations::Int8, 9),
+        (QLORA, Activations::F32, 9),
+        (QLORA, Activations::Int8, 9),
+    ] {
+        let shape = llama_3_2_1b(scheme);
+        for tier in Tier::ALL {
+            let tuning = (GPU.tuning)(tier).with(KvType::F16, activations);
+            let plans = session_plans(&shape, &matrices(&shape, Packing::INT4, &tuning), &tuning, 512);
+            let in_layer = plans[0].steps.iter().filter(|step| step.label.starts_with("blk.7.")).count();
+            assert_eq!(in_layer, expected, "{scheme:?}, {activations:?}, {tier}");
+            for step in plans.iter().flat_map(|plan| &plan.steps) {
+                assert!(step.kernel.args(&step.params).len() <= 8, "{}", step.label);
+                assert!(step.kernel.invocations() <= 256, "{}", step.label);
+            }
+        }
+    }
+}
+
+/// Bytes on the device, for weights of the released size: `formats` of Meta's files count 1.51 GiB for them.
+#[test]
+fn int4_weights_take_less_than_half_of_bf16() {
+    const MIB: u64 = 1 << 20;
+    let tuning = (GPU.tuning)(Tier::Base);
+    let weights = |scheme, blocks| -> u64 {
+        let shape = llama_3_2_1b(scheme);
+        matrices(&shape, blocks, &tuning).iter().map(Matrix::bytes).sum()
+    };
+    let plain = llama_3_2_1b(Scheme::default());
+    let bf16 = Packings::uniform(&plain, Packing::BF16, Packing::BF16);
+    let bf16: u64 = Matrices::new(&plain, &bf16, tuning.cut()).iter().map(Matrix::bytes).sum();
+    let spinquant = weights(SPINQUANT, Packing::INT4);
+    assert!(spinquant <= 1085 * MIB && spinquant * 100 <= bf16 * 46, "{spinquant} bytes of {bf16}");
+    let rounded = weights(SPINQUANT, Packing::Q4_0);
+    assert!(rounded <= 1027 * MIB && rounded * 100 <= bf16 * 44, "{rounded} bytes of {bf16}");
+    let qlora = weights(QLORA, Packing::INT4);
+    assert!((qlora - spinquant) <= 22 * MIB, "{} bytes of adaptors", qlora - spinquant);
 }
