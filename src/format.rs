@@ -221,9 +221,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Number of parameters: the elements of all tensors.
+    /// Number of parameters: the elements of all tensors but scales.
     pub fn parameters(&self) -> u64 {
-        self.tensors.values().map(|tensor| tensor.dims.iter().product::<u64>()).sum()
+        let weights = self.tensors.iter().filter(|(name, _)| !name.ends_with(".scales"));
+        weights.map(|(_, tensor)| tensor).map(|tensor| tensor.dims.iter().product::<u64>()).sum()
     }
 }
 

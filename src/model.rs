@@ -154,7 +154,13 @@ impl Model {
         &self.inner.name
     }
 
-    /// Number of parameters: the elements of all tensors.
+    /// The kind of quantized checkpoint that it is, of those that Meta released: `SpinQuant`, `QLoRA`, or `int4` without
+    /// either.
+    pub fn kind(&self) -> Option<&'static str> {
+        self.shape().scheme.kind()
+    }
+
+    /// Number of parameters: the elements of all tensors but scales.
     pub fn parameters(&self) -> u64 {
         self.inner.parameters
     }

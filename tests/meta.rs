@@ -71,7 +71,7 @@ impl Goldens {
 }
 
 fn load(kind: &str, engine: &Engine, options: LoadOptions) -> Model {
-    let source = source::open(&folder(kind)).expect("the checkpoint is there");
+    let source = source::open(folder(kind)).expect("the checkpoint is there");
     engine.load(source.as_ref(), options)
 }
 
@@ -310,7 +310,7 @@ fn products_are_those_of_executorch() {
     ))
     .expect("there is an adapter");
     for kind in INT4 {
-        let source = source::open(&folder(kind)).expect("the checkpoint is there");
+        let source = source::open(folder(kind)).expect("the checkpoint is there");
         let checkpoint = block_on(read(source.as_ref(), ReadScope::ModelOnly)).expect("it is valid");
         let (shape, tensors): (_, ModelTensors) = checkpoint.model.expect("it has weights");
         let scale = shape.scheme.lora.map_or(0.0, |lora| lora.scale);
