@@ -50,7 +50,7 @@ impl Model {
         checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
         let parameters = checkpoint.parameters();
-        let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
+        let Checkpoint { name, format, model, vocabulary, sampling, chat_template, .. } = checkpoint;
         let (shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
         let vocabulary = match (options.tokenizer, vocabulary) {
             (Some(file), _) => other_vocabulary(file, &shape).await?,
@@ -93,6 +93,7 @@ impl Model {
         let weights = reserve(&device, &matrices, &shape).await?;
         let inner = Inner {
             name,
+            format,
             parameters,
             shape,
             matrices,

@@ -15,6 +15,7 @@ export function toSpec(source: ModelSource): SourceSpec {
   const text = (value: unknown) => typeof value === 'string' && value !== '';
   if (typeof source === 'string' || source instanceof URL) return { url: address(source) };
   if (source instanceof Blob) return source;
+  if (Array.isArray(source) && source.length > 0 && source.every((file) => file instanceof File)) return source;
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return new Blob([source as ArrayBuffer]);
   if (typeof source === 'object' && source !== null) {
     if ('url' in source) return { ...source, url: address(source.url) };
@@ -23,7 +24,7 @@ export function toSpec(source: ModelSource): SourceSpec {
   }
   const given = typeof source === 'object' && source !== null ? `{ ${Object.keys(source)} }` : String(source);
   throw new InvalidSetting(
-    `A model is an address, a File or Blob, bytes, { url }, { repo, file } or { stored }, and ${given} was given.`,
+    `A model is an address, a File or Blob, Files, bytes, { url }, { repo, file } or { stored }, and ${given} was given.`,
   );
 }
 
@@ -64,7 +65,7 @@ export class Model {
     const connection = connect(options);
     const { onProgress, signal, keep = true, prime = [] } = options;
     const spec = toSpec(source);
-    if (keep && !(spec instanceof Blob)) askToKeep();
+    if (keep && !(spec instanceof Blob || Array.isArray(spec))) askToKeep();
     const args = { source: spec, options: engineOptions(options), keep, prime };
     const { model, info } = await connection.ask('load', args, { signal, onEvent: onProgress });
     return new Model(connection, model, info);

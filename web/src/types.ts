@@ -4,7 +4,15 @@
 export type ModelSource =
   /** An address, or a file of a page's own. */
   | string | URL | Blob | ArrayBuffer | ArrayBufferView
-  /** An address with headers for its server, and the SHA-256 that the file must have. */
+  /**
+   * The files of one model, in any order: the parts of a split one, or Meta's weights (`consolidated.00.pth`, or a
+   * `.safetensors` file of the same tensors) with `params.json` and `tokenizer.model` or `tokenizer.json`.
+   */
+  | readonly File[]
+  /**
+   * An address with headers for its server, and the SHA-256 that the file must have. Beside weights of Meta's, here and
+   * in a repository, `params.json` and the tokenizer are taken from the same folder.
+   */
   | { url: string; headers?: Record<string, string>; sha256?: string }
   /** A file of a repository on Hugging Face, or of a mirror at `endpoint`; `token` is for gated ones. */
   | { repo: string; file: string; revision?: string; token?: string; endpoint?: string }
@@ -51,9 +59,10 @@ export interface StoredModel {
   stored: number;
   /** Whether all is stored. */
   complete: boolean;
-  /** Files that it consists of. */
+  /** Files that it consists of, and the names of those that were begun. */
   parts: number;
-  /** SHA-256 of the whole file; null while it is not whole, and for split models. */
+  files: string[];
+  /** SHA-256 of the whole file; null while it is not whole, and for models of several files. */
   sha256: string | null;
   /** Where it came from; null for an imported file. */
   from: StoredFrom | null;
@@ -115,6 +124,10 @@ export interface LoadOptions extends InspectOptions {
 /** What is known of a model. */
 export interface ModelInfo {
   name: string;
+  /** The file format with its version, such as `GGUF v3` or `PyTorch`. */
+  format: string;
+  /** Which kind of checkpoint it is, where its format has several. */
+  kind?: string;
   /** Numbers of all tensors. */
   parameters: number;
   layers: number;

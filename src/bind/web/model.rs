@@ -39,6 +39,7 @@ use super::source::{ByteSource, JsSource};
 #[serde(rename_all = "camelCase")]
 struct Info<'a> {
     name: &'a str,
+    format: &'a str,
     parameters: u64,
     layers: usize,
     dim: usize,
@@ -98,7 +99,7 @@ pub async fn inspect(source: ByteSource, options: String, cancel: &Cancel) -> Re
 async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error> {
     let checkpoint = format::read(source, ReadScope::Everything).await?;
     let parameters = checkpoint.parameters();
-    let Checkpoint { name, model, vocabulary, chat_template, .. } = checkpoint;
+    let Checkpoint { name, format, model, vocabulary, chat_template, .. } = checkpoint;
     let unsupported = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
     let (shape, tensors) = model.ok_or_else(|| unsupported("it holds a vocabulary and no weights"))?;
     if vocabulary.is_none() {
@@ -119,6 +120,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
     let [decode, _] = &plans;
     let info = Info {
         name: &name,
+        format: &format,
         parameters,
         layers: shape.layers,
         dim: shape.dim,
@@ -210,6 +212,7 @@ impl Model {
         let (shape, device) = (model.shape(), model.device());
         let info = Info {
             name: model.name(),
+            format: model.format(),
             parameters: model.parameters(),
             layers: shape.layers,
             dim: shape.dim,
