@@ -23,6 +23,9 @@ export const inFolder = (folder, names = Object.keys(FILES)) => (
 /** The file cut off in the middle, as a download that was given up leaves it. */
 export const half = FILES['consolidated.00.pth'].subarray(0, FILES['consolidated.00.pth'].length / 2);
 
+/** An archive that PyTorch has not written. */
+export const otherArchive = () => Buffer.from(FILES['consolidated.00.pth'].toString('latin1').replaceAll('data.pkl', 'date.pkl'), 'latin1');
+
 /** The archive with a list that says of its second entry that it lies where the first does. */
 export function overlapping() {
   const bytes = Buffer.from(FILES['consolidated.00.pth']);

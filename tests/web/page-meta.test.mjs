@@ -140,7 +140,7 @@ browserTest('Meta’s gated repositories are offered: a token is asked for, and 
   try {
     await keepModel(page);
     await open(page, origin, { path: '#models' });
-    const cards = page.locator('#view-models .card', { hasText: 'accept the licence on its page' });
+    const cards = page.locator('#view-models .card', { hasText: 'Gated: it takes an access token' });
     assert.equal(await cards.count(), 4);
     const card = cards.filter({ hasText: 'Llama 3.2 1B · SpinQuant' });
     assert.match(await card.innerText(), /Built with Llama/);

@@ -233,12 +233,10 @@ export const en = {
   'models.about1bBest': 'Nearly the original’s quality at almost twice the size.',
   'models.about3bFast': 'Knows and reasons visibly more; for laptops and phones with 8 GB and up.',
   'models.about3bGood': 'The 3B with slightly better answers, slightly slower.',
-  'models.aboutSpin': 'Meta’s own int4, as Meta delivers it: rotated and quantized after training (SpinQuant).',
-  'models.aboutQlora': 'Meta’s own int4, as Meta delivers it: trained on while it was quantized (QLoRA).',
-  'models.gated':
-    'Gated: accept the licence on its page, then get it with an access token of yours, or download the three files there ' +
-    'and drop them here.',
-  'models.gatedPage': 'Its page',
+  'models.aboutSpin': 'Meta’s own int4: rotated, then quantized (SpinQuant).',
+  'models.aboutQlora': 'Meta’s own int4: trained while it was quantized (QLoRA).',
+  'models.gated': 'Gated: it takes an access token of yours, or its three files, dropped here.',
+  'models.gatedPage': 'Accept the licence first',
   'models.facts': '{size} to fetch · about {memory} of memory with a context of {context}',
   'models.tight': 'This device has about {memory} of memory: it may not be enough.',
   'models.licence': 'Licence',

@@ -239,12 +239,10 @@ export const es: Record<keyof typeof en, string> = {
   'models.about1bBest': 'Casi la calidad del original con casi el doble de tamaño.',
   'models.about3bFast': 'Sabe y razona bastante más; para portátiles y teléfonos con 8 GB o más.',
   'models.about3bGood': 'El 3B con respuestas algo mejores, algo más lento.',
-  'models.aboutSpin': 'El int4 de Meta, tal como lo entrega: rotado y cuantizado tras el entrenamiento (SpinQuant).',
-  'models.aboutQlora': 'El int4 de Meta, tal como lo entrega: entrenado a la vez que se cuantizaba (QLoRA).',
-  'models.gated':
-    'Acceso restringido: acepta la licencia en su página y descárgalo con un token de acceso tuyo, o descarga allí los ' +
-    'tres archivos y suéltalos aquí.',
-  'models.gatedPage': 'Su página',
+  'models.aboutSpin': 'El int4 de Meta: rotado y luego cuantizado (SpinQuant).',
+  'models.aboutQlora': 'El int4 de Meta: entrenado mientras se cuantizaba (QLoRA).',
+  'models.gated': 'Acceso restringido: pide un token de acceso tuyo, o sus tres archivos, soltados aquí.',
+  'models.gatedPage': 'Acepta antes la licencia',
   'models.facts': '{size} de descarga · unos {memory} de memoria con un contexto de {context}',
   'models.tight': 'Este dispositivo tiene unos {memory} de memoria: puede no bastar.',
   'models.licence': 'Licencia',

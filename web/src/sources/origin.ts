@@ -27,14 +27,15 @@ export interface Place {
 export async function openFirst(
   places: Place[], signal: AbortSignal,
 ): Promise<{ origin: Origin; from: Provenance | undefined }> {
-  const [{ from, open } = { open: () => Promise.reject(new RangeError('no place')) }, ...others]: Place[] = places;
-  try {
-    return { origin: await open(signal), from };
-  } catch (error) {
-    const gone = error instanceof Http && (error.status === 404 || error.status === 410);
-    if (!gone || others.length === 0) throw error;
-    return openFirst(others, signal);
+  for (const [at, { from, open }] of places.entries()) {
+    try {
+      return { origin: await open(signal), from };
+    } catch (error) {
+      const gone = error instanceof Http && (error.status === 404 || error.status === 410);
+      if (!gone || at === places.length - 1) throw error;
+    }
   }
+  throw new RangeError('no place');
 }
 
 /** How often and how patiently a line that was cut is taken up again. */
