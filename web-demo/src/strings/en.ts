@@ -236,7 +236,7 @@ export const en = {
   'models.aboutSpin': 'Meta’s own int4: rotated, then quantized (SpinQuant).',
   'models.aboutQlora': 'Meta’s own int4: trained while it was quantized (QLoRA).',
   'models.gated': 'Gated: it takes an access token of yours, or its three files, dropped here.',
-  'models.gatedPage': 'Accept the licence first',
+  'models.gatedPage': 'Get access',
   'models.facts': '{size} to fetch · about {memory} of memory with a context of {context}',
   'models.tight': 'This device has about {memory} of memory: it may not be enough.',
   'models.licence': 'Licence',

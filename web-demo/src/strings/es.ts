@@ -242,7 +242,7 @@ export const es: Record<keyof typeof en, string> = {
   'models.aboutSpin': 'El int4 de Meta: rotado y luego cuantizado (SpinQuant).',
   'models.aboutQlora': 'El int4 de Meta: entrenado mientras se cuantizaba (QLoRA).',
   'models.gated': 'Acceso restringido: pide un token de acceso tuyo, o sus tres archivos, soltados aquí.',
-  'models.gatedPage': 'Acepta antes la licencia',
+  'models.gatedPage': 'Pedir acceso',
   'models.facts': '{size} de descarga · unos {memory} de memoria con un contexto de {context}',
   'models.tight': 'Este dispositivo tiene unos {memory} de memoria: puede no bastar.',
   'models.licence': 'Licencia',
