@@ -89,6 +89,7 @@ pub struct Model {
 
 struct Inner {
     name: String,
+    format: String,
     parameters: u64,
     shape: Shape,
     matrices: Matrices,
@@ -147,6 +148,11 @@ impl Model {
     ) -> Result<()> {
         let weights = self.inner.live.borrow().weights.clone();
         Loader::new(source, self.shape().arch, tensors, &self.inner.matrices, weights, progress).all(hook).await
+    }
+
+    /// File format with its version, e.g. `GGUF v3`.
+    pub fn format(&self) -> &str {
+        &self.inner.format
     }
 
     /// The name that the file gives its model, or the name of the file.

@@ -52,7 +52,7 @@ impl Model {
         checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
         let parameters = checkpoint.parameters();
-        let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
+        let Checkpoint { name, format, model, vocabulary, sampling, chat_template, .. } = checkpoint;
         let (mut shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
         rotate(&mut shape, options.spinquant).map_err(unsupported)?;
         let vocabulary = match (options.tokenizer, vocabulary) {
@@ -96,6 +96,7 @@ impl Model {
         let weights = reserve(&device, &matrices, &shape).await?;
         let inner = Inner {
             name,
+            format,
             parameters,
             shape,
             matrices,
