@@ -38,6 +38,8 @@ export interface Offer extends Choice {
   /** The file's size in bytes; `roughly` where that was not seen. */
   bytes: number;
   roughly?: boolean;
+  /** Bytes of its weights on a device, where the file has not about as many. */
+  packed?: number;
   /** What one position of the context takes, and how many the model was trained for. */
   bytesPerPosition: number;
   trained: number;
@@ -75,7 +77,13 @@ function llama(size: '1B' | '3B', type: string, about: Key, bytes: number, rough
 }
 
 /** A checkpoint as Meta delivers it: the repository holds the three files, which are read as they are. */
-function ofMeta(size: '1B' | '3B', method: 'SpinQuant' | 'QLORA', about: Key, bytes: number): Offer {
+function ofMeta(
+  size: '1B' | '3B',
+  method: 'SpinQuant' | 'QLORA',
+  about: Key,
+  bytes: number,
+  packed: number,
+): Offer {
   return {
     id: `llama-3.2-${size}-meta-${method}`.toLowerCase(),
     title: `Llama 3.2 ${size} · ${method === 'QLORA' ? 'QLoRA' : method}`,
@@ -84,6 +92,7 @@ function ofMeta(size: '1B' | '3B', method: 'SpinQuant' | 'QLORA', about: Key, by
     terms: LLAMA_3_2,
     about,
     bytes,
+    packed,
     roughly: true,
     ...LLAMAS[size],
     trained: 8192,
@@ -128,11 +137,17 @@ export const OFFERS: Offer[] = [
   llama('1B', 'Q8_0', 'models.about1bBest', 1_321_083_008),
   llama('3B', 'Q4_0', 'models.about3bFast', 1918e6, true),
   llama('3B', 'Q4_K_M', 'models.about3bGood', 2019e6, true),
-  ofMeta('1B', 'SpinQuant', 'models.aboutSpin', 1.1e9),
-  ofMeta('1B', 'QLORA', 'models.aboutQlora', 1.2e9),
-  ofMeta('3B', 'SpinQuant', 'models.aboutSpin', 2.5e9),
-  ofMeta('3B', 'QLORA', 'models.aboutQlora', 2.6e9),
+  // A byte per int4 weight in the file, and half of one on a device.
+  ofMeta('1B', 'SpinQuant', 'models.aboutSpin', 1.62e9, 1.14e9),
+  ofMeta('1B', 'QLORA', 'models.aboutQlora', 1.64e9, 1.16e9),
+  ofMeta('3B', 'SpinQuant', 'models.aboutSpin', 3.96e9, 2.55e9),
+  ofMeta('3B', 'QLORA', 'models.aboutQlora', 4.01e9, 2.6e9),
 ];
+
+/** Bytes of an offer's weights on a device. */
+export function weightBytes(offer: Offer): number {
+  return offer.packed ?? offer.bytes;
+}
 
 /** The id of a choice of a file on a server. */
 export function idOf(from: { url: string } | { repo: string; file: string; revision?: string }): string {
@@ -206,5 +221,5 @@ export function termsOf(name: string): Terms | undefined {
 
 /** What a model takes on the device with a context of so many positions: weights, cache and working space. */
 export function memoryNeeded(offer: Offer, context: number): number {
-  return offer.bytes * 1.03 + offer.bytesPerPosition * Math.min(context, offer.trained) + 64e6;
+  return weightBytes(offer) * 1.03 + offer.bytesPerPosition * Math.min(context, offer.trained) + 64e6;
 }
