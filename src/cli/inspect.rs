@@ -11,9 +11,7 @@ use half::f16;
 use llamita::internals::arch::shape::Shape;
 use llamita::internals::arch::tensors::TensorId;
 use llamita::internals::drivers::DeviceOptions;
-use llamita::internals::format::{
-    Checkpoint, Encoding, Extent, ModelTensors, ReadScope, Tensor, Vocabulary, read,
-};
+use llamita::internals::format::{Checkpoint, Encoding, Extent, ModelTensors, ReadScope, Tensor, Vocabulary, read};
 use llamita::internals::model::budget::{BudgetInputs, HostBudget};
 use llamita::internals::model::{FIRST_CAPACITY, rotate, session_context};
 use llamita::internals::plan::Plan;
