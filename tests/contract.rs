@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use llamita::internals::arch::family::LLAMA;
-use llamita::internals::arch::shape::{RopePairing, RopeScaling, Scheme, Shape, rope_frequencies};
+use llamita::internals::arch::shape::{Lora, RopePairing, RopeScaling, Scheme, Shape, rope_frequencies};
 use llamita::internals::check::kernels;
 use llamita::internals::drivers;
 use llamita::internals::kernel::{Access, Element, Kernel, Scalar, TextureKind};
 use llamita::internals::kernels::{KvType, NAMES, Tier};
+use llamita::internals::plan::Plan;
 use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::llama::session_plans;
-use llamita::internals::plan::tuning::Tuning;
+use llamita::internals::plan::tuning::{Activations, Tuning};
 use llamita::internals::software;
 use llamita::internals::weights::Packing;
 use llamita::internals::weights::{Matrices, Packings};
@@ -27,7 +28,7 @@ const MAX_STORAGE_BUFFERS: usize = 8;
 const MAX_WORKGROUP_BYTES: u32 = 16_384;
 const MAX_INVOCATIONS: u32 = 256;
 
-fn llama_3_2_1b() -> Shape {
+fn llama_3_2_1b(scheme: Scheme) -> Shape {
     let frequencies = rope_frequencies(64, 500_000.0);
     Shape {
         arch: &LLAMA,
@@ -42,8 +43,29 @@ fn llama_3_2_1b() -> Shape {
         norm_eps: 1e-5,
         rope_pairing: RopePairing::Interleaved,
         rope_frequencies: frequencies.iter().map(|f| f / RopeScaling::LLAMA_3_2.divisor(*f)).collect(),
-        scheme: Scheme::default(),
+        scheme,
     }
+}
+
+/// The plans (decode, prefill) of Llama 3.2 1B, in Q4_0 with this head, and as Meta quantized it, with each format of
+/// activations that it has.
+fn plans(tuning: &Tuning, head: Packing) -> Vec<Plan> {
+    let lora = Some(Lora { rank: 16, scale: 2.0 });
+    let [spinquant, qlora] =
+        [(true, None), (false, lora)].map(|(hadamard, lora)| Scheme { hadamard, lora, int8_activations: true });
+    let checkpoints = [
+        (Scheme::default(), Activations::Auto, Packing::Q4_0, head),
+        (spinquant, Activations::F32, Packing::INT4, Packing::INT8),
+        (spinquant, Activations::Int8, Packing::INT4, Packing::INT8),
+        (qlora, Activations::F32, Packing::INT4, Packing::INT8),
+        (qlora, Activations::Int8, Packing::INT4, Packing::INT8),
+    ];
+    let of = |(scheme, activations, blocks, head)| {
+        let (shape, tuning) = (llama_3_2_1b(scheme), Tuning { activations, ..*tuning });
+        let packings = Packings::uniform(&shape, blocks, head);
+        session_plans(&shape, &Matrices::new(&shape, &packings, tuning.cut()), &tuning, 1024)
+    };
+    checkpoints.into_iter().flat_map(of).collect()
 }
 
 /// Label, kernel and params of each composed text.
@@ -58,12 +80,12 @@ fn variants() -> Variants {
     };
     for tier in Tier::ALL {
         kernels::all(tier).iter().for_each(|case| add(&case.kernel, &case.params));
-        let shape = llama_3_2_1b();
         for (driver, kv) in drivers::ALL.into_iter().flat_map(|driver| KvType::ALL.map(|kv| (driver, kv))) {
             let tuning = Tuning { kv, ..(driver.tuning)(tier) };
-            let packings = Packings::uniform(&shape, Packing::Q4_0, Packing::Q6_K);
-            let plans = session_plans(&shape, &Matrices::new(&shape, &packings, tuning.cut()), &tuning, 1024);
-            plans.iter().flat_map(|plan| &plan.steps).for_each(|step| add(&step.kernel, &step.params));
+            plans(&tuning, Packing::Q6_K)
+                .iter()
+                .flat_map(|plan| &plan.steps)
+                .for_each(|step| add(&step.kernel, &step.params));
         }
     }
     all
@@ -316,16 +338,13 @@ fn variant(label: &str) -> &str {
 /// Every variant that a plan of Llama 3.2 1B dispatches has kernel cases: what no oracle test runs fails here.
 #[test]
 fn every_dispatched_variant_has_cases() {
-    let shape = llama_3_2_1b();
     for tier in Tier::ALL {
         let cases = kernels::all(tier);
         let tested: BTreeSet<String> = cases.iter().map(|case| variant(&case.kernel.label()).to_owned()).collect();
         for (driver, kv) in drivers::ALL.into_iter().flat_map(|driver| KvType::ALL.map(|kv| (driver, kv))) {
             let tuning = Tuning { kv, ..(driver.tuning)(tier) };
             assert_eq!(tuning.driver, driver, "a tuning names its driver");
-            let types = Packings::uniform(&shape, Packing::Q4_0, Packing::Q4_K);
-            let plans = session_plans(&shape, &Matrices::new(&shape, &types, tuning.cut()), &tuning, 1024);
-            for step in plans.iter().flat_map(|plan| &plan.steps) {
+            for step in plans(&tuning, Packing::Q4_K).iter().flat_map(|plan| &plan.steps) {
                 // Products read sampled textures as they read others; their cases run in one kind.
                 let label = match step.kernel.name() {
                     "flash" => step.kernel.label(),
@@ -344,7 +363,7 @@ fn every_dispatched_variant_has_cases() {
 #[test]
 fn dispatches_of_llama_3_2_1b() {
     use llamita::internals::plan::RunOutput;
-    let shape = llama_3_2_1b();
+    let shape = llama_3_2_1b(Scheme::default());
     let tuning = (GPU.tuning)(Tier::Base);
     let packings = Packings::uniform(&shape, Packing::Q4_0, Packing::Q6_K);
     let matrices = Matrices::new(&shape, &packings, tuning.cut());

@@ -27,9 +27,10 @@ pub(crate) const ODD: Sizes = Sizes { cols: 172, heads: 6, kv_heads: 2, d: 24 };
 pub(crate) const REAL: Sizes = Sizes { cols: 2048, heads: 4, kv_heads: 1, d: 64 };
 
 pub(super) fn all(tuning: &Tuning, cases: &mut Vec<Case>) {
-    // Subgroups change how invocations add up and share, and no reader: packings without and with minimums stand for
-    // the others.
-    let packings: &[Packing] = if tuning.tier.subgroups() { &[Packing::Q4_0, Packing::Q4_K] } else { &Packing::ALL };
+    // Subgroups change how invocations add up and share, and no reader: packings without and with minimums, and those of
+    // Meta's checkpoints, stand for the others.
+    let some = [Packing::Q4_0, Packing::Q4_K, Packing::INT4, Packing::INT8];
+    let packings: &[Packing] = if tuning.tier.subgroups() { &some } else { &Packing::ALL };
     for packing in packings.iter().copied() {
         for sizes in sizes(packing) {
             for output in outputs(packing) {
@@ -54,6 +55,8 @@ pub(crate) fn sizes(packing: Packing) -> [Sizes; 3] {
 pub(crate) fn outputs(packing: Packing) -> &'static [Output] {
     match packing {
         Packing::Q4_0 | Packing::Q4_K => &Output::ALL,
+        Packing::INT4 => &[Output::Qkv(KvType::F16), Output::Qkv(KvType::F32), Output::Residual, Output::Swiglu],
+        Packing::INT8 => &[Output::Residual, Output::Logits],
         Packing::F32 | Packing::F16 | Packing::Q8_0 | Packing::Q6_K => {
             &[Output::Qkv(KvType::F16), Output::Residual, Output::Swiglu, Output::Logits]
         }
@@ -234,11 +237,11 @@ fn matmul_of(
 /// Products that read int8, and those with adaptors. Packings stand for their kinds: of four bits with f16 and with f32
 /// scales, of eight bits, with minimums, and with scales that differ within a block.
 fn int8_and_adaptors(tuning: &Tuning, cases: &mut Vec<Case>) {
-    let kv = Output::Qkv(KvType::F16);
+    let layer: &[Output] = outputs(Packing::INT4);
     let few: &[Output] = &[Output::Residual];
     let all: &[Output] = &Output::ALL;
     let per_packing = [
-        (Packing::INT4, all, &PER_TOKEN),
+        (Packing::INT4, layer, &PER_TOKEN),
         (Packing::INT8, &[Output::Logits][..], &PER_TOKEN_HEAD),
         (Packing::Q4_0, few, &PER_TOKEN),
         (Packing::Q4_0, all, &PER_BLOCK),
@@ -255,11 +258,11 @@ fn int8_and_adaptors(tuning: &Tuning, cases: &mut Vec<Case>) {
             }
         }
     }
-    let formats: [(Packing, &'static dyn ActivationFormat, usize); 3] =
-        [(Packing::INT4, &PER_TOKEN, 16), (Packing::INT4, &F32, 16), (Packing::Q4_0, &F32, 8)];
-    for (packing, format, rank) in formats {
+    let formats: [(Packing, &'static dyn ActivationFormat, usize, &[Output]); 3] =
+        [(Packing::INT4, &PER_TOKEN, 16, layer), (Packing::INT4, &F32, 16, layer), (Packing::Q4_0, &F32, 8, few)];
+    for (packing, format, rank, outputs) in formats {
         for sizes in sizes(packing) {
-            for output in [kv, Output::Residual, Output::Swiglu] {
+            for output in outputs.iter().copied() {
                 let input = Input::Vector(format);
                 cases.push(matvec_of(tuning, packing, sizes, (input, Some(rank)), output));
                 cases.push(matmul_of(tuning, packing, sizes, (format, Some(rank)), output));
