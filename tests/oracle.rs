@@ -17,20 +17,29 @@ use llamita::internals::cases::Case;
 use llamita::internals::{check, kernels, software};
 use pollster::block_on;
 
-/// The cases of a tier whose shaders no plainer tier has.
-fn own_cases(tier: Tier) -> Vec<Case> {
-    let plainer = Tier::ALL.into_iter().filter(|other| *other != tier && other.within(tier));
-    let seen: BTreeSet<String> =
-        plainer.flat_map(check::kernels::all).map(|case| case.kernel.source().compose()).collect();
-    let mut cases = check::kernels::all(tier);
-    cases.retain(|case| !seen.contains(&case.kernel.source().compose()));
-    cases
+/// The cases of each tier whose shaders no plainer tier has.
+fn own_cases() -> Vec<(Tier, Vec<Case>)> {
+    let mut seen: Vec<(Tier, BTreeSet<String>)> = Vec::new();
+    let mut own = Vec::new();
+    for tier in Tier::ALL {
+        let mut cases = check::kernels::all(tier);
+        let mut texts = BTreeSet::new();
+        cases.retain(|case| {
+            let text = case.kernel.source().compose();
+            let known = seen.iter().any(|(other, known)| other.within(tier) && known.contains(&text));
+            texts.insert(text);
+            !known
+        });
+        seen.push((tier, texts));
+        own.push((tier, cases));
+    }
+    own
 }
 
-/// The cases of a tier under the names of their tests: the first two parts of the kernel's label behind the tier.
-fn groups(tier: Tier) -> BTreeMap<String, Vec<Case>> {
+/// Cases under the names of their tests: the first two parts of the kernel's label behind the tier.
+fn groups(tier: Tier, cases: Vec<Case>) -> BTreeMap<String, Vec<Case>> {
     let mut groups: BTreeMap<String, Vec<Case>> = BTreeMap::new();
-    for case in own_cases(tier) {
+    for case in cases {
         let label = case.kernel.label();
         let parts: Vec<&str> = label.split('/').take(2).collect();
         groups.entry(format!("{tier}/{}", parts.join("/"))).or_default().push(case);
@@ -86,11 +95,12 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut trials =
         vec![Trial::test("every_kernel_has_cases", every_kernel_has_cases), Trial::test("runs_repeat", runs_repeat)];
-    for tier in Tier::ALL {
+    for (tier, cases) in own_cases() {
         if engine::gpu("the kernel cases", tier).is_none() {
             continue;
         }
-        trials.extend(groups(tier).into_iter().map(|(name, cases)| Trial::test(name, move || run(&cases, tier))));
+        trials
+            .extend(groups(tier, cases).into_iter().map(|(name, cases)| Trial::test(name, move || run(&cases, tier))));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

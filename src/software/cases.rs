@@ -79,6 +79,12 @@ pub fn all(tier: Tier, cases: &mut Vec<Case>) {
 fn extreme_rows(layout: &Layout, quants: u8) -> Vec<u32> {
     let encoding = encoding_of(layout.packing);
     let mut row = vec![quants; encoding.row_bytes(layout.cols)];
+    if encoding == Encoding::INT4 {
+        // Signed quants, a byte each, and then scales.
+        row[..layout.cols].fill(if quants == 0 { -8i8 as u8 } else { 7 });
+        row[layout.cols..].as_chunks_mut().0.iter_mut().for_each(|scale| *scale = 1f32.to_le_bytes());
+        return layout.pack_all(encoding, &vec![row.as_slice(); layout.rows]);
+    }
     for block in row.chunks_exact_mut(encoding.block_bytes()) {
         block[scales_within(encoding)].fill(0x11);
         for (at, share) in scales_of(encoding) {
