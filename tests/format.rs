@@ -8,6 +8,8 @@ mod builder;
 mod heap;
 #[path = "format/hints.rs"]
 mod hints;
+#[path = "format/int4.rs"]
+mod int4;
 #[path = "format/layers.rs"]
 mod layers;
 #[path = "format/meta.rs"]
