@@ -82,6 +82,15 @@ pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
     gguf::read(source, first, scope).await
 }
 
+/// The name that a tensor has in the file of a source, for messages.
+pub(crate) async fn name_in(source: &dyn Source, id: TensorId) -> String {
+    #[cfg(feature = "native")]
+    if source.read_at(0, 9).await.is_ok_and(|first| Container::of(&first).is_some()) {
+        return meta::name_of(id);
+    }
+    format!("{id}.weight")
+}
+
 /// Where a tensor lies in its file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {

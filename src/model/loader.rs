@@ -9,7 +9,7 @@ use crate::arch::shape::Shape;
 use crate::arch::tensors::TensorId;
 use crate::backend::{Device, Upload, Weights};
 use crate::error::Result;
-use crate::format::{Encoding, ModelTensors};
+use crate::format::ModelTensors;
 use crate::source::Source;
 use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN, decode_row};
 use crate::weights::{Matrices, Matrix, MatrixLora, Packing, Shard};
@@ -89,16 +89,6 @@ impl Slice {
         let rows = self.rows.min(shard.layout.rows);
         let words = Layout { rows, ..shard.layout }.words();
         (words * 4 + rows * 64) as u64
-    }
-}
-
-/// The encoding that rows of `encoding` are packed from: their own, or the one that they are quantized to.
-fn packed_from(encoding: Encoding, packing: Packing) -> Encoding {
-    match packing {
-        _ if packing.takes(encoding) => encoding,
-        Packing::Q4_0 => Encoding::Q4_0,
-        Packing::Q8_0 => Encoding::Q8_0,
-        _ => unreachable!("{} is not packed as {}", encoding.name(), packing.name()),
     }
 }
 
@@ -225,12 +215,14 @@ impl<'a, 'p> Loader<'a, 'p> {
                 None => runs.push(Run { id: *id, rows: *row..*row + 1 }),
             }
         }
-        let encoding = packed_from(self.tensors[rows[0].0].encoding, shard.layout.packing);
+        let packing = shard.layout.packing;
+        let encoding = rows::packed_from(self.tensors[rows[0].0].encoding, packing);
         let mut read = Vec::with_capacity(runs.len());
         for run in &runs {
-            read.push(rows::read(self.source, run.id, &self.tensors[run.id], run.rows.clone(), encoding).await?);
+            read.push(rows::read(self.source, run.id, &self.tensors[run.id], run.rows.clone(), packing).await?);
         }
-        let row_bytes = encoding.row_bytes(matrix.cols);
+        // Rows that are quantized end with a whole block.
+        let row_bytes = read[0].len() / runs[0].rows.len();
         let at = |id: &TensorId, row: usize| {
             let i = runs.iter().position(|run| run.id == *id).expect("every row is in a run");
             &read[i][(row - runs[i].rows.start) * row_bytes..][..row_bytes]
@@ -248,7 +240,7 @@ impl<'a, 'p> Loader<'a, 'p> {
 
     async fn vector(&mut self, id: TensorId) -> Result<()> {
         let tensor = &self.tensors[id];
-        let bytes = rows::read(self.source, id, tensor, 0..1, tensor.encoding).await?;
+        let bytes = rows::read(self.source, id, tensor, 0..1, Packing::of(tensor.encoding)).await?;
         let numbers = decode_row(tensor.encoding, &bytes, tensor.cols);
         let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
         words.resize(words.len().next_multiple_of(BLOCK), 0);

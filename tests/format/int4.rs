@@ -144,8 +144,13 @@ impl Tiny {
 
     fn weights(&self) -> Vec<u8> {
         let described: Vec<Tensor> = self.parts.iter().map(|(tensor, _)| tensor.clone()).collect();
-        let storages = self.parts.iter().map(|(tensor, data)| (tensor.key.as_str(), data.clone()));
-        archive(pickle(&tensors(&described)), &storages.collect::<Vec<_>>()).bytes()
+        let mut storages: Vec<(&str, Vec<u8>)> = Vec::new();
+        for (tensor, data) in &self.parts {
+            if storages.iter().all(|(key, _)| *key != tensor.key) {
+                storages.push((&tensor.key, data.clone()));
+            }
+        }
+        archive(pickle(&tensors(&described)), &storages).bytes()
     }
 
     fn load(&self, options: LoadOptions<'_>) -> Result<Model> {
