@@ -118,7 +118,8 @@ impl PackingChoice {
     /// # Errors
     /// In words, where there are none that it concerns.
     pub fn check(self, tensors: &ModelTensors) -> Result<(), String> {
-        let has = |is: fn(Encoding) -> bool| tensors.iter().any(|(id, tensor)| id.spec().is_matrix() && is(tensor.encoding));
+        let has =
+            |is: fn(Encoding) -> bool| tensors.iter().any(|(id, tensor)| id.spec().is_matrix() && is(tensor.encoding));
         if let Some(to) = self.quantize.filter(|_| !has(Encoding::is_float)) {
             let name = to.name();
             return Err(format!("it has no weights of F32, F16 or BF16, which --quantize {name} takes: leave it out"));

@@ -12,6 +12,8 @@ mod hints;
 mod int4;
 #[path = "format/layers.rs"]
 mod layers;
+#[path = "format/layouts_of_meta.rs"]
+mod layouts_of_meta;
 #[path = "format/meta.rs"]
 mod meta;
 #[path = "format/model.rs"]

@@ -65,6 +65,8 @@ pub(super) struct Slice {
     rows: usize,
     /// Bytes of a row in the file.
     row_bytes: usize,
+    /// Whether rows are put together of quants and scales, beside those that were read.
+    joined: bool,
 }
 
 impl Slice {
@@ -74,14 +76,15 @@ impl Slice {
     /// The slices of a shard.
     pub(super) fn of(matrix: &Matrix, shard: &Shard, tensors: &ModelTensors) -> Self {
         let (id, _) = matrix.source(shard.row_begin);
-        let row_bytes = tensors[id].row_bytes();
+        let tensor = &tensors[id];
+        let row_bytes = tensor.row_bytes();
         let rows = (Self::BYTES / row_bytes / ROW_ALIGN).max(1) * ROW_ALIGN;
-        Self { rows, row_bytes }
+        Self { rows, row_bytes, joined: tensor.scales.is_some() }
     }
 
-    /// Bytes of the file that a slice takes on the host, where the source cannot lend them.
+    /// Bytes of the file that a slice takes on the host, where the source cannot lend them, and what is made of them.
     pub(super) fn read_bytes(self) -> u64 {
-        (self.rows * self.row_bytes) as u64
+        (self.rows * self.row_bytes * if self.joined { 2 } else { 1 }) as u64
     }
 
     /// Bytes of a packed slice on the host, with the lists of where each row comes from.
@@ -160,7 +163,7 @@ impl<'a, 'p> Loader<'a, 'p> {
 
     async fn matrix(&mut self, matrix: &Matrix) -> Result<()> {
         for shard in &matrix.shards {
-            let Slice { rows, row_bytes } = Slice::of(matrix, shard, self.tensors);
+            let Slice { rows, row_bytes, .. } = Slice::of(matrix, shard, self.tensors);
             for first in (0..shard.layout.rows).step_by(rows) {
                 let count = rows.min(shard.layout.rows - first);
                 let bytes = self.slice(matrix, shard, first, count).await?;

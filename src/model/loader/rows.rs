@@ -8,10 +8,13 @@ use half::f16;
 
 use crate::arch::tensors::TensorId;
 use crate::error::{Error, Result};
-use crate::format::{self, Encoding, Extent, Tensor, quantize_row};
+use crate::format::{self, BLOCK, Encoding, Extent, Tensor, quantize_row};
 use crate::source::Source;
 use crate::weights::Packing;
 use crate::weights::pack::decode_row;
+
+/// Bytes of a row or column of a matrix whose numbers do not lie together that are read at a time.
+const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// The encoding that rows of `encoding` are packed from: their own, or the one that they are quantized to.
 pub(super) fn packed_from(encoding: Encoding, packing: Packing) -> Encoding {
@@ -84,7 +87,8 @@ impl Fault {
 fn quantized(tensor: &Tensor, to: Encoding, whole: &[u8]) -> std::result::Result<Vec<u8>, Fault> {
     // A scale is the number of largest magnitude, divided by this.
     let divisor = if to == Encoding::Q4_0 { 8.0 } else { 127.0 };
-    let mut quantized = Vec::new();
+    let row_bytes = to.row_bytes(tensor.cols.next_multiple_of(BLOCK));
+    let mut quantized = Vec::with_capacity(whole.len() / tensor.row_bytes() * row_bytes);
     for (row, bytes) in whole.chunks_exact(tensor.row_bytes()).enumerate() {
         let numbers = decode_row(tensor.encoding, bytes, tensor.cols);
         if let Some(col) = numbers.iter().position(|number| !f16::from_f32(number / divisor).is_finite()) {
@@ -114,23 +118,22 @@ pub(super) async fn part<'s>(
     let [row_stride, col_stride] = strides.map(|stride| stride * item as u64);
     let cols = row_bytes / item;
     let mut whole = vec![0; rows.len() * row_bytes];
+    let start = start + rows.start as u64 * row_stride;
     // Whichever lies together is read together: rows of a wider matrix, or columns of one that is transposed.
-    if row_stride >= col_stride {
-        for (to, row) in whole.chunks_exact_mut(row_bytes).zip(rows) {
-            let span = (cols as u64 - 1) * col_stride + item as u64;
-            let from = source.read_at(start + row as u64 * row_stride, span as usize).await?;
-            for (to, from) in to.chunks_exact_mut(item).zip(from.chunks(col_stride as usize)) {
-                to.copy_from_slice(&from[..item]);
+    let by_rows = row_stride >= col_stride;
+    let (rows, cols) = ((rows.len(), row_stride), (cols, col_stride));
+    let ((lines, line_stride), (numbers, stride)) = if by_rows { (rows, cols) } else { (cols, rows) };
+    // Numbers may lie so far apart that a line is longer than what may be read.
+    let most = (MAX_LINE_BYTES / stride).max(1) as usize;
+    for line in 0..lines {
+        for first in (0..numbers).step_by(most) {
+            let count = most.min(numbers - first);
+            let at = start + line as u64 * line_stride + first as u64 * stride;
+            let from = source.read_at(at, (count - 1) * stride as usize + item).await?;
+            for (i, from) in from.chunks(stride as usize).enumerate() {
+                let (row, col) = if by_rows { (line, first + i) } else { (first + i, line) };
+                whole[row * row_bytes + col * item..][..item].copy_from_slice(&from[..item]);
             }
-        }
-        return Ok(Cow::Owned(whole));
-    }
-    for col in 0..cols {
-        let first = start + col as u64 * col_stride + rows.start as u64 * row_stride;
-        let span = (rows.len() as u64 - 1) * row_stride + item as u64;
-        let from = source.read_at(first, span as usize).await?;
-        for (to, from) in whole.chunks_exact_mut(row_bytes).zip(from.chunks(row_stride as usize)) {
-            to[col * item..][..item].copy_from_slice(&from[..item]);
         }
     }
     Ok(Cow::Owned(whole))
