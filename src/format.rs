@@ -84,11 +84,11 @@ pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
 
 /// The name that a tensor has in the file of a source, for messages.
 pub(crate) async fn name_in(source: &dyn Source, id: TensorId) -> String {
-    #[cfg(feature = "native")]
-    if source.read_at(0, 9).await.is_ok_and(|first| Container::of(&first).is_some()) {
-        return meta::name_of(id);
+    match source.read_at(0, 9).await {
+        #[cfg(feature = "native")]
+        Ok(first) if Container::of(&first).is_some() => meta::name_of(id),
+        _ => format!("{id}.weight"),
     }
-    format!("{id}.weight")
 }
 
 /// Where a tensor lies in its file.

@@ -187,12 +187,12 @@ impl<'a, 'p> Loader<'a, 'p> {
         let [a_words, b_words] = lora.row_words();
         let mut parts = Vec::with_capacity(lora.tensors.len());
         for (part, id) in lora.tensors.iter().enumerate() {
-            let tensors = self.tensors[*id].lora.as_ref().expect("every matrix of an adapted block has an adaptor");
-            let a = rows::part(source, &tensors.a, 0..lora.rank, (2 * self.tensors[*id].cols, 2)).await?;
+            let tensor = &self.tensors[*id];
+            let own = tensor.lora.as_ref().expect("every matrix of an adapted block has an adaptor");
+            let [a, b] = rows::adaptor(source, *id, tensor, own).await?;
             let rows: Vec<u32> =
                 a.chunks_exact(a.len() / lora.rank).flat_map(|row| rows::words(row, a_words)).collect();
             self.weights.write(&lora.names[0], part * lora.rank * a_words, &rows);
-            let b = rows::part(source, &tensors.b, 0..self.tensors[*id].rows, (2 * lora.rank, 2)).await?;
             self.advance((a.len() + b.len()) as u64);
             parts.push((*id, b));
         }

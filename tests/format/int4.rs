@@ -193,6 +193,13 @@ fn quants_and_scales_that_are_none() {
     scale(&name, 126, f32::INFINITY, &[&format!("{W2}.scales, row 63: scale 0 is inf")]);
     scale("output.scales", 95, f32::NEG_INFINITY, &["output.scales, row 95: scale 0 is -inf"]);
     scale("tok_embeddings.scales", 0, f32::NAN, &["tok_embeddings.scales, row 0: scale 0 is NaN"]);
+    let adaptor = |part: &str, at: usize, bits: u16, words: &[&str]| {
+        let name = format!("{W2}.adaptor.{part}.weight");
+        let words = [&[WEIGHTS, &name], words].concat();
+        refused(Tiny::qlora(), |tiny| tiny.get(&name).1[2 * at..][..2].copy_from_slice(&bits.to_le_bytes()), &words);
+    };
+    adaptor("A", 64 * 15 + 63, 0x7FC0, &["row 15: the number of column 63 is NaN"]);
+    adaptor("B", 16 * 2 + 1, 0xFF80, &["row 2: the number of column 1 is -inf"]);
     // Embedding and head have eight bits, and each quant is one.
     let mut all = Tiny::qlora();
     all.get("tok_embeddings.weight").1.iter_mut().enumerate().for_each(|(i, quant)| *quant = i as u8);

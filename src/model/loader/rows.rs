@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use half::f16;
+use half::{bf16, f16};
 
 use crate::arch::tensors::TensorId;
 use crate::error::{Error, Result};
-use crate::format::{self, BLOCK, Encoding, Extent, Tensor, quantize_row};
+use crate::format::{self, BLOCK, Encoding, Extent, LoraTensors, Tensor, quantize_row};
 use crate::source::Source;
 use crate::weights::Packing;
 use crate::weights::pack::decode_row;
@@ -61,9 +61,33 @@ pub(super) async fn read<'s>(
     }
 }
 
-/// What is wrong with a tensor, or with its scales.
+/// Both matrices of a tensor's adaptor, A and B, in BF16.
+///
+/// # Errors
+/// Where a number is none, and those of the source.
+pub(super) async fn adaptor<'s>(
+    source: &'s dyn Source,
+    id: TensorId,
+    tensor: &Tensor,
+    lora: &LoraTensors,
+) -> Result<[Cow<'s, [u8]>; 2]> {
+    let a = part(source, &lora.a, 0..lora.rank, (2 * tensor.cols, 2)).await?;
+    let b = part(source, &lora.b, 0..tensor.rows, (2 * lora.rank, 2)).await?;
+    for (part, bytes, cols) in [("adaptor.A.weight", &a, tensor.cols), ("adaptor.B.weight", &b, lora.rank)] {
+        let number = |bytes: &[u8; 2]| bf16::from_le_bytes(*bytes);
+        let numbers = bytes.as_chunks().0;
+        if let Some(at) = numbers.iter().position(|bytes| !number(bytes).is_finite()) {
+            let reason = format!("the number of column {} is {}; adaptors are finite", at % cols, number(&numbers[at]));
+            return Err(Fault { part, row: at / cols, reason }.named(source, id, 0).await);
+        }
+    }
+    Ok([a, b])
+}
+
+/// What is wrong with a tensor, or with one that belongs to it.
 struct Fault {
-    scales: bool,
+    /// What stands for `weight` at the end of the tensor's name.
+    part: &'static str,
     /// The row, from the first that was read.
     row: usize,
     reason: String,
@@ -72,11 +96,9 @@ struct Fault {
 impl Fault {
     /// The error, with the names in the file. Rows were read from `first` on.
     async fn named(self, source: &dyn Source, id: TensorId, first: usize) -> Error {
-        let Self { scales, row, reason } = self;
-        let mut tensor = format::name_in(source, id).await;
-        if scales && let Some(matrix) = tensor.strip_suffix(".weight") {
-            tensor = format!("{matrix}.scales");
-        }
+        let Self { part, row, reason } = self;
+        let weight = format::name_in(source, id).await;
+        let tensor = format!("{}.{part}", weight.strip_suffix(".weight").unwrap_or(&weight));
         let name = source.parts().first().map_or(source.name(), |part| part.name).to_owned();
         let reason = format!("tensor {tensor}, row {}: {reason}", first + row);
         Error::Malformed { name, format: "Llama", reason }
@@ -94,7 +116,7 @@ fn quantized(tensor: &Tensor, to: Encoding, whole: &[u8]) -> std::result::Result
         if let Some(col) = numbers.iter().position(|number| !f16::from_f32(number / divisor).is_finite()) {
             let (number, name) = (numbers[col], to.name());
             let reason = format!("the number of column {col} is {number}, which {name} does not hold (--quantize)");
-            return Err(Fault { scales: false, row, reason });
+            return Err(Fault { part: "weight", row, reason });
         }
         quantized.extend(quantize_row(to, &numbers));
     }
@@ -105,7 +127,7 @@ fn quantized(tensor: &Tensor, to: Encoding, whole: &[u8]) -> std::result::Result
 ///
 /// # Errors
 /// Those of the source.
-pub(super) async fn part<'s>(
+async fn part<'s>(
     source: &'s dyn Source,
     extent: &Extent,
     rows: Range<usize>,
@@ -160,7 +182,7 @@ fn joined(tensor: &Tensor, packing: Packing, quants: &[u8], scales: &[u8]) -> st
         if let Some(col) = quants.iter().position(outside) {
             let quant = quants[col] as i8;
             let reason = format!("the quant of column {col} is {quant}; those of four bits are from -8 to 7");
-            return Err(Fault { scales: false, row, reason });
+            return Err(Fault { part: "weight", row, reason });
         }
         for (i, bytes) in scales.as_chunks().0.iter().enumerate() {
             let scale = f32::from_le_bytes(*bytes);
@@ -171,7 +193,7 @@ fn joined(tensor: &Tensor, packing: Packing, quants: &[u8], scales: &[u8]) -> st
                 ),
                 () => continue,
             };
-            return Err(Fault { scales: true, row, reason });
+            return Err(Fault { part: "scales", row, reason });
         }
         joined.extend_from_slice(quants);
         joined.extend_from_slice(scales);
