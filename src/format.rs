@@ -4,14 +4,11 @@
 mod alphabet;
 mod encoding;
 pub mod gguf;
-#[cfg(feature = "native")]
 pub mod meta;
 mod pre_tokenizer;
-#[cfg(feature = "native")]
 pub mod pytorch;
 mod quantize;
 mod row;
-#[cfg(feature = "native")]
 mod safetensors;
 pub mod tokenizer;
 mod vocabulary;
@@ -21,12 +18,9 @@ use std::ops::{Index, Range};
 
 use crate::arch::shape::Shape;
 use crate::arch::tensors::TensorId;
-#[cfg(feature = "native")]
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::source::Source;
 
-#[cfg(feature = "native")]
 use meta::Container;
 
 pub(crate) use alphabet::Alphabet;
@@ -64,22 +58,17 @@ pub enum ReadScope {
 /// a file is missing, and those of the source.
 pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
     let parts = source.parts();
-    let len = parts.first().map_or(source.len(), |part| part.len);
+    let (name, len) = parts.first().map_or((source.name(), source.len()), |part| (part.name, part.len));
     let first = source.read_at(0, len.min(FIRST_READ_BYTES) as usize).await?.into_owned();
-    // Pages bring no folder of files yet, and would load these readers for nothing.
-    #[cfg(feature = "native")]
-    {
-        if pytorch::is_old(&first) {
-            let reason = "PyTorch before 1.6 wrote it, or it is a pickle without an archive; torch.save of a newer PyTorch \
-                          writes what is read";
-            let name = parts.first().map_or(source.name(), |part| part.name).to_owned();
-            return Err(Error::Unsupported { name, reason: reason.to_owned() });
-        }
-        if let Some(container) = Container::of(&first) {
-            return meta::read(source, container, first, scope).await;
-        }
+    if pytorch::is_old(&first) {
+        let reason = "PyTorch before 1.6 wrote it, or it is a pickle without an archive; torch.save of a newer PyTorch writes \
+                      what is read";
+        return Err(Error::Unsupported { name: name.to_owned(), reason: reason.to_owned() });
     }
-    gguf::read(source, first, scope).await
+    match Container::of(&first) {
+        Some(container) => meta::read(source, container, first, scope).await,
+        None => gguf::read(source, first, scope).await,
+    }
 }
 
 /// The name that a tensor has in the file of a source, for messages.
@@ -230,9 +219,10 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Number of parameters: the elements of all tensors.
+    /// Number of parameters: the elements of all tensors but scales.
     pub fn parameters(&self) -> u64 {
-        self.tensors.values().map(|tensor| tensor.dims.iter().product::<u64>()).sum()
+        let weights = self.tensors.iter().filter(|(name, _)| !name.ends_with(".scales"));
+        weights.map(|(_, tensor)| tensor).map(|tensor| tensor.dims.iter().product::<u64>()).sum()
     }
 }
 

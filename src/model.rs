@@ -89,6 +89,7 @@ pub struct Model {
 
 struct Inner {
     name: String,
+    format: String,
     parameters: u64,
     shape: Shape,
     matrices: Matrices,
@@ -149,12 +150,23 @@ impl Model {
         Loader::new(source, self.shape().arch, tensors, &self.inner.matrices, weights, progress).all(hook).await
     }
 
+    /// File format with its version, e.g. `GGUF v3`.
+    pub fn format(&self) -> &str {
+        &self.inner.format
+    }
+
     /// The name that the file gives its model, or the name of the file.
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// Number of parameters: the elements of all tensors.
+    /// The kind of quantized checkpoint that it is, of those that Meta released: `SpinQuant`, `QLoRA`, or `int4` without
+    /// either.
+    pub fn kind(&self) -> Option<&'static str> {
+        self.shape().scheme.kind()
+    }
+
+    /// Number of parameters: the elements of all tensors but scales.
     pub fn parameters(&self) -> u64 {
         self.inner.parameters
     }

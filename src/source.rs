@@ -4,7 +4,6 @@
 mod open;
 
 use std::borrow::Cow;
-#[cfg(feature = "native")]
 use std::ops::Range;
 
 use futures::future::LocalBoxFuture;
@@ -166,14 +165,12 @@ impl Source for Parts<'_> {
 }
 
 /// A range of a source as if it were all of it: one of its files.
-#[cfg(feature = "native")]
 pub(crate) struct Window<'a> {
     source: &'a dyn Source,
     name: String,
     range: Range<u64>,
 }
 
-#[cfg(feature = "native")]
 impl<'a> Window<'a> {
     /// A range that lies in the source; `name` appears in messages.
     pub(crate) fn new(source: &'a dyn Source, name: String, range: Range<u64>) -> Self {
@@ -181,7 +178,6 @@ impl<'a> Window<'a> {
     }
 }
 
-#[cfg(feature = "native")]
 impl Source for Window<'_> {
     fn name(&self) -> &str {
         &self.name

@@ -54,6 +54,18 @@ pub struct Scheme {
     pub int8_activations: bool,
 }
 
+impl Scheme {
+    /// What Meta calls checkpoints that are computed so; `None` of weights that are products by themselves.
+    pub const fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self { lora: Some(_), .. } => Some("QLoRA"),
+            Self { hadamard: true, .. } => Some("SpinQuant"),
+            Self { int8_activations: true, .. } => Some("int4"),
+            _ => None,
+        }
+    }
+}
+
 /// Low-rank adaptors (LoRA, arXiv 2106.09685): to a product `W x` comes `scale * B (A x)`, where `A` is `[rank, k]` and
 /// `B` is `[n, rank]`.
 #[derive(Clone, Copy, Debug, PartialEq)]

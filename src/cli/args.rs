@@ -37,7 +37,8 @@ pub struct ModelArgs {
     /// shows them
     #[arg(long, value_name = "NAME", value_parser = limits_parser())]
     pub limits: Option<&'static Profile>,
-    /// Tokens that fit, prompt and answer together; without it the model's own context, up to 4096
+    /// Tokens that fit, prompt and answer together; without it the model's own context, up to 4096, or up to 8192 for
+    /// Meta's int4 checkpoints
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub context: Option<usize>,
     /// Type of the numbers in the KV cache: f16, or f32 in twice the bytes

@@ -75,6 +75,7 @@ struct Report<'a> {
     time_to_first_token_ms: f64,
     first_run_time_to_first_token_ms: f64,
     dispatches_per_token: Option<f64>,
+    dispatches_per_layer: usize,
     submits_per_token: f64,
     waits_per_token: f64,
     weight_bytes_per_token: f64,
@@ -217,6 +218,7 @@ impl Bench {
             ),
             first_run_time_to_first_token_ms: first.stats.time_to_first_token_ms,
             dispatches_per_token: counted.or(planned),
+            dispatches_per_layer: dispatches_per_layer(model, kind),
             submits_per_token: last.stats.submits as f64 / per_run,
             waits_per_token: last.stats.waits as f64 / per_run,
             weight_bytes_per_token: weights,
@@ -250,7 +252,14 @@ fn bytes_per_token(model: &Model, kind: Workload, tokens: usize, depth: usize) -
     }
 }
 
-/// The activations that decode reads: `fixed` where any product reads int16 blocks, else `f32`.
+/// The dispatches of a transformer block, those of the first.
+fn dispatches_per_layer(model: &Model, kind: Workload) -> usize {
+    let [decode, prefill] = session_plans(model.shape(), model.matrices(), model.tuning(), 1);
+    let plan = if kind == Workload::Decode { decode } else { prefill };
+    plan.steps.iter().filter(|step| step.label.starts_with("blk.0.")).count()
+}
+
+/// The activations that decode reads: `fixed` or `int8` where any product reads such blocks, else `f32`.
 fn activations(model: &Model) -> &'static str {
     let [decode, _] = session_plans(model.shape(), model.matrices(), model.tuning(), 1);
     let read = decode.steps.iter().map(|step| step.kernel.activations());
@@ -279,7 +288,7 @@ impl Report<'_> {
         let dispatches = self.dispatches_per_token.map_or_else(|| "unknown".to_owned(), |count| format!("{count:.1}"));
         format!(
             "{:<7} {:>5} at depth {}: {:>8.1} tokens/s ({:.1} to {:.1}; first run {:.1}), first token after {:.1} ms\n\
-             {:13} per token {dispatches} dispatches, {:.2} submits, {:.2} waits; {} weights, {} KV; {:.2} GB/s\n\
+             {:13} per token {dispatches} dispatches ({} in a layer of a run), {:.2} submits, {:.2} waits; {} weights, {} KV; {:.2} GB/s\n\
              {:13} {} on the device, {} resident at most",
             self.kind.name(),
             self.tokens,
@@ -290,6 +299,7 @@ impl Report<'_> {
             self.first_tokens_per_second,
             self.time_to_first_token_ms,
             "",
+            self.dispatches_per_layer,
             self.submits_per_token,
             self.waits_per_token,
             output::bytes(self.weight_bytes_per_token as u64),

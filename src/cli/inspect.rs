@@ -7,18 +7,21 @@ mod report;
 use std::path::PathBuf;
 
 use clap::Args;
+use half::f16;
 use llamita::internals::arch::shape::Shape;
+use llamita::internals::arch::tensors::TensorId;
 use llamita::internals::drivers::DeviceOptions;
-use llamita::internals::format::{Checkpoint, ModelTensors, ReadScope, Vocabulary, read};
+use llamita::internals::format::{Checkpoint, Encoding, Extent, ModelTensors, ReadScope, Tensor, Vocabulary, read};
 use llamita::internals::model::budget::{BudgetInputs, HostBudget};
 use llamita::internals::model::{FIRST_CAPACITY, rotate, session_context};
 use llamita::internals::plan::Plan;
 use llamita::internals::plan::limits::Profile;
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::plan::tuning::Tuning;
-use llamita::internals::weights::{Matrices, Packings};
-use llamita::source;
+use llamita::internals::weights::{Matrices, Packing, Packings};
+use llamita::source::{self, Source};
 use llamita::{Error, KvType, PlanChoice, Tier};
+use pollster::block_on;
 
 use super::args::{NumberArgs, kv_parser, limits_parser, plan_parser, tier_parser};
 use super::failure::Failure;
@@ -91,6 +94,31 @@ impl Sized<'_> {
             context: self.context,
             first_capacity,
         }
+    }
+
+    /// The activations that products of decode read, where any product reads others than f32.
+    fn activations(&self) -> &'static str {
+        let [decode, _] = self.plans();
+        let read = decode.steps.iter().map(|step| step.kernel.activations());
+        read.reduce(|a, b| if a == "f32" { b } else { a }).unwrap_or("f32")
+    }
+
+    /// The normalised mean squared error of INT4 weights whose scales are rounded to f16, as if all quants were alike;
+    /// `None` where none is rounded.
+    fn scales_nmse(&self, source: &dyn Source) -> llamita::Result<Option<f64>> {
+        let rounded = |id: TensorId, tensor: &Tensor| {
+            tensor.encoding == Encoding::INT4 && self.packings.get(id).is_some_and(|packing| packing == Packing::Q4_0)
+        };
+        let (mut error, mut power) = (0.0, 0.0);
+        for (_, tensor) in self.tensors.iter().filter(|(id, tensor)| rounded(*id, tensor)) {
+            let Some(Extent { bytes, .. }) = &tensor.scales else { continue };
+            let read = block_on(source.read_at(bytes.start, (bytes.end - bytes.start) as usize))?;
+            for scale in read.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)) {
+                error += f64::from(scale - f16::from_f32(scale).to_f32()).powi(2);
+                power += f64::from(scale).powi(2);
+            }
+        }
+        Ok((power > 0.0).then(|| error / power))
     }
 
     fn host(&self) -> HostBudget {

@@ -11,7 +11,6 @@ use std::borrow::Cow;
 use crate::error::{Error, Result, printable};
 use crate::source::{MAX_READ_BYTES, Source};
 
-#[cfg(feature = "native")]
 use super::meta::{Container, tokenizer_beside};
 use super::{ReadScope, Vocabulary, gguf};
 
@@ -30,7 +29,6 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Those of [`parse`] and of [`gguf::read`], and those of the source.
 pub async fn read(source: &dyn Source) -> Result<Vocabulary> {
     let first = source.read_at(0, source.len().min(FIRST_BYTES) as usize).await?.into_owned();
-    #[cfg(feature = "native")]
     if Container::of(&first).is_some() {
         let file = tokenizer_beside(source)?;
         return read_alone(&file).await;

@@ -20,8 +20,10 @@ use super::budget::{BudgetInputs, HostBudget, capacity_for};
 use super::loader::reserve;
 use super::{FIRST_CAPACITY, Inner, Live, LoadOptions, MAX_PADDING, Model};
 
-/// Longest context of a session, in tokens, unless the options name one.
+/// Longest context of a session, in tokens, unless the options name one; and of the int4 checkpoints that Meta released
+/// for 8K.
 const DEFAULT_CONTEXT: usize = 4096;
+const INT4_CONTEXT: usize = 8192;
 /// Largest vocabulary: the samplers add up probabilities of this many tokens in integers that do not overflow.
 const MAX_SAMPLED_TOKENS: usize = (1 << 18) - 1;
 
@@ -50,7 +52,7 @@ impl Model {
         checkpoint.warnings.iter().for_each(|warning| log::warn!("{warning}"));
         let unsupported = |reason: String| Error::Unsupported { name: source.name().to_owned(), reason };
         let parameters = checkpoint.parameters();
-        let Checkpoint { name, model, vocabulary, sampling, chat_template, .. } = checkpoint;
+        let Checkpoint { name, format, model, vocabulary, sampling, chat_template, .. } = checkpoint;
         let (mut shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
         rotate(&mut shape, options.spinquant).map_err(unsupported)?;
         options.packing.check(&tensors).map_err(unsupported)?;
@@ -95,6 +97,7 @@ impl Model {
         let weights = reserve(&device, &matrices, &shape).await?;
         let inner = Inner {
             name,
+            format,
             parameters,
             shape,
             matrices,
@@ -140,7 +143,8 @@ pub fn rotate(shape: &mut Shape, spinquant: Option<bool>) -> std::result::Result
     Ok(())
 }
 
-/// Most tokens that a session holds: `asked`, or else the context that the model was trained for, up to 4096.
+/// Most tokens that a session holds: `asked`, or else the context that the model was trained for, up to 4096, or up to
+/// 8192 for Meta's int4 checkpoints.
 ///
 /// # Errors
 /// [`Error::Setting`] where `asked` is 0, is longer than the context that the model was trained for, or makes a KV
@@ -149,7 +153,8 @@ pub fn session_context(shape: &Shape, asked: Option<usize>, kv: KvType, limits: 
     // The bound of the strictest plan, so that no choice of a plan refuses a context.
     let bytes = limits.map_or(WEBGPU_BINDING_BYTES, |profile| profile.binding_bytes.value.min(MAX_TEXTURE_BYTES));
     let most = bytes as usize / (kv.words(shape.kv_dim()) * 4);
-    let context = asked.unwrap_or_else(|| shape.context.min(DEFAULT_CONTEXT).min(most));
+    let default = if shape.scheme.int8_activations { INT4_CONTEXT } else { DEFAULT_CONTEXT };
+    let context = asked.unwrap_or_else(|| shape.context.min(default).min(most));
     let wrong = |value, expected| Err(Error::Setting { name: "context", value, expected });
     if context == 0 {
         return wrong(context.to_string(), "at least 1 token");

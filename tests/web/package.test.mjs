@@ -258,7 +258,7 @@ packageTest('bad input is a typed error that says what to do', async ({ run, all
   for (const [name, { kind, message, ours }] of Object.entries(errors)) {
     if (kind) assert.ok(ours && message.length > 20, `${name}: ${message}`);
   }
-  assert.match(errors.cut.message, /cut\.gguf.*Choose a GGUF file/s);
+  assert.match(errors.cut.message, /cut\.gguf.*Choose another file/s);
   assert.match(errors.unknown.message, /tmperature/);
 });
 

@@ -6,6 +6,7 @@ import { SITE } from './browser.mjs';
 import { faultServer, fileContent } from './faults.mjs';
 import { llama } from './gguf.mjs';
 import { browserTest } from './harness.mjs';
+import { otherArchive } from './meta.mjs';
 import { get, open, until } from './page.mjs';
 import { listen } from './server.mjs';
 
@@ -50,7 +51,8 @@ browserTest('a file that is no model says what it is and what to do', async ({ p
     ['json', '{"error":"Invalid username or password."}'.repeat(20), /another kind of file: it begins with “\{/],
     ['saved', '<!doctype html><title>Sign in</title>'.repeat(20), /a web page, and no model.*download button/],
     ['pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n'.repeat(4), /pointer to a large file/],
-    ['weights', Buffer.concat([Buffer.from('PK\x03\x04'), Buffer.alloc(400)]), /archive or a PyTorch file/],
+    ['weights', Buffer.concat([Buffer.from('PK\x03\x04'), Buffer.alloc(400)]), /ends too early.*Download it again/],
+    ['archive', otherArchive(), /This is an archive, and no model/],
     ['mamba', changed(stories, 'llama', 'mamba'), /of the kind “mamba”, and only Llamas/],
     ['split', changed(small, 'llama-bpe', 'other-bpe'), /a Llama whose way of splitting text \(“other-bpe”\)/],
     ['types', unknown, /weights of the type IQ2_XXS.*Q4_0/],

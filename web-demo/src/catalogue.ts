@@ -25,6 +25,8 @@ export interface Choice {
   source: ModelSource;
   /** Gives the source in its place, after the browser has asked the person: to be called in a click. */
   open?: () => Promise<ModelSource>;
+  /** Its repository gives it to those alone who accepted a licence and say who they are by a token. */
+  gated?: boolean;
   terms?: Terms | undefined;
   /** What it answers best at, where the person has set nothing else. */
   temperature?: number;
@@ -36,6 +38,8 @@ export interface Offer extends Choice {
   /** The file's size in bytes; `roughly` where that was not seen. */
   bytes: number;
   roughly?: boolean;
+  /** Bytes of its weights on a device, where the file has not about as many. */
+  packed?: number;
   /** What one position of the context takes, and how many the model was trained for. */
   bytesPerPosition: number;
   trained: number;
@@ -69,6 +73,29 @@ function llama(size: '1B' | '3B', type: string, about: Key, bytes: number, rough
     roughly,
     ...LLAMAS[size],
     trained: 131_072,
+  };
+}
+
+/** A checkpoint as Meta delivers it: the repository holds the three files, which are read as they are. */
+function ofMeta(
+  size: '1B' | '3B',
+  method: 'SpinQuant' | 'QLORA',
+  about: Key,
+  bytes: number,
+  packed: number,
+): Offer {
+  return {
+    id: `llama-3.2-${size}-meta-${method}`.toLowerCase(),
+    title: `Llama 3.2 ${size} · ${method === 'QLORA' ? 'QLoRA' : method}`,
+    source: { repo: `meta-llama/Llama-3.2-${size}-Instruct-${method}_INT4_EO8`, file: 'consolidated.00.pth' },
+    gated: true,
+    terms: LLAMA_3_2,
+    about,
+    bytes,
+    packed,
+    roughly: true,
+    ...LLAMAS[size],
+    trained: 8192,
   };
 }
 
@@ -110,7 +137,17 @@ export const OFFERS: Offer[] = [
   llama('1B', 'Q8_0', 'models.about1bBest', 1_321_083_008),
   llama('3B', 'Q4_0', 'models.about3bFast', 1918e6, true),
   llama('3B', 'Q4_K_M', 'models.about3bGood', 2019e6, true),
+  // A byte per int4 weight in the file, and half of one on a device.
+  ofMeta('1B', 'SpinQuant', 'models.aboutSpin', 1.62e9, 1.14e9),
+  ofMeta('1B', 'QLORA', 'models.aboutQlora', 1.64e9, 1.16e9),
+  ofMeta('3B', 'SpinQuant', 'models.aboutSpin', 3.96e9, 2.55e9),
+  ofMeta('3B', 'QLORA', 'models.aboutQlora', 4.01e9, 2.6e9),
 ];
+
+/** Bytes of an offer's weights on a device. */
+export function weightBytes(offer: Offer): number {
+  return offer.packed ?? offer.bytes;
+}
 
 /** The id of a choice of a file on a server. */
 export function idOf(from: { url: string } | { repo: string; file: string; revision?: string }): string {
@@ -122,27 +159,52 @@ export function idOf(from: { url: string } | { repo: string; file: string; revis
 /** What an id that `idOf` gave stands for. */
 export function fromId(id: string): Choice | undefined {
   const url = /^url:(.+)$/.exec(id)?.[1];
-  if (url && URL.canParse(url)) return { id, title: titled(lastName(url)), source: url, terms: termsOf(lastName(url)) };
+  if (url && URL.canParse(url)) return atAddress(url);
   const [, repo, file, revision] = /^hf:([^/]+\/[^/]+)\/(.+?)(?:@([^@/]+))?$/.exec(id) ?? [];
-  if (!repo || !file) return undefined;
-  const source = { repo, file, ...(revision ? { revision: decodeURIComponent(revision) } : {}) };
-  return { id, title: titled(file.split('/').at(-1)!), source, terms: termsOf(file) };
+  return repo && file ? inRepository(repo, file, revision && decodeURIComponent(revision)) : undefined;
 }
 
-/** The name of the file that an address leads to. */
-export function lastName(url: string): string {
-  const { pathname, host } = new URL(url);
-  const last = pathname.split('/').at(-1) ?? '';
+/** A file at an address as a choice. */
+export function atAddress(url: string): Choice {
+  const title = titleAt(decodedPath(url)) || new URL(url).host;
+  return { id: idOf({ url }), title, source: url, terms: termsOf(title) };
+}
+
+/** A file of a repository as a choice. */
+export function inRepository(repo: string, file: string, revision = 'main'): Choice {
+  const source = { repo, file, ...(revision === 'main' ? {} : { revision }) };
+  const title = titleAt(`${repo}/${file}`);
+  return { id: idOf(source), title, source, terms: termsOf(file) ?? termsOf(title) };
+}
+
+/** The path of an address, as it is read. */
+function decodedPath(url: string): string {
+  const { pathname } = new URL(url);
   try {
-    return decodeURIComponent(last) || host;
+    return decodeURIComponent(pathname);
   } catch {
-    return last; // It has a percent sign that escapes nothing.
+    return pathname; // It has a percent sign that escapes nothing.
   }
 }
 
+/** Whether a file is weights of Meta's, by its name; `params.json` and a tokenizer stand beside it. */
+export const isWeights = (name: string): boolean => /\.(pth|safetensors)$/i.test(name);
+
 /** The title of a file that is not in the catalogue. */
 export function titled(name: string): string {
-  return name.replace(/(-\d{5}-of-\d{5})?\.gguf$/i, '');
+  return name.replace(/(-\d{5}-of-\d{5})?\.gguf$|\.(pth|safetensors)$/i, '');
+}
+
+/** The title of what a path leads to. Meta's files are all called the same, and their folders are not. */
+export function titleAt(path: string): string {
+  const names = path.split('/').filter((name) => name);
+  const file = names.pop() ?? '';
+  return (isWeights(file) && names.findLast((name) => name !== 'original')) || titled(file);
+}
+
+/** The files of the person's own that a source is; none for any other. */
+export function ownFiles(source: ModelSource | undefined): File[] {
+  return [source].flat().filter((one) => one instanceof File);
 }
 
 /** True where a model is fetched from another server before it can be used. */
@@ -159,5 +221,5 @@ export function termsOf(name: string): Terms | undefined {
 
 /** What a model takes on the device with a context of so many positions: weights, cache and working space. */
 export function memoryNeeded(offer: Offer, context: number): number {
-  return offer.bytes * 1.03 + offer.bytesPerPosition * Math.min(context, offer.trained) + 64e6;
+  return weightBytes(offer) * 1.03 + offer.bytesPerPosition * Math.min(context, offer.trained) + 64e6;
 }

@@ -109,6 +109,7 @@ export class DeviceView {
       h('h2', { t: 'device.model' }),
       list([
         [t('device.name'), choice.title],
+        [t('device.format'), [info.format, info.kind].filter(Boolean).join(' · ')],
         [t('device.parameters'), number(info.parameters)],
         [
           t('device.shape'),

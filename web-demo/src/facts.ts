@@ -1,6 +1,6 @@
 /** What a report says of the page, the model and its file, so that others can compare and repeat what was measured. */
 import type { DeviceInfo, StoredModel } from '../llamita/index.js';
-import { BUNDLED, type Choice } from './catalogue.js';
+import { BUNDLED, ownFiles, type Choice } from './catalogue.js';
 import { idsOf, type KnownModels } from './known-models.js';
 import type { Loaded } from './runtime.js';
 
@@ -40,7 +40,8 @@ async function file(choice: Choice, known: KnownModels): Promise<{ file: string;
     const url = source as URL;
     return { file: url.pathname.split('/').at(-1)!, sha256: await sha256(await (await fetch(url)).blob()) };
   }
-  if (source instanceof File) return { file: source.name, sha256: await sha256(source) };
+  const [own] = ownFiles(source);
+  if (own) return { file: own.name, sha256: await sha256(own) };
   const model = await stored(choice, known);
   return { file: model?.name ?? title, sha256: model?.sha256 ?? null };
 }

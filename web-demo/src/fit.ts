@@ -1,6 +1,6 @@
 /** What this device has room for, how fast it writes, and which model of the catalogue suits it. */
 import type { DeviceInfo } from '../llamita/index.js';
-import { memoryNeeded, OFFERS, type Offer } from './catalogue.js';
+import { memoryNeeded, OFFERS, type Offer, weightBytes } from './catalogue.js';
 import { Cell } from './cell.js';
 import { bytes, short, t } from './i18n.js';
 import { keep, recall } from './keep.js';
@@ -73,11 +73,11 @@ function speedOf(offer: Offer): { rate: number; by: string; sure: boolean } | un
   if (!best) return undefined;
   const seconds = 1 / best.tokensPerSecond;
   const sure = best.bytes >= TINY;
-  if (sure) return { rate: 1 / (seconds * (offer.bytes / best.bytes)), by: best.title, sure };
+  if (sure) return { rate: 1 / (seconds * (weightBytes(offer) / best.bytes)), by: best.title, sure };
   // A tiny model tells what dispatches take; what memory gives is a cautious guess by the kind of device.
   const perSecond = adapter.value?.software ? 5e9 : MOBILE ? 20e9 : 50e9;
   const dispatched = (seconds * (5 * offer.layers + 4)) / best.dispatches;
-  return { rate: 1 / (dispatched + offer.bytes / perSecond), by: best.title, sure };
+  return { rate: 1 / (dispatched + weightBytes(offer) / perSecond), by: best.title, sure };
 }
 
 /** One of each size, the most able last. */

@@ -1,4 +1,5 @@
 /** Repositories on Hugging Face: what a link or name that a person has leads to, and which models are there. */
+import { isWeights } from './catalogue.js';
 import type { Key } from './i18n.js';
 
 const HUB = 'https://huggingface.co';
@@ -19,7 +20,7 @@ export function readLink(text: string): Link {
   const bare = /^([\w-]+\/[\w.-]+)(?:@([\w./-]+))?(?::([\w-]+))?$/.exec(given);
   const [, repo, revision = 'main', quant] = bare ?? [];
   if (repo && !HOSTS.includes(repo.split('/')[0]!)) return { repo, revision, folder: '', ...(quant ? { quant } : {}) };
-  if (/^[\w-]+\/[\w.-]+\/[^?#]+\.gguf$/i.test(given)) return inHub(given.split('/'));
+  if (/^[\w-]+\/[\w.-]+\/[^?#]+$/.test(given) && isModel(given)) return inHub(given.split('/'));
   const withScheme = /^[a-z][a-z+.-]*:\/\//i.test(given) ? given : `https://${given}`;
   const url = /\s/.test(given) ? null : URL.parse(withScheme);
   if (!url || !/^https?:$/.test(url.protocol) || !/\.|^localhost$|^\[/.test(url.hostname)) return { wrong: 'link.wrong' };
@@ -29,6 +30,9 @@ export function readLink(text: string): Link {
   if (url.protocol === 'http:' && !here) return { wrong: 'models.notSecure' };
   return { url: url.href };
 }
+
+/** Whether a path is that of a model's file. */
+const isModel = (path: string): boolean => /\.gguf$/i.test(path) || isWeights(path);
 
 /** What the path of a page there leads to. */
 function inHub(path: string[]): Link {
@@ -44,13 +48,13 @@ function inHub(path: string[]): Link {
   if (!what || !['tree', 'blob', 'resolve', 'raw'].includes(what)) {
     // `owner/name/file.gguf`, as some programs write it.
     const file = [what, ...rest].join('/');
-    return { repo, revision: 'main', folder: '', ...some, ...(/\.gguf$/i.test(file) ? { file } : {}) };
+    return { repo, revision: 'main', folder: '', ...some, ...(isModel(file) ? { file } : {}) };
   }
   // Pull requests are the only revisions with slashes of their own.
   const length = rest[0] === 'refs' ? 3 : 1;
   const [revision, inside] = [rest.slice(0, length).join('/') || 'main', rest.slice(length).join('/')];
   if (what === 'tree') return { repo, revision, folder: inside, ...some };
-  return /\.gguf$/i.test(inside) ? { repo, revision, folder: '', file: inside } : { repo, revision, folder: '' };
+  return isModel(inside) ? { repo, revision, folder: '', file: inside } : { repo, revision, folder: '' };
 }
 
 function decoded(part: string): string {
@@ -61,7 +65,7 @@ function decoded(part: string): string {
   }
 }
 
-/** A model of a repository: one file, or all parts of a split one, by the name of the first. */
+/** A model of a repository: one file, all parts of a split one by the name of the first, or Meta's by its weights. */
 export interface HubModel {
   file: string;
   /** Of all parts. */
@@ -104,7 +108,8 @@ export async function listModels(
     // A token goes nowhere else.
     next = link && new URL(link, HUB).origin === HUB ? new URL(link, HUB).href : undefined;
   }
-  const models = grouped(entries.filter(({ type }) => type === 'file'));
+  const files = entries.filter(({ type }) => type === 'file');
+  const models = [...grouped(files), ...ofMeta(files, repo)];
   if (models.length === 0) throw new NoListing('link.noGguf');
   return models.sort((a, b) => a.bytes - b.bytes);
 }
@@ -143,6 +148,19 @@ function grouped(files: Entry[]): HubModel[] {
     } else models.set(stem, { file: path, bytes: size, parts: 1, quant: quantOf(path) });
   }
   return [...models.values()];
+}
+
+/** Meta's checkpoints among files: weights in one file, with the numbers and the tokenizer in the same folder. */
+function ofMeta(files: Entry[], repo: string): HubModel[] {
+  const at = (path: string): Entry | undefined => files.find((file) => file.path === path);
+  return files.flatMap(({ path, size }) => {
+    const folder = path.slice(0, path.lastIndexOf('/') + 1);
+    const [numbers, next] = [at(`${folder}params.json`), at(`${folder}consolidated.01.pth`)];
+    const tokenizer = at(`${folder}tokenizer.model`) ?? at(`${folder}tokenizer.json`);
+    if (!isWeights(path) || !numbers || !tokenizer || next) return [];
+    const quant = /SpinQuant|QLoRA/i.exec(`${repo}/${path}`)?.[0] ?? '';
+    return [{ file: path, bytes: size + numbers.size + tokenizer.size, parts: 3, quant }];
+  });
 }
 
 /** The quantization that a path names: that of the file, or of its folder. */

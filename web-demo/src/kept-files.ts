@@ -2,7 +2,7 @@
  * Files of the person's own, by handles that the browser keeps for this page: nothing of a file is copied. Browsers
  * without them give a file once, and it has to be chosen again.
  */
-import { Aborted, BadModel } from '../llamita/index.js';
+import { Aborted, BadModel, type ModelSource } from '../llamita/index.js';
 
 /** A handle, with what the types of pages do not know of it yet. */
 export interface Handle extends FileSystemFileHandle {
@@ -14,8 +14,13 @@ export interface KeptFile {
   /** That of the choice. */
   id: string;
   name: string;
+  /** What the model is called, where that is not the file's own name. */
+  title?: string;
+  /** Of all its files. */
   size: number;
   handle: Handle;
+  /** Those of the files beside it, where it has any. */
+  beside?: Handle[];
   /** When it was used last, in milliseconds since 1970. */
   used: number;
 }
@@ -77,12 +82,20 @@ function done<T>(request: IDBRequest<T>): Promise<T> {
 }
 
 /** Whether a file may be read without asking. */
-export async function permitted({ handle }: KeptFile): Promise<boolean> {
-  return (await handle.queryPermission?.({ mode: 'read' })) !== 'prompt';
+export async function permitted({ handle, beside = [] }: KeptFile): Promise<boolean> {
+  const asked = [handle, ...beside].map((one) => one.queryPermission?.({ mode: 'read' }));
+  return !(await Promise.all(asked)).includes('prompt');
 }
 
-/** The file. Asks for permission where that is needed, which browsers allow in a click alone. */
-export async function reopened({ handle, name }: KeptFile): Promise<File> {
+/** The file, or all of them. Asks for permission where that is needed, which browsers allow in a click alone. */
+export async function reopened({ handle, beside = [], name }: KeptFile): Promise<ModelSource> {
+  if (beside.length === 0) return openedBy(handle, name);
+  const files: File[] = [];
+  for (const one of [handle, ...beside]) files.push(await openedBy(one, one.name));
+  return files;
+}
+
+async function openedBy(handle: Handle, name: string): Promise<File> {
   const state = (await handle.requestPermission?.({ mode: 'read' })) ?? 'granted';
   if (state !== 'granted') throw new Aborted(`${name} may not be read by this page.`);
   try {

@@ -1,6 +1,6 @@
 /** Every model that a choice can be made from: the bundled one, the catalogue's, stored ones, and files with a handle. */
-import { ModelStore, type StoredModel } from '../llamita/index.js';
-import { BUNDLED, fromId, idOf, OFFERS, termsOf, titled, type Choice } from './catalogue.js';
+import { ModelStore, type ModelSource, type StoredModel } from '../llamita/index.js';
+import { BUNDLED, fromId, idOf, OFFERS, termsOf, titleAt, titled, type Choice } from './catalogue.js';
 import { KeptFiles, permitted, reopened, type KeptFile } from './kept-files.js';
 
 export class KnownModels {
@@ -27,7 +27,7 @@ export class KnownModels {
     const whole = stored.filter(({ complete }) => complete);
     const copy = whole.find((model) => idsOf(model).includes(id)) ?? whole.find((model) => called(storedChoice(model)));
     if (copy) return storedChoice(copy);
-    const file = kept.find((one) => one.id === id) ?? kept.find((one) => titled(one.name) === title);
+    const file = kept.find((one) => one.id === id) ?? kept.find((one) => (one.title ?? titled(one.name)) === title);
     if (file) return fileChoice(file);
     const begun = stored.find((model) => idsOf(model).includes(id));
     if (begun) return storedChoice(begun);
@@ -57,15 +57,15 @@ export function storedChoice(model: StoredModel): Choice {
   const ids = idsOf(model);
   const offer = OFFERS.find((one) => ids.includes(one.id));
   const source = complete || !from ? { stored: id } : from;
-  return offer ? { ...offer, source } : { id: ids[0]!, title: titled(name), source, terms: termsOf(name) };
+  return offer ? { ...offer, source } : { id: ids[0]!, title: titleAt(name), source, terms: termsOf(name) };
 }
 
 /** A file with a handle as a choice. The browser may want to ask the person before it is read. */
 export async function fileChoice(kept: KeptFile): Promise<Choice> {
-  const { id, name } = kept;
+  const { id, name, title = titled(name) } = kept;
   // An empty file stands for it until it is opened.
-  const choice = { id, title: titled(name), terms: termsOf(name), source: new File([], name) };
-  const open = (): Promise<File> => reopened(kept);
+  const choice = { id, title, terms: termsOf(title), source: new File([], name) };
+  const open = (): Promise<ModelSource> => reopened(kept);
   if (!(await permitted(kept))) return { ...choice, open };
   const source = await open().catch(() => undefined);
   return source ? { ...choice, source } : { ...choice, open };

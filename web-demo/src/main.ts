@@ -1,7 +1,7 @@
 /** The page: puts its parts together, shows the view that the address names, and loads a first model. */
 import './trust.js';
 import { BenchmarkView } from './benchmark-view.js';
-import { BUNDLED, isElsewhere } from './catalogue.js';
+import { atAddress, BUNDLED, isElsewhere } from './catalogue.js';
 import { ChatLog } from './chat-log.js';
 import { Chat, type Answering } from './chat.js';
 import { Composer } from './composer.js';
@@ -21,7 +21,6 @@ import { icon } from './icons.js';
 import { KnownModels } from './known-models.js';
 import { LiveLine } from './live.js';
 import { header } from './loading.js';
-import { atAddress } from './model-link.js';
 import { ModelsView } from './models-view.js';
 import { notice, toast } from './notice.js';
 import { offerAgain } from './reopen.js';

@@ -56,6 +56,7 @@ export function offers(used: string | undefined, models: StoredModel[], use: Use
         offer === best && h('p', { class: 'why' }, why),
         h('p', { class: 'faint' }, facts(offer, context)),
         ...tight(memoryNeeded(offer, context)),
+        offer.gated && gatedLine(offer),
         offer.terms && termsLine(offer.terms),
       ],
       [!inUse && button(stored ? 'models.use' : 'models.get', () => use(choice), kind, offer.title)],
@@ -63,6 +64,13 @@ export function offers(used: string | undefined, models: StoredModel[], use: Use
     );
   });
   return h('ul', { class: 'cards' }, bundled, ...rest);
+}
+
+/** What has to be done before a gated model can be fetched. */
+function gatedLine({ source: { repo } }: Offer): HTMLElement {
+  const page = `https://huggingface.co/${repo}`;
+  const link = h('a', { href: page, target: '_blank', rel: 'noopener noreferrer', t: 'models.gatedPage' });
+  return h('p', { class: 'faint' }, h('span', { t: 'models.gated' }), ' ', link);
 }
 
 function facts(offer: Offer, context: number): string {

@@ -1,27 +1,22 @@
 /** Files of the person's own: chosen, or dropped anywhere on the page. */
 import { Model, type StoredModel } from '../llamita/index.js';
-import { termsOf, titled, type Choice } from './catalogue.js';
+import { isWeights, termsOf, titled, type Choice } from './catalogue.js';
 import { byId, h } from './dom.js';
 import { t } from './i18n.js';
 import { icon } from './icons.js';
+import { dropped, models, ofModels, type Drop, type Given } from './given-files.js';
 import type { Handle, KeptFile } from './kept-files.js';
 import type { KnownModels } from './known-models.js';
 import { toast } from './notice.js';
 import type { Prepare } from './runtime.js';
 
-/** A file, with its handle where the browser has them. */
-interface Given {
-  file: File;
-  handle?: Handle | undefined;
-}
-
 /** What the types of pages do not know yet. */
 interface Picker {
   showOpenFilePicker?(options: object): Promise<Handle[]>;
 }
-interface DroppedItem extends DataTransferItem {
-  getAsFileSystemHandle?(): Promise<FileSystemHandle | null>;
-}
+
+/** Endings of files that belong to models. */
+const TYPES = ['.gguf', '.pth', '.safetensors', '.json', '.model'];
 
 /** Uses a choice. `kept` is remembered once it is in use. */
 export type UseFile = (choice: Choice, how: { prepare?: Prepare; kept?: Omit<KeptFile, 'used'> }) => void;
@@ -37,7 +32,7 @@ export class ModelFiles {
 
   /** The row with the button. */
   row(): HTMLElement {
-    const input = h('input', { type: 'file', accept: '.gguf', id: 'model-file', hidden: true, multiple: true });
+    const input = h('input', { type: 'file', accept: TYPES.join(), id: 'model-file', hidden: true, multiple: true });
     input.addEventListener('change', () => {
       void this.take([...(input.files ?? [])].map((file) => ({ file })));
       input.value = '';
@@ -61,7 +56,7 @@ export class ModelFiles {
   async #choose(input: HTMLInputElement): Promise<void> {
     const picker = (window as Picker).showOpenFilePicker;
     if (!picker) return input.click();
-    const types = [{ description: 'GGUF', accept: { 'application/octet-stream': ['.gguf'] } }];
+    const types = [{ description: 'GGUF, PyTorch, safetensors', accept: { 'application/octet-stream': TYPES } }];
     let handles: Handle[];
     try {
       handles = await picker.call(window, { multiple: true, types });
@@ -74,21 +69,25 @@ export class ModelFiles {
   }
 
   /**
-   * Uses a file from where it is, or the files of a split model, which are copied into the store first. Of several models
-   * the first is used; what is no model is left out beside one.
+   * Uses a file, or Meta's files, from where they are, and the files of a split model, which are copied into the store
+   * first. Of several models the first is used; what is no model is left out beside one.
    */
   async take(given: Given[]): Promise<void> {
-    const groups = await modelsFirst(grouped(given));
-    const [first] = groups;
+    const [first] = await models(given);
     if (!first) return;
     const left = given.length - first.length;
     if (left > 0) toast(t('models.oneAtATime', { name: first[0]!.file.name, count: left }));
-    const [{ file, handle }] = first as [Given];
+    const [{ file, handle, folder }, ...others] = first as [Given, ...Given[]];
     const size = first.reduce((sum, one) => sum + one.file.size, 0);
     const id = `file:${file.name}:${size}`;
-    const choice = { id, title: titled(file.name), source: file, terms: termsOf(file.name) };
-    if (first.length > 1) this.use(choice, { prepare: this.#copied(first.map((one) => one.file)) });
-    else this.use(choice, handle ? { kept: { id, name: file.name, size, handle } } : {});
+    const files = first.map((one) => one.file);
+    const title = isWeights(file.name) && folder ? folder : titled(file.name);
+    const choice = { id, title, source: others.length ? files : file, terms: termsOf(title) };
+    const parts = others.length > 0 && /\.gguf$/i.test(file.name);
+    if (parts) return this.use({ ...choice, source: file }, { prepare: this.#copied(files) });
+    const beside = others.flatMap((one) => one.handle ?? []);
+    const kept = handle && beside.length === others.length && { id, name: file.name, title, size, handle, beside };
+    this.use(choice, kept ? { kept } : {});
   }
 
   /** Copies the parts of a model, and keeps them where they are one. */
@@ -118,47 +117,16 @@ export class ModelFiles {
       veil.hidden = true;
       if (!files(event)) return;
       event.preventDefault();
-      void dropped(event).then((given) => this.#sort(given));
+      void dropped(event).then((drop) => this.#sort(drop));
     });
   }
 
   /** Decides what dropped files are. */
-  async #sort(given: Given[]): Promise<void> {
-    const models = await Promise.all(given.map(({ file }) => /\.gguf$/i.test(file.name) || beginsAsModel(file)));
-    const texts = given.filter((_, i) => !models[i]).map(({ file }) => file);
-    if (texts.length < given.length) await this.take(given.filter((_, i) => models[i]));
+  async #sort({ given, empty }: Drop): Promise<void> {
+    const found = await ofModels(given);
+    const texts = given.filter((one) => !found.includes(one)).map(({ file }) => file);
+    if (empty !== undefined) toast(t('models.emptyFolder', { name: empty }));
+    if (found.length) await this.take(found);
     if (texts.length) this.onTexts(texts);
   }
-}
-
-/** The files of a drop. Its items are gone after the event, so that all are asked for before any is waited for. */
-async function dropped({ dataTransfer }: DragEvent): Promise<Given[]> {
-  const items = [...(dataTransfer?.items ?? [])].filter(({ kind }) => kind === 'file') as DroppedItem[];
-  const both = items.map((item) => [item.getAsFile(), item.getAsFileSystemHandle?.()] as const);
-  const given = both.map(async ([file, handle]): Promise<Given[]> => {
-    const found = await handle?.catch(() => null);
-    if (found?.kind === 'directory' || !file) return [];
-    return [{ file, handle: (found as Handle | null) ?? undefined }];
-  });
-  return (await Promise.all(given)).flat();
-}
-
-/** All parts of a split model together, any other file alone. */
-function grouped(given: Given[]): Given[][] {
-  const groups = new Map<string, Given[]>();
-  for (const one of [...given].sort((a, b) => (a.file.name < b.file.name ? -1 : 1))) {
-    const stem = one.file.name.replace(/-\d{5}(-of-\d{5}\.gguf)$/i, '$1');
-    groups.set(stem, [...(groups.get(stem) ?? []), one]);
-  }
-  return [...groups.values()];
-}
-
-/** What begins as a model does, before what does not. */
-async function modelsFirst(groups: Given[][]): Promise<Given[][]> {
-  const marks = await Promise.all(groups.map(([one]) => beginsAsModel(one!.file)));
-  return [...groups.filter((_, at) => marks[at]), ...groups.filter((_, at) => !marks[at])];
-}
-
-async function beginsAsModel(file: File): Promise<boolean> {
-  return (await file.slice(0, 4).text().catch(() => '')) === 'GGUF';
 }

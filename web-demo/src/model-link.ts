@@ -1,5 +1,5 @@
 /** One field for what a person has: a Hugging Face link, `owner/name`, or the address of a file. */
-import { idOf, lastName, termsOf, titled, type Choice } from './catalogue.js';
+import { atAddress, inRepository, isWeights, titled, type Choice, type Offer } from './catalogue.js';
 import { h, type Child } from './dom.js';
 import { fits, roughlyNeeded } from './fit.js';
 import { mayConnect } from './hosts.js';
@@ -73,10 +73,21 @@ export class ModelLink {
   }
 
   #get({ repo, revision }: Repository, file: string): void {
+    this.use(this.#withToken(inRepository(repo, file, revision)));
+  }
+
+  /** Gets a model of a gated repository with the token that was entered, or asks for one. */
+  gated(choice: Choice): void {
+    if (this.#token.value.trim()) return this.use(this.#withToken(choice));
+    const { repo } = choice.source as Offer['source'];
+    this.#field.value = repo;
+    this.#tokenPart.open = true;
+    wrong(this.#token, t('link.gated', { repo }));
+  }
+
+  #withToken(choice: Choice): Choice {
     const token = this.#token.value.trim();
-    const place = { repo, file, ...(revision === 'main' ? {} : { revision }) };
-    const source = { ...place, ...(token ? { token } : {}) };
-    this.use({ id: idOf(place), title: titled(file.split('/').at(-1)!), source, terms: termsOf(file) });
+    return token ? { ...choice, source: { ...(choice.source as Offer['source']), token } } : choice;
   }
 
   async #list(link: Repository): Promise<void> {
@@ -109,19 +120,14 @@ export class ModelLink {
       if (isSupported(quant)) about.push(...tight(needed));
       else about.push(h('p', { class: 'tight' }, icon('alert'), t('link.unsupported', { quant })));
       const get = button('models.get', () => this.#get(link, file), model === best ? 'primary' : 'quiet', file);
-      return card(titled(file), about, [isSupported(quant) && get], model === best && 'link.best');
+      const title = isWeights(file) ? file : titled(file);
+      return card(title, about, [isSupported(quant) && get], model === best && 'link.best');
     });
     const title = h('p', { class: 'faint' }, t('link.found', { repo: link.repo, count: models.length }));
     const list = h('ul', { class: 'cards' }, ...rows);
     this.#found.replaceChildren(title, list);
     list.querySelector<HTMLElement>('.primary')?.scrollIntoView({ block: 'nearest' });
   }
-}
-
-/** A file at an address as a choice. */
-export function atAddress(url: string): Choice {
-  const name = lastName(url);
-  return { id: idOf({ url }), title: titled(name), source: url, terms: termsOf(name) };
 }
 
 /** The file to take: the quantization that was asked for, or else the best that fits, or else the smallest. */

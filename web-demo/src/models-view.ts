@@ -1,5 +1,5 @@
 /** The model picker: what comes with the page, what is stored, what can be fetched, and files of one's own. */
-import type { Choice } from './catalogue.js';
+import { isElsewhere, type Choice } from './catalogue.js';
 import { byId, h } from './dom.js';
 import { adapter } from './fit.js';
 import { tell } from './errors.js';
@@ -16,6 +16,7 @@ export class ModelsView {
   readonly #offers = h('div');
   readonly #storage = h('p', { class: 'faint' });
   readonly #stored: StoredModels;
+  readonly #link: ModelLink;
 
   constructor(
     private readonly runtime: Runtime,
@@ -23,9 +24,9 @@ export class ModelsView {
     /** Takes dropped files that are no models. */
     onTexts: (files: File[]) => void,
   ) {
-    const use = (choice: Choice): void => void this.use(choice);
+    this.#link = new ModelLink((choice) => void this.use(choice));
     const files = new ModelFiles(known, (choice, how) => void this.use(choice, how), onTexts);
-    this.#stored = new StoredModels(runtime, known, use, () => this.refresh());
+    this.#stored = new StoredModels(runtime, known, this.#choose, () => this.refresh());
     byId('view-models').replaceChildren(
       h(
         'div',
@@ -36,7 +37,7 @@ export class ModelsView {
         this.#offers,
         h('h2', { t: 'models.yours' }),
         files.row(),
-        new ModelLink(use).element,
+        this.#link.element,
         h('h2', { t: 'models.stored' }),
         this.#stored.element,
         this.#storage,
@@ -81,9 +82,15 @@ export class ModelsView {
     this.#show();
   }
 
+  /** Uses what a card offers. */
+  readonly #choose = (choice: Choice): void => {
+    if (choice.gated && isElsewhere(choice.source)) this.#link.gated(choice);
+    else void this.use(choice);
+  };
+
   #show(): void {
     const used = this.runtime.loaded.value?.choice.id;
-    this.#offers.replaceChildren(offers(used, this.#stored.models, (choice) => void this.use(choice)));
+    this.#offers.replaceChildren(offers(used, this.#stored.models, this.#choose));
     this.#stored.show();
   }
 }

@@ -1,6 +1,6 @@
 /** What is kept in this browser: stored models with where they came from, and files on the person's disk. */
 import { Model, type StoredModel } from '../llamita/index.js';
-import { BUNDLED, type Choice } from './catalogue.js';
+import { BUNDLED, ownFiles, type Choice } from './catalogue.js';
 import { h, type Child } from './dom.js';
 import { tell } from './errors.js';
 import { download } from './files.js';
@@ -88,12 +88,13 @@ export class StoredModels {
   /** The file in use, where the browser cannot open it again by itself. */
   #given(copied: string[], onDisk: KeptFile[]): HTMLElement[] {
     const choice = this.runtime.loaded.value?.choice;
-    if (!(choice?.source instanceof File) || copied.includes(choice.id)) return [];
+    const [first] = ownFiles(choice?.source);
+    if (!choice || !first || copied.includes(choice.id)) return [];
     if (onDisk.some(({ id }) => id === choice.id)) return [];
     const copying = this.#copying.get(choice.id);
     if (copying) return [h('li', { class: 'card' }, copying)];
     const keep = button('models.keep', () => void this.#keep(choice), 'quiet', choice.title);
-    return [card(choice.source.name, [h('p', { class: 'faint', t: 'models.keepWhat' })], [keep], 'models.inUse')];
+    return [card(first.name, [h('p', { class: 'faint', t: 'models.keepWhat' })], [keep], 'models.inUse')];
   }
 
   /** Keeps a copy of a file on the person's disk. */
@@ -114,12 +115,12 @@ export class StoredModels {
     await this.changed();
   }
 
-  async #export({ id, name, parts }: StoredModel): Promise<void> {
+  async #export({ id, files }: StoredModel): Promise<void> {
     const store = await this.known.store();
-    for (let part = 0; part < parts; part += 1) {
+    for (const [part, path] of files.entries()) {
       const blob = await store.export(id, part);
-      const partName = name.replace(/-00001-of-/, `-${String(part + 1).padStart(5, '0')}-of-`);
-      download(partName.endsWith('.gguf') ? partName : `${partName}.gguf`, 'application/octet-stream', blob);
+      const name = path.split('/').at(-1)!;
+      download(/\.\w+$/.test(name) ? name : `${name}.gguf`, 'application/octet-stream', blob);
     }
   }
 
@@ -143,9 +144,9 @@ export function copied(known: KnownModels, { source, open }: Choice): Prepare {
   // First of all: the browser asks the person only in the click.
   const opened = open ? open() : Promise.resolve(source);
   return async (onProgress, signal) => {
-    const file = (await opened) as File;
-    await Model.inspect(file, { signal });
-    const { id } = await (await known.store()).import(file, { onProgress, signal });
+    const given = await opened;
+    await Model.inspect(given, { signal });
+    const { id } = await (await known.store()).import(ownFiles(given), { onProgress, signal });
     return { stored: id };
   };
 }

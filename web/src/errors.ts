@@ -154,7 +154,7 @@ const ADVICE: Partial<Record<ErrorKind, string>> = {
   NoWebGpu: 'Use a browser with WebGPU: Chrome or Edge, or a recent Safari or Firefox.',
   OutOfMemory: 'Load a smaller model, or ask for a shorter context.',
   DeviceLost: 'Call resume() to go on where it stopped.',
-  BadModel: 'Choose a GGUF file, or download it again.',
+  BadModel: 'Choose another file, or download it again.',
   Unsupported: 'Choose another file.',
   ContextFull: 'Drop the oldest messages, or load the model with a longer context.',
   ChatTemplate: 'Pass a text instead of messages to continue it, or load a model that was tuned for chat.',

@@ -43,7 +43,7 @@ export class ModelStore {
   }
 
   /**
-   * Keeps a copy of a file, or of all files of a split model.
+   * Keeps a copy of a file, or of all files of a model that has several, in any order.
    *
    * @throws {LlamitaError} `Quota`, `Aborted`, `BadModel`.
    */
@@ -55,8 +55,8 @@ export class ModelStore {
   }
 
   /**
-   * A stored file, for saving elsewhere; of a split model the part that is asked for. Nothing is read before it is
-   * used.
+   * A stored file, for saving elsewhere; of a model of several files the part that is asked for. Nothing is read before
+   * it is used.
    *
    * @throws {LlamitaError} `BadModel` where it is not whole.
    */

@@ -15,6 +15,7 @@ export function toSpec(source: ModelSource): SourceSpec {
   const text = (value: unknown) => typeof value === 'string' && value !== '';
   if (typeof source === 'string' || source instanceof URL) return { url: address(source) };
   if (source instanceof Blob) return source;
+  if (Array.isArray(source) && source.length > 0 && source.every((file) => file instanceof File)) return source;
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return new Blob([source as ArrayBuffer]);
   if (typeof source === 'object' && source !== null) {
     if ('url' in source) return { ...source, url: address(source.url) };
@@ -23,7 +24,7 @@ export function toSpec(source: ModelSource): SourceSpec {
   }
   const given = typeof source === 'object' && source !== null ? `{ ${Object.keys(source)} }` : String(source);
   throw new InvalidSetting(
-    `A model is an address, a File or Blob, bytes, { url }, { repo, file } or { stored }, and ${given} was given.`,
+    `A model is an address, a File or Blob, Files, bytes, { url }, { repo, file } or { stored }, and ${given} was given.`,
   );
 }
 
@@ -33,10 +34,16 @@ function localDate(): string {
   return new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
+/** The options that the engine counts a model's bytes for. */
+function inspectOptions(options: InspectOptions): Record<string, unknown> {
+  const { context, kv, plan, activations, scales, quantize, spinquant } = options;
+  return { context, kv, plan, activations, scales, quantize, spinquant };
+}
+
 /** The options that the engine itself takes. */
 function engineOptions(options: LoadOptions): Json {
-  const { device, tier, plan, context, kv, memory, maskLimits } = options;
-  return JSON.stringify({ device, tier, plan, context, kv, memory, maskLimits, date: localDate() });
+  const { device, tier, memory, maskLimits } = options;
+  return JSON.stringify({ ...inspectOptions(options), device, tier, memory, maskLimits, date: localDate() });
 }
 
 /** A loaded model. */
@@ -64,7 +71,7 @@ export class Model {
     const connection = connect(options);
     const { onProgress, signal, keep = true, prime = [] } = options;
     const spec = toSpec(source);
-    if (keep && !(spec instanceof Blob)) askToKeep();
+    if (keep && !(spec instanceof Blob || Array.isArray(spec))) askToKeep();
     const args = { source: spec, options: engineOptions(options), keep, prime };
     const { model, info } = await connection.ask('load', args, { signal, onEvent: onProgress });
     return new Model(connection, model, info);
@@ -76,8 +83,8 @@ export class Model {
    * @throws {LlamitaError} As `load`, without what has to do with the device.
    */
   static async inspect(source: ModelSource, options: InspectOptions = {}): Promise<ModelInfo> {
-    const { context, kv, plan, signal, onProgress } = options;
-    const args = { source: toSpec(source), options: JSON.stringify({ context, kv, plan }) };
+    const { signal, onProgress } = options;
+    const args = { source: toSpec(source), options: JSON.stringify(inspectOptions(options)) };
     return connect(options).ask('inspect', args, { signal, onEvent: onProgress });
   }
 

@@ -7,6 +7,7 @@ import type {
 /** A source as it crosses to the worker: no relative address, no bytes that would be copied. */
 export type SourceSpec =
   | Blob
+  | Blob[]
   | { url: string; headers?: Record<string, string>; sha256?: string }
   | { repo: string; file: string; revision?: string; token?: string; endpoint?: string }
   | { stored: string };

@@ -4,7 +4,15 @@
 export type ModelSource =
   /** An address, or a file of a page's own. */
   | string | URL | Blob | ArrayBuffer | ArrayBufferView
-  /** An address with headers for its server, and the SHA-256 that the file must have. */
+  /**
+   * The files of one model, in any order: the parts of a split one, or Meta's weights (`consolidated.00.pth`, or a
+   * `.safetensors` file of the same tensors) with `params.json` and `tokenizer.model` or `tokenizer.json`.
+   */
+  | readonly File[]
+  /**
+   * An address with headers for its server, and the SHA-256 that the file must have. Beside weights of Meta's, here and
+   * in a repository, `params.json` and the tokenizer are taken from the same folder.
+   */
   | { url: string; headers?: Record<string, string>; sha256?: string }
   /** A file of a repository on Hugging Face, or of a mirror at `endpoint`; `token` is for gated ones. */
   | { repo: string; file: string; revision?: string; token?: string; endpoint?: string }
@@ -51,9 +59,10 @@ export interface StoredModel {
   stored: number;
   /** Whether all is stored. */
   complete: boolean;
-  /** Files that it consists of. */
+  /** Files that it consists of, and the names of those that were begun. */
   parts: number;
-  /** SHA-256 of the whole file; null while it is not whole, and for split models. */
+  files: string[];
+  /** SHA-256 of the whole file; null while it is not whole, and for models of several files. */
   sha256: string | null;
   /** Where it came from; null for an imported file. */
   from: StoredFrom | null;
@@ -81,6 +90,17 @@ export interface InspectOptions {
   context?: number;
   /** Numbers of the KV cache, `f16` by default. */
   kv?: 'f16' | 'f32';
+  /**
+   * Activations that products read, `auto` by default: int8 per token where the checkpoint was trained for it, as Meta's int4
+   * checkpoints were, and f32 elsewhere. `int8` is for any weights whose quants are bytes.
+   */
+  activations?: 'auto' | 'f32' | 'int8' | 'fixed';
+  /** Scales of Meta's int4 weights on the device: as they are by default, or rounded, in half the bytes. */
+  scales?: 'f32' | 'f16';
+  /** Quantizes weights of F32, F16 and BF16 while they are loaded. */
+  quantize?: 'q4_0' | 'q8_0';
+  /** Turns the rotation of SpinQuant on or off, where a checkpoint is not what it seems to be. */
+  spinquant?: boolean;
   /**
    * The plan to run, on any device: by default (`auto`) the one of the driver at hand, and `software` is the driver's own for
    * the CPU. What is only inspected is counted for the adapter of this browser, and for a real GPU where it has none.
@@ -115,6 +135,10 @@ export interface LoadOptions extends InspectOptions {
 /** What is known of a model. */
 export interface ModelInfo {
   name: string;
+  /** The file format with its version, such as `GGUF v3` or `PyTorch`. */
+  format: string;
+  /** Which of Meta's int4 checkpoints it is. */
+  kind?: 'SpinQuant' | 'QLoRA' | 'int4';
   /** Numbers of all tensors. */
   parameters: number;
   layers: number;

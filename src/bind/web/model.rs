@@ -17,10 +17,9 @@ use crate::drivers::DeviceOptions;
 use crate::error::Error;
 use crate::format::{self, Checkpoint, ReadScope};
 use crate::model::budget::{Budget, BudgetInputs};
-use crate::model::{FIRST_CAPACITY, session_context};
+use crate::model::{FIRST_CAPACITY, rotate, session_context};
 use crate::plan::Plan;
 use crate::plan::llama::session_plans;
-use crate::plan::tuning::Activations;
 use crate::session::sampling::Sampling;
 use crate::source::Source;
 use crate::text::chat::Message;
@@ -39,6 +38,8 @@ use super::source::{ByteSource, JsSource};
 #[serde(rename_all = "camelCase")]
 struct Info<'a> {
     name: &'a str,
+    format: &'a str,
+    kind: Option<&'static str>,
     parameters: u64,
     layers: usize,
     dim: usize,
@@ -98,9 +99,10 @@ pub async fn inspect(source: ByteSource, options: String, cancel: &Cancel) -> Re
 async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error> {
     let checkpoint = format::read(source, ReadScope::Everything).await?;
     let parameters = checkpoint.parameters();
-    let Checkpoint { name, model, vocabulary, chat_template, .. } = checkpoint;
+    let Checkpoint { name, format, model, vocabulary, chat_template, .. } = checkpoint;
     let unsupported = |reason: &str| Error::Unsupported { name: source.name().to_owned(), reason: reason.to_owned() };
-    let (shape, tensors) = model.ok_or_else(|| unsupported("it holds a vocabulary and no weights"))?;
+    let (mut shape, tensors) = model.ok_or_else(|| unsupported("it holds a vocabulary and no weights"))?;
+    rotate(&mut shape, loading.spinquant()).map_err(|reason| unsupported(&reason))?;
     if vocabulary.is_none() {
         return Err(unsupported("it holds no tokenizer"));
     }
@@ -110,8 +112,8 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         Some(tuning) => tuning,
         None => options.counted(),
     };
-    let tuning = tuning.with(loading.kv()?, Activations::Auto);
-    let packings = Packings::of(&tensors);
+    let tuning = tuning.with(loading.kv()?, loading.activations()?);
+    let packings = Packings::of(&tensors, loading.packing()?);
     let first_capacity = FIRST_CAPACITY.min(context);
     let inputs = BudgetInputs { shape: &shape, packings: &packings, tuning: &tuning, context, first_capacity };
     let matrices = Matrices::new(&shape, &packings, tuning.cut());
@@ -119,6 +121,8 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
     let [decode, _] = &plans;
     let info = Info {
         name: &name,
+        format: &format,
+        kind: shape.scheme.kind(),
         parameters,
         layers: shape.layers,
         dim: shape.dim,
@@ -210,6 +214,8 @@ impl Model {
         let (shape, device) = (model.shape(), model.device());
         let info = Info {
             name: model.name(),
+            format: model.format(),
+            kind: model.kind(),
             parameters: model.parameters(),
             layers: shape.layers,
             dim: shape.dim,

@@ -10,8 +10,10 @@ use crate::drivers::PlanChoice;
 use crate::error::Error;
 use crate::kernels::{KvType, Tier};
 use crate::model::LoadOptions;
+use crate::plan::tuning::Activations;
 use crate::session::sampling::Sampling;
 use crate::text::chat::Message;
+use crate::weights::{PackingChoice, Quantize, ScaleType};
 
 use super::failure::invalid;
 
@@ -29,6 +31,10 @@ pub struct Loading {
     plan: Option<String>,
     context: Option<usize>,
     kv: Option<String>,
+    activations: Option<String>,
+    scales: Option<String>,
+    quantize: Option<String>,
+    spinquant: Option<bool>,
     memory: Option<u64>,
     mask_limits: Option<String>,
     /// The local date and time, for templates that write it.
@@ -55,6 +61,27 @@ impl Loading {
     pub fn kv(&self) -> Result<KvType, Error> {
         let types = KvType::ALL.map(|kv| (kv.name(), kv));
         self.kv.as_deref().map_or(Ok(KvType::default()), |kv| named("kv", "'f16' or 'f32'", kv, &types))
+    }
+
+    /// The activations that products read.
+    pub fn activations(&self) -> Result<Activations, Error> {
+        let choices = Activations::ALL.map(|choice| (choice.name(), choice));
+        let expected = "'auto', 'f32', 'int8' or 'fixed'";
+        self.activations.as_deref().map_or(Ok(Activations::Auto), |name| named("activations", expected, name, &choices))
+    }
+
+    /// How weights are packed.
+    pub fn packing(&self) -> Result<PackingChoice, Error> {
+        let types = Quantize::ALL.map(|to| (to.name(), to));
+        let quantize = self.quantize.as_deref().map(|to| named("quantize", "'q4_0' or 'q8_0'", to, &types));
+        let scales = ScaleType::ALL.map(|scales| (scales.name(), scales));
+        let chosen = self.scales.as_deref().map(|name| named("scales", "'f32' or 'f16'", name, &scales));
+        Ok(PackingChoice { quantize: quantize.transpose()?, scales: chosen.transpose()?.unwrap_or_default() })
+    }
+
+    /// Whether SpinQuant's rotation is turned on or off.
+    pub fn spinquant(&self) -> Option<bool> {
+        self.spinquant
     }
 
     /// The tier, where the settings name one.
@@ -86,6 +113,9 @@ impl Loading {
             plan: self.plan()?,
             context: self.context,
             kv: self.kv()?,
+            activations: self.activations()?,
+            packing: self.packing()?,
+            spinquant: self.spinquant,
             memory: self.memory,
             date: self.date.as_deref().map(str::parse).transpose()?,
             ..LoadOptions::default()

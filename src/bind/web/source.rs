@@ -37,7 +37,7 @@ extern "C" {
 pub struct JsSource {
     name: String,
     len: u64,
-    /// Name and bytes of each shard of the checkpoint.
+    /// Name and bytes of each file of the checkpoint.
     parts: Vec<(String, u64)>,
     bytes: ByteSource,
     /// The last exception of a read. It says more than the library's error.

@@ -44,6 +44,12 @@ pub struct Report {
 #[derive(Serialize)]
 struct ModelReport {
     architecture: &'static str,
+    /// `SpinQuant`, `QLoRA` or `int4`; nothing of other checkpoints.
+    kind: Option<&'static str>,
+    /// The format in which products read activations, of decode and prefill.
+    activations: &'static str,
+    /// `--scales f16`: the normalised mean squared error of weights whose scales are rounded.
+    scales_nmse: Option<f64>,
     parameters: u64,
     layers: usize,
     dim: usize,
@@ -128,6 +134,9 @@ impl ModelReport {
         };
         Ok(Some(Self {
             architecture: shape.arch.name,
+            kind: shape.scheme.kind(),
+            activations: sized.activations(),
+            scales_nmse: sized.scales_nmse(source)?,
             parameters: checkpoint.parameters(),
             layers: shape.layers,
             dim: shape.dim,
@@ -219,13 +228,34 @@ impl Report {
 impl ModelReport {
     fn rows(&self) -> Vec<(&'static str, String)> {
         let head = if self.tied_head { "tied to the embedding" } else { "its own matrix" };
-        vec![
-            ("model", format!("{}, {} parameters", self.architecture, self.parameters)),
+        let mut rows = vec![("model", format!("{}, {} parameters", self.architecture, self.parameters))];
+        if let Some(kind) = self.kind {
+            rows.push(("kind", format!("{kind}, {}", self.computed(kind))));
+        }
+        if let Some(nmse) = self.scales_nmse {
+            rows.push(("scales", format!("rounded to f16, an NMSE of the weights of {nmse:.1e}")));
+        }
+        rows.extend([
             ("shape", format!("{} layers, dim {}, ffn {}", self.layers, self.dim, self.ffn)),
             ("heads", format!("{} of {}, {} for keys and values", self.heads, self.head_dim, self.kv_heads)),
             ("vocabulary", format!("{}, head {head}", self.vocabulary)),
             ("context", format!("{} tokens", self.context)),
-        ]
+        ]);
+        rows
+    }
+
+    /// How a quantized checkpoint of this kind is computed.
+    fn computed(&self, kind: &str) -> String {
+        let weights = match kind {
+            "QLoRA" => "int4 weights with adaptors",
+            "SpinQuant" => "int4 weights, whose down projections read a rotated input",
+            _ => "int4 weights",
+        };
+        let activations = match self.activations {
+            "int8" => "int8 activations per token, as it was trained for (--activations f32 rounds none)".to_owned(),
+            other => format!("{other} activations (it was trained for int8)"),
+        };
+        format!("{weights}; {activations}")
     }
 
     fn device_rows(&self) -> Vec<(&'static str, String)> {

@@ -233,13 +233,20 @@ export const en = {
   'models.about1bBest': 'Nearly the original’s quality at almost twice the size.',
   'models.about3bFast': 'Knows and reasons visibly more; for laptops and phones with 8 GB and up.',
   'models.about3bGood': 'The 3B with slightly better answers, slightly slower.',
+  'models.aboutSpin': 'Meta’s own int4: rotated, then quantized (SpinQuant).',
+  'models.aboutQlora': 'Meta’s own int4: trained while it was quantized (QLoRA).',
+  'models.gated': 'Gated: it takes an access token of yours, or its three files, dropped here.',
+  'models.gatedPage': 'Get access',
   'models.facts': '{size} to fetch · about {memory} of memory with a context of {context}',
   'models.tight': 'This device has about {memory} of memory: it may not be enough.',
   'models.licence': 'Licence',
   'models.policy': 'Acceptable use',
   'models.yours': 'Bring your own',
-  'models.file': 'A GGUF file',
-  'models.fileWhat': 'Choose one, or drop it anywhere on this page. It is read where it is.',
+  'models.file': 'A file of your own',
+  'models.fileWhat':
+    'A GGUF file, or Meta’s three files together: consolidated.00.pth, params.json and tokenizer.model. Choose them, or ' +
+    'drop them or their folder anywhere on this page. They are read where they are.',
+  'models.emptyFolder': 'There is no model in the folder {name}.',
   'models.notSecure':
     'This page may only fetch over https://, or from this very machine. Download the file with your browser ' +
     'and drop it here.',
@@ -261,7 +268,9 @@ export const en = {
   'models.deleteUsed': '{name} is in use. Delete it ({size}) from this browser and go on with {other}?',
 
   'link.title': 'A Hugging Face link, or any address',
-  'link.what': 'A repository, whose models are then listed with what fits this device, or the address of a GGUF file.',
+  'link.what':
+    'A repository, whose models are then listed with what fits this device, or the address of a GGUF file or of Meta’s ' +
+    'consolidated.00.pth.',
   'link.field': 'Link, owner/name or address',
   'link.look': 'Look',
   'link.looking': 'Looking into {repo}…',
@@ -277,7 +286,9 @@ export const en = {
     'huggingface.co alone and is not kept.',
   'link.wrong': 'This is no repository (owner/name), no Hugging Face link and no web address.',
   'link.noModel': 'This link leads to no repository of a model: copy the link of the model’s own page.',
-  'link.noGguf': 'There is no GGUF file in {repo}: look for a repository of the same model whose name ends in GGUF.',
+  'link.noGguf':
+    'There is no GGUF file in {repo}, and no consolidated.00.pth of Meta’s: look for a repository of the same model whose ' +
+    'name ends in GGUF.',
   'link.noRepo': 'Hugging Face has no repository {repo}: check how it is written.',
   'link.noRevision': '{repo} has no branch, tag or commit {revision}.',
   'link.private': '{repo} does not exist or is private: check how it is written, or enter a token that may read it.',
@@ -308,7 +319,7 @@ export const en = {
   'models.export': 'Save as a file',
   'models.delete': 'Delete',
   'models.deleteSure': 'Delete {name} ({size}) from this browser?',
-  'models.drop': 'Drop a model (GGUF) to use it, or a text to talk about it',
+  'models.drop': 'Drop a model (GGUF, or Meta’s files) to use it, or a text to talk about it',
 
   'load.first': 'Fetching the engine and {title}',
   'load.engine': 'Fetching the engine for {title}',
@@ -410,6 +421,7 @@ export const en = {
   'device.offline.page': 'The page is kept here; the model in use is not.',
   'device.offline.none': 'No: the browser keeps no copy of this page yet.',
   'device.build': 'Version of this page',
+  'device.format': 'Format',
   'device.types': 'Types of the weights',
   'device.copy': 'Copy as text',
 
@@ -473,7 +485,13 @@ export const en = {
   'error.pointer':
     'This is a pointer to a large file (Git LFS), and not the file. Download the file itself, from the page ' +
     'of its repository.',
-  'error.archive': 'This is an archive or a PyTorch file. Choose a file of the model that ends in .gguf.',
+  'error.archive':
+    'This is an archive, and no model. Choose a GGUF file, or Meta’s consolidated.00.pth with the files beside it.',
+  'error.beside':
+    'The file {what} that belongs to it is missing. Choose or drop consolidated.00.pth, params.json and tokenizer.model ' +
+    'of one download together.',
+  'error.weights': 'The weights are missing. Choose or drop consolidated.00.pth together with the files beside it.',
+  'error.bothWeights': 'These are the weights of two models. Choose one of them, with the files beside it.',
   'error.otherFile':
     'This is another kind of file: it begins with “{what}”, and models begin with “GGUF”. Choose a GGUF file.',
   'error.cut': 'The file ends too early: a part of it is missing. Download it again.',

@@ -239,13 +239,20 @@ export const es: Record<keyof typeof en, string> = {
   'models.about1bBest': 'Casi la calidad del original con casi el doble de tamaño.',
   'models.about3bFast': 'Sabe y razona bastante más; para portátiles y teléfonos con 8 GB o más.',
   'models.about3bGood': 'El 3B con respuestas algo mejores, algo más lento.',
+  'models.aboutSpin': 'El int4 de Meta: rotado y luego cuantizado (SpinQuant).',
+  'models.aboutQlora': 'El int4 de Meta: entrenado mientras se cuantizaba (QLoRA).',
+  'models.gated': 'Acceso restringido: pide un token de acceso tuyo, o sus tres archivos, soltados aquí.',
+  'models.gatedPage': 'Pedir acceso',
   'models.facts': '{size} de descarga · unos {memory} de memoria con un contexto de {context}',
   'models.tight': 'Este dispositivo tiene unos {memory} de memoria: puede no bastar.',
   'models.licence': 'Licencia',
   'models.policy': 'Uso aceptable',
   'models.yours': 'Trae el tuyo',
-  'models.file': 'Un archivo GGUF',
-  'models.fileWhat': 'Elige uno o suéltalo en cualquier parte de la página. Se lee donde está.',
+  'models.file': 'Un archivo tuyo',
+  'models.fileWhat':
+    'Un archivo GGUF, o los tres archivos de Meta juntos: consolidated.00.pth, params.json y tokenizer.model. Elígelos, o ' +
+    'suéltalos, también su carpeta, en cualquier parte de la página. Se leen donde están.',
+  'models.emptyFolder': 'No hay ningún modelo en la carpeta {name}.',
   'models.notSecure':
     'Esta página solo puede descargar por https:// o de este mismo equipo. Descarga el archivo con tu ' +
     'navegador y suéltalo aquí.',
@@ -268,7 +275,8 @@ export const es: Record<keyof typeof en, string> = {
 
   'link.title': 'Un enlace de Hugging Face o cualquier dirección',
   'link.what':
-    'Un repositorio, cuyos modelos se muestran con lo que cabe en este dispositivo, o la dirección de un archivo GGUF.',
+    'Un repositorio, cuyos modelos se muestran con lo que cabe en este dispositivo, o la dirección de un archivo GGUF o ' +
+    'del consolidated.00.pth de Meta.',
   'link.field': 'Enlace, dueño/nombre o dirección',
   'link.look': 'Buscar',
   'link.looking': 'Mirando en {repo}…',
@@ -284,7 +292,9 @@ export const es: Record<keyof typeof en, string> = {
     'huggingface.co y no se guarda.',
   'link.wrong': 'Esto no es un repositorio (dueño/nombre), ni un enlace de Hugging Face, ni una dirección web.',
   'link.noModel': 'Este enlace no lleva a un repositorio de un modelo: copia el enlace de la página del modelo.',
-  'link.noGguf': 'No hay ningún archivo GGUF en {repo}: busca un repositorio del mismo modelo cuyo nombre acabe en GGUF.',
+  'link.noGguf':
+    'No hay ningún archivo GGUF en {repo}, ni un consolidated.00.pth de Meta: busca un repositorio del mismo modelo cuyo ' +
+    'nombre acabe en GGUF.',
   'link.noRepo': 'Hugging Face no tiene el repositorio {repo}: comprueba cómo se escribe.',
   'link.noRevision': '{repo} no tiene ninguna rama, etiqueta o versión {revision}.',
   'link.private': '{repo} no existe o es privado: comprueba cómo se escribe o escribe un token que pueda leerlo.',
@@ -315,7 +325,7 @@ export const es: Record<keyof typeof en, string> = {
   'models.export': 'Guardar como archivo',
   'models.delete': 'Borrar',
   'models.deleteSure': '¿Borrar {name} ({size}) de este navegador?',
-  'models.drop': 'Suelta un modelo (GGUF) para usarlo, o un texto para hablar de él',
+  'models.drop': 'Suelta un modelo (GGUF, o los archivos de Meta) para usarlo, o un texto para hablar de él',
 
   'load.first': 'Descargando el motor y {title}',
   'load.engine': 'Descargando el motor para {title}',
@@ -419,6 +429,7 @@ export const es: Record<keyof typeof en, string> = {
   'device.offline.page': 'La página está guardada aquí; el modelo en uso, no.',
   'device.offline.none': 'No: el navegador aún no guarda una copia de esta página.',
   'device.build': 'Versión de esta página',
+  'device.format': 'Formato',
   'device.types': 'Tipos de los pesos',
   'device.copy': 'Copiar como texto',
 
@@ -485,7 +496,13 @@ export const es: Record<keyof typeof en, string> = {
   'error.pointer':
     'Es un puntero a un archivo grande (Git LFS), no el archivo. Descarga el archivo mismo desde la página ' +
     'del repositorio.',
-  'error.archive': 'Es un archivo comprimido o de PyTorch. Elige un archivo del modelo que acabe en .gguf.',
+  'error.archive':
+    'Es un archivo comprimido, no un modelo. Elige un archivo GGUF, o el consolidated.00.pth de Meta con los de al lado.',
+  'error.beside':
+    'Falta el archivo {what}, que le corresponde. Elige o suelta juntos consolidated.00.pth, params.json y ' +
+    'tokenizer.model de una misma descarga.',
+  'error.weights': 'Faltan los pesos. Elige o suelta consolidated.00.pth junto con los archivos de al lado.',
+  'error.bothWeights': 'Son los pesos de dos modelos. Elige uno de ellos, con los archivos de al lado.',
   'error.otherFile':
     'Es otra clase de archivo: empieza por «{what}», y los modelos empiezan por «GGUF». Elige un archivo GGUF.',
   'error.cut': 'El archivo acaba antes de tiempo: le falta una parte. Descárgalo otra vez.',

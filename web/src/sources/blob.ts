@@ -2,7 +2,7 @@
 import { BadModel } from '../errors.js';
 import { free } from './free.js';
 import type { Origin } from './origin.js';
-import type { ByteSource } from './source.js';
+import { SMALL, type ByteSource } from './source.js';
 
 const nameOf = (blob: Blob) => blob instanceof File ? blob.name : 'the given bytes';
 
@@ -14,6 +14,7 @@ export function blobSource(blob: Blob): ByteSource {
     name,
     size: blob.size,
     async read(offset, length) {
+      if (length <= SMALL) return readBlob(blob, name, offset, offset + length);
       free(last);
       return last = await readBlob(blob, name, offset, offset + length);
     },

@@ -1,15 +1,15 @@
 /** A file on a server that is read without being stored. */
 import { NoRange } from '../errors.js';
 import { free } from './free.js';
-import { aborted, reliable, type Origin, type Retry } from './origin.js';
-import type { ByteSource } from './source.js';
+import { aborted, readRange, reliable, type Origin, type Retry } from './origin.js';
+import { SMALL, type ByteSource } from './source.js';
 
 /** Bytes that are skipped rather than asked for anew: padding between tensors, small tensors that are not needed. */
 const SKIP = 1 << 20;
 /** Bytes that a server without ranges may be made to send again. */
 const AGAIN = 64 << 20;
 
-/** Reads in rising order are one stream; any other begins a new one. */
+/** Reads in rising order are one stream; any other begins a new one, but for a small one, which is a request of its own. */
 export class DirectSource implements ByteSource {
   readonly name: string;
   readonly size: number;
@@ -33,6 +33,11 @@ export class DirectSource implements ByteSource {
   }
 
   read(offset: number, length: number): Promise<Uint8Array> {
+    const ahead = offset - this.#at;
+    const apart = length <= SMALL && length < this.size && (ahead < 0 || ahead > SKIP);
+    if (apart && this.origin.ranges) {
+      return readRange(this.origin, offset, offset + length, this.retry, this.#stop.signal);
+    }
     const read = this.#queue.then(() => this.#read(offset, length));
     this.#queue = read.catch(() => {});
     return read;
@@ -45,7 +50,8 @@ export class DirectSource implements ByteSource {
   async #read(offset: number, length: number): Promise<Uint8Array> {
     if (this.#stop.signal.aborted) throw aborted(this.name);
     free(this.#last);
-    const bytes = this.#last = new Uint8Array(length);
+    const bytes = new Uint8Array(length);
+    this.#last = length > SMALL ? bytes : undefined;
     if (length === 0) return bytes;
     await this.#seek(offset);
     let filled = 0;

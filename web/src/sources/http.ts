@@ -308,12 +308,14 @@ function nameOf({ url, name }: Request): string {
 }
 
 /** The last part of an address's path, as it is read. */
-export function lastName(url: string): string {
-  const last = new URL(url).pathname.split('/').pop() ?? '';
+export const lastName = (url: string) => decoded(new URL(url).pathname.split('/').pop() ?? '');
+
+/** A path of an address, as it is read. */
+export function decoded(path: string): string {
   try {
-    return decodeURIComponent(last);
+    return decodeURIComponent(path);
   } catch {
-    return last; // It has a percent sign that escapes nothing.
+    return path; // It has a percent sign that escapes nothing.
   }
 }
 

@@ -6,10 +6,11 @@ import { Store, type StoreContext, type Target } from '../store/store.js';
 import type { Progress, StoredModel } from '../types.js';
 import { blobSource } from './blob.js';
 import { DirectSource } from './direct.js';
-import { HttpFile, lastName } from './http.js';
+import { decoded, HttpFile, lastName, type Request } from './http.js';
 import { hubRequest, hubUrl } from './hub.js';
-import { RETRY, type Retry } from './origin.js';
-import { join, partNames, partUrls } from './parts.js';
+import { arranged, BESIDE, isWeights, missingBeside, nameInFolder } from './meta.js';
+import { openFirst, RETRY, type Place, type Retry } from './origin.js';
+import { besidePath, besideUrl, join, partNames } from './parts.js';
 import type { ByteSource } from './source.js';
 
 /** What opening a source is given. */
@@ -24,7 +25,7 @@ export interface OpenContext {
 
 /** Opens a source. */
 export async function openSource(spec: SourceSpec, given: OpenContext): Promise<ByteSource> {
-  if (spec instanceof Blob) return blobSource(spec);
+  if (isGiven(spec)) return join(arranged([spec].flat().map(blobSource)));
   const context = { ...given, ...attentive(given) };
   const { retry } = context;
   const store = await Store.open();
@@ -41,7 +42,7 @@ export async function downloadTo(
 ): Promise<StoredModel> {
   const context = { ...given, ...attentive(given) };
   const storing = storeContext(store, spec, context);
-  if (spec instanceof Blob) return store.import([spec], storing);
+  if (isGiven(spec)) return store.import([spec].flat(), storing);
   if (!('stored' in spec)) return store.complete(targetOf(spec, context.retry), storing);
   return store.completeStored(spec.stored, storing);
 }
@@ -79,29 +80,64 @@ export function storeContext(
   };
 }
 
-/** The model that an address or a repository names: one file, or all parts of a split one. */
+/**
+ * The model that an address or a repository names: one file, all parts of a split one, or weights of Meta's with the
+ * files beside them.
+ */
 export function targetOf(spec: RemoteSpec, retry: Retry): Target {
-  const each: RemoteSpec[] = 'url' in spec
-    ? partUrls(spec.url).map((url) => ({ ...spec, url }))
-    : partNames(spec.file).map((file) => ({ ...spec, file }));
-  const [first = spec] = each;
-  const address = 'url' in first ? withoutFragment(first.url) : hubUrl(first);
-  return {
-    identity: address,
-    name: lastName(address),
-    parts: each.map((part) => ({ from: provenance(part), open: (signal) => openOrigin(part, retry, signal) })),
-  };
+  const name = nameAt(spec);
+  if (isWeights(name)) return metaTarget(spec, retry);
+  const names = partNames(name);
+  const each = names.length > 1 ? names.map((part) => besideSpec(spec, part)) : [spec];
+  const place = (part: RemoteSpec): Place[] => [placeOf(part, retry)];
+  return { identity: addressOf(each[0] ?? spec), name: names[0] ?? name, parts: each.map(place) };
 }
 
-type RemoteSpec = Exclude<SourceSpec, Blob | { stored: string }>;
+/** Weights of Meta's, whose name says nothing without that of their folder. */
+function metaTarget(spec: RemoteSpec, retry: Retry): Target {
+  const folder = 'url' in spec ? new URL(spec.url).pathname : `${spec.repo}/${spec.file}`;
+  const name = nameInFolder(decoded(folder));
+  const beside = (names: string[]): Place[] => names.map((one) => {
+    const { sha256: _, ...other } = besideSpec(spec, one) as RemoteSpec & { sha256?: string };
+    const explain = (status: number) => status === 404 ? `${missingBeside(name, names)} (404)` : undefined;
+    return placeOf(other, retry, { name: besidePath(name, one), explain });
+  });
+  return { identity: addressOf(spec), name, parts: [[placeOf(spec, retry, { name })], ...BESIDE.map(beside)] };
+}
 
-async function openOrigin(spec: RemoteSpec, retry: Retry, signal: AbortSignal): Promise<HttpFile> {
-  return HttpFile.open('url' in spec ? spec : await hubRequest(spec, signal), retry, signal);
+type RemoteSpec = Exclude<SourceSpec, Blob | Blob[] | { stored: string }>;
+
+/** Files that the page has. */
+const isGiven = (spec: SourceSpec): spec is Blob | Blob[] => spec instanceof Blob || Array.isArray(spec);
+
+const addressOf = (spec: RemoteSpec) => 'url' in spec ? withoutFragment(spec.url) : hubUrl(spec);
+
+/** The name of the file. */
+const nameAt = (spec: RemoteSpec) => lastName(addressOf(spec));
+
+/** A file beside another. */
+function besideSpec(spec: RemoteSpec, name: string): RemoteSpec {
+  if ('url' in spec) return { ...spec, url: besideUrl(spec.url, name) };
+  return { ...spec, file: besidePath(spec.file, name) };
+}
+
+/** `about` is what is said of it otherwise than of any file there. */
+function placeOf(spec: RemoteSpec, retry: Retry, about: Partial<Request> = {}): Place {
+  return { from: provenance(spec), open: (signal) => openOrigin(spec, retry, signal, about) };
+}
+
+async function openOrigin(
+  spec: RemoteSpec, retry: Retry, signal: AbortSignal, about: Partial<Request> = {},
+): Promise<HttpFile> {
+  const request: Request = 'url' in spec ? spec : await hubRequest(spec, signal);
+  const explain = (status: number) => about.explain?.(status) ?? request.explain?.(status);
+  return HttpFile.open({ ...request, ...about, explain }, retry, signal);
 }
 
 /** A source that leaves nothing behind. */
 async function openDirect(target: Target, retry: Retry, { signal, onProgress }: OpenContext): Promise<ByteSource> {
-  const origins = await Promise.all(target.parts.map((part) => part.open(signal)));
+  const found = await Promise.all(target.parts.map((places) => openFirst(places, signal)));
+  const origins = found.map(({ origin }) => origin);
   const total = origins.reduce((sum, { size }) => sum + size, 0);
   const meter = new RateMeter(onProgress);
   const reached = origins.map(() => 0);
@@ -120,7 +156,7 @@ function provenance(spec: RemoteSpec): Provenance {
 
 /** What it does not write down. */
 function secrets(spec: SourceSpec | undefined): { headers?: Record<string, string>; token?: string } {
-  if (!spec || spec instanceof Blob || 'stored' in spec) return {};
+  if (!spec || isGiven(spec) || 'stored' in spec) return {};
   if ('url' in spec) return spec.headers ? { headers: spec.headers } : {};
   return spec.token ? { token: spec.token } : {};
 }

@@ -1,7 +1,7 @@
 /** A file that is elsewhere, read as a stream, and again when the stream ends too early. */
 import { Aborted, BadModel, Http, LlamitaError, Offline } from '../errors.js';
 import { free } from './free.js';
-import type { Version } from '../store/journal.js';
+import type { Provenance, Version } from '../store/journal.js';
 
 /** A file that can be read from any offset. */
 export interface Origin {
@@ -14,6 +14,28 @@ export interface Origin {
   readonly ranges: boolean;
   /** Bytes from `begin`, until `end` or until the line is cut. Each piece is the reader's own, to be freed. */
   stream(begin: number, end: number, signal: AbortSignal): AsyncGenerator<Uint8Array, void, void>;
+}
+
+/** Where a file may be. */
+export interface Place {
+  /** Undefined for a file of the page. */
+  from?: Provenance;
+  open(signal: AbortSignal): Promise<Origin>;
+}
+
+/** A file in the first of its places that has one. */
+export async function openFirst(
+  places: Place[], signal: AbortSignal,
+): Promise<{ origin: Origin; from: Provenance | undefined }> {
+  for (const [at, { from, open }] of places.entries()) {
+    try {
+      return { origin: await open(signal), from };
+    } catch (error) {
+      const gone = error instanceof Http && (error.status === 404 || error.status === 410);
+      if (!gone || at === places.length - 1) throw error;
+    }
+  }
+  throw new RangeError('no place');
 }
 
 /** How often and how patiently a line that was cut is taken up again. */

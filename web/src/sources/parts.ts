@@ -1,4 +1,4 @@
-/** Checkpoints that were split into several files. */
+/** Checkpoints of several files. */
 import type { ByteSource } from './source.js';
 
 /** The names of all parts, from that of one: `NAME-00002-of-00003.gguf`. One name for a file that was not split. */
@@ -10,16 +10,16 @@ export function partNames(name: string): string[] {
   return Array.from({ length: count }, (_, i) => `${stem}-${digits(i + 1)}-of-${digits(count)}.gguf`);
 }
 
-/** The addresses of all parts, from that of one. */
-export function partUrls(address: string): string[] {
+/** The address of a file beside another. */
+export function besideUrl(address: string, name: string): string {
   const url = new URL(address);
-  const folders = url.pathname.split('/');
-  const name = folders.pop() ?? '';
-  return partNames(name).map((part) => {
-    const other = new URL(url);
-    other.pathname = [...folders, part].join('/');
-    return other.href;
-  });
+  url.pathname = besidePath(url.pathname, encodeURIComponent(name));
+  return url.href;
+}
+
+/** The path of a file beside another. */
+export function besidePath(path: string, name: string): string {
+  return [...path.split('/').slice(0, -1), name].join('/');
 }
 
 /** Files one behind the other. */

@@ -1,5 +1,6 @@
 /** Reads of a stored file. Every chunk is checked the first time that it is read. */
 import { free } from '../sources/free.js';
+import { SMALL } from '../sources/source.js';
 import type { Journal } from './journal.js';
 import { sha256 } from './sha256.js';
 
@@ -15,13 +16,21 @@ export class ChunkReader {
   readonly #checked = new Set<number>();
   readonly #kept = new Map<number, Uint8Array>();
   #last: Uint8Array | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly journal: Journal, private readonly heal: Heal) {}
 
-  /** Exactly these bytes, until the next read. */
-  async read(offset: number, length: number): Promise<Uint8Array> {
+  /** Exactly these bytes, as a `ByteSource` gives them. One read at a time: each may take a whole chunk. */
+  read(offset: number, length: number): Promise<Uint8Array> {
+    const read = this.#queue.then(() => this.#read(offset, length));
+    this.#queue = read.catch(() => {});
+    return read;
+  }
+
+  async #read(offset: number, length: number): Promise<Uint8Array> {
     free(this.#last);
-    const bytes = this.#last = new Uint8Array(length);
+    const bytes = new Uint8Array(length);
+    this.#last = length > SMALL ? bytes : undefined;
     for (let at = offset; at < offset + length;) {
       const index = Math.floor(at / this.journal.header.chunk);
       const range = this.journal.range(index);

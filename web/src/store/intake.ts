@@ -3,7 +3,7 @@ import { BadModel } from '../errors.js';
 import { free } from '../sources/free.js';
 import { otherVersion } from '../sources/http.js';
 import { aborted, readRange, reliable, type Origin, type Retry } from '../sources/origin.js';
-import type { ByteSource } from '../sources/source.js';
+import { SMALL, type ByteSource } from '../sources/source.js';
 import { ChunkReader } from './chunks.js';
 import type { Folder } from './folder.js';
 import { Journal, type Header } from './journal.js';
@@ -18,6 +18,9 @@ export class Repaired extends BadModel {
     super(`${chunks} pieces of ${name} arrived damaged and were fetched again. Load it once more.`);
   }
 }
+
+/** Bytes behind what has come from which a small read does not wait: a request of its own is sooner. */
+const FAR = 16 << 20;
 
 interface Waiting { end: number; resolve(): void; reject(error: unknown): void }
 
@@ -73,6 +76,10 @@ export class Intake implements ByteSource {
     const end = offset + length;
     if (end > this.#readable) {
       if (this.#failure !== undefined) throw this.#failure;
+      // The end of an archive says where all else is in it.
+      if (length <= SMALL && offset > this.#received + FAR && this.origin.ranges) {
+        return readRange(this.origin, offset, end, this.retry, this.signal);
+      }
       await new Promise<void>((resolve, reject) => this.#waiting.push({ end, resolve, reject }));
     }
     return this.#reader.read(offset, length);

@@ -1,8 +1,9 @@
 /** The models that are kept on this device. */
 import { BadModel, Busy, Quota } from '../errors.js';
 import { blobOrigin } from '../sources/blob.js';
-import { aborted, RETRY, type Origin, type Retry } from '../sources/origin.js';
-import { join, partNames } from '../sources/parts.js';
+import { aborted, openFirst, RETRY, type Origin, type Place, type Retry } from '../sources/origin.js';
+import { arranged } from '../sources/meta.js';
+import { join } from '../sources/parts.js';
 import type { ByteSource } from '../sources/source.js';
 import type { StorageEstimate, StoredModel } from '../types.js';
 import { ChunkReader } from './chunks.js';
@@ -18,7 +19,8 @@ export interface Target {
   identity: string;
   /** The name of its first file. */
   name: string;
-  parts: { from?: Provenance; open(signal: AbortSignal): Promise<Origin> }[];
+  /** Its files, each with the places where it may be. */
+  parts: Place[][];
 }
 
 /** How a model is stored or opened. */
@@ -37,6 +39,8 @@ export interface Incoming extends ByteSource {
   readonly finished: Promise<void>;
 }
 
+/** Bytes of a file that is no long one. */
+const SHORT = 32 << 20;
 /** Milliseconds that deleting waits for a model that is in use. */
 const PATIENCE = 300;
 /** Characters of a tag that tells one content from any other; shorter ones may be counts. With its quotes. */
@@ -72,10 +76,12 @@ export class Store {
     const [first] = journals;
     if (!first) return undefined;
     const { name, parts, from, added } = first.header;
+    const files = journals.map(({ header }) => header.name);
     const complete = journals.length === parts && journals.every(({ done }) => done !== undefined);
     const sum = (of: (journal: Journal) => number) => journals.reduce((total, journal) => total + of(journal), 0);
     return {
-      id, name, parts, complete, added, from: from ?? null, also: first.also, sha256: parts === 1 ? first.done ?? null : null,
+      id, name, parts, files, complete, added, from: from ?? null, also: first.also,
+      sha256: parts === 1 ? first.done ?? null : null,
       size: sum(({ header }) => header.size), stored: sum(({ stored }) => stored),
     };
   }
@@ -106,19 +112,12 @@ export class Store {
     return new Blob(files, { type: 'application/octet-stream' });
   }
 
-  /** Copies files of the page: one, or all parts of a split model. */
+  /** Copies files of the page: one, or all of a model that has several. */
   async import(files: Blob[], context: StoreContext): Promise<StoredModel> {
-    const origins = files.map(blobOrigin).sort((a, b) => a.name < b.name ? -1 : 1);
-    const [first] = origins;
-    if (!first) throw new BadModel('No file was given. Choose a GGUF file.');
-    const expected = partNames(first.name);
-    const other = origins.find(({ name }, i) => name !== expected[i]);
-    if (origins.length > 1 && other) {
-      throw new BadModel(`${first.name} and ${other.name} are not parts of one model. Import one model at a time.`);
-    }
+    const origins = arranged(files.map(blobOrigin));
     const identity = origins.map(({ name, size, version }) => `${name} ${size} ${version.modified}`).join('\n');
-    const parts = origins.map((origin) => ({ open: async () => origin }));
-    return this.complete({ identity, name: first.name, parts }, context);
+    const parts = origins.map((origin) => [{ open: async () => origin }]);
+    return this.complete({ identity, name: origins[0]?.name ?? '', parts }, context);
   }
 
   /** Stores all of a model. */
@@ -184,7 +183,7 @@ export class Store {
   /** The folder of a model: that of its place, or of the same file from another. */
   async #idOf(target: Target): Promise<string> {
     const own = await idOf(target);
-    const [{ from } = {}] = target.parts;
+    const from = target.parts[0]?.[0]?.from;
     const names = await this.models.names();
     if (from === undefined || target.parts.length > 1 || names.includes(own)) return own;
     for (const id of names) {
@@ -209,7 +208,7 @@ export class Store {
     const { parts, from, name } = first.header;
     if (journals.length < parts || !from) throw notWhole(id);
     const open = journals.map(({ header }) => header.from).filter((from) => from !== undefined)
-      .map((from) => ({ from, open: (signal: AbortSignal) => context.reopen(from, signal) }));
+      .map((from) => [{ from, open: (signal: AbortSignal) => context.reopen(from, signal) }]);
     return this.#fetch(id, { identity: id, name, parts: open }, context);
   }
 
@@ -274,8 +273,10 @@ export class Store {
       if (signal.aborted) throw aborted(target.name);
       const retry = context.retry ?? RETRY;
       const files: Intake[] = [];
-      for (const [part, { from, open }] of target.parts.entries()) {
-        const origin = await open(stop.signal);
+      // All of them are found before anything is stored.
+      const found = [];
+      for (const places of target.parts) found.push(await openFirst(places, stop.signal));
+      for (const [part, { origin, from }] of found.entries()) {
         // What was begun and is asked for by its name in the store is completed.
         const byPlace = target.parts.length === 1 && target.identity !== id;
         const twin = byPlace ? await this.#twin(origin) : undefined;
@@ -326,7 +327,9 @@ export class Store {
 
   async #run(files: Intake[], told: () => void, missing: () => number): Promise<void> {
     try {
-      for (const file of files) await file.run(told);
+      // Short files first: with Meta's weights they say what is in the long one.
+      const long = ({ size }: Intake) => Number(size > SHORT);
+      for (const file of [...files].sort((a, b) => long(a) - long(b))) await file.run(told);
     } catch (error) {
       const full = error instanceof DOMException && error.name === 'QuotaExceededError';
       const said = full ? await this.#full(files[0]?.name ?? '', missing()) : error;
@@ -409,7 +412,7 @@ function joined(source: ByteSource): ByteSource {
 
 /** The folder of a model: readable, and different for different places. */
 async function idOf({ identity, name }: Target): Promise<string> {
-  const readable = name.replace(/\.gguf$/i, '').replace(/[^\w.-]+/g, '-').slice(0, 60).toLowerCase();
+  const readable = name.replace(/\.(gguf|pth|safetensors)$/i, '').replace(/[^\w.-]+/g, '-').slice(0, 60).toLowerCase();
   return `${readable}-${(await sha256(new TextEncoder().encode(identity))).slice(0, 8)}`;
 }
 
