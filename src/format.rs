@@ -71,6 +71,14 @@ pub async fn read(source: &dyn Source, scope: ReadScope) -> Result<Checkpoint> {
     }
 }
 
+/// The name that a tensor has in the file of a source, for messages.
+pub(crate) async fn name_in(source: &dyn Source, id: TensorId) -> String {
+    match source.read_at(0, 9).await {
+        Ok(first) if Container::of(&first).is_some() => meta::name_of(id),
+        _ => format!("{id}.weight"),
+    }
+}
+
 /// Where a tensor lies in its file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {

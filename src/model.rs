@@ -61,7 +61,7 @@ pub struct LoadOptions<'a> {
     pub kv: KvType,
     /// The number type of the activations that products read.
     pub activations: Activations,
-    /// How weights are packed, where it is not as the file has them.
+    /// How weights are packed, where it is not as the file has them; what concerns none of its weights is refused.
     pub packing: PackingChoice,
     /// Whether the input of the down projections of one of Meta's int4 checkpoints is rotated, as SpinQuant does; `None`
     /// is as the file says.

@@ -113,13 +113,28 @@ impl ScaleType {
 }
 
 impl PackingChoice {
+    /// Whether it chooses something for these tensors.
+    ///
+    /// # Errors
+    /// In words, where there are none that it concerns.
+    pub fn check(self, tensors: &ModelTensors) -> Result<(), String> {
+        let has =
+            |is: fn(Encoding) -> bool| tensors.iter().any(|(id, tensor)| id.spec().is_matrix() && is(tensor.encoding));
+        if let Some(to) = self.quantize.filter(|_| !has(Encoding::is_float)) {
+            let name = to.name();
+            return Err(format!("it has no weights of F32, F16 or BF16, which --quantize {name} takes: leave it out"));
+        }
+        if self.scales == ScaleType::F16 && !has(|encoding| encoding == Encoding::INT4) {
+            return Err("it has no int4 weights, whose scales --scales f16 rounds: leave it out".to_owned());
+        }
+        Ok(())
+    }
+
     /// The packing of a tensor.
     fn of(self, id: TensorId, encoding: Encoding) -> Packing {
         match (encoding, self.quantize) {
-            (Encoding::F32 | Encoding::F16 | Encoding::BF16, Some(Quantize::Q4_0)) if id.spec().in_block => {
-                Packing::Q4_0
-            }
-            (Encoding::F32 | Encoding::F16 | Encoding::BF16, Some(_)) => Packing::Q8_0,
+            (float, Some(Quantize::Q4_0)) if float.is_float() && id.spec().in_block => Packing::Q4_0,
+            (float, Some(_)) if float.is_float() => Packing::Q8_0,
             (Encoding::INT4, _) if self.scales == ScaleType::F16 => Packing::Q4_0,
             _ => Packing::of(encoding),
         }

@@ -14,9 +14,9 @@ use llamita::internals::format::{self, ModelTensors, PRE_TOKENIZERS, ReadScope, 
 use llamita::internals::model::budget::{HostBudget, MAX_TOKENS_IN_FLIGHT, MemoryClass};
 use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
 use llamita::internals::weights::{Cut, Matrices, PackingChoice, Packings};
-use llamita::source::{Bytes, File, Source};
+use llamita::source::{Bytes, File, Parts, Source};
 use llamita::tokenizer::Tokenizer;
-use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, PlanChoice};
+use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, PlanChoice, Quantize};
 use pollster::block_on;
 
 use PlanChoice::Software;
@@ -160,6 +160,22 @@ fn the_host_takes_no_more_than_its_budget() {
         assert!(peak as u64 <= weights + host, "{path}: {peak} bytes, {weights} and {host} were announced");
         let staging = model.host().entries().iter().filter(|entry| entry.kind == MemoryClass::Staging).count();
         assert_eq!(staging, 1);
+    }
+    // Meta's files, whose tensors are put together or quantized, and files that cannot be lent.
+    for (kind, quantize) in [("bf16", None), ("bf16", Some(Quantize::Q4_0)), ("spinquant", None), ("qlora", None)] {
+        let path = folder.join("models/meta").join(kind);
+        let part = |name: &str| -> Box<dyn Source> {
+            Box::new(Copied(Bytes::new(name, std::fs::read(path.join(name)).expect("it is there"))))
+        };
+        let source =
+            Parts::new(["consolidated.00.pth", "params.json", "tokenizer.json"].map(part).into()).expect("files");
+        let packing = PackingChoice { quantize, ..Default::default() };
+        let options = LoadOptions { device: DeviceChoice::Cpu, packing, ..Default::default() };
+        let (model, peak) = heap::peak(|| block_on(Model::load(&source, options)));
+        let model = model.unwrap_or_else(|e| panic!("{e}"));
+        let (weights, host) = (model.budget().weights, model.host().total());
+        println!("{kind}: {peak} bytes, of {weights} for weights and {host} for the host");
+        assert!(peak as u64 <= weights + host, "{kind}: {peak} bytes, {weights} and {host} were announced");
     }
 }
 

@@ -8,8 +8,14 @@ mod builder;
 mod heap;
 #[path = "format/hints.rs"]
 mod hints;
+#[path = "format/int4.rs"]
+mod int4;
 #[path = "format/layers.rs"]
 mod layers;
+#[path = "format/layouts_of_meta.rs"]
+mod layouts_of_meta;
+#[path = "format/loading_meta.rs"]
+mod loading_meta;
 #[path = "format/meta.rs"]
 mod meta;
 #[path = "format/model.rs"]
@@ -26,6 +32,8 @@ mod shared;
 mod split;
 #[path = "format/table.rs"]
 mod table;
+#[path = "format/tiny_meta.rs"]
+mod tiny_meta;
 #[path = "format/tokenizers.rs"]
 mod tokenizers;
 #[path = "format/vocabulary.rs"]

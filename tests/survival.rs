@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use llamita::source::Bytes;
-use llamita::{Device, Error, LoadOptions, Model, Reply, Sampling, StopReason};
+use llamita::source::{Bytes, Source};
+use llamita::{Device, Error, LoadOptions, Model, PackingChoice, Quantize, Reply, Sampling, ScaleType, StopReason};
 use pollster::block_on;
 
 #[path = "common/context.rs"]
@@ -29,7 +29,7 @@ fn lose(model: &Model) {
 }
 
 /// Text and ids of a reply. Before each piece whose number is in `lost`, the device goes.
-fn run(mut reply: Reply, model: &Model, source: &Bytes, lost: &[usize]) -> (String, Vec<u32>) {
+fn run(mut reply: Reply, model: &Model, source: &dyn Source, lost: &[usize]) -> (String, Vec<u32>) {
     let (mut text, mut pieces, mut resumed) = (String::new(), 0, 0);
     loop {
         if lost.iter().filter(|at| **at == pieces).count() > 0 && resumed < lost.len() {
@@ -127,6 +127,31 @@ fn sessions_share_the_fresh_device_with(engine: &Engine) {
     }
     model.session().expect("the model works again");
     assert_eq!(model.device().plan(), engine.plan.of(model.device().driver()), "the fresh device runs the same plan");
+}
+
+/// Meta's files, with weights that are put together, rounded and quantized, are read again in the same way.
+#[test]
+fn metas_files_are_read_again() {
+    let open = |kind: &str| llamita::source::open(format!("models/meta/{kind}")).expect("the fixture");
+    let rounded = PackingChoice { scales: ScaleType::F16, ..Default::default() };
+    let quantized = PackingChoice { quantize: Some(Quantize::Q4_0), ..Default::default() };
+    for (kind, packing) in [("qlora", PackingChoice::default()), ("spinquant", rounded), ("bf16", quantized)] {
+        let source = open(kind);
+        let engine = Engine::gpu(engine::GPU_PLAN, None);
+        let model = engine.load(source.as_ref(), LoadOptions { packing, ..Default::default() });
+        let mut session = model.session().expect("there is memory");
+        let mut lost = model.session().expect("there is memory");
+        let prompt = ids(5);
+        let expected =
+            run(session.reply_ids(&prompt, sampling(0.0, 16)).expect("it fits"), &model, source.as_ref(), &[]);
+        let reply = lost.reply_ids(&prompt, sampling(0.0, 16)).expect("it fits");
+        assert_eq!(run(reply, &model, source.as_ref(), &[4]), expected, "{kind}");
+        lose(&model);
+        assert!(matches!(model.session(), Err(Error::DeviceLost(_))), "{kind}");
+        let other = open(if kind == "qlora" { "spinquant" } else { "qlora" });
+        let refused = block_on(session.resume(other.as_ref()));
+        assert!(matches!(refused, Err(Error::Unsupported { .. })), "{kind}: {refused:?}");
+    }
 }
 
 /// Nothing is lost on the CPU, and resuming there is harmless.

@@ -60,10 +60,12 @@ pub struct NumberArgs {
     /// is on lavapipe for models from 1B on, and else f32
     #[arg(long, value_parser = activations_parser(), default_value = "auto")]
     pub activations: Activations,
-    /// Quantizes weights of F32, F16 and BF16 while they are loaded; embedding and head become Q8_0
+    /// Quantizes weights of F32, F16 and BF16 while they are loaded; embedding and head become Q8_0. Other weights stay
+    /// as they are, and a file that has only such is refused
     #[arg(long, value_name = "TYPE", value_parser = quantize_parser())]
     pub quantize: Option<Quantize>,
-    /// Type of the scales of Meta's int4 weights on the device: as they are (f32), or rounded, in half the bytes (f16)
+    /// Type of the scales of Meta's int4 weights on the device: as they are (f32), or rounded, in half the bytes (f16),
+    /// which takes scales up to 65504 and no other files
     #[arg(long, value_parser = scales_parser(), default_value = "f32")]
     pub scales: ScaleType,
     /// Whether the input of an int4 checkpoint's down projections is rotated, as SpinQuant does; without it as the

@@ -160,8 +160,9 @@ impl Inspect {
     fn sized<'a>(&self, name: &str, checkpoint: &'a Checkpoint) -> llamita::Result<Option<Sized<'a>>> {
         let Some((shape, tensors)) = &checkpoint.model else { return Ok(None) };
         let mut shape = shape.clone();
-        rotate(&mut shape, self.numbers.spinquant)
-            .map_err(|reason| Error::Unsupported { name: name.to_owned(), reason })?;
+        let unsupported = |reason| Error::Unsupported { name: name.to_owned(), reason };
+        rotate(&mut shape, self.numbers.spinquant).map_err(unsupported)?;
+        self.numbers.packing().check(tensors).map_err(unsupported)?;
         let context = session_context(&shape, self.context, self.kv, self.limits)?;
         let plan = self.plan.unwrap_or(PlanChoice::Auto);
         let options = DeviceOptions { tier: self.tier, plan, limits: self.limits };

@@ -99,6 +99,11 @@ impl Encoding {
         TABLE[self as usize].1
     }
 
+    /// Whether elements are numbers as they are, without quants.
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F16 | Self::BF16)
+    }
+
     /// Elements of a block.
     pub const fn block_len(self) -> usize {
         TABLE[self as usize].2

@@ -16,6 +16,7 @@ use crate::format::{Checkpoint, Encoding, ReadScope, SamplingDefaults, Strides, 
 use crate::format::{pytorch, safetensors, tokenizer};
 use crate::source::{Source, Window};
 
+pub(crate) use model::name_of;
 use params::Params;
 
 /// The file of a model's numbers.

@@ -39,3 +39,42 @@ fn q8_0(x: &[f32; BLOCK], bytes: &mut Vec<u8>) {
     bytes.extend(f16::from_f32(d).to_le_bytes());
     bytes.extend(x.iter().map(|v| (v * inverse).round() as i8 as u8));
 }
+
+#[cfg(test)]
+mod tests {
+    use safetensors::SafeTensors;
+
+    use super::*;
+
+    /// Rows that the `gguf` package quantized (`tests/fixtures/make_blocks.py`).
+    #[test]
+    fn the_bytes_are_those_of_the_gguf_package() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/blocks.safetensors");
+        let file = std::fs::read(path).expect("the fixture is there");
+        let tensors = SafeTensors::deserialize(&file).expect("the fixture is valid");
+        let tensor = |name: &str| tensors.tensor(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let numbers = tensor("numbers");
+        let cols = numbers.shape()[1];
+        let numbers: Vec<f32> = numbers.data().as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect();
+        assert!(numbers.len() >= 8 * cols);
+        for encoding in [Encoding::Q4_0, Encoding::Q8_0] {
+            let expected = tensor(&format!("{}.quantized", encoding.name()));
+            let rows = numbers.chunks(cols).zip(expected.data().chunks(encoding.row_bytes(cols)));
+            for (row, (numbers, expected)) in rows.enumerate() {
+                let found = quantize_row(encoding, numbers);
+                let differs = found.iter().zip(expected).position(|(a, b)| a != b);
+                assert_eq!((differs, found.len()), (None, expected.len()), "{}, row {row}", encoding.name());
+            }
+        }
+    }
+
+    /// A block that is not full ends with zeros.
+    #[test]
+    fn rows_of_any_length() {
+        for encoding in [Encoding::Q4_0, Encoding::Q8_0] {
+            let numbers: Vec<f32> = (0..40).map(|i| i as f32 / 8.0 - 3.0).collect();
+            let filled: Vec<f32> = numbers.iter().copied().chain([0.0; 24]).collect();
+            assert_eq!(quantize_row(encoding, &numbers), quantize_row(encoding, &filled));
+        }
+    }
+}

@@ -83,8 +83,9 @@ pub(crate) fn parse(name: &str, header: &[u8], len: u64) -> Result<Vec<Stored>> 
         let bytes = elements.filter(|elements| *elements > 0 && dims.len() <= MAX_DIMS);
         let bytes = bytes.and_then(|elements| elements.checked_mul(dtype.bytes()));
         if bytes.is_none() || bytes != end.checked_sub(start) || end > len - data {
+            let cut = if end > len - data { "; was the file downloaded or copied to the end?" } else { "" };
             return Err(malformed(format!(
-                "tensor {shown} of {} numbers of type {} lies at bytes {start} to {end} of {}",
+                "tensor {shown} of {} numbers of type {} lies at bytes {start} to {end} of {}{cut}",
                 dims.iter().take(MAX_DIMS + 1).map(u64::to_string).collect::<Vec<_>>().join(" x "),
                 dtype.name(),
                 len - data

@@ -9,7 +9,7 @@ use crate::arch::shape::Shape;
 use crate::arch::tensors::TensorId;
 use crate::backend::{Device, Upload, Weights};
 use crate::error::Result;
-use crate::format::{Encoding, ModelTensors};
+use crate::format::ModelTensors;
 use crate::source::Source;
 use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN, decode_row};
 use crate::weights::{Matrices, Matrix, MatrixLora, Packing, Shard};
@@ -65,6 +65,8 @@ pub(super) struct Slice {
     rows: usize,
     /// Bytes of a row in the file.
     row_bytes: usize,
+    /// Whether rows are put together of quants and scales, beside those that were read.
+    joined: bool,
 }
 
 impl Slice {
@@ -74,14 +76,15 @@ impl Slice {
     /// The slices of a shard.
     pub(super) fn of(matrix: &Matrix, shard: &Shard, tensors: &ModelTensors) -> Self {
         let (id, _) = matrix.source(shard.row_begin);
-        let row_bytes = tensors[id].row_bytes();
+        let tensor = &tensors[id];
+        let row_bytes = tensor.row_bytes();
         let rows = (Self::BYTES / row_bytes / ROW_ALIGN).max(1) * ROW_ALIGN;
-        Self { rows, row_bytes }
+        Self { rows, row_bytes, joined: tensor.scales.is_some() }
     }
 
-    /// Bytes of the file that a slice takes on the host, where the source cannot lend them.
+    /// Bytes of the file that a slice takes on the host, where the source cannot lend them, and what is made of them.
     pub(super) fn read_bytes(self) -> u64 {
-        (self.rows * self.row_bytes) as u64
+        (self.rows * self.row_bytes * if self.joined { 2 } else { 1 }) as u64
     }
 
     /// Bytes of a packed slice on the host, with the lists of where each row comes from.
@@ -89,16 +92,6 @@ impl Slice {
         let rows = self.rows.min(shard.layout.rows);
         let words = Layout { rows, ..shard.layout }.words();
         (words * 4 + rows * 64) as u64
-    }
-}
-
-/// The encoding that rows of `encoding` are packed from: their own, or the one that they are quantized to.
-fn packed_from(encoding: Encoding, packing: Packing) -> Encoding {
-    match packing {
-        _ if packing.takes(encoding) => encoding,
-        Packing::Q4_0 => Encoding::Q4_0,
-        Packing::Q8_0 => Encoding::Q8_0,
-        _ => unreachable!("{} is not packed as {}", encoding.name(), packing.name()),
     }
 }
 
@@ -170,7 +163,7 @@ impl<'a, 'p> Loader<'a, 'p> {
 
     async fn matrix(&mut self, matrix: &Matrix) -> Result<()> {
         for shard in &matrix.shards {
-            let Slice { rows, row_bytes } = Slice::of(matrix, shard, self.tensors);
+            let Slice { rows, row_bytes, .. } = Slice::of(matrix, shard, self.tensors);
             for first in (0..shard.layout.rows).step_by(rows) {
                 let count = rows.min(shard.layout.rows - first);
                 let bytes = self.slice(matrix, shard, first, count).await?;
@@ -194,12 +187,12 @@ impl<'a, 'p> Loader<'a, 'p> {
         let [a_words, b_words] = lora.row_words();
         let mut parts = Vec::with_capacity(lora.tensors.len());
         for (part, id) in lora.tensors.iter().enumerate() {
-            let tensors = self.tensors[*id].lora.as_ref().expect("every matrix of an adapted block has an adaptor");
-            let a = rows::part(source, &tensors.a, 0..lora.rank, (2 * self.tensors[*id].cols, 2)).await?;
+            let tensor = &self.tensors[*id];
+            let own = tensor.lora.as_ref().expect("every matrix of an adapted block has an adaptor");
+            let [a, b] = rows::adaptor(source, *id, tensor, own).await?;
             let rows: Vec<u32> =
                 a.chunks_exact(a.len() / lora.rank).flat_map(|row| rows::words(row, a_words)).collect();
             self.weights.write(&lora.names[0], part * lora.rank * a_words, &rows);
-            let b = rows::part(source, &tensors.b, 0..self.tensors[*id].rows, (2 * lora.rank, 2)).await?;
             self.advance((a.len() + b.len()) as u64);
             parts.push((*id, b));
         }
@@ -225,12 +218,14 @@ impl<'a, 'p> Loader<'a, 'p> {
                 None => runs.push(Run { id: *id, rows: *row..*row + 1 }),
             }
         }
-        let encoding = packed_from(self.tensors[rows[0].0].encoding, shard.layout.packing);
+        let packing = shard.layout.packing;
+        let encoding = rows::packed_from(self.tensors[rows[0].0].encoding, packing);
         let mut read = Vec::with_capacity(runs.len());
         for run in &runs {
-            read.push(rows::read(self.source, run.id, &self.tensors[run.id], run.rows.clone(), encoding).await?);
+            read.push(rows::read(self.source, run.id, &self.tensors[run.id], run.rows.clone(), packing).await?);
         }
-        let row_bytes = encoding.row_bytes(matrix.cols);
+        // Rows that are quantized end with a whole block.
+        let row_bytes = read[0].len() / runs[0].rows.len();
         let at = |id: &TensorId, row: usize| {
             let i = runs.iter().position(|run| run.id == *id).expect("every row is in a run");
             &read[i][(row - runs[i].rows.start) * row_bytes..][..row_bytes]
@@ -248,7 +243,7 @@ impl<'a, 'p> Loader<'a, 'p> {
 
     async fn vector(&mut self, id: TensorId) -> Result<()> {
         let tensor = &self.tensors[id];
-        let bytes = rows::read(self.source, id, tensor, 0..1, tensor.encoding).await?;
+        let bytes = rows::read(self.source, id, tensor, 0..1, Packing::of(tensor.encoding)).await?;
         let numbers = decode_row(tensor.encoding, &bytes, tensor.cols);
         let mut words: Vec<u32> = numbers.iter().map(|v| v.to_bits()).collect();
         words.resize(words.len().next_multiple_of(BLOCK), 0);

@@ -55,6 +55,7 @@ impl Model {
         let Checkpoint { name, format, model, vocabulary, sampling, chat_template, .. } = checkpoint;
         let (mut shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
         rotate(&mut shape, options.spinquant).map_err(unsupported)?;
+        options.packing.check(&tensors).map_err(unsupported)?;
         let vocabulary = match (options.tokenizer, vocabulary) {
             (Some(file), _) => other_vocabulary(file, &shape).await?,
             (None, Some(own)) => own,
@@ -135,7 +136,7 @@ pub fn rotate(shape: &mut Shape, spinquant: Option<bool>) -> std::result::Result
     if shape.scheme.hadamard && !Hadamard::takes(shape.ffn) {
         return Err(format!(
             "SpinQuant rotates the {} numbers before its down projections; rotations are supported of powers of two from 64 \
-             to 65536",
+             to 65536 (--spinquant off leaves them out)",
             shape.ffn
         ));
     }

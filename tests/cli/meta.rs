@@ -174,7 +174,7 @@ fn weights_and_params_that_disagree() {
     inspect(&params.replace("288", "300"), &["tok_embeddings.weight has dimensions [288, 64]", "asks for [300, 64]"]);
     inspect(&params.replace("\"rope_scale_factor\": 32, ", ""), &["cannot be told"]);
     for key in ["\"quantization_args\": {\"group_size\": 32}, ", "\"lora_args\": {\"rank\": 16, \"scale\": 2.0}, "] {
-        let words = ["Meta's int4 checkpoints", "are not read yet", "_args in ", "params.json"];
+        let words = ["consolidated.00.pth", "params.json has ", "_args, and none of its tensors is quantized"];
         inspect(&params.replacen('{', &format!("{{{key}"), 1), &words);
     }
     // A model that leaves its vocabulary to the tokenizer.
@@ -220,21 +220,114 @@ fn written(name: &str, params: &str, shapes: &[(&str, Vec<i64>)], storage: &'sta
     folder
 }
 
+/// Meta's three kinds of the bundled model.
+const KINDS: [&str; 3] = ["models/meta/bf16", "models/meta/spinquant", "models/meta/qlora"];
+
 #[test]
-fn int4_checkpoints_are_refused_by_their_tensors() {
-    let params = r#"{"dim": 32, "n_layers": 1, "n_heads": 4, "n_kv_heads": 2, "multiple_of": 32, "vocab_size": 64}"#;
-    let mut shapes = one_layer(64, 32, 16, 96);
-    let bytes = written("bytes", params, &shapes, "CharStorage", 1);
-    refused(&["inspect", str(&bytes)], &["(SpinQuant) are not read yet", "the tensors layers.0.attention.wk.weight, "]);
-    shapes.push(("layers.0.attention.wq.adaptor.A.weight", vec![16, 32]));
-    let adapted = written("adapted", params, &shapes, "BFloat16Storage", 2);
+fn int4_checkpoints_run() {
+    for kind in KINDS {
+        let generate = ["generate", "--model", kind, "--device", "cpu", "-n", "4", "--prompt", "Once", "--json"];
+        assert_eq!(ids(&run(&generate).object(), "token_ids").len(), 4, "{kind}");
+    }
+    let generate = ["generate", "--model", KINDS[1], "--device", "cpu", "-n", "4", "--prompt", "Once"];
+    for more in [["--spinquant", "off"], ["--spinquant", "on"], ["--scales", "f16"], ["--activations", "f32"]] {
+        run(&[&generate[..], &more].concat()).ok();
+    }
+}
+
+/// What was chosen and concerns nothing in the file is refused, by every command that takes it.
+#[test]
+fn settings_that_concern_nothing() {
+    let gguf = super::BUNDLED;
+    for (model, setting, words) in [
+        (KINDS[0], ["--spinquant", "on"], "none of Meta's int4 checkpoints"),
+        (KINDS[0], ["--spinquant", "off"], "none of Meta's int4 checkpoints"),
+        (gguf, ["--spinquant", "on"], "none of Meta's int4 checkpoints"),
+        (KINDS[0], ["--scales", "f16"], "it has no int4 weights, whose scales --scales f16 rounds"),
+        (gguf, ["--scales", "f16"], "it has no int4 weights"),
+        (KINDS[1], ["--quantize", "q4_0"], "no weights of F32, F16 or BF16, which --quantize q4_0 takes: leave it out"),
+        (KINDS[2], ["--quantize", "q8_0"], "which --quantize q8_0 takes"),
+        (gguf, ["--quantize", "q8_0"], "llamita-stories.gguf is not supported: it has no weights of F32, F16 or BF16"),
+    ] {
+        refused(&["generate", "--model", model, "--device", "cpu", "-n", "1", setting[0], setting[1]], &[words]);
+        refused(&["inspect", model, "--memory", setting[0], setting[1]], &[words]);
+    }
+}
+
+/// A file of floats that is quantized while it is loaded.
+#[test]
+fn quantizing_while_loading() {
+    let perplexity = |more: &[&str]| {
+        let arguments = ["perplexity", "--model", KINDS[0], "--device", "cpu", "--text", super::HELDOUT, "--json"];
+        number(&run(&[&arguments[..], more].concat()).object(), "perplexity")
+    };
+    let memory = |more: &[&str]| {
+        let report = run(&[&["inspect", KINDS[0], "--memory", "--json"], more].concat()).ok();
+        let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+        (number(&report, "weights_bytes"), number(&report, "host_bytes"))
+    };
+    let (exact, (weights, host)) = (perplexity(&[]), memory(&[]));
+    // Bits per weight of the layers and of the embedding, of 16.
+    for (to, most, [layers, embedding]) in [("q8_0", 0.02, [8.5, 8.5]), ("q4_0", 0.08, [4.5, 8.5])] {
+        let found = perplexity(&["--quantize", to]);
+        assert!(found != exact && (found / exact - 1.0).abs() < most, "{to}: {found}, {exact}");
+        let generate = ["generate", "--model", KINDS[0], "--device", "cpu", "--quantize", to, "-n", "4", "--json"];
+        assert_eq!(ids(&run(&[&generate[..], &["--prompt", "Once"]].concat()).object(), "token_ids").len(), 4);
+        let (small, on_host) = memory(&["--quantize", to]);
+        let parts = 2048.0 * 256.0 * 2.0;
+        let expected = (weights - parts) * layers / 16.0 + parts * embedding / 16.0;
+        assert!((small / expected - 1.0).abs() < 0.02, "{to}: {small} bytes, {expected} expected");
+        assert!(on_host <= host, "{to}: {on_host} bytes of the host, {host} without");
+    }
+}
+
+/// Files that are cut off, and folders of several.
+#[test]
+fn int4_files_that_are_not_whole() {
+    let copy = |name: &str, kind: &str, files: &[&str]| {
+        let to = folder(name, &[]);
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(kind);
+        for file in files {
+            std::fs::copy(from.join(file), to.join(file)).expect("a file");
+        }
+        to
+    };
+    let all = [WEIGHTS, "params.json", "tokenizer.json"];
+    let half = copy("half", KINDS[1], &all);
+    let whole = std::fs::read(half.join(WEIGHTS)).expect("the weights");
+    std::fs::write(half.join(WEIGHTS), &whole[..whole.len() - 1]).expect("a writable folder");
+    for arguments in [&["inspect", str(&half)][..], &["generate", "--model", str(&half), "--device", "cpu"]] {
+        refused(
+            arguments,
+            &["half/consolidated.00.pth", "its end is missing; was the file downloaded or copied to the end?"],
+        );
+    }
+    let header = br#"{"norm.weight":{"dtype":"BF16","shape":[256],"data_offsets":[0,512]}}"#;
+    let mut cut = (header.len() as u64).to_le_bytes().to_vec();
+    cut.extend(header);
+    cut.extend([0; 100]);
+    std::fs::write(half.join("model.safetensors"), cut).expect("a writable folder");
     refused(
-        &["inspect", str(&adapted)],
-        &["(QLoRA) are not read yet", "as the tensors layers.0.attention.wq.adaptor.A.weight say;"],
+        &["inspect", str(&half)],
+        &["half is not supported: it holds consolidated.00.pth and model.safetensors; name the one to read"],
     );
-    // Without params.json the tensors say more than that it is missing.
-    std::fs::remove_file(adapted.join("params.json")).expect("it is there");
-    refused(&["inspect", str(&adapted)], &["(QLoRA) are not read yet"]);
+    refused(
+        &["inspect", str(&half.join("model.safetensors"))],
+        &["tensor norm.weight of 256 numbers of type BF16 lies at bytes 0 to 512 of 100", "to the end?"],
+    );
+    // Numbers of one kind beside the weights of another.
+    let mixed = copy("mixed", KINDS[2], &all);
+    let params = |kind: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join(kind).join("params.json");
+    std::fs::copy(params(KINDS[1]), mixed.join("params.json")).expect("a file");
+    refused(
+        &["inspect", str(&mixed)],
+        &["it has adaptors, layers.0.attention.w", " more, and ", "params.json has no lora_args"],
+    );
+    let mixed = copy("mixed-too", KINDS[1], &all);
+    std::fs::copy(params(KINDS[2]), mixed.join("params.json")).expect("a file");
+    refused(&["inspect", str(&mixed)], &["params.json has lora_args, and the file has no adaptors"]);
+    std::fs::copy(params(KINDS[0]), mixed.join("params.json")).expect("a file");
+    run(&["inspect", str(&mixed)]).ok();
 }
 
 /// Llama 3's own tokenizer and chat format, with a model of one small layer.

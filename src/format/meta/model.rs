@@ -36,7 +36,7 @@ fn stem(role: Role) -> &'static str {
 }
 
 /// The name of a tensor in Meta's files.
-pub(super) fn name_of(id: TensorId) -> String {
+pub(crate) fn name_of(id: TensorId) -> String {
     let stem = stem(id.role());
     match id.block() {
         Some(block) => format!("layers.{block}.{stem}.weight"),
@@ -179,11 +179,15 @@ impl File<'_> {
         }
         let scales = self.part(&quantized::scales(name));
         let groups = encoding.scale_bytes(cols) / 4;
-        if scales.dims.first() == Some(&(rows as u64)) && scales.dims.len() == 2 && scales.dims[1] != groups as u64 {
+        let per_row = match scales.dims[..] {
+            [found] if found == rows as u64 => 1,
+            [found, per_row] if found == rows as u64 => per_row,
+            _ => groups as u64,
+        };
+        if per_row != groups as u64 {
             return Err(self.unsupported(format!(
-                "tensor {} has {} scales per row of {cols}; supported are {groups}, {}",
+                "tensor {} has {per_row} scales per row of {cols}; supported are {groups}, {}",
                 scales.name,
-                scales.dims[1],
                 if groups == 1 { "one per row".to_owned() } else { format!("one per group of {BLOCK}") }
             )));
         }

@@ -59,9 +59,11 @@ pub(super) struct Quantization {
     pub(super) spinquant: Option<bool>,
 }
 
-/// The file and its name.
+/// The file and its name, or an object in it.
 struct Reader<'a> {
     file: &'a str,
+    /// What stands before the keys in messages: the key of the object, and a dot.
+    within: String,
     keys: Map<String, Value>,
 }
 
@@ -80,7 +82,8 @@ impl Reader<'_> {
     }
 
     fn wrong(&self, key: &str, value: &Value, expected: &str) -> Error {
-        self.malformed(format!("{key} is {}; expected {expected}", printable(&value.to_string(), 80)))
+        let within = &self.within;
+        self.malformed(format!("{within}{key} is {}; expected {expected}", printable(&value.to_string(), 80)))
     }
 
     /// A whole number from 1 to `most`.
@@ -94,7 +97,11 @@ impl Reader<'_> {
     }
 
     fn require_size(&self, key: &str, most: usize) -> Result<usize> {
-        self.size(key, most)?.ok_or_else(|| self.malformed(format!("{key} is missing")))
+        self.size(key, most)?.ok_or_else(|| self.missing(key))
+    }
+
+    fn missing(&self, key: &str) -> Error {
+        self.malformed(format!("{}{key} is missing", self.within))
     }
 
     /// A number for which `holds`.
@@ -116,7 +123,7 @@ impl Params {
             Err(error) => Err(error.to_string()),
         };
         let keys = keys.map_err(|reason| Error::Malformed { name: file.to_owned(), format: PARAMS, reason })?;
-        let reader = Reader { file, keys };
+        let reader = Reader { file, within: String::new(), keys };
         let known = |key: &str| KNOWN.contains(&key) || ALLOCATION.contains(&key);
         // What is off asks for nothing.
         let off = |value: &Value| value.is_null() || *value == Value::Bool(false);
@@ -144,7 +151,7 @@ fn object<'a>(params: &Reader<'a>, key: &str, known: &[&str]) -> Result<Option<R
             printable(name, 80),
             printable(&value.to_string(), 80)
         ))),
-        None => Ok(Some(Reader { file: params.file, keys: keys.clone() })),
+        None => Ok(Some(Reader { file: params.file, within: format!("{key}."), keys: keys.clone() })),
     }
 }
 
@@ -170,7 +177,7 @@ fn lora(params: &Reader<'_>) -> Result<Option<Lora>> {
         return Err(inner.unsupported(format!("adaptors of rank {rank}; supported ranks are {:?}", Lora::RANKS)));
     }
     let scale = inner.number("scale", |scale| scale.abs() <= 1e6, "a number up to a million")?;
-    let scale = scale.ok_or_else(|| inner.malformed("scale is missing".to_owned()))?;
+    let scale = scale.ok_or_else(|| inner.missing("scale"))?;
     Ok(Some(Lora { rank, scale: scale as f32 }))
 }
 

@@ -85,6 +85,9 @@ pub(super) fn scheme(weights: &str, params: &Params, stored: &[Stored]) -> Resul
             params.file
         ));
     }
+    if lora.is_some() && adaptors.is_empty() {
+        return malformed(format!("{} has lora_args, and the file has no adaptors", params.file));
+    }
     let said = params.quantization.unwrap_or_default();
     if let Some(size) = said.group_size.filter(|size| *size != BLOCK) {
         let reason = format!("{} has groups of {size}; supported are groups of {BLOCK}", params.file);
@@ -99,13 +102,19 @@ pub(super) fn scheme(weights: &str, params: &Params, stored: &[Stored]) -> Resul
 /// # Errors
 /// Where there are some, and those of the source.
 pub(super) async fn refuse_zero_points(source: &dyn Source, weights: &str, stored: &[Stored]) -> Result<()> {
-    for Stored { name, bytes, .. } in stored.iter().filter(|stored| stored.name.ends_with(".zeros")) {
+    for zeros in stored.iter().filter(|stored| stored.name.ends_with(".zeros")) {
+        let Stored { name, dtype, dims, bytes, strides } = zeros;
         let mut at = bytes.start;
         while at < bytes.end {
             let len = ZEROS_READ.min(bytes.end - at);
             let read = source.read_at(at, len as usize).await?;
-            if read.iter().any(|byte| *byte != 0) {
-                let reason = format!("tensor {name} has zero points other than 0; int4 weights are read around 0");
+            if let Some(i) = read.iter().position(|byte| *byte != 0) {
+                let i = (at - bytes.start + i as u64) / dtype.bytes();
+                let place = match dims[..] {
+                    [_, cols] if cols > 1 && strides.is_none() => format!(" (row {}, column {})", i / cols, i % cols),
+                    _ => String::new(),
+                };
+                let reason = format!("tensor {name}: zero point {i}{place} is not 0; int4 weights are read around 0");
                 return Err(Error::Unsupported { name: weights.to_owned(), reason });
             }
             at += len;

@@ -80,9 +80,9 @@ fn check(
     let name = printable(name, 80);
     let Tensor { offset, dims, strides, .. } = tensor;
     let elements = dims.iter().try_fold(1u64, |product, dim| product.checked_mul(*dim));
-    let Some(elements) = elements.filter(|elements| *elements > 0) else {
+    if elements.is_none_or(|elements| elements == 0) {
         return Err(file.malformed(format!("tensor {name} has dimensions {dims:?}")));
-    };
+    }
     let Some(order) = order(dims, strides) else {
         return Err(file.unsupported(format!(
             "tensor {name} of {dims:?} has strides {strides:?}; supported are rows or columns that do not overlap"
@@ -104,8 +104,8 @@ fn check(
     }
     if offset.checked_add(order.span).is_none_or(|end| end > storage.len) {
         return Err(file.malformed(format!(
-            "tensor {name} has {elements} numbers from number {offset} of storage {} on, which holds {}",
-            storage.key, storage.len
+            "tensor {name} takes {} numbers from number {offset} of storage {} on, which holds {}",
+            order.span, storage.key, storage.len
         )));
     }
     Ok(order)
