@@ -14,8 +14,7 @@ use llamita::internals::kernel::uniforms::RunUniforms;
 use llamita::internals::kernels::activations::ActivationFormat;
 use llamita::internals::kernels::int8::{PER_TOKEN, PER_TOKEN_HEAD};
 use llamita::internals::kernels::linear::{LinearParams, Output};
-use llamita::internals::kernels::quantize::QuantizeParams;
-use llamita::internals::kernels::store::{LoraA, Store};
+use llamita::internals::kernels::store::{LoraA, RowParams, Store};
 use llamita::internals::kernels::{Matmul, Quantize, RunShape};
 use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::llama::session_plans;
@@ -249,7 +248,7 @@ fn product(
     let quantized = run(Case {
         name: "quantize".to_owned(),
         kernel: std::sync::Arc::new(Quantize { invocations: tuning.sampler_invocations, store }),
-        params: QuantizeParams::new(k, stored).to_words(),
+        params: RowParams::new(k, stored).to_words(),
         uniforms: uniforms(),
         buffers,
     })[1][..store.words(k)]

@@ -5,12 +5,9 @@ use super::random::Random;
 use super::{CAPACITY, Case, case, uniforms};
 use crate::kernel::Uniform;
 use crate::kernels::activations::{ActivationFormat, F32};
-use crate::kernels::combine::CombineParams;
-use crate::kernels::hadamard::HadamardParams;
 use crate::kernels::int8::{PER_BLOCK, PER_TOKEN, PER_TOKEN_HEAD};
-use crate::kernels::quantize::QuantizeParams;
 use crate::kernels::rmsnorm::RmsnormParams;
-use crate::kernels::store::{LoraA, Store};
+use crate::kernels::store::{LoraA, RowParams, Store};
 use crate::kernels::{Combine, Hadamard, Quantize, Rmsnorm, RunShape};
 use crate::plan::tuning::Tuning;
 use crate::weights::pack::BLOCK;
@@ -101,7 +98,7 @@ pub(crate) fn quantize(tuning: &Tuning, store: Store, (dim, rows, scale): (usize
     }
     let mut buffers = vec![x];
     buffers.extend(stored(store, k, random));
-    let params = QuantizeParams::new(k, store.params(k, LORA_SCALE)).to_words();
+    let params = RowParams::new(k, store.params(k, LORA_SCALE)).to_words();
     let kernel = Quantize { invocations: invocations(tuning, store), store };
     case(&format!("{rows} of {dim}"), kernel, params, uniforms(rows, rows, 8, 0, 8), buffers)
 }
@@ -115,7 +112,7 @@ pub(crate) fn combine(tuning: &Tuning, store: Store, cases: &mut Vec<Case>) {
         uniforms.rows[0].attend = attend;
         let run = RunShape { rows: 1, pairs: head_dim / 2 };
         let kernel = Combine { heads, head_dim, splits, invocations: invocations(tuning, store), store, run };
-        let params = CombineParams::new(k, store.params(k, LORA_SCALE)).to_words();
+        let params = RowParams::new(k, store.params(k, LORA_SCALE)).to_words();
         let scores = random.scores(splits.most * heads);
         let mut buffers = vec![random.rows(splits.most, heads * head_dim, k, 2.0), scores];
         buffers.extend(stored(store, k, random));
@@ -134,6 +131,6 @@ fn hadamard(tuning: &Tuning, store: Store, n: usize) -> Case {
     if !store.format.is_f32() || store.lora.is_some() {
         buffers.extend(stored(store, n, random));
     }
-    let params = HadamardParams::new(n, store.params(n, LORA_SCALE)).to_words();
+    let params = RowParams::new(n, store.params(n, LORA_SCALE)).to_words();
     case(&format!("{rows} of {n}"), kernel, params, uniforms(rows, rows, 8, 0, 8), buffers)
 }

@@ -1,37 +1,9 @@
 //! The reduction of split-KV as a dispatch of its own: for one token.
 
 use super::matvec::{add_combine_to, combined};
-use super::store::{Store, StoreParams};
+use super::store::{RowParams, Store};
 use super::{RunShape, SplitKv};
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
-
-uniform! {
-    /// Params of the combination.
-    pub struct CombineParams {
-        /// vec4s of all heads, padded.
-        vec4s: u32,
-        /// [`StoreParams::bound`]
-        bound: f32,
-        /// [`StoreParams::pairwise`]
-        pairwise: u32,
-        /// [`StoreParams::low_first`]
-        low_first: u32,
-        /// [`StoreParams::lora_scale`]
-        lora_scale: f32,
-    }
-}
-
-impl CombineParams {
-    /// The params for rows of `k` numbers.
-    pub fn new(k: usize, StoreParams { bound, pairwise, low_first, lora_scale }: StoreParams) -> Self {
-        Self { vec4s: (k / 4) as u32, bound, pairwise, low_first, lora_scale }
-    }
-
-    fn stored(&self) -> StoreParams {
-        let Self { bound, pairwise, low_first, lora_scale, .. } = *self;
-        StoreParams { bound, pairwise, low_first, lora_scale }
-    }
-}
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform};
 
 /// One variant: heads, split-KV, and the format of the result.
 #[derive(Clone, Copy, Debug)]
@@ -72,12 +44,12 @@ impl Kernel for Combine {
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {
-        CombineParams::FIELDS
+        RowParams::FIELDS
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        let params = CombineParams::from_words(params);
-        let k = params.vec4s as usize * 4;
+        let params = RowParams::from_words(params);
+        let k = params.row_len();
         let mut args = vec![
             Arg::read("x", 3, Element::Vec4F32, self.splits.most * k),
             Arg::read("score", 4, Element::Vec2F32, self.splits.most * self.heads * 2),
@@ -91,8 +63,8 @@ impl Kernel for Combine {
     }
 
     fn work(&self, params: &[u32], _active: Active) -> u64 {
-        let params = CombineParams::from_words(params);
-        let k = params.vec4s as usize * 4;
+        let params = RowParams::from_words(params);
+        let k = params.row_len();
         (self.splits.most * k) as u64 + self.store.work(k)
     }
 
@@ -102,8 +74,8 @@ impl Kernel for Combine {
     }
 
     fn oracle(&self, call: &Call) {
-        let params: CombineParams = call.params();
-        let sums = combined(call, [0, 1], (self.heads, self.head_dim, self.splits), params.vec4s as usize * 4);
+        let params: RowParams = call.params();
+        let sums = combined(call, [0, 1], (self.heads, self.head_dim, self.splits), params.row_len());
         self.store.store(call, 2, 0, &sums, params.stored());
     }
 }

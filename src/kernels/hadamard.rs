@@ -2,39 +2,11 @@
 //! SpinQuant (arXiv 2405.16406) rotates the input of the down projection so.
 
 use super::RunShape;
-use super::store::{Store, StoreParams};
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
+use super::store::{RowParams, Store};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform};
 
 /// Numbers that are transformed in workgroup memory at a time: 8 KiB, so that storing has room beside them.
 const MOST_AT_ONCE: usize = 2048;
-
-uniform! {
-    /// Params of the transform.
-    pub struct HadamardParams {
-        /// vec4s of a row.
-        vec4s: u32,
-        /// [`StoreParams::bound`]
-        bound: f32,
-        /// [`StoreParams::pairwise`]
-        pairwise: u32,
-        /// [`StoreParams::low_first`]
-        low_first: u32,
-        /// [`StoreParams::lora_scale`]
-        lora_scale: f32,
-    }
-}
-
-impl HadamardParams {
-    /// The params for rows of `n` numbers.
-    pub fn new(n: usize, StoreParams { bound, pairwise, low_first, lora_scale }: StoreParams) -> Self {
-        Self { vec4s: (n / 4) as u32, bound, pairwise, low_first, lora_scale }
-    }
-
-    fn stored(&self) -> StoreParams {
-        let Self { bound, pairwise, low_first, lora_scale, .. } = *self;
-        StoreParams { bound, pairwise, low_first, lora_scale }
-    }
-}
 
 /// One variant: size, workgroup, and how the result is stored.
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +59,7 @@ impl Kernel for Hadamard {
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {
-        HadamardParams::FIELDS
+        RowParams::FIELDS
     }
 
     fn args(&self, _params: &[u32]) -> Vec<Arg> {
@@ -115,7 +87,7 @@ impl Kernel for Hadamard {
     }
 
     fn oracle(&self, call: &Call) {
-        let params: HadamardParams = call.params();
+        let params: RowParams = call.params();
         let n = self.n;
         for t in 0..call.uniforms.settings.rows as usize {
             let x: Vec<f64> = call.floats(0)[t * n..][..n].iter().map(|v| f64::from(*v)).collect();

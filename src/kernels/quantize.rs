@@ -1,37 +1,9 @@
 //! `y = x` in another format of activations, or with what adaptors make of it, as a dispatch of its own.
 
 use super::RunShape;
-use super::store::{Store, StoreParams};
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
+use super::store::{RowParams, Store};
+use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform};
 use crate::weights::pack::BLOCK;
-
-uniform! {
-    /// Params of the quantization.
-    pub struct QuantizeParams {
-        /// vec4s of x, padded.
-        vec4s: u32,
-        /// [`StoreParams::bound`]
-        bound: f32,
-        /// [`StoreParams::pairwise`]
-        pairwise: u32,
-        /// [`StoreParams::low_first`]
-        low_first: u32,
-        /// [`StoreParams::lora_scale`]
-        lora_scale: f32,
-    }
-}
-
-impl QuantizeParams {
-    /// The params for rows of `k` numbers.
-    pub fn new(k: usize, StoreParams { bound, pairwise, low_first, lora_scale }: StoreParams) -> Self {
-        Self { vec4s: (k / 4) as u32, bound, pairwise, low_first, lora_scale }
-    }
-
-    fn stored(&self) -> StoreParams {
-        let Self { bound, pairwise, low_first, lora_scale, .. } = *self;
-        StoreParams { bound, pairwise, low_first, lora_scale }
-    }
-}
 
 /// One variant: workgroup, and the format of the result.
 #[derive(Clone, Copy, Debug)]
@@ -73,27 +45,27 @@ impl Kernel for Quantize {
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {
-        QuantizeParams::FIELDS
+        RowParams::FIELDS
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        let params = QuantizeParams::from_words(params);
-        let k = params.vec4s as usize * 4;
+        let params = RowParams::from_words(params);
+        let k = params.row_len();
         let mut args = vec![Arg::read("x", 2, Element::Vec4F32, self.store.rows * k)];
         args.extend(self.store.args(3, k));
         args
     }
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
-        let params = QuantizeParams::from_words(params);
+        let params = RowParams::from_words(params);
         let shares =
             if self.needs_whole_rows() { 1 } else { (params.vec4s * 4).div_ceil((BLOCK * self.invocations) as u32) };
         [shares, active.rows as u32]
     }
 
     fn work(&self, params: &[u32], active: Active) -> u64 {
-        let params = QuantizeParams::from_words(params);
-        let k = params.vec4s as usize * 4;
+        let params = RowParams::from_words(params);
+        let k = params.row_len();
         active.rows as u64 * (k as u64 + self.store.work(k))
     }
 
@@ -102,8 +74,8 @@ impl Kernel for Quantize {
     }
 
     fn oracle(&self, call: &Call) {
-        let params: QuantizeParams = call.params();
-        let k = params.vec4s as usize * 4;
+        let params: RowParams = call.params();
+        let k = params.row_len();
         for t in 0..call.uniforms.settings.rows as usize {
             let x: Vec<f64> = call.floats(0)[t * k..][..k].iter().map(|v| f64::from(*v)).collect();
             self.store.store(call, 1, t, &x, params.stored());

@@ -2,7 +2,7 @@
 //! adaptors of those products need of it.
 
 use super::activations::ActivationFormat;
-use crate::kernel::{Arg, Call, Content, Element, ShaderSource};
+use crate::kernel::{Arg, Call, Content, Element, ShaderSource, uniform};
 
 /// The matrices A of the adaptors of products that share an input, below each other: `[parts * rank, k]` in BF16.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +43,40 @@ pub struct StoreParams {
     pub low_first: u32,
     /// The factor of an adaptor's part.
     pub lora_scale: f32,
+}
+
+uniform! {
+    /// Params of a kernel that does nothing but make rows.
+    pub struct RowParams {
+        /// vec4s of a row, padded.
+        vec4s: u32,
+        /// [`StoreParams::bound`]
+        bound: f32,
+        /// [`StoreParams::pairwise`]
+        pairwise: u32,
+        /// [`StoreParams::low_first`]
+        low_first: u32,
+        /// [`StoreParams::lora_scale`]
+        lora_scale: f32,
+    }
+}
+
+impl RowParams {
+    /// The params for rows of `k` numbers.
+    pub fn new(k: usize, StoreParams { bound, pairwise, low_first, lora_scale }: StoreParams) -> Self {
+        Self { vec4s: (k / 4) as u32, bound, pairwise, low_first, lora_scale }
+    }
+
+    /// Numbers of a row.
+    pub(crate) fn row_len(&self) -> usize {
+        self.vec4s as usize * 4
+    }
+
+    /// What concerns storing.
+    pub(crate) fn stored(&self) -> StoreParams {
+        let Self { bound, pairwise, low_first, lora_scale, .. } = *self;
+        StoreParams { bound, pairwise, low_first, lora_scale }
+    }
 }
 
 impl Store {

@@ -14,16 +14,13 @@ use crate::kernel::{Kernel, Uniform};
 use crate::kernels::activations::ActivationFormat;
 use crate::kernels::argmax::SamplerParams;
 use crate::kernels::attention::AttentionParams;
-use crate::kernels::combine::CombineParams;
 use crate::kernels::embed::{EmbedParams, SHARDS};
-use crate::kernels::hadamard::HadamardParams;
 use crate::kernels::int8::{self, Int8};
 use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matmul::TOKENS_PER_INVOCATION;
 use crate::kernels::matvec::Input;
-use crate::kernels::quantize::QuantizeParams;
 use crate::kernels::rmsnorm::RmsnormParams;
-use crate::kernels::store::{LoraA, Store, StoreParams};
+use crate::kernels::store::{LoraA, RowParams, Store, StoreParams};
 use crate::kernels::{Argmax, Combine, Embed, Hadamard, Matmul, Matvec, Quantize, Rmsnorm, RunShape, Sample, SplitKv};
 use crate::weights::pack::BLOCK;
 use crate::weights::{GateUp, Matrix, MatrixLora};
@@ -182,7 +179,7 @@ impl<'a> Builder<'a> {
         let k = matrix.cols.next_multiple_of(BLOCK);
         let (store, invocations) = self.store(format, lora);
         let stored = self.stored("combined", store, k, lora);
-        let params = CombineParams::new(k, self.store_params(store, k));
+        let params = RowParams::new(k, self.store_params(store, k));
         let kernel = Combine { heads, head_dim, splits, invocations, store, run: self.run };
         let label = format!("blk.{layer}.combine");
         self.plan.push(Stage::Body, label, kernel, &params, &[&[out, score][..], &stored].concat());
@@ -198,7 +195,7 @@ impl<'a> Builder<'a> {
         let k = matrix.cols.next_multiple_of(BLOCK);
         let (store, invocations) = self.store(format, lora);
         let stored = self.stored(name, store, k, lora);
-        let params = QuantizeParams::new(k, self.store_params(store, k));
+        let params = RowParams::new(k, self.store_params(store, k));
         let label = format!("blk.{layer}.{stem}");
         let kernel = Quantize { invocations, store };
         self.plan.push(Stage::Body, label, kernel, &params, &[&[x][..], &stored].concat());
@@ -214,7 +211,7 @@ impl<'a> Builder<'a> {
         let n = matrix.cols;
         let (store, _) = self.store(format, lora);
         let rotated = self.scratch("rotated", self.rows.rows * n);
-        let params = HadamardParams::new(n, self.store_params(store, n));
+        let params = RowParams::new(n, self.store_params(store, n));
         let kernel = Hadamard { n, invocations: self.tuning.sampler_invocations, store };
         let label = format!("blk.{layer}.ffn_hadamard");
         if format.is_f32() && lora.is_none() {
