@@ -1,0 +1,83 @@
+/** Meta's runtime and this engine on one file: what ExecuTorch wrote after a prompt, and what is written here. */
+import { Aborted, Model, type LoadOptions, type ModelInfo } from '../llamita/index.js';
+import { ownFile } from './files.js';
+
+/** The files of a checkpoint in Meta's layout. */
+const FILES = ['consolidated.00.pth', 'params.json', 'tokenizer.json'];
+
+/** A prompt, and what Meta's runtime wrote after it, the likeliest token at each step. */
+export interface Golden {
+  prompt: string;
+  ids: number[];
+  /** How far the logit of each token was above the next. */
+  margins: number[];
+  text: string;
+}
+
+/** What to write with, and what to tell meanwhile. */
+export interface Writing {
+  /** The folder of the checkpoint. */
+  folder: URL;
+  prompt: string;
+  tokens: number;
+  options: LoadOptions;
+  signal: AbortSignal;
+  /** Bytes that have come. */
+  onFetched?: (loaded: number) => void;
+  onLoad?: () => void;
+  onToken?: (ids: readonly number[]) => void;
+}
+
+/** What was written, and where. */
+export interface Written {
+  ids: readonly number[];
+  text: string;
+  tokensPerSecond: number;
+  info: ModelInfo;
+}
+
+/** Where two runs part. */
+export interface Difference {
+  /** Tokens before it, which are the same. */
+  at: number;
+  ours: number | undefined;
+  theirs: number;
+  margin: number;
+}
+
+/** The first token that is not the one of Meta's runtime. */
+export function firstDifference({ ids, margins }: Pick<Golden, 'ids' | 'margins'>, ours: readonly number[]): Difference | undefined {
+  const at = ids.findIndex((id, i) => ours[i] !== id);
+  return at < 0 ? undefined : { at, ours: ours[at], theirs: ids[at]!, margin: margins[at]! };
+}
+
+/** Writes greedily with a checkpoint of the site's own, on a device beside that of the model in use. */
+export async function write(wanted: Writing): Promise<Written> {
+  const { folder, prompt, tokens, options, signal, onFetched, onLoad, onToken } = wanted;
+  const come = FILES.map(() => 0);
+  const files = await Promise.all(
+    FILES.map(async (name, i) => {
+      const told = (loaded: number): void => {
+        come[i] = loaded;
+        onFetched?.(come.reduce((sum, bytes) => sum + bytes, 0));
+      };
+      return new File([await ownFile(new URL(name, folder), { signal }, told)], name);
+    }),
+  );
+  onLoad?.();
+  const model = await Model.load(files, { ...options, signal });
+  try {
+    const session = await model.session();
+    const reply = session.reply(prompt, { temperature: 0, maxTokens: tokens, ignoreEos: true, signal });
+    let text = '';
+    for await (const piece of reply) {
+      text += piece;
+      onToken?.(reply.tokenIds);
+    }
+    if (signal.aborted) throw new Aborted('The comparison was given up.');
+    const { decodeTokensPerSecond } = await reply.stats;
+    return { ids: reply.tokenIds, text, tokensPerSecond: decodeTokensPerSecond, info: model.info };
+  } finally {
+    await model.dispose();
+  }
+}
