@@ -2,9 +2,10 @@
 import type { Chat } from './chat.js';
 import { add, h } from './dom.js';
 import { tell } from './errors.js';
+import { firstDifference, type Golden } from './golden.js';
 import { bytes, language, number, short, t, type Key } from './i18n.js';
 import { notice } from './notice.js';
-import { firstDifference, write, type Golden, type Written } from './proof.js';
+import { write, type Written } from './proof.js';
 import type { Runtime } from './runtime.js';
 
 /** Bytes of the checkpoint, by the build: a server that compresses them does not tell. */

@@ -1,18 +1,9 @@
-/** Meta's runtime and this engine on one file: what ExecuTorch wrote after a prompt, and what is written here. */
+/** Writes with a checkpoint in Meta's layout that is the site's own, to be compared with what Meta's runtime wrote. */
 import { Aborted, Model, type LoadOptions, type ModelInfo } from '../llamita/index.js';
 import { ownFile } from './files.js';
 
 /** The files of a checkpoint in Meta's layout. */
 const FILES = ['consolidated.00.pth', 'params.json', 'tokenizer.json'];
-
-/** A prompt, and what Meta's runtime wrote after it, the likeliest token at each step. */
-export interface Golden {
-  prompt: string;
-  ids: number[];
-  /** How far the logit of each token was above the next. */
-  margins: number[];
-  text: string;
-}
 
 /** What to write with, and what to tell meanwhile. */
 export interface Writing {
@@ -34,21 +25,6 @@ export interface Written {
   text: string;
   tokensPerSecond: number;
   info: ModelInfo;
-}
-
-/** Where two runs part. */
-export interface Difference {
-  /** Tokens before it, which are the same. */
-  at: number;
-  ours: number | undefined;
-  theirs: number;
-  margin: number;
-}
-
-/** The first token that is not the one of Meta's runtime. */
-export function firstDifference({ ids, margins }: Pick<Golden, 'ids' | 'margins'>, ours: readonly number[]): Difference | undefined {
-  const at = ids.findIndex((id, i) => ours[i] !== id);
-  return at < 0 ? undefined : { at, ours: ours[at], theirs: ids[at]!, margin: margins[at]! };
 }
 
 /** Writes greedily with a checkpoint of the site's own, on a device beside that of the model in use. */
