@@ -1,5 +1,5 @@
 /** Writes with a checkpoint in Meta's layout that is the site's own, to be compared with what Meta's runtime wrote. */
-import { Aborted, Model, type LoadOptions, type ModelInfo } from '../llamita/index.js';
+import { Aborted, Model, type LoadOptions, type ModelInfo, type Session } from '../llamita/index.js';
 import { ownFile } from './files.js';
 
 /** The files of a checkpoint in Meta's layout. */
@@ -42,8 +42,9 @@ export async function write(wanted: Writing): Promise<Written> {
   );
   onLoad?.();
   const model = await Model.load(files, { ...options, signal });
+  let session: Session | undefined;
   try {
-    const session = await model.session();
+    session = await model.session();
     const reply = session.reply(prompt, { temperature: 0, maxTokens: tokens, ignoreEos: true, signal });
     let text = '';
     for await (const piece of reply) {
@@ -54,6 +55,8 @@ export async function write(wanted: Writing): Promise<Written> {
     const { decodeTokensPerSecond } = await reply.stats;
     return { ids: reply.tokenIds, text, tokensPerSecond: decodeTokensPerSecond, info: model.info };
   } finally {
-    await model.dispose();
+    // A reply whose device is lost waits to be resumed, and the first ends it. What went wrong before is told.
+    await session?.dispose().catch(() => {});
+    await model.dispose().catch(() => {});
   }
 }
