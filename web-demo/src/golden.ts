@@ -19,7 +19,10 @@ export interface Difference {
 }
 
 /** The first token that is not the one of Meta's runtime. */
-export function firstDifference({ ids, margins }: Pick<Golden, 'ids' | 'margins'>, ours: readonly number[]): Difference | undefined {
+export function firstDifference(
+  { ids, margins }: Pick<Golden, 'ids' | 'margins'>,
+  ours: readonly number[],
+): Difference | undefined {
   const at = ids.findIndex((id, i) => ours[i] !== id);
   return at < 0 ? undefined : { at, ours: ours[at], theirs: ids[at]!, margin: margins[at]! };
 }

@@ -129,7 +129,12 @@ export class ProofView {
       [t('proof.speed'), `${short(written.tokensPerSecond)} ${t('bench.unit')}`],
     ];
     const story = (name: Key, text: string): HTMLElement =>
-      h('figure', {}, h('figcaption', { t: name }), h('p', { class: 'written' }, h('span', { class: 'faint' }, golden.prompt), text));
+      h(
+        'figure',
+        {},
+        h('figcaption', { t: name }),
+        h('p', { class: 'written' }, h('span', { class: 'faint' }, golden.prompt), text),
+      );
     return [
       h('p', { class: differs ? 'failed' : 'passed', role: 'status' }, h('strong', { class: 'verdict' }, verdict)),
       h('dl', { class: 'facts' }, ...rows.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value)))),
