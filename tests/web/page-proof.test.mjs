@@ -54,7 +54,7 @@ browserTest('the comparison can be cancelled while it fetches and while it write
   const cancel = section(page).getByRole('button', { name: 'Cancel' });
   const nothing = async () => {
     await button(page).waitFor();
-    assert.equal(await section(page).locator('.results').innerText(), '');
+    assert.equal(await section(page).locator('.found').innerText(), '');
     assert.ok(await section(page).locator('progress').isHidden());
   };
   await button(page).click();

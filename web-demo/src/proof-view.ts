@@ -21,7 +21,7 @@ export class ProofView {
   readonly #state = h('span', { class: 'faint', role: 'status' });
   readonly #count = h('span', { class: 'faint' });
   readonly #bar = h('progress', { max: 1, label: 'proof.title' });
-  readonly #out = h('div', { class: 'results' });
+  readonly #out = h('div', { class: 'found' });
   #abort: AbortController | undefined;
   #step: Key | undefined;
   /** The outcome, or why there is none. */
