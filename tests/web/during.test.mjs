@@ -67,11 +67,13 @@ packageTest('cancelling ends a prompt and an answer soon, and the session goes o
 });
 
 packageTest('a lost device: the answer goes on with the same text', async ({ run }) => {
-  const { expected, drawn, replies, session, lost, info } = await run(async ({ bundled, hold, DeviceLost }) => {
+  const { expected, ids, drawn, replies, session, lost, info } = await run(async ({ bundled, hold, DeviceLost }) => {
     const model = await bundled();
     const ask = (session, temperature) =>
       session.reply('Once upon a time', { temperature, seed: 11, maxTokens: 48, ignoreEos: true });
-    const expected = await ask(await model.session(), 0).text();
+    const whole = ask(await model.session(), 0);
+    const expected = await whole.text();
+    const ids = whole.tokenIds;
     const drawn = await ask(await model.session(), 1).text();
     const lost = [];
     /** Loses the device after so many tokens, and goes on in one of the two ways. */
@@ -93,7 +95,7 @@ packageTest('a lost device: the answer goes on with the same text', async ({ run
       const generated = reply.generatedTokens;
       if (way === 'session') await session.resume();
       await read(reply.resume());
-      return { text, errors, after, generated, whole: await reply.text(), stats: await reply.stats };
+      return { text, ids: reply.tokenIds, errors, after, generated, whole: await reply.text(), stats: await reply.stats };
     };
     const replies = [
       await interrupted(0, 7, 'reply'), await interrupted(0, 20, 'session'), await interrupted(1, 12, 'reply'),
@@ -111,12 +113,14 @@ packageTest('a lost device: the answer goes on with the same text', async ({ run
     const fresh = await model.session();
     await ask(fresh, 0).text();
     const same = await fresh.reply(' and', { temperature: 0, maxTokens: 8 }).text();
-    return { expected, drawn, replies, session: { one, refused, rest, same }, lost, info: model.info };
+    return { expected, ids, drawn, replies, session: { one, refused, rest, same }, lost, info: model.info };
   });
   assert.notEqual(expected, drawn);
+  assert.equal(ids.length, 48);
   for (const [i, { text, errors, after, generated, whole, stats }] of replies.entries()) {
     assert.equal(text, i === 2 ? drawn : expected, `reply ${i}`);
     assert.deepEqual([errors, generated, whole, stats.stopReason], [1, after, text, 'length'], `reply ${i}`);
+    if (i !== 2) assert.deepEqual(replies[i].ids, ids, `reply ${i}`);
   }
   assert.deepEqual(lost, replies.map(() => ['DeviceLost', true]));
   assert.equal(session.one, expected);

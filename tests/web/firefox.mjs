@@ -7,40 +7,18 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { SITE } from './browser.mjs';
-import { firefoxPath, load } from './packages.mjs';
-import { BLANK, serve } from './server.mjs';
+import { checkAdapter, launch } from './firefox-browser.mjs';
+import { serve } from './server.mjs';
 
 const LIMIT_MS = 300_000;
 /** What takes a second takes many where the machine is slow and does other things. */
 const WAIT_MS = 120_000;
-
-/** Without the second there is no adapter on drivers that run on the CPU; the third is about the page's own pixels. */
-const PREFERENCES = { 'dom.webgpu.enabled': true, 'gfx.webgpu.ignore-blocklist': true, 'gfx.webrender.software': true };
 
 let browser; // One for all tests of a file, as a promise.
 
 after(async () => {
   await browser?.then((started) => started.close(), () => {});
 });
-
-/** A browser with an empty profile; `preferences` come after the usual ones. */
-export async function launch(preferences = {}) {
-  const { launch } = await load('puppeteer-core');
-  const extraPrefsFirefox = { ...PREFERENCES, ...preferences };
-  return launch({ browser: 'firefox', executablePath: firefoxPath(), headless: true, extraPrefsFirefox });
-}
-
-/** What the adapter of a page can do. Firefox hides its name, so it is known by halves in shaders, which Mesa's has. */
-export async function checkAdapter(page, origin) {
-  await page.goto(origin + BLANK);
-  const features = await page.evaluate(async () => {
-    const adapter = await navigator.gpu?.requestAdapter();
-    return adapter && [...adapter.features].sort();
-  });
-  if (!features) throw new Error('the browser has no WebGPU adapter');
-  if (!features.includes('shader-f16')) throw new Error(`the WebGPU adapter has no shader-f16, but ${features}`);
-  return features;
-}
 
 /** A test with a page of Firefox whose adapter is the expected one. `folders` are those of harness.mjs. */
 export function firefoxTest(name, options, body = options) {

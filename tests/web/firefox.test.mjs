@@ -1,7 +1,8 @@
 // The same engine in another browser: its text, its kernels, and the page.
 import assert from 'node:assert/strict';
 import { CASES_LIMIT_MS, checkCases, ENGINE } from './cases.mjs';
-import { checkAdapter, firefoxTest, launch } from './firefox.mjs';
+import { firefoxTest } from './firefox.mjs';
+import { checkAdapter, launch } from './firefox-browser.mjs';
 import { checkGreedy } from './greedy.mjs';
 import { BLANK } from './server.mjs';
 

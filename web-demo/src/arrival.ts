@@ -4,6 +4,7 @@
  */
 import { start, type Progress } from '../llamita/index.js';
 import { BUNDLED, type Choice } from './catalogue.js';
+import { ownFile } from './files.js';
 
 /** Bytes of the bundled model and of the engine, by the build: a server that compresses them does not tell. */
 declare const BUNDLED_BYTES: number;
@@ -43,17 +44,6 @@ export class Arrival {
 
 /** The bundled model is a file of the page's own, which the service worker has too: no store, no ranges. */
 export async function bundled(signal: AbortSignal, told?: (loaded: number) => void): Promise<Blob> {
-  const url = BUNDLED.source as URL;
   // The engine goes first where both have one line: it is compiled while the model comes.
-  const response = await fetch(url, { signal, priority: 'low' });
-  if (!response.ok || !response.body) throw new Error(`${url.pathname}: ${response.status}`);
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
-  const reader = response.body.getReader();
-  let loaded = 0;
-  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
-    pieces.push(piece.value);
-    loaded += piece.value.length;
-    told?.(loaded);
-  }
-  return new Blob(pieces);
+  return ownFile(BUNDLED.source as URL, { signal, priority: 'low' }, told);
 }

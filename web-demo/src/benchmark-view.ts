@@ -25,6 +25,7 @@ export class BenchmarkView {
     private readonly runtime: Runtime,
     private readonly chat: Chat,
     private readonly report: () => Promise<string>,
+    private readonly proof: HTMLElement,
   ) {
     language.watch(() => this.#build());
     runtime.loaded.watch(() => this.#build());
@@ -49,6 +50,7 @@ export class BenchmarkView {
         h('p', { class: 'lead' }, t('bench.lead', { model: loaded?.choice.title ?? t('models.none') })),
         h('div', { class: 'row' }, start, this.#state),
         this.#out,
+        this.proof,
       ),
     );
     this.#show();
@@ -67,8 +69,7 @@ export class BenchmarkView {
     let free = (): void => {};
     try {
       this.chat.stopAll();
-      await this.runtime.busy;
-      this.runtime.busy = new Promise((resolve) => (free = resolve));
+      free = await this.runtime.take(signal);
       const fits =
         (room: number) =>
         (tokens: number): boolean =>

@@ -307,6 +307,16 @@ export class Runtime {
     });
   }
 
+  /** Waits for what is under way; then others wait until what this gives is called. */
+  async take(signal: AbortSignal): Promise<() => void> {
+    const given = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+    given.catch(() => {});
+    for (let busy: Promise<void> | undefined; busy !== this.busy; await Promise.race([busy, given])) busy = this.busy;
+    let free = (): void => {};
+    this.busy = new Promise((resolve) => (free = resolve));
+    return free;
+  }
+
   /** Waits for the answer that is being written, and for one that is begun meanwhile. */
   async #idle(): Promise<void> {
     for (let busy: Promise<void> | undefined; busy !== this.busy; await busy) busy = this.busy;

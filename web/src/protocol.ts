@@ -18,8 +18,8 @@ export type Json = string;
 /** What happens during a reply, in order. */
 export type ReplyEvent =
   | { started: { dropped: number } }
-  /** Text, tokens generated so far, and where the session stands. */
-  | { piece: string; generated: number; state: SessionState }
+  /** Text, the ids of the tokens generated since the last, and where the session stands. */
+  | { piece: string; ids: number[]; state: SessionState }
   /** It cannot go on by itself: the page says `proceed`. */
   | { failed: WireError }
   /** It goes on. */

@@ -103,7 +103,7 @@ export class Reply implements AsyncIterable<string> {
   /** Pieces that nobody has read. */
   #pieces: string[] = [];
   #text = '';
-  #generated = 0;
+  readonly #ids: number[] = [];
   #ended = false;
   /** What it failed with; pieces that came before are read first. */
   #error: LlamitaError | undefined;
@@ -141,7 +141,12 @@ export class Reply implements AsyncIterable<string> {
 
   /** Tokens generated so far. */
   get generatedTokens(): number {
-    return this.#generated;
+    return this.#ids.length;
+  }
+
+  /** The ids of the tokens generated so far. */
+  get tokenIds(): readonly number[] {
+    return this.#ids;
   }
 
   /** Whether it failed in a way that `resume` can mend. */
@@ -219,7 +224,7 @@ export class Reply implements AsyncIterable<string> {
     if ('started' in event) {
       this.#dropped.resolve(event.started.dropped);
     } else if ('piece' in event) {
-      this.#generated = event.generated;
+      this.#ids.push(...event.ids);
       this.#onState(event.state);
       if (event.piece === '') return;
       this.#text += event.piece;

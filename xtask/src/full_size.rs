@@ -102,13 +102,13 @@ pub struct Options {
 
 /// What products of an int4 checkpoint read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Activations {
+pub enum Activations {
     F32,
     Int8,
 }
 
 impl Activations {
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::Int8 => "int8",

@@ -5,6 +5,7 @@ mod ci;
 mod compare;
 mod debian;
 mod full_size;
+mod proof;
 mod shell;
 mod steps;
 mod synthetic;
@@ -112,6 +113,21 @@ enum Command {
         #[command(flatten)]
         options: compare::Options,
     },
+    /// Meta's runtime and ours on one file: compare 200 greedy tokens of ExecuTorch's with what the plan of real GPUs
+    /// writes natively, in Chromium and in Firefox.
+    ///
+    /// The fixtures of models/meta are in the layout of Meta's checkpoints. Prints, for each kind, mode and prompt, MATCH
+    /// or the first token that differs with the margin that its choice had. Without --native, --chromium or --firefox
+    /// everything runs that this machine has.
+    #[command(after_help = "Examples:
+  cargo xtask proof
+  cargo xtask proof --native --kind qlora --activations int8")]
+    Proof {
+        #[command(flatten)]
+        consent: Consent,
+        #[command(flatten)]
+        options: proof::Options,
+    },
     /// Measure speed: the arguments go to `llamita bench`, built in release.
     #[command(after_help = "Example: cargo xtask bench --prefill 128 --decode 32 --json", disable_help_flag = true)]
     Bench {
@@ -152,6 +168,7 @@ fn run(command: Command) -> Result<bool> {
             compare::run(&options, consent)?;
             return Ok(true);
         }
+        Command::Proof { consent, options } => proof::run(&mut steps, &options, consent)?,
         Command::FullSize { consent, options } => full_size::run(&mut steps, &options, consent)?,
         Command::Test { consent, browser, .. } if browser.alone() => {
             web::tests::command(&mut steps, &browser, consent);

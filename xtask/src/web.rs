@@ -4,6 +4,7 @@ mod build;
 pub mod compare;
 pub mod node;
 mod offline;
+pub mod proof;
 mod serve;
 pub mod tests;
 

@@ -21,7 +21,7 @@ use super::source::JsSource;
 extern "C" {
     /// The receiver of a reply.
     #[wasm_bindgen(typescript_type = "{ started(dropped: number): void; \
-                           piece(text: string, generated: number, tokens: number, capacity: number): void; \
+                           piece(text: string, ids: Uint32Array, tokens: number, capacity: number): void; \
                            failed(error: Error): Promise<boolean>; resumed(): void }")]
     pub type ReplySink;
 
@@ -29,9 +29,10 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn started(this: &ReplySink, dropped: usize);
 
-    /// Called with a piece of text, the number of tokens generated so far, and the session's tokens and capacity.
+    /// Called with a piece of text, the ids of the tokens generated since the last, and the session's tokens and
+    /// capacity.
     #[wasm_bindgen(method)]
-    fn piece(this: &ReplySink, text: &str, generated: usize, tokens: usize, capacity: usize);
+    fn piece(this: &ReplySink, text: &str, ids: Vec<u32>, tokens: usize, capacity: usize);
 
     /// Called where the device is lost or out of memory. The promise says whether to go on.
     #[wasm_bindgen(method)]
@@ -108,9 +109,12 @@ impl Session {
 
     /// Brings the pieces of a reply to the sink, to its end or until it is cancelled.
     async fn stream(&self, reply: &mut Reply<'_>, sink: &ReplySink, cancel: &Cancel) -> Result<(), JsValue> {
-        let tell = |reply: &Reply<'_>, text: &str| {
+        let mut told = 0;
+        let mut tell = |reply: &Reply<'_>, text: &str| {
             let [tokens, capacity] = self.look(reply.session());
-            sink.piece(text, reply.token_ids().len(), tokens, capacity);
+            let ids = reply.token_ids();
+            sink.piece(text, ids[told..].to_vec(), tokens, capacity);
+            told = ids.len();
         };
         loop {
             match cancel.attend(reply.next()).await {

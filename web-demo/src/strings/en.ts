@@ -366,6 +366,28 @@ export const en = {
     'tokens, has more to look back on, and shows them as they come, so its tokens per second are lower. The first run ' +
     'of each length is not counted.',
 
+  'proof.title': 'One file, two runtimes',
+  'proof.lead':
+    'Fetches a small model ({size}) in the int4 layout of Meta’s SpinQuant checkpoints, and compares {tokens} tokens that ' +
+    'ExecuTorch, Meta’s own runtime, wrote from this file with those that Llamita writes on this device. The model in ' +
+    'use stays.',
+  'proof.run': 'Meta’s runtime and ours',
+  'proof.waits': 'Waiting for what is under way',
+  'proof.fetch': 'Fetching the file',
+  'proof.load': 'Loading the file',
+  'proof.write': 'Writing and comparing',
+  'proof.tokens': '{at} of {total} tokens',
+  'proof.same': '{count} of {count} tokens are Meta’s.',
+  'proof.differs':
+    'The first {before} tokens are Meta’s. Then Meta’s runtime took token {theirs}, with a logit that was {margin} above ' +
+    'the next, and this device took token {ours}.',
+  'proof.text': 'What both wrote',
+  'proof.ours': 'What this device wrote',
+  'proof.theirs': 'What Meta’s runtime wrote',
+  'proof.model': 'File',
+  'proof.int8': '{kind}, int8 activations',
+  'proof.speed': 'Speed',
+
   'shaders.lead':
     'Runs Llamita’s GPU programs in this browser and compares every result with the same mathematics in ' +
     'double precision on the CPU. If one fails here, answers may be wrong: please report it.',

@@ -372,6 +372,28 @@ export const es: Record<keyof typeof en, string> = {
     'sortea sus tokens, tiene más contexto que mirar y los muestra según llegan, así que sus tokens por segundo son ' +
     'menos. La primera vuelta de cada longitud no cuenta.',
 
+  'proof.title': 'Un archivo, dos motores',
+  'proof.lead':
+    'Descarga un modelo pequeño ({size}) con el formato int4 de los SpinQuant de Meta y compara {tokens} tokens que ' +
+    'escribió con este archivo ExecuTorch, el motor de Meta, con los que escribe Llamita en este dispositivo. El modelo ' +
+    'en uso se queda.',
+  'proof.run': 'El motor de Meta y el nuestro',
+  'proof.waits': 'Esperando a que acabe lo que está en marcha',
+  'proof.fetch': 'Descargando el archivo',
+  'proof.load': 'Cargando el archivo',
+  'proof.write': 'Escribiendo y comparando',
+  'proof.tokens': '{at} de {total} tokens',
+  'proof.same': '{count} de {count} tokens son los de Meta.',
+  'proof.differs':
+    'Los primeros {before} tokens son los de Meta. Después el motor de Meta eligió el token {theirs}, con un logit {margin} ' +
+    'por encima del siguiente, y este dispositivo eligió el token {ours}.',
+  'proof.text': 'Lo que escribieron los dos',
+  'proof.ours': 'Lo que escribió este dispositivo',
+  'proof.theirs': 'Lo que escribió el motor de Meta',
+  'proof.model': 'Archivo',
+  'proof.int8': '{kind}, activaciones int8',
+  'proof.speed': 'Velocidad',
+
   'shaders.lead':
     'Ejecuta los programas de GPU de Llamita en este navegador y compara cada resultado con las mismas ' +
     'matemáticas en doble precisión en la CPU. Si alguno falla aquí, las respuestas pueden ser erróneas: por ' +

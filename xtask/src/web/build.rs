@@ -125,6 +125,7 @@ fn site(tools: &Path) -> Result<()> {
     }
     fs::create_dir_all(site.join("models"))?;
     copy(&shell::root().join(BUNDLED), &site.join(BUNDLED))?;
+    proof(&site.join("proof"))?;
     let page = shell::root().join("web-demo");
     for entry in shell::entries(&page) {
         let name = entry.file_name().unwrap_or_default().to_string_lossy();
@@ -140,6 +141,20 @@ fn site(tools: &Path) -> Result<()> {
     bundle(tools, "page", [&modules, &page.join("style"), &site, &inside])?;
     fs::write(site.join("build.json"), build_facts().to_string()).context("writing build.json")?;
     offline::write(&site, &modules.join("app/sw.js"))
+}
+
+/// What the page compares with Meta's runtime, when it is asked to: a checkpoint in Meta's layout, and one prompt with
+/// what ExecuTorch wrote after it.
+fn proof(to: &Path) -> Result<()> {
+    let from = shell::root().join("models/meta");
+    copy_all(&from.join("spinquant"), &to.join("spinquant"))?;
+    let all: serde_json::Value = serde_json::from_slice(&fs::read(from.join("golden/golden.json"))?)?;
+    let prompt = &all["spinquant"]["prompts"][0];
+    let of = |what: &str| &prompt[what]["int8"];
+    let (ids, margins, text) = (of("greedy"), of("margins"), of("continuation"));
+    ensure!(ids.is_array() && margins.is_array() && text.is_string(), "golden.json has no prompt of spinquant in int8");
+    let golden = serde_json::json!({ "prompt": prompt["text"], "ids": ids, "margins": margins, "text": text });
+    fs::write(to.join("golden.json"), golden.to_string()).context("writing proof/golden.json")
 }
 
 /// What reports of the page say of its build: the version, and the commit where the sources are a clean checkout of

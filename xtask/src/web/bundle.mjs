@@ -28,7 +28,11 @@ async function worker(from, to) {
 
 async function page(modules, styles, site, inside) {
   const sizeOf = (file) => String(statSync(join(site, file)).size);
-  const define = { BUNDLED_BYTES: sizeOf('models/llamita-stories.gguf'), ENGINE_BYTES: sizeOf('llamita/llamita_bg.wasm') };
+  const proof = readdirSync(join(site, 'proof/spinquant')).map((file) => Number(sizeOf(`proof/spinquant/${file}`)));
+  const define = {
+    BUNDLED_BYTES: sizeOf('models/llamita-stories.gguf'), ENGINE_BYTES: sizeOf('llamita/llamita_bg.wasm'),
+    PROOF_BYTES: String(proof.reduce((sum, bytes) => sum + bytes, 0)),
+  };
   const app = { ...COMMON, define, splitting: true, plugins: [BESIDE], chunkNames: '[name]-[hash]', metafile: true };
   const main = join(modules, 'app/main.js');
   const { metafile } = await build({ ...app, entryPoints: [main], outdir: join(site, 'app') });

@@ -1,5 +1,7 @@
 //! The browser tests: tests/web/*.test.mjs in a headless Chromium and Firefox, and the engine in Node on Dawn.
 
+use std::{path::PathBuf, process::Command};
+
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -78,33 +80,57 @@ pub fn all(steps: &mut Steps, options: &Options, built: bool, consent: Consent) 
 
 /// A browser that the tests drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Browser {
+pub enum Browser {
     Chromium,
     Firefox,
 }
 
+impl Browser {
+    /// The browser's program and the packages that drive it, or why they cannot be had.
+    pub fn tools(self, consent: Consent) -> Result<Tools> {
+        let packages = node::node_modules(consent)?;
+        let program = match self {
+            Self::Chromium => node::chromium(consent)?,
+            Self::Firefox => {
+                vulkan::setup(consent)?;
+                node::firefox(consent)?
+            }
+        };
+        Ok(Tools { packages, variable: if self == Self::Chromium { "CHROME_BIN" } else { "FIREFOX_BIN" }, program })
+    }
+}
+
+/// What drives a browser.
+pub struct Tools {
+    packages: PathBuf,
+    /// Names the program to the scripts.
+    variable: &'static str,
+    program: PathBuf,
+}
+
+impl Tools {
+    /// A script of `tests/web` that finds them.
+    pub fn script(&self, name: &str) -> Command {
+        let mut node = shell::program("node", &node::scripts());
+        node.arg(name).env("LLAMITA_WEB_BUILD", &self.packages).env(self.variable, &self.program);
+        node
+    }
+}
+
 /// Runs the tests of one browser on the web build.
 fn run(browser: Browser, options: &Options, consent: Consent) -> Result<Outcome> {
-    let program = || match browser {
-        Browser::Chromium => node::chromium(consent),
-        Browser::Firefox => {
-            vulkan::setup(consent)?;
-            node::firefox(consent)
-        }
-    };
-    let (dir, program) = match node::node_modules(consent).and_then(|dir| Ok((dir, program()?))) {
+    let tools = match browser.tools(consent) {
         Ok(tools) => tools,
         Err(why) => return Ok(Outcome::Skipped(format!("{why:#}"))),
     };
-    let mut node = shell::program("node", &node::scripts());
-    node.arg("run.mjs").env("LLAMITA_WEB_BUILD", dir);
+    let mut node = tools.script("run.mjs");
     let on = match browser {
         Browser::Chromium => {
-            node.args(&options.only).env("CHROME_BIN", program);
+            node.args(&options.only);
             if options.gpu { "on the machine's GPU" } else { "on SwiftShader" }
         }
         Browser::Firefox => {
-            node.arg("--firefox").env("FIREFOX_BIN", program);
+            node.arg("--firefox");
             "on the system's Vulkan driver"
         }
     };
