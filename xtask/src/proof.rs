@@ -1,6 +1,8 @@
 //! `cargo xtask proof`: Meta's runtime and ours on one file. What ExecuTorch wrote from the fixtures of `models/meta`,
 //! token by token, beside what the plan of real GPUs writes natively and in browsers.
 
+mod report;
+
 use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -37,6 +39,13 @@ pub struct Options {
     /// Only this mode: activations in f32, or rounded to int8 per token
     #[arg(long, value_enum)]
     activations: Option<Activations>,
+    /// A folder of Meta's that is not part of the project: prints the likelihood of a text and the greedy text after five
+    /// prompts, to be compared with ExecuTorch's
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["native", "chromium", "firefox", "gpu", "kind", "activations"])]
+    model: Option<PathBuf>,
+    /// The text whose likelihood is printed; without it a held-out text of the bundled model's kind
+    #[arg(long, value_name = "FILE", requires = "model")]
+    text: Option<PathBuf>,
 }
 
 impl Options {
@@ -91,6 +100,11 @@ impl Written {
 
 /// Runs everything that is asked for, or that this machine has, and prints the table.
 pub fn run(steps: &mut Steps, options: &Options, consent: Consent) -> Result<()> {
+    if let Some(model) = &options.model {
+        vulkan::setup(consent)?;
+        shell::run(&mut shell::cargo(["build", "--release", "--package", "llamita"]))?;
+        return report::run(model, options.text.as_deref());
+    }
     let cases = cases(options)?;
     let mut rows = Vec::new();
     if options.native || options.everywhere() {
@@ -219,7 +233,16 @@ mod tests {
     use super::*;
 
     fn options(kind: Option<Kind>, activations: Option<Activations>) -> Options {
-        Options { native: false, chromium: false, firefox: false, gpu: false, kind, activations }
+        Options {
+            native: false,
+            chromium: false,
+            firefox: false,
+            gpu: false,
+            kind,
+            activations,
+            model: None,
+            text: None,
+        }
     }
 
     #[test]
