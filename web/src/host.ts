@@ -158,12 +158,14 @@ export const handlers: Handlers = {
     const session = sessionOf(id);
     const tell = (reply: ReplyEvent) => event(reply);
     const { context } = session;
+    let shown = -1;
     const sink = {
       started: (dropped: number) => tell({ started: { dropped } }),
-      piece(text: string, ids: Uint32Array, tokens: number, capacity: number) {
+      piece(text: string, generated: number, ids: Uint32Array, tokens: number, capacity: number) {
         // Pieces are empty while a character is incomplete; the numbers go on.
-        if (text === '' && ids.length === 0) return;
-        tell({ piece: text, ids: [...ids], state: { tokens, context, capacity } });
+        if (text === '' && generated === shown) return;
+        shown = generated;
+        tell({ piece: text, generated, ids: [...ids], state: { tokens, context, capacity } });
       },
       failed(error: unknown) {
         const answer = answered();

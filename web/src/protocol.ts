@@ -18,8 +18,8 @@ export type Json = string;
 /** What happens during a reply, in order. */
 export type ReplyEvent =
   | { started: { dropped: number } }
-  /** Text, the ids of the tokens generated since the last, and where the session stands. */
-  | { piece: string; ids: number[]; state: SessionState }
+  /** Text, tokens generated so far, the ids of those since the last piece, and where the session stands. */
+  | { piece: string; generated: number; ids: number[]; state: SessionState }
   /** It cannot go on by itself: the page says `proceed`. */
   | { failed: WireError }
   /** It goes on. */

@@ -224,6 +224,8 @@ export class Reply implements AsyncIterable<string> {
     if ('started' in event) {
       this.#dropped.resolve(event.started.dropped);
     } else if ('piece' in event) {
+      // The tokens of a stop string are taken back.
+      this.#ids.length = event.generated - event.ids.length;
       this.#ids.push(...event.ids);
       this.#onState(event.state);
       if (event.piece === '') return;

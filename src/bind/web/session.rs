@@ -21,7 +21,7 @@ use super::source::JsSource;
 extern "C" {
     /// The receiver of a reply.
     #[wasm_bindgen(typescript_type = "{ started(dropped: number): void; \
-                           piece(text: string, ids: Uint32Array, tokens: number, capacity: number): void; \
+                           piece(text: string, generated: number, ids: Uint32Array, tokens: number, capacity: number): void; \
                            failed(error: Error): Promise<boolean>; resumed(): void }")]
     pub type ReplySink;
 
@@ -29,10 +29,10 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn started(this: &ReplySink, dropped: usize);
 
-    /// Called with a piece of text, the ids of the tokens generated since the last, and the session's tokens and
-    /// capacity.
+    /// Called with a piece of text, the number of tokens generated so far, which a stop string lowers, the ids of those
+    /// since the last piece, and the session's tokens and capacity.
     #[wasm_bindgen(method)]
-    fn piece(this: &ReplySink, text: &str, ids: Vec<u32>, tokens: usize, capacity: usize);
+    fn piece(this: &ReplySink, text: &str, generated: usize, ids: Vec<u32>, tokens: usize, capacity: usize);
 
     /// Called where the device is lost or out of memory. The promise says whether to go on.
     #[wasm_bindgen(method)]
@@ -113,7 +113,8 @@ impl Session {
         let mut tell = |reply: &Reply<'_>, text: &str| {
             let [tokens, capacity] = self.look(reply.session());
             let ids = reply.token_ids();
-            sink.piece(text, ids[told..].to_vec(), tokens, capacity);
+            let fresh = ids.get(told..).unwrap_or_default().to_vec();
+            sink.piece(text, ids.len(), fresh, tokens, capacity);
             told = ids.len();
         };
         loop {
