@@ -17,7 +17,8 @@ const SCALE_WORD: usize = 8;
 /// How a check reads a block: its numbers, and the sums, which must be those of the numbers.
 static BLOCKS: Blocks = Blocks { words: BLOCK_WORDS, scale_word: SCALE_WORD, numbers: numbers_and_sums };
 
-/// A code that is rounded to the other side is one step of 255 away; of 8 numbers it may be one.
+/// The worst on lavapipe 22.3 is 4e-14, and 2.9e-8 where one code of 16 384 is rounded to the other side (`hadamard`). Of
+/// 8 numbers one such code is 2e-5. The scale, and the distance of each number in steps, are checked beside it.
 const TOLERANCE: f64 = 1e-4;
 
 /// The numbers that share a scale.

@@ -133,10 +133,10 @@ impl Store {
         args
     }
 
-    /// The normalised mean squared error that storing adds: that of the format, and of sums in f32. The worst of those on
-    /// lavapipe 22.3 is 2e-14.
+    /// The normalised mean squared error that storing adds: that of the format, and of the adaptors' sums in f32, at
+    /// worst 4.4e-14 on lavapipe 22.3.
     pub(crate) fn tolerance(&self) -> f64 {
-        self.format.tolerance().max(self.lora.map_or(0.0, |_| 2e-13))
+        self.format.tolerance().max(self.lora.map_or(0.0, |_| 5e-13))
     }
 
     /// Multiply-accumulates of the adaptors for a row of `k` numbers.
