@@ -316,6 +316,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         if (select(cuts_k, cuts_p, by_mass)) {
             if (local_id == 0u) {
                 prefix = 0u;
+                // Where nothing is kept, no bin sets it.
+                ties = 0u;
             }
             workgroupBarrier();
             for (var digit = 0u; digit < 4u; digit++) {

@@ -27,6 +27,9 @@ use pollster::block_on;
 use request::Request;
 use simulator::{Outcome, Setup, Shader};
 
+/// Most faults of a test that are printed.
+const SHOWN: usize = 12;
+
 /// The drivers whose plans are simulated: those of real GPUs.
 fn gpu_drivers() -> impl Iterator<Item = &'static Driver> {
     drivers::ALL.into_iter().filter(|driver| !software::DRIVERS.contains(driver))
@@ -129,7 +132,10 @@ fn check_all(cases: &[Case], request: &Request) -> Result<(), Failed> {
     }
     match failures.len() {
         0 => Ok(()),
-        count => Err(format!("{count} faults in {} cases:\n{}", cases.len(), failures.join("\n")).into()),
+        count => {
+            failures.truncate(SHOWN);
+            Err(format!("{count} faults in {} cases, of which the first:\n{}", cases.len(), failures.join("\n")).into())
+        }
     }
 }
 

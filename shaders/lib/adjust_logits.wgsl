@@ -17,7 +17,8 @@ fn adjust_logits(first: u32, position: u32, local_id: u32) {
     // Four positions per invocation at a time; the first occurrence of an id stands for all of them.
     for (var base = 0u; base < window; base += 4u * WORKGROUP_SIZE) {
         let own = vec4<u32>(base + local_id) + vec4<u32>(0u, WORKGROUP_SIZE, 2u * WORKGROUP_SIZE, 3u * WORKGROUP_SIZE);
-        let id = vec4<u32>(ids[begin + own.x], ids[begin + own.y], ids[begin + own.z], ids[begin + own.w]);
+        let at = begin + min(own, vec4<u32>(window - 1u));
+        let id = vec4<u32>(ids[at.x], ids[at.y], ids[at.z], ids[at.w]);
         var count = vec4<u32>();
         var earlier = vec4<bool>();
         for (var i = 0u; i < window; i++) {

@@ -27,7 +27,7 @@ const FAULTS: [Fault; 8] = [
     Fault {
         name: "a race in workgroup memory",
         tier: Tier::Base,
-        case: "rmsnorm: 7 of 172",
+        case: "rmsnorm/64-rows7: 7 of 172",
         from: "own_sums[invocation.index] = value;",
         to: "own_sums[invocation.index / 2u * 2u] = value; own_sums[invocation.index / 2u * 2u + 1u] = 0.0;",
         found: Some(Kind::Race),
@@ -36,7 +36,7 @@ const FAULTS: [Fault; 8] = [
     Fault {
         name: "a race between workgroups in storage",
         tier: Tier::Base,
-        case: "rmsnorm: 7 of 172",
+        case: "rmsnorm/64-rows7: 7 of 172",
         from: "store_row(group.x, ",
         to: "store_row(group.x / 2u, ",
         found: Some(Kind::Race),
@@ -92,7 +92,7 @@ const FAULTS: [Fault; 8] = [
         tier: Tier::Base,
         case: "argmax",
         from: "    let best = best_of_workgroup(invocation, key, id);",
-        to: "    if (key == 0u) { return; }\n    let best = best_of_workgroup(invocation, key, id);",
+        to: "    if (local_id == 5u) { return; }\n    let best = best_of_workgroup(invocation, key, id);",
         found: Some(Kind::Divergence),
         shown: &LANES,
     },

@@ -14,7 +14,7 @@ const SCHEDULES: [(&str, Schedule); 3] =
     [("in-order", Schedule::InOrder), ("reverse", Schedule::Reverse), ("random", Schedule::Random(17))];
 
 /// Most 32-bit words of a small case: of a size that is tiny or odd, not a real layer's.
-const SMALL_WORDS: usize = 40_000;
+const SMALL_WORDS: usize = 40_000_000;
 
 /// Whether a case runs without `--all`.
 pub fn is_small(case: &Case) -> bool {
