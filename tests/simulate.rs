@@ -157,28 +157,19 @@ fn main() -> ExitCode {
     if request.traffic {
         return traffic::print(&request);
     }
-    let mut all: Vec<(String, Vec<Case>)> = Vec::new();
-    for (tier, cases) in own_cases() {
-        let cases = cases.into_iter().filter(|case| request.all || request::is_small(case)).collect();
-        all.extend(groups(tier, cases));
-    }
+    let all: Vec<(String, Vec<Case>)> = own_cases().into_iter().flat_map(|(tier, cases)| groups(tier, cases)).collect();
     let complete = every_kernel_is_simulated(&all);
-    all.retain(|(name, _)| request.wants(name));
-    if all.is_empty() {
-        eprintln!(
-            "error: no kernel case has {:?} in its name; `cargo xtask simulate --list` lists them",
-            request.kernel
-        );
-        return ExitCode::from(2);
-    }
-    let mut trials = Vec::new();
-    if request.kernel.is_none() {
-        trials.push(Trial::test("every_kernel_is_simulated", move || complete));
-        trials.extend(faults::trials());
-    }
+    let mut trials = vec![Trial::test("every_kernel_is_simulated", move || complete)];
+    trials.push(Trial::test("transactions_counted_by_hand", traffic::counts_by_hand));
+    trials.extend(faults::trials());
     for (name, cases) in all {
         let request = request.clone();
         trials.push(Trial::test(name, move || check_all(&cases, &request)));
+    }
+    trials.retain(|trial| request.wants(trial.name()));
+    if trials.is_empty() {
+        eprintln!("error: {}", request.nothing());
+        return ExitCode::from(2);
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

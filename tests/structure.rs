@@ -112,7 +112,7 @@ fn the_software_wing_has_few_seams() {
 #[test]
 fn no_file_is_too_long() {
     let mut files = Vec::new();
-    for folder in ["src", "tests", "xtask", "examples"] {
+    for folder in ["src", "tests", "simulator", "xtask", "examples"] {
         rust_files(&root().join(folder), &mut files);
     }
     for file in files {
@@ -130,7 +130,7 @@ fn documents_name_what_exists() {
     for document in documents.iter().filter(|name| name.ends_with(".md")) {
         let text = std::fs::read_to_string(root().join(document)).expect("a document");
         let paths = text.split(['`', '(', ')']).filter(|part| {
-            let known = ["src/", "shaders/", "tests/", "xtask/", "models/", "examples/"];
+            let known = ["src/", "shaders/", "tests/", "simulator/", "xtask/", "models/", "examples/"];
             known.iter().any(|folder| part.starts_with(folder)) && !part.contains(['N', ' ', '*', '<'])
         });
         for path in paths {

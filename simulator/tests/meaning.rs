@@ -189,6 +189,8 @@ fn transactions() {
     // One component of a vector: four bytes of each 16.
     assert_eq!(of("i", 16), (4, 16, 256, 16));
     assert_eq!(of("i", 64), (1, 16, 256, 16));
+    // Every second vector: twice as many lines.
+    assert_eq!(of("2u * i", 16), (4, 32, 256, 32));
     // A line for each lane.
     assert_eq!(of("4u * i", 32), (2, 64, 256, 64));
     // The same for all: one line, four bytes, in every access.

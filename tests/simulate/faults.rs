@@ -108,7 +108,7 @@ fn check(fault: &Fault) -> Result<(), Failed> {
     let mut cases: Vec<Case> = Vec::new();
     cases::common(&(GPU.tuning)(fault.tier), &mut cases);
     // Several cases, since not every one has enough invocations or rows.
-    let cases = cases.iter().filter(|case| case.name.starts_with(fault.case) && request::is_small(case));
+    let cases = cases.iter().filter(|case| case.name.starts_with(fault.case));
     for lanes in LANES {
         let mut shown = Vec::new();
         let mut count = 0;

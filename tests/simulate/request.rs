@@ -3,7 +3,7 @@
 use std::fmt;
 
 use libtest_mimic::Arguments;
-use llamita::internals::cases::Case;
+use llamita::internals::kernels::NAMES;
 use simulator::{LANES, Schedule};
 
 /// Lanes of waves for shaders that ask for no size.
@@ -12,14 +12,6 @@ const DEFAULT_LANES: u32 = 32;
 /// Schedules by name.
 const SCHEDULES: [(&str, Schedule); 3] =
     [("in-order", Schedule::InOrder), ("reverse", Schedule::Reverse), ("random", Schedule::Random(17))];
-
-/// Most 32-bit words of a small case: of a size that is tiny or odd, not a real layer's.
-const SMALL_WORDS: usize = 40_000_000;
-
-/// Whether a case runs without `--all`.
-pub fn is_small(case: &Case) -> bool {
-    case.buffers.iter().map(Vec::len).sum::<usize>() <= SMALL_WORDS
-}
 
 /// One way to run a case.
 #[derive(Clone, Copy)]
@@ -42,8 +34,8 @@ pub struct Request {
     pub kernel: Option<String>,
     lanes: Vec<u32>,
     schedules: Vec<Schedule>,
-    /// Every case, on every number of lanes in every order.
-    pub all: bool,
+    /// Every case on every number of lanes in every order.
+    all: bool,
     /// The table of memory transactions instead.
     pub traffic: bool,
 }
@@ -80,6 +72,16 @@ impl Request {
     /// Whether a test of this name is asked for.
     pub fn wants(&self, name: &str) -> bool {
         self.kernel.as_ref().is_none_or(|part| name.contains(part))
+    }
+
+    /// What to say where nothing has the name that is asked for.
+    pub fn nothing(&self) -> String {
+        let name = self.kernel.as_deref().unwrap_or_default();
+        format!(
+            "nothing that is simulated has {name:?} in its name. Kernels are {}; `cargo xtask simulate --list` lists the \
+             cases of each, by tier and packing",
+            NAMES.join(", ")
+        )
     }
 
     /// How a shader is run: in three orders, or if it uses subgroups, with every number of lanes.

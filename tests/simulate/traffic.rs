@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use libtest_mimic::Failed;
 use llamita::Tier;
 use llamita::internals::arch::family::LLAMA;
 use llamita::internals::arch::shape::{RopePairing, RopeScaling, Scheme, Shape, rope_frequencies};
@@ -51,59 +52,104 @@ struct Row {
     moved: [Moved; 3],
 }
 
-fn row(plan: &Plan, step: &Step, uniforms: &RunUniforms) -> Result<Row, String> {
-    let label = format!("{} {}", if plan.rows == 1 { "decode" } else { "prefill" }, step.kernel.label());
-    let shader = Shader::new(&step.kernel.source().compose()).map_err(|error| format!("{label}: {error}"))?;
-    let buffers = || step.kernel.args(&step.params).iter().map(|arg| vec![0; arg.words]).collect();
-    let mut moved = [Moved::default(); 3];
-    let (mut grid, mut sampled) = ([0; 3], 0);
-    for (lanes, moved) in LANES.into_iter().zip(&mut moved) {
-        let mut dispatch = Dispatch::new(&step.kernel, &step.params, uniforms, buffers());
-        grid = dispatch.grid;
-        let all: u32 = grid.iter().product();
-        let sample: BTreeSet<u32> = (0..SAMPLE).map(|i| (all - 1) * i / (SAMPLE - 1)).collect();
-        let sample: Vec<u32> = sample.into_iter().collect();
-        sampled = sample.len() as u64;
-        let setup = Setup { lanes, schedule: Schedule::InOrder, grid, workgroups: Some(&sample), traffic: true };
-        let outcome = shader.run(&mut dispatch.buffers, &setup).map_err(|error| format!("{label}: {error}"))?;
-        if let Some(fault) = outcome.faults.first() {
-            return Err(format!("{label}, {lanes} lanes: {fault}"));
-        }
-        *moved = outcome.traffic.iter().fold(Moved::default(), |sum, (_, buffer)| sum.and(buffer));
-    }
-    Ok(Row { label, grid, sampled, moved })
+/// What the sampled workgroups of a dispatch moved, by buffer, and how many they were.
+struct Sampled {
+    grid: [u32; 3],
+    workgroups: u64,
+    moved: Vec<(String, Moved)>,
 }
 
-/// The distinct kernels of decode and prefill, in the order of the plans.
-fn rows(request: &Request) -> Result<Vec<Row>, String> {
+fn sample(plan: &Plan, step: &Step, uniforms: &RunUniforms, lanes: u32) -> Result<Sampled, String> {
+    let told = |error: &dyn std::fmt::Display| format!("{}, {lanes} lanes: {error}", step.kernel.label());
+    let shader = Shader::new(&step.kernel.source().compose()).map_err(|error| told(&error))?;
+    let buffers = step.buffers.iter().map(|id| vec![0; plan.buffers[id.0].words]).collect();
+    let mut dispatch = Dispatch::new(&step.kernel, &step.params, uniforms, buffers);
+    let grid = dispatch.grid;
+    let all: u32 = grid.iter().product();
+    let sample: BTreeSet<u32> = (0..SAMPLE).map(|i| (all - 1) * i / (SAMPLE - 1)).collect();
+    let sample: Vec<u32> = sample.into_iter().collect();
+    let setup = Setup { lanes, schedule: Schedule::InOrder, grid, workgroups: Some(&sample), traffic: true };
+    let outcome = shader.run(&mut dispatch.buffers, &setup).map_err(|error| told(&error))?;
+    match outcome.faults.first() {
+        Some(fault) => Err(told(fault)),
+        None => Ok(Sampled { grid, workgroups: sample.len() as u64, moved: outcome.traffic }),
+    }
+}
+
+fn row(plan: &Plan, step: &Step, uniforms: &RunUniforms) -> Result<Row, String> {
+    let label = format!("{} {}", if plan.rows == 1 { "decode" } else { "prefill" }, step.kernel.label());
+    let mut row = Row { label, grid: [0; 3], sampled: 0, moved: [Moved::default(); 3] };
+    for (lanes, moved) in LANES.into_iter().zip(&mut row.moved) {
+        let sampled = sample(plan, step, uniforms, lanes)?;
+        (row.grid, row.sampled) = (sampled.grid, sampled.workgroups);
+        *moved = sampled.moved.iter().fold(Moved::default(), |sum, (_, buffer)| sum.and(buffer));
+    }
+    Ok(row)
+}
+
+/// The plans of decode and prefill.
+fn plans() -> [(Plan, RunUniforms); 2] {
     let shape = llama_3_2_1b();
     let tuning = (GPU.tuning)(Tier::Base);
     let packings = Packings::uniform(&shape, Packing::Q4_0, Packing::Q6_K);
     let plans = session_plans(&shape, &Matrices::new(&shape, &packings, tuning.cut()), &tuning, CAPACITY);
-    let mut seen = BTreeSet::new();
-    let mut rows = Vec::new();
-    for plan in &plans {
+    plans.map(|plan| {
         let mut uniforms = RunUniforms::new(plan.rows, &shape.rope_frequencies, CAPACITY - plan.rows..CAPACITY);
         uniforms.settings.capacity = CAPACITY as u32;
         uniforms.settings.head_first = plan.rows as u32 - 1;
         uniforms.settings.head_rows = 1;
+        (plan, uniforms)
+    })
+}
+
+/// The distinct kernels of decode and prefill, in the order of the plans.
+fn rows(request: &Request) -> Result<Vec<Row>, String> {
+    let mut seen = BTreeSet::new();
+    let mut rows = Vec::new();
+    for (plan, uniforms) in &plans() {
         for step in &plan.steps {
             let label = step.kernel.label();
-            // Dispatches that differ in their reduction only, or in a shard.
-            if request.wants(&label) && seen.insert((plan.rows, label, step.stage.name(), step.params.get(7).copied()))
-            {
-                rows.push(row(plan, step, &uniforms)?);
+            let words: Vec<usize> = step.buffers.iter().map(|id| plan.buffers[id.0].words).collect();
+            if request.wants(&label) && seen.insert((plan.rows, label, words)) {
+                rows.push(row(plan, step, uniforms)?);
             }
         }
     }
     Ok(rows)
 }
 
+/// What prefill's norm moves per workgroup, worked out by hand. A workgroup of 64 invocations takes a row of 2048 numbers:
+/// 512 vec4s, in 8 rounds of 64, which are 16 whole lines. It loads `x` twice for a square and again to store, and loads
+/// `gamma` and stores `y` once.
+pub fn counts_by_hand() -> Result<(), Failed> {
+    let (rounds, lines) = (8, 16);
+    let [_, (plan, uniforms)] = &plans();
+    let step = plan.steps.iter().find(|step| step.kernel.name() == "rmsnorm").ok_or("prefill has no norm any more")?;
+    for lanes in LANES {
+        let sampled = sample(plan, step, uniforms, lanes)?;
+        // Waves of fewer lanes make more accesses of fewer lines.
+        let waves = 64 / u64::from(lanes);
+        for (name, times) in [("x", 3), ("gamma", 1), ("y", 1)] {
+            let found = sampled.moved.iter().find(|(own, _)| own == name).ok_or_else(|| format!("no buffer {name}"))?.1;
+            let expected = Moved {
+                accesses: sampled.workgroups * times * rounds * waves,
+                lines: sampled.workgroups * times * rounds * lines,
+                useful_bytes: sampled.workgroups * times * 2048 * 4,
+                workgroup_lines: sampled.workgroups * rounds * lines,
+            };
+            if found != expected {
+                return Err(format!("{lanes} lanes, {name}: {found:?}, and not {expected:?}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Prints the table; a fault fails.
 pub fn print(request: &Request) -> ExitCode {
     let rows = match rows(request) {
         Ok(rows) if rows.is_empty() => {
-            eprintln!("error: no kernel of Llama 3.2 1B's plans has {:?} in its name", request.kernel);
+            eprintln!("error: {}", request.nothing());
             return ExitCode::from(2);
         }
         Ok(rows) => rows,

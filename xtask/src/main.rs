@@ -7,6 +7,7 @@ mod debian;
 mod full_size;
 mod proof;
 mod shell;
+mod simulate;
 mod steps;
 mod synthetic;
 mod test;
@@ -128,6 +129,16 @@ enum Command {
         #[command(flatten)]
         options: proof::Options,
     },
+    /// Run the kernels of GPU plans invocation by invocation, as waves of any size in any order would.
+    ///
+    /// Finds data races in workgroup memory and in buffers, barriers that some invocations do not reach, reads of what
+    /// nobody wrote and indices out of bounds, and compares the results with the oracle's. Needs no driver. A race is found
+    /// in any order of waves; an assumed subgroup size shows with other sizes.
+    #[command(after_help = "Examples:
+  cargo xtask simulate
+  cargo xtask simulate sub/attention --lanes 16 --schedule random
+  cargo xtask simulate --traffic matvec")]
+    Simulate(simulate::Options),
     /// Measure speed: the arguments go to `llamita bench`, built in release.
     #[command(after_help = "Example: cargo xtask bench --prefill 128 --decode 32 --json", disable_help_flag = true)]
     Bench {
@@ -158,6 +169,10 @@ fn run(command: Command) -> Result<bool> {
         Command::Bench { args } => {
             let mut bench = shell::cargo(["run", "--release", "--package", "llamita", "--", "bench"]);
             shell::run(bench.args(args))?;
+            return Ok(true);
+        }
+        Command::Simulate(options) => {
+            simulate::run(&options)?;
             return Ok(true);
         }
         Command::Synthetic(options) => {
