@@ -44,12 +44,14 @@ fn llama_3_2_1b() -> Shape {
     }
 }
 
-/// What the sampled workgroups of a dispatch moved with waves of each size.
+/// What a workgroup of a dispatch moves with waves of each size, on average over a sample.
 struct Row {
     label: String,
     grid: [u32; 3],
-    sampled: u64,
+    workgroups: u64,
     moved: [Moved; 3],
+    /// The same of each buffer.
+    buffers: Vec<(String, [Moved; 3])>,
 }
 
 /// What the sampled workgroups of a dispatch moved, by buffer, and how many they were.
@@ -78,13 +80,29 @@ fn sample(plan: &Plan, step: &Step, uniforms: &RunUniforms, lanes: u32) -> Resul
 
 fn row(plan: &Plan, step: &Step, uniforms: &RunUniforms) -> Result<Row, String> {
     let label = format!("{} {}", if plan.rows == 1 { "decode" } else { "prefill" }, step.kernel.label());
-    let mut row = Row { label, grid: [0; 3], sampled: 0, moved: [Moved::default(); 3] };
-    for (lanes, moved) in LANES.into_iter().zip(&mut row.moved) {
+    let mut row = Row { label, grid: [0; 3], workgroups: 0, moved: [Moved::default(); 3], buffers: Vec::new() };
+    for (i, lanes) in LANES.into_iter().enumerate() {
         let sampled = sample(plan, step, uniforms, lanes)?;
-        (row.grid, row.sampled) = (sampled.grid, sampled.workgroups);
-        *moved = sampled.moved.iter().fold(Moved::default(), |sum, (_, buffer)| sum.and(buffer));
+        (row.grid, row.workgroups) = (sampled.grid, sampled.workgroups);
+        row.buffers.resize(sampled.moved.len(), Default::default());
+        for (own, (name, moved)) in row.buffers.iter_mut().zip(sampled.moved) {
+            row.moved[i] = row.moved[i].and(&moved);
+            own.0 = name;
+            own.1[i] = moved;
+        }
     }
     Ok(row)
+}
+
+impl Row {
+    /// A line of the table.
+    fn line(&self, name: &str, moved: [Moved; 3]) -> String {
+        let per_workgroup = |count: u64| count / self.workgroups;
+        let lines = moved.map(|moved| per_workgroup(moved.lines).to_string()).join(" | ");
+        let coalescing = moved.map(|moved| format!("{:.0} %", 100.0 * moved.coalescing())).join(" | ");
+        let [x, y, _] = self.grid;
+        format!("| {name} | {x}×{y} | {} | {lines} | {coalescing} |", per_workgroup(moved[0].workgroup_lines))
+    }
 }
 
 /// The plans of decode and prefill.
@@ -171,11 +189,12 @@ pub fn print(request: &Request) -> ExitCode {
         columns("coalescing at")
     );
     println!("|---|---|---|{}", "---|".repeat(6));
-    for Row { label, grid: [x, y, _], sampled, moved } in rows {
-        let per_workgroup = |count: u64| count / sampled;
-        let lines = moved.map(|moved| per_workgroup(moved.lines).to_string()).join(" | ");
-        let coalescing = moved.map(|moved| format!("{:.0} %", 100.0 * moved.coalescing())).join(" | ");
-        println!("| {label} | {x}×{y} | {} | {lines} | {coalescing} |", per_workgroup(moved[0].workgroup_lines));
+    for row in &rows {
+        println!("{}", row.line(&row.label, row.moved));
+        // Of a kernel that is asked for, each buffer too.
+        for (name, moved) in row.buffers.iter().filter(|_| request.kernel.is_some()) {
+            println!("{}", row.line(&format!("· {name}"), *moved));
+        }
     }
     ExitCode::SUCCESS
 }
