@@ -99,7 +99,11 @@ impl Row {
     fn line(&self, name: &str, moved: [Moved; 3]) -> String {
         let per_workgroup = |count: u64| count / self.workgroups;
         let lines = moved.map(|moved| per_workgroup(moved.lines).to_string()).join(" | ");
-        let coalescing = moved.map(|moved| format!("{:.0} %", 100.0 * moved.coalescing())).join(" | ");
+        let percent = |moved: Moved| match moved.lines {
+            0 => "–".to_owned(),
+            _ => format!("{:.0} %", 100.0 * moved.coalescing()),
+        };
+        let coalescing = moved.map(percent).join(" | ");
         let [x, y, _] = self.grid;
         format!("| {name} | {x}×{y} | {} | {lines} | {coalescing} |", per_workgroup(moved[0].workgroup_lines))
     }
