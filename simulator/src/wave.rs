@@ -3,7 +3,7 @@
 mod memory;
 mod subgroup;
 
-use crate::code::{Atomic, Code, LocalAccess, Op, Place};
+use crate::code::{Atomic, Code, Count, LocalAccess, Op, Place};
 use crate::faults::{Faults, Kind};
 use crate::lanes::{self, Apply, Registers};
 use crate::memory::{Moment, State};
@@ -105,25 +105,26 @@ impl<const L: usize> Wave<L> {
                         self.check_mark(shared, *variable, mark, self.active, *line);
                     }
                 }
-                Op::Load(access) | Op::Store(access) | Op::Atomic { access, .. } => {
-                    if shared.memories[access.memory as usize].is_shared() {
-                        if accesses == 0 {
-                            self.at -= 1;
-                            return Stop::Paused;
-                        }
-                        accesses -= 1;
-                    }
-                    match op {
-                        Op::Load(access) => self.load(shared, access),
-                        Op::Store(access) => self.store(shared, access),
-                        Op::Atomic { access, atomic, operand, old } => {
-                            self.atomic(shared, access, *atomic, *operand, *old);
-                        }
-                        _ => {}
-                    }
+                Op::Load(access) | Op::Store(access) | Op::Atomic { access, .. }
+                    if accesses == 0 && shared.memories[access.memory as usize].is_shared() =>
+                {
+                    self.at -= 1;
+                    return Stop::Paused;
+                }
+                Op::Load(access) => {
+                    self.load(shared, access);
+                    accesses -= u64::from(shared.memories[access.memory as usize].is_shared());
+                }
+                Op::Store(access) => {
+                    self.store(shared, access);
+                    accesses -= 1;
+                }
+                Op::Atomic { access, atomic, operand, old } => {
+                    self.atomic(shared, access, *atomic, *operand, *old);
+                    accesses -= 1;
                 }
                 Op::Length { to, memory, begin, stride } => {
-                    let count = crate::code::Count::Runtime { begin: *begin };
+                    let count = Count::Runtime { begin: *begin };
                     self.registers[*to as usize] = [shared.memories[*memory as usize].count(count, *stride); L];
                 }
                 Op::Collective { op, scan, identity, to, from, line } => {
@@ -299,7 +300,7 @@ impl<const L: usize> Wave<L> {
     fn distance(&self, shared: &mut Shared, access: &LocalAccess, lane: usize, stores: bool) -> Option<u32> {
         let mut distance = 0;
         for term in &access.terms {
-            let crate::code::Count::Fixed(count) = term.count else { return None };
+            let Count::Fixed(count) = term.count else { return None };
             let index = self.registers[term.index as usize][lane];
             if index >= count {
                 let moment = self.moment(shared, false, lane, access.line);

@@ -106,6 +106,31 @@ fn atomic_operations_do_not_race() {
     assert_eq!(kinds(&run(&shader(&text.replace("START", "")), &[0], 64, 16).1)[0], Kind::Uninitialised);
 }
 
+/// A result that depends on the order of waves, without a race.
+#[test]
+fn orders_differ() {
+    let text = "@group(0) @binding(2) var<storage, read_write> count: atomic<u32>;
+    @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+        y[atomicAdd(&count, 1u)] = id.x;
+    }";
+    let shader = shader(text);
+    let results = SCHEDULES.map(|schedule| {
+        let mut buffers = std::collections::BTreeMap::from([(0, vec![0]), (1, vec![0; 128]), (2, vec![0])]);
+        let setup = simulator::Setup { lanes: 16, schedule, grid: [2, 1, 1], workgroups: None, traffic: false };
+        assert_eq!(shader.run(&mut buffers, &setup).expect("it runs").faults, []);
+        buffers.remove(&1).expect("it was bound")
+    });
+    let waves = |order: [u32; 8]| order.into_iter().flat_map(|wave| 16 * wave..16 * wave + 16).collect::<Vec<u32>>();
+    assert_eq!(results[0], waves([0, 1, 2, 3, 4, 5, 6, 7]));
+    assert_eq!(results[1], waves([7, 6, 5, 4, 3, 2, 1, 0]));
+    for (i, result) in results.iter().enumerate() {
+        assert!(!results[..i].contains(result), "{:?}", SCHEDULES[i]);
+        let mut all = result.clone();
+        all.sort_unstable();
+        assert_eq!(all, (0..128).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn reads_of_what_nobody_wrote() {
     let workgroup = "var<workgroup> own: array<u32, 16>;
