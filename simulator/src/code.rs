@@ -392,7 +392,7 @@ pub struct Memory {
     pub binding: Option<u32>,
     /// Bytes of a cell, the least that is loaded or stored: two where there are f16 in a buffer.
     pub cell_bytes: u32,
-    /// Cells, where the type says how many.
+    /// Cells, and of a buffer the least.
     pub cells: u32,
 }
 

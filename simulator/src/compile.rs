@@ -182,12 +182,11 @@ impl Compiler<'_> {
             if matches!(inner, TypeInner::Image { .. } | TypeInner::Sampler { .. }) {
                 return self.unknown(format!("{name}, a texture or sampler"), span);
             }
+            let cell_bytes = if space != Space::Workgroup && types::has_half(module, inner) { 2 } else { 4 };
             let cells = match space {
                 Space::Workgroup => self.known(types::scalars(module, inner), span)?.len() as u32,
-                // The host says how long they are.
-                _ => 0,
+                _ => types::least_bytes(module, inner) / cell_bytes,
             };
-            let cell_bytes = if space != Space::Workgroup && types::has_half(module, inner) { 2 } else { 4 };
             let binding = global.binding.map(|binding| binding.binding);
             self.globals.insert(handle, Global::Memory(self.code.memories.len() as u32));
             self.code.memories.push(Memory { name, space, binding, cell_bytes, cells });

@@ -292,4 +292,14 @@ fn what_is_bound_has_to_fit() {
     assert_eq!(error.to_string(), "nothing is bound to y, binding 1");
     let mut buffers = std::collections::BTreeMap::from([(0, vec![1]), (1, vec![0])]);
     assert!(shader.run(&mut buffers, &simulator::Setup { lanes: 24, ..setup }).is_err());
+    let shader = Shader::new(
+        "struct Params { a: u32, b: vec4<f32> }
+        @group(0) @binding(0) var<uniform> params: Params;
+        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+        @compute @workgroup_size(1) fn main() { y[0] = params.b.w; }",
+    )
+    .expect("it is known");
+    let mut buffers = std::collections::BTreeMap::from([(0, vec![0; 7]), (1, vec![0])]);
+    let error = shader.run(&mut buffers, &setup).expect_err("one word is missing");
+    assert_eq!(error.to_string(), "params is 32 bytes long, and 28 bytes are bound");
 }

@@ -133,6 +133,17 @@ fn add_scalars(module: &Module, inner: &TypeInner, at: Distance, found: &mut Vec
     Ok(())
 }
 
+/// Bytes of a buffer of this type without the elements of a runtime array.
+pub(super) fn least_bytes(module: &Module, inner: &TypeInner) -> u32 {
+    match inner {
+        TypeInner::Array { size: ArraySize::Dynamic, .. } => 0,
+        TypeInner::Struct { members, .. } if inner.is_dynamically_sized(&module.types) => {
+            members.last().map_or(0, |member| member.offset)
+        }
+        _ => inner.size(module.to_ctx()),
+    }
+}
+
 /// Whether there are f16 anywhere in a type.
 pub(super) fn has_half(module: &Module, inner: &TypeInner) -> bool {
     let of = |ty: Handle<Type>| has_half(module, &module.types[ty].inner);
