@@ -64,7 +64,7 @@ pub use session::scorer::Scorer;
 pub use session::{Reply, Session, Stats, StopReason};
 pub use text::chat::{ChatTemplate, Message, Prompt};
 pub use text::{chat, tokenizer};
-pub use weights::{PackingChoice, Quantize, ScaleType};
+pub use weights::{EmbeddingPlace, PackingChoice, Quantize, ScaleType};
 
 /// The modules that the command and the tests use. They may change in any version.
 #[doc(hidden)]

@@ -1,6 +1,7 @@
 //! A model: a checkpoint that was checked, packed and brought to its device.
 
 pub mod budget;
+mod embedding;
 mod loader;
 mod opening;
 mod resuming;
@@ -23,7 +24,8 @@ use crate::plan::tuning::{Activations, Tuning};
 use crate::source::Source;
 use crate::text::chat::{ChatTemplate, Date};
 use crate::text::tokenizer::Tokenizer;
-use crate::weights::{Matrices, PackingChoice};
+use crate::weights::{EmbeddingPlace, Matrices, PackingChoice};
+use embedding::HostEmbedding;
 use loader::Loader;
 pub(crate) use loader::WeightsArrive;
 pub(crate) use opening::Opened;
@@ -63,6 +65,11 @@ pub struct LoadOptions<'a> {
     pub activations: Activations,
     /// How weights are packed, where it is not as the file has them; what concerns none of its weights is refused.
     pub packing: PackingChoice,
+    /// Where the embedding is: on the device, or in the file, whose rows the host decodes. The latter saves the bytes of
+    /// the embedding on the device, and decodes one token after the other instead of several in flight. It takes a model
+    /// whose head is a matrix of its own, and files that are mapped ([`open`](crate::source::open)). The model keeps the
+    /// map, so the file must stay as it is while the model lives.
+    pub embedding: EmbeddingPlace,
     /// Whether the input of the down projections of one of Meta's int4 checkpoints is rotated, as SpinQuant does; `None`
     /// is as the file says.
     pub spinquant: Option<bool>,
@@ -103,6 +110,8 @@ struct Inner {
     context: usize,
     first_capacity: usize,
     packing: PackingChoice,
+    /// The embedding, where it is not on the device.
+    embedding: Option<HostEmbedding>,
     spinquant: Option<bool>,
     budget: Budget,
     host: HostBudget,
@@ -147,7 +156,11 @@ impl Model {
         hook: Option<&mut dyn WeightsArrive>,
     ) -> Result<()> {
         let weights = self.inner.live.borrow().weights.clone();
-        Loader::new(source, self.shape().arch, tensors, &self.inner.matrices, weights, progress).all(hook).await
+        let mut loader = Loader::new(source, self.shape().arch, tensors, &self.inner.matrices, weights, progress);
+        if let Some(embedding) = &self.inner.embedding {
+            loader.check(embedding).await?;
+        }
+        loader.all(hook).await
     }
 
     /// File format with its version, e.g. `GGUF v3`.
@@ -230,6 +243,11 @@ impl Model {
     /// The sampling settings that the file recommends.
     pub(crate) fn recommended_sampling(&self) -> SamplingDefaults {
         self.inner.sampling
+    }
+
+    /// Where its embedding is.
+    pub fn embedding(&self) -> EmbeddingPlace {
+        if self.inner.embedding.is_some() { EmbeddingPlace::Host } else { EmbeddingPlace::Device }
     }
 
     /// Most tokens of one run of prefill.

@@ -81,9 +81,21 @@ pub struct Step {
     pub buffers: Vec<BufferId>,
 }
 
+/// The input of a run, which the host writes before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RunInput {
+    /// The ids of its tokens. In decode the run before has written them already, so several may be in flight.
+    #[default]
+    Ids,
+    /// Beside the ids, the residual stream: the rows of the embedding, which the host has. It has to know the ids.
+    Rows,
+}
+
 /// Buffers and the steps over them.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
+    /// What the host writes before a run.
+    pub input: RunInput,
     /// Rows (tokens) of a run.
     pub rows: usize,
     /// Rows whose logits a run can give.

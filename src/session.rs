@@ -17,6 +17,7 @@ use crate::backend::Executor;
 use crate::error::{Error, Result};
 use crate::kernel::uniforms::RunUniforms;
 use crate::model::Model;
+use crate::model::budget::most_in_flight;
 use crate::plan::Plan;
 use crate::plan::llama::names;
 use crate::session::pace::Pace;
@@ -225,6 +226,12 @@ impl Session {
         self.capacity = plans.capacity;
         (self.growth, self.plans) = (None, plans);
         Ok(())
+    }
+
+    /// How many decoded tokens to keep in flight.
+    fn tokens_in_flight(&self) -> usize {
+        let most = if self.executor.overlaps() { most_in_flight(self.plans.decode.input) } else { 1 };
+        self.pace.tokens_in_flight().min(most)
     }
 
     /// Notes that the cache is lost: the next reply makes it anew, and computes every id again.

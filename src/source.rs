@@ -5,6 +5,9 @@ mod open;
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::rc::Rc;
+#[cfg(feature = "native")]
+use std::sync::Arc;
 
 use futures::future::LocalBoxFuture;
 
@@ -34,6 +37,12 @@ pub trait Source {
 
     /// Says that a range will not be read again, so that mapped pages may go.
     fn release(&self, _offset: u64, _len: u64) {}
+
+    /// The same bytes for as long as the answer is kept, without a copy of them: a memory map, which both own. `None`
+    /// where there is none.
+    fn keep(&self) -> Option<Rc<dyn Source>> {
+        None
+    }
 
     /// The files that stand behind each other here: one, unless the checkpoint was split, or has its weights, its
     /// numbers and its tokenizer in files of their own. Weights are the first then.
@@ -97,7 +106,7 @@ impl Source for Bytes<'_> {
 /// weights (`consolidated.00.pth`) with `params.json` and `tokenizer.model`, which are known by their names.
 pub struct Parts<'a> {
     /// Each with the offset it begins at.
-    parts: Vec<(u64, Box<dyn Source + 'a>)>,
+    parts: Vec<(u64, Rc<dyn Source + 'a>)>,
     len: u64,
 }
 
@@ -114,7 +123,7 @@ impl<'a> Parts<'a> {
         let place = |file: Box<dyn Source + 'a>| {
             let start = len;
             len += file.len();
-            (start, file)
+            (start, file.into())
         };
         let parts = files.into_iter().map(place).collect();
         Ok(Self { parts, len })
@@ -157,6 +166,11 @@ impl Source for Parts<'_> {
 
     fn release(&self, offset: u64, len: u64) {
         self.pieces(offset, len).for_each(|(file, at, len)| file.release(at, len));
+    }
+
+    fn keep(&self) -> Option<Rc<dyn Source>> {
+        let parts = self.parts.iter().map(|(start, file)| Some((*start, file.keep()?))).collect::<Option<Vec<_>>>()?;
+        Some(Rc::new(Parts { parts, len: self.len }))
     }
 
     fn parts(&self) -> Vec<Part<'_>> {
@@ -224,7 +238,7 @@ pub fn open(path: impl AsRef<std::path::Path>) -> Result<Box<dyn Source>> {
 #[derive(Debug)]
 pub struct File {
     name: String,
-    map: memmap2::Mmap,
+    map: Arc<memmap2::Mmap>,
 }
 
 #[cfg(feature = "native")]
@@ -250,7 +264,7 @@ impl File {
         // SAFETY: the map is private and read-only. Another process that shortens the file while it is mapped can
         // still raise SIGBUS; every engine that maps its weights accepts that, and so does this one.
         let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| failed(e.to_string()))?;
-        Ok(Self { name, map })
+        Ok(Self { name, map: Arc::new(map) })
     }
 }
 
@@ -279,5 +293,9 @@ impl Source for File {
         if let Err(error) = advised {
             log::debug!("{}: pages stay mapped: {error}", self.name);
         }
+    }
+
+    fn keep(&self) -> Option<Rc<dyn Source>> {
+        Some(Rc::new(Self { name: self.name.clone(), map: self.map.clone() }))
     }
 }

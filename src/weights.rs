@@ -41,9 +41,10 @@ impl Packings {
         matrices.map(|id| (id, if id.spec().in_block { blocks } else { token_embd })).collect()
     }
 
-    /// The packings that the tensors of a file get.
-    pub fn of(tensors: &ModelTensors, choice: PackingChoice) -> Self {
-        let matrices = tensors.iter().filter(|(id, _)| id.spec().is_matrix());
+    /// The packings that the tensors of a file get on the device.
+    pub fn of(tensors: &ModelTensors, choice: PackingChoice, embedding: EmbeddingPlace) -> Self {
+        let elsewhere = (embedding == EmbeddingPlace::Host).then(|| Role::TokenEmbd.of_model());
+        let matrices = tensors.iter().filter(|(id, _)| id.spec().is_matrix() && Some(*id) != elsewhere);
         matrices.map(|(id, tensor)| (id, choice.of(id, tensor.encoding))).collect()
     }
 
@@ -52,7 +53,7 @@ impl Packings {
         self.by_id.insert(id, packing);
     }
 
-    /// The packing of a tensor, or `None` where the model does without.
+    /// The packing of a tensor, or `None` where the device does without.
     pub fn get(&self, id: TensorId) -> Option<Packing> {
         self.by_id.get(&id).copied()
     }
@@ -131,13 +132,52 @@ impl PackingChoice {
     }
 
     /// The packing of a tensor.
-    fn of(self, id: TensorId, encoding: Encoding) -> Packing {
+    pub(crate) fn of(self, id: TensorId, encoding: Encoding) -> Packing {
         match (encoding, self.quantize) {
             (float, Some(Quantize::Q4_0)) if float.is_float() && id.spec().in_block => Packing::Q4_0,
             (float, Some(_)) if float.is_float() => Packing::Q8_0,
             (Encoding::INT4, _) if self.scales == ScaleType::F16 => Packing::Q4_0,
             _ => Packing::of(encoding),
         }
+    }
+}
+
+/// Where the embedding is while a model runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum EmbeddingPlace {
+    /// Packed on the device, which reads a row of it per token.
+    #[default]
+    Device,
+    /// In its file, which is mapped: the host decodes the rows of a run before it is submitted. The id of a token has to
+    /// be read back before the next one is submitted.
+    Host,
+}
+
+impl EmbeddingPlace {
+    /// Every choice, the default first.
+    pub const ALL: [Self; 2] = [Self::Device, Self::Host];
+
+    /// The name that the command line takes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::Host => "host",
+        }
+    }
+
+    /// Whether the embedding of these tensors can be there.
+    ///
+    /// # Errors
+    /// In words, where it is the head too.
+    pub fn check(self, tensors: &ModelTensors) -> Result<(), String> {
+        if self == Self::Host && tensors.get(Role::Output.of_model()).is_none() {
+            return Err(
+                "its embedding is the head too, which every token reads on the device: --embedding host would save \
+                        nothing, leave it out"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 }
 
@@ -258,8 +298,8 @@ impl GateUp {
 /// Every matrix of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrices {
-    /// `[vocabulary, dim]`; also the head, where `head` is `None`.
-    pub embedding: Matrix,
+    /// `[vocabulary, dim]`; also the head, where `head` is `None`. `None` where the host has it.
+    pub embedding: Option<Matrix>,
     /// `[vocabulary, dim]`
     pub head: Option<Matrix>,
     /// Transformer blocks.
@@ -400,17 +440,16 @@ impl Matrices {
                 down: in_block(Role::FfnDown.in_block(i)),
             }
         });
-        let head = Role::Output.of_model();
-        Self {
-            embedding: single(Role::TokenEmbd.of_model()),
-            head: packings.get(head).map(|_| single(head)),
-            layers: layers.collect(),
-        }
+        let [embedding, head] = [Role::TokenEmbd, Role::Output].map(|role| {
+            let id = role.of_model();
+            packings.get(id).map(|_| single(id))
+        });
+        Self { embedding, head, layers: layers.collect() }
     }
 
     /// Every matrix, in the order of use.
     pub fn iter(&self) -> impl Iterator<Item = &Matrix> {
-        std::iter::once(&self.embedding).chain(self.layers.iter().flat_map(LayerMatrices::iter)).chain(&self.head)
+        self.embedding.iter().chain(self.layers.iter().flat_map(LayerMatrices::iter)).chain(&self.head)
     }
 
     /// The packings of its weights, the one with the most bytes on the device first.
@@ -428,6 +467,7 @@ impl Matrices {
 
     /// The matrix that gives logits.
     pub fn head(&self) -> &Matrix {
-        self.head.as_ref().unwrap_or(&self.embedding)
+        let head = self.head.as_ref().or(self.embedding.as_ref());
+        head.expect("an embedding that is the head too is on the device")
     }
 }

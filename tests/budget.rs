@@ -16,7 +16,9 @@ use llamita::internals::plan::limits::WEBGPU_BINDING_BYTES;
 use llamita::internals::weights::{Cut, Matrices, PackingChoice, Packings};
 use llamita::source::{Bytes, File, Parts, Source};
 use llamita::tokenizer::Tokenizer;
-use llamita::{Activations, Device, DeviceChoice, Error, KvType, LoadOptions, Message, Model, PlanChoice, Quantize};
+use llamita::{
+    Activations, Device, DeviceChoice, EmbeddingPlace, Error, KvType, LoadOptions, Message, Model, PlanChoice, Quantize,
+};
 use pollster::block_on;
 
 use PlanChoice::Software;
@@ -195,7 +197,8 @@ fn llama_3s_tokenizer_takes_no_more_than_its_budget() {
     let len = file.len();
     let behind = |tensor: &Tensor| Tensor { bytes: len..len, ..tensor.clone() };
     let tensors: ModelTensors = tensors.iter().map(|(id, tensor)| (id, behind(tensor))).collect();
-    let matrices = Matrices::new(&shape, &Packings::of(&tensors, PackingChoice::default()), CUT);
+    let matrices =
+        Matrices::new(&shape, &Packings::of(&tensors, PackingChoice::default(), EmbeddingPlace::Device), CUT);
     let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
     let of = |name: &str| {
         host.entries()
@@ -216,7 +219,8 @@ fn every_rule_for_words_keeps_to_the_budget() {
     let file = File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/random-q4_0-h64.gguf"));
     let checkpoint = block_on(format::read(&file.expect("it is there"), ReadScope::Everything)).expect("it parses");
     let (shape, tensors) = checkpoint.model.expect("a model");
-    let matrices = Matrices::new(&shape, &Packings::of(&tensors, PackingChoice::default()), CUT);
+    let matrices =
+        Matrices::new(&shape, &Packings::of(&tensors, PackingChoice::default(), EmbeddingPlace::Device), CUT);
     let mut vocabulary = checkpoint.vocabulary.expect("a vocabulary");
     for row in &PRE_TOKENIZERS {
         let VocabularyKind::ByteLevelBpe { split, .. } = &mut vocabulary.kind else { panic!("it is byte-level") };

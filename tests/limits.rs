@@ -59,7 +59,8 @@ fn llama_3_2(layers: usize, dim: usize, ffn: usize, heads: usize) -> Shape {
 
 fn parts(shape: &Shape, tuning: &Tuning, kind: Packing) -> usize {
     let packings = Packings::uniform(shape, Packing::Q4_0, kind);
-    let head = &Matrices::new(shape, &packings, tuning.cut()).embedding;
+    let matrices = Matrices::new(shape, &packings, tuning.cut());
+    let head = matrices.head();
     let most = head.shards.iter().map(|shard| shard.layout.words() as u64 * 4).max().expect("it has shards");
     assert!(most <= tuning.binding_bytes, "{most} bytes in a part, {} in a binding", tuning.binding_bytes);
     assert_eq!(head.shards.iter().map(|shard| shard.layout.rows).sum::<usize>(), shape.vocabulary);

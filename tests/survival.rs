@@ -3,7 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use llamita::source::{Bytes, Source};
-use llamita::{Device, Error, LoadOptions, Model, PackingChoice, Quantize, Reply, Sampling, ScaleType, StopReason};
+use llamita::{
+    Device, EmbeddingPlace, Error, LoadOptions, Model, PackingChoice, Quantize, Reply, Sampling, ScaleType, StopReason,
+};
 use pollster::block_on;
 
 #[path = "common/context.rs"]
@@ -129,16 +131,23 @@ fn sessions_share_the_fresh_device_with(engine: &Engine) {
     assert_eq!(model.device().plan(), engine.plan.of(model.device().driver()), "the fresh device runs the same plan");
 }
 
-/// Meta's files, with weights that are put together, rounded and quantized, are read again in the same way.
+/// Meta's files, with weights that are put together, rounded and quantized, or that stay in the file, are read again in the
+/// same way.
 #[test]
 fn metas_files_are_read_again() {
     let open = |kind: &str| llamita::source::open(format!("models/meta/{kind}")).expect("the fixture");
     let rounded = PackingChoice { scales: ScaleType::F16, ..Default::default() };
     let quantized = PackingChoice { quantize: Some(Quantize::Q4_0), ..Default::default() };
-    for (kind, packing) in [("qlora", PackingChoice::default()), ("spinquant", rounded), ("bf16", quantized)] {
+    for (kind, packing, embedding) in [
+        ("qlora", PackingChoice::default(), EmbeddingPlace::Device),
+        ("qlora", PackingChoice::default(), EmbeddingPlace::Host),
+        ("spinquant", rounded, EmbeddingPlace::Device),
+        ("spinquant", rounded, EmbeddingPlace::Host),
+        ("bf16", quantized, EmbeddingPlace::Device),
+    ] {
         let source = open(kind);
         let engine = Engine::gpu(engine::GPU_PLAN, None);
-        let model = engine.load(source.as_ref(), LoadOptions { packing, ..Default::default() });
+        let model = engine.load(source.as_ref(), LoadOptions { packing, embedding, ..Default::default() });
         let mut session = model.session().expect("there is memory");
         let mut lost = model.session().expect("there is memory");
         let prompt = ids(5);

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use llamita::internals::plan::limits::Profile;
-use llamita::{Activations, DeviceChoice, KvType, PackingChoice, PlanChoice, Quantize, ScaleType, Tier};
+use llamita::{
+    Activations, DeviceChoice, EmbeddingPlace, KvType, PackingChoice, PlanChoice, Quantize, ScaleType, Tier,
+};
 
 use super::failure::Failure;
 use super::text;
@@ -46,6 +48,11 @@ pub struct ModelArgs {
     pub kv: KvType,
     #[command(flatten)]
     pub numbers: NumberArgs,
+    /// Where the embedding is: on the device, or (host) in the file, whose rows this program decodes. That saves its
+    /// bytes on the device and computes one token after the other instead of several in flight; it takes a model whose
+    /// head is a matrix of its own, as in Meta's int4 checkpoints
+    #[arg(long, value_parser = embedding_parser(), default_value = "device")]
+    pub embedding: EmbeddingPlace,
     /// Most bytes to take on the device, as 800000000, 512M or 2G (K, M, G count in steps of 1024); without it, what
     /// the system has left where the device shares the system's memory, and no limit elsewhere
     #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true)]
@@ -95,6 +102,12 @@ fn scales_parser() -> impl TypedValueParser<Value = ScaleType> {
 
 fn on_off_parser() -> impl TypedValueParser<Value = bool> {
     PossibleValuesParser::new(["on", "off"]).map(|name| name == "on")
+}
+
+/// Places of the embedding, by name.
+pub fn embedding_parser() -> impl TypedValueParser<Value = EmbeddingPlace> {
+    PossibleValuesParser::new(EmbeddingPlace::ALL.map(EmbeddingPlace::name))
+        .map(|name| EmbeddingPlace::ALL.into_iter().find(|place| place.name() == name).unwrap_or_default())
 }
 
 /// The numbers of a KV cache, by name.

@@ -9,7 +9,7 @@ use llamita::internals::check::bench::{Measurement, Workload, finish, median, ra
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::weights::pack::BLOCK;
 use llamita::internals::weights::{LayerMatrices, Matrix};
-use llamita::{Device, Model, Sampling, Session};
+use llamita::{Device, EmbeddingPlace, Model, Sampling, Session};
 use serde::Serialize;
 
 use super::args::ModelArgs;
@@ -33,6 +33,9 @@ const FILL: usize = 256;
   llamita bench
   llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 512 --decode 64 --depth 1024 --json
   llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 128 --decode 1 --steps
+
+With --embedding host the same is measured twice, with the embedding on the host and on the device, and the last line \
+says what one is of the other.
 
 Bytes per token are those that must be read at least: the packed weights once per token in a decode, once per prompt \
 in a prefill, and the keys and values of all tokens before. GB/s is these bytes times the speed.")]
@@ -89,32 +92,72 @@ struct Report<'a> {
     tier: &'static str,
     plan: &'static str,
     activations: &'static str,
+    embedding: &'static str,
+    /// What the speed with the embedding on the host is of this one, where both were measured.
+    embedding_host_ratio: Option<f64>,
     model: &'a str,
 }
 
+/// The speeds of the configurations, and the bytes of the weights on the device.
+struct Speeds {
+    tokens_per_second: Vec<f64>,
+    weights: u64,
+}
+
 impl Bench {
-    pub async fn run(self) -> Result<(), Failure> {
+    pub async fn run(mut self) -> Result<(), Failure> {
         let loaded = load_for(&self.model, true).await?;
         let configurations = self.configurations(&loaded)?;
-        let about = |error| Failure::with(&loaded.file, error);
-        if !self.json {
-            output::print(&heading(&loaded))?;
-        }
         if self.steps {
+            self.heading(&loaded)?;
             return self.steps(&loaded, &configurations).await;
         }
+        let own = self.measure(&loaded, &configurations, None).await?;
+        drop(loaded);
+        if self.model.embedding == EmbeddingPlace::Device {
+            return Ok(());
+        }
+        self.model.embedding = EmbeddingPlace::Device;
+        let loaded = match load_for(&self.model, true).await {
+            // Whoever takes the host may lack the memory.
+            Err(Failure::Error(text)) => {
+                output::note(&format!("note: nothing is compared, since the embedding is not on the device: {text}"));
+                return Ok(());
+            }
+            loaded => loaded?,
+        };
+        let device = self.measure(&loaded, &configurations, Some(&own)).await?;
+        if self.json { Ok(()) } else { output::print(&compared(&configurations, &own, &device)) }
+    }
+
+    /// Measures and prints every configuration; `host` are the speeds with the embedding on the host.
+    async fn measure(
+        &self,
+        loaded: &Loaded,
+        configurations: &[(Workload, usize)],
+        host: Option<&Speeds>,
+    ) -> Result<Speeds, Failure> {
+        let about = |error| Failure::with(&loaded.file, error);
+        self.heading(loaded)?;
         let ids = random_ids(&loaded.model, self.depth + configurations.iter().map(|(_, n)| *n).max().unwrap_or(0));
         let mut session = loaded.model.session().map_err(about)?;
         self.fill(&mut session, &ids).await.map_err(about)?;
-        for (kind, tokens) in configurations {
+        let mut speeds = Speeds { tokens_per_second: Vec::new(), weights: loaded.model.budget().weights };
+        for (i, (kind, tokens)) in configurations.iter().enumerate() {
             let mut runs = Vec::new();
             for _ in 0..=self.repeat {
-                runs.push(run(&mut session, kind, tokens, self.depth, &ids).await.map_err(about)?);
+                runs.push(run(&mut session, *kind, *tokens, self.depth, &ids).await.map_err(about)?);
             }
-            let report = self.report(&loaded, (kind, tokens), &runs);
+            let mut report = self.report(loaded, (*kind, *tokens), &runs);
+            report.embedding_host_ratio = host.map(|host| host.tokens_per_second[i] / report.tokens_per_second);
+            speeds.tokens_per_second.push(report.tokens_per_second);
             if self.json { output::print_json(&report)? } else { output::print(&report.text())? }
         }
-        Ok(())
+        Ok(speeds)
+    }
+
+    fn heading(&self, loaded: &Loaded) -> Result<(), Failure> {
+        if self.json { Ok(()) } else { output::print(&heading(loaded)) }
     }
 
     /// Fills the context with `--depth` tokens, in calls of [`FILL`] tokens, and shows the progress.
@@ -232,6 +275,8 @@ impl Bench {
             tier: model.device().tier().name(),
             plan: model.device().plan().name,
             activations: activations(model),
+            embedding: model.embedding().name(),
+            embedding_host_ratio: None,
             model: model.name(),
         }
     }
@@ -272,8 +317,12 @@ fn heading(loaded: &Loaded) -> String {
         Device::Gpu(gpu) => format!(", {}", gpu.driver_version()),
         Device::Cpu(_) => String::new(),
     };
+    let embedding = match model.embedding() {
+        EmbeddingPlace::Device => "",
+        EmbeddingPlace::Host => ", embedding on the host",
+    };
     format!(
-        "{} on {}{driver}, plan {}, tier {}, activations {}; loaded in {:.0} ms",
+        "{} on {}{driver}, plan {}, tier {}, activations {}{embedding}; loaded in {:.0} ms",
         model.name(),
         model.device().name(),
         model.device().plan().name,
@@ -281,6 +330,17 @@ fn heading(loaded: &Loaded) -> String {
         activations(model),
         loaded.load_ms
     )
+}
+
+/// The speeds with the embedding on the host beside those with it on the device.
+fn compared(configurations: &[(Workload, usize)], host: &Speeds, device: &Speeds) -> String {
+    let speeds = host.tokens_per_second.iter().zip(&device.tokens_per_second).zip(configurations);
+    let speeds = speeds.map(|((host, device), (kind, tokens))| {
+        let (kind, ratio) = (kind.name(), host / device);
+        format!("{kind} {tokens} {host:.1} and {device:.1} tokens/s ({ratio:.2} times)")
+    });
+    let (speeds, saved) = (speeds.collect::<Vec<_>>().join(", "), output::bytes(device.weights - host.weights));
+    format!("embedding on the host and on the device: {speeds}; the host's takes {saved} less of the device")
 }
 
 impl Report<'_> {

@@ -20,10 +20,10 @@ use llamita::internals::plan::llama::session_plans;
 use llamita::internals::plan::tuning::Tuning;
 use llamita::internals::weights::{Matrices, Packing, Packings};
 use llamita::source::{self, Source};
-use llamita::{Error, KvType, PlanChoice, Tier};
+use llamita::{EmbeddingPlace, Error, KvType, PackingChoice, PlanChoice, Tier};
 use pollster::block_on;
 
-use super::args::{NumberArgs, kv_parser, limits_parser, plan_parser, tier_parser};
+use super::args::{NumberArgs, embedding_parser, kv_parser, limits_parser, plan_parser, tier_parser};
 use super::failure::Failure;
 use super::output;
 
@@ -50,6 +50,9 @@ pub struct Inspect {
     kv: KvType,
     #[command(flatten)]
     numbers: NumberArgs,
+    /// Where the embedding is: on the device, or in the file, which --memory tells the saving of
+    #[arg(long, value_parser = embedding_parser(), default_value = "device")]
+    embedding: EmbeddingPlace,
     /// Lists every buffer on the device with its bytes, and what the host takes at most
     #[arg(long, conflicts_with = "wgsl")]
     memory: bool,
@@ -79,6 +82,8 @@ struct Sized<'a> {
     shape: Shape,
     tensors: &'a ModelTensors,
     vocabulary: Option<&'a Vocabulary>,
+    choice: PackingChoice,
+    embedding: EmbeddingPlace,
     packings: Packings,
     tuning: Tuning,
     context: usize,
@@ -94,6 +99,13 @@ impl Sized<'_> {
             context: self.context,
             first_capacity,
         }
+    }
+
+    /// Bytes of weights that the device does not take, since they stay in the file.
+    fn saved_bytes(&self) -> u64 {
+        let packings = Packings::of(self.tensors, self.choice, EmbeddingPlace::Device);
+        let all = BudgetInputs { packings: &packings, ..self.inputs() };
+        all.budget().weights - self.inputs().budget().weights
     }
 
     /// The activations that products of decode read, where any product reads others than f32.
@@ -163,13 +175,15 @@ impl Inspect {
         let unsupported = |reason| Error::Unsupported { name: name.to_owned(), reason };
         rotate(&mut shape, self.numbers.spinquant).map_err(unsupported)?;
         self.numbers.packing().check(tensors).map_err(unsupported)?;
+        self.embedding.check(tensors).map_err(unsupported)?;
         let context = session_context(&shape, self.context, self.kv, self.limits)?;
         let plan = self.plan.unwrap_or(PlanChoice::Auto);
         let options = DeviceOptions { tier: self.tier, plan, limits: self.limits };
         options.check()?;
         let tuning = options.counted().with(self.kv, self.numbers.activations);
         let vocabulary = checkpoint.vocabulary.as_ref();
-        let packings = Packings::of(tensors, self.numbers.packing());
-        Ok(Some(Sized { shape, tensors, vocabulary, packings, tuning, context }))
+        let (choice, embedding) = (self.numbers.packing(), self.embedding);
+        let packings = Packings::of(tensors, choice, embedding);
+        Ok(Some(Sized { shape, tensors, vocabulary, choice, embedding, packings, tuning, context }))
     }
 }

@@ -61,6 +61,7 @@ pub async fn load_for(args: &ModelArgs, ids_only: bool) -> Result<Loaded, Failur
         kv: args.kv,
         activations: args.numbers.activations,
         packing: args.numbers.packing(),
+        embedding: args.embedding,
         spinquant: args.numbers.spinquant,
         memory: args.memory,
         shared_memory: memory::available(),

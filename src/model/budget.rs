@@ -9,12 +9,24 @@ use crate::error::{Error, Result};
 use crate::plan::bytes::{buffer_bytes, texture_bytes, uniform_words};
 use crate::plan::llama::session_plans;
 use crate::plan::tuning::Tuning;
-use crate::plan::{BufferOwner, Plan, session_buffers, session_textures};
+use crate::plan::{BufferOwner, Plan, RunInput, session_buffers, session_textures};
 use crate::weights::{Matrices, Packings};
 
 /// Most decoded tokens in flight: submitted, and not yet read by the host. Each reads its id back through a buffer of
 /// its own.
 pub const MAX_TOKENS_IN_FLIGHT: usize = 4;
+
+/// Most prefill runs that are submitted and not done yet: one is computed, and the next one waits behind it.
+pub const MAX_RUNNING: usize = 2;
+
+/// Most decoded tokens in flight of a plan with this input: one where the host has to know the id of a token before it
+/// can submit it.
+pub const fn most_in_flight(input: RunInput) -> usize {
+    match input {
+        RunInput::Ids => MAX_TOKENS_IN_FLIGHT,
+        RunInput::Rows => 1,
+    }
+}
 
 /// Bytes that a model and one session take on the device, once the session has grown to its context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -157,7 +169,7 @@ impl BudgetInputs<'_> {
                 entries.push(BudgetEntry { name: format!("{name}.{what}"), kind: MemoryClass::Uniform, bytes });
             }
         }
-        let bytes = MAX_TOKENS_IN_FLIGHT as u64 * buffer_bytes(1);
+        let bytes = most_in_flight(plans[0].input) as u64 * buffer_bytes(1);
         entries.push(BudgetEntry { name: "readback".to_owned(), kind: MemoryClass::Readback, bytes });
         entries.extend(self.growth(&matrices, &session, textures_bytes(&plans)));
         entries

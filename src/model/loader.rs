@@ -1,18 +1,22 @@
 //! Reads the weights of a checkpoint, packs them and brings them to the device, in the order of use.
 
-mod rows;
+pub(super) mod rows;
 
 use std::ops::Range;
+
+use futures::future::LocalBoxFuture;
 
 use crate::arch::family::Arch;
 use crate::arch::shape::Shape;
 use crate::arch::tensors::TensorId;
 use crate::backend::{Device, Upload, Weights};
 use crate::error::Result;
-use crate::format::ModelTensors;
+use crate::format::{ModelTensors, Tensor};
 use crate::source::Source;
 use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN, decode_row};
 use crate::weights::{Matrices, Matrix, MatrixLora, Packing, Shard};
+
+use super::embedding::HostEmbedding;
 
 /// Bytes that may wait in the driver's staging memory, in addition to a slice.
 pub(super) const UNFLUSHED_BYTES: usize = 8 << 20;
@@ -49,13 +53,13 @@ pub(crate) trait WeightsArrive {
     ///
     /// # Errors
     /// Those of the computation; they end the loading.
-    fn matrix_arrived(&mut self) -> Result<()>;
+    fn matrix_arrived(&mut self) -> LocalBoxFuture<'_, Result<()>>;
 
     /// Every weight of `layer` (from 0) and of the layers before it is on the device.
     ///
     /// # Errors
     /// Those of the computation; they end the loading.
-    fn layer_arrived(&mut self, layer: usize) -> Result<()>;
+    fn layer_arrived(&mut self, layer: usize) -> LocalBoxFuture<'_, Result<()>>;
 }
 
 /// Rows of a shard that are read, packed and uploaded at a time.
@@ -76,7 +80,11 @@ impl Slice {
     /// The slices of a shard.
     pub(super) fn of(matrix: &Matrix, shard: &Shard, tensors: &ModelTensors) -> Self {
         let (id, _) = matrix.source(shard.row_begin);
-        let tensor = &tensors[id];
+        Self::of_tensor(&tensors[id])
+    }
+
+    /// The slices of rows of a tensor.
+    pub(super) fn of_tensor(tensor: &Tensor) -> Self {
         let row_bytes = tensor.row_bytes();
         let rows = (Self::BYTES / row_bytes / ROW_ALIGN).max(1) * ROW_ALIGN;
         Self { rows, row_bytes, joined: tensor.scales.is_some() }
@@ -134,16 +142,22 @@ impl<'a, 'p> Loader<'a, 'p> {
     /// Where the source cannot be read, the device is lost, or the hook fails.
     pub(super) async fn all(mut self, mut hook: Option<&mut dyn WeightsArrive>) -> Result<()> {
         let matrices = self.matrices;
-        self.matrix(&matrices.embedding).await?;
+        if let Some(embedding) = &matrices.embedding {
+            self.matrix(embedding).await?;
+        }
         for (i, layer) in matrices.layers.iter().enumerate() {
             for id in vectors(TensorId::of_block(self.arch, i)) {
                 self.vector(id).await?;
             }
             for matrix in layer.iter() {
                 self.matrix(matrix).await?;
-                hook.as_deref_mut().map_or(Ok(()), |hook| hook.matrix_arrived())?;
+                if let Some(hook) = &mut hook {
+                    hook.matrix_arrived().await?;
+                }
             }
-            hook.as_deref_mut().map_or(Ok(()), |hook| hook.layer_arrived(i))?;
+            if let Some(hook) = &mut hook {
+                hook.layer_arrived(i).await?;
+            }
         }
         for id in vectors(TensorId::of_model(self.arch)) {
             self.vector(id).await?;
@@ -152,6 +166,21 @@ impl<'a, 'p> Loader<'a, 'p> {
             self.matrix(head).await?;
         }
         self.weights.flush().await
+    }
+
+    /// Reads an embedding that stays in its file, so that what is wrong with it shows now and not in an answer.
+    ///
+    /// # Errors
+    /// Where a row is broken, or the source cannot be read.
+    pub(super) async fn check(&mut self, embedding: &HostEmbedding) -> Result<()> {
+        let tensor = embedding.tensor();
+        let Slice { rows, row_bytes, .. } = Slice::of_tensor(tensor);
+        for first in (0..tensor.rows).step_by(rows) {
+            let end = tensor.rows.min(first + rows);
+            embedding.check(first..end).await?;
+            self.advance(((end - first) * row_bytes) as u64);
+        }
+        Ok(())
     }
 
     fn advance(&mut self, bytes: u64) {

@@ -14,9 +14,10 @@ use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
 use crate::plan::llama;
 use crate::source::Source;
 use crate::text::tokenizer::Tokenizer;
-use crate::weights::{Matrices, Packings};
+use crate::weights::{EmbeddingPlace, Matrices, Packings};
 
 use super::budget::{BudgetInputs, HostBudget, capacity_for};
+use super::embedding::HostEmbedding;
 use super::loader::reserve;
 use super::{FIRST_CAPACITY, Inner, Live, LoadOptions, MAX_PADDING, Model};
 
@@ -56,6 +57,11 @@ impl Model {
         let (mut shape, tensors) = model.ok_or_else(|| unsupported("it holds no weights".to_owned()))?;
         rotate(&mut shape, options.spinquant).map_err(unsupported)?;
         options.packing.check(&tensors).map_err(unsupported)?;
+        options.embedding.check(&tensors).map_err(unsupported)?;
+        let embedding = match options.embedding {
+            EmbeddingPlace::Device => None,
+            EmbeddingPlace::Host => Some(HostEmbedding::new(source, &tensors, options.packing)?),
+        };
         let vocabulary = match (options.tokenizer, vocabulary) {
             (Some(file), _) => other_vocabulary(file, &shape).await?,
             (None, Some(own)) => own,
@@ -72,7 +78,7 @@ impl Model {
         if let Device::Gpu(_) = &device {
             tuning.check_heads(shape.heads).map_err(unsupported)?;
         }
-        let packings = Packings::of(&tensors, options.packing);
+        let packings = Packings::of(&tensors, options.packing, options.embedding);
         let matrices = Matrices::new(&shape, &packings, tuning.cut());
         let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
         let shared = options.shared_memory.filter(|_| device.shares_memory());
@@ -110,6 +116,7 @@ impl Model {
             context,
             first_capacity,
             packing: options.packing,
+            embedding,
             spinquant: options.spinquant,
             budget,
             host,

@@ -30,8 +30,8 @@ impl Model {
         let (mut shape, tensors) = checkpoint.model.ok_or_else(|| other("it holds no weights"))?;
         let Inner { matrices, tuning, live, packing, spinquant, .. } = &*self.inner;
         rotate(&mut shape, *spinquant).map_err(|reason| other(&reason))?;
-        if shape != *self.shape() || Matrices::new(&shape, &Packings::of(&tensors, *packing), tuning.cut()) != *matrices
-        {
+        let packings = Packings::of(&tensors, *packing, self.embedding());
+        if shape != *self.shape() || Matrices::new(&shape, &packings, tuning.cut()) != *matrices {
             return Err(other("it is not the file that the model was loaded from"));
         }
         let lost = match &live.borrow().weights {

@@ -10,7 +10,10 @@ use crate::weights::Matrices;
 pub fn forward(shape: &Shape, matrices: &Matrices, tuning: &Tuning, rows: PlanShape) -> Plan {
     let mut b = Builder::new(shape, tuning, rows);
     // x[t] = E[id[t]]
-    let x = b.embed(&matrices.embedding);
+    let x = match &matrices.embedding {
+        Some(table) => b.embed(table),
+        None => b.rows_of_the_host(),
+    };
     for (i, layer) in matrices.layers.iter().enumerate() {
         // q, k, v = RMSNorm(x) Wqkv^T; q and k rotated (RoPE); k and v appended to the KV cache
         let queries = b.qkv(i, &layer.qkv, x);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::llama::{PlanShape, names};
 use super::tuning::{Activations, Tuning};
-use super::{BufferId, BufferOwner, Plan, Stage};
+use super::{BufferId, BufferOwner, Plan, RunInput, Stage};
 use crate::arch::shape::Shape;
 use crate::arch::tensors::{Role, TensorId};
 use crate::kernel::{Kernel, Uniform};
@@ -342,9 +342,21 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The residual stream of every token of a run.
+    fn residual(&mut self) -> BufferId {
+        self.scratch(names::RESIDUAL, self.rows.rows * self.shape.dim.next_multiple_of(BLOCK))
+    }
+
+    /// x[t] = E[id[t]], which the host writes before a run.
+    pub fn rows_of_the_host(&mut self) -> BufferId {
+        self.plan.input = RunInput::Rows;
+        self.ids();
+        self.residual()
+    }
+
     /// x[t] = E[id[t]]
     pub fn embed(&mut self, table: &Matrix) -> BufferId {
-        let x = self.scratch(names::RESIDUAL, self.rows.rows * self.shape.dim.next_multiple_of(BLOCK));
+        let x = self.residual();
         let ids = self.ids();
         let storage = self.tuning.storage;
         let shards: Vec<BufferId> =

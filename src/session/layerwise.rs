@@ -9,7 +9,7 @@ use futures::future::LocalBoxFuture;
 
 use crate::error::{Error, Result};
 use crate::kernel::uniforms::RunUniforms;
-use crate::model::budget::cache_bytes;
+use crate::model::budget::{MAX_RUNNING, cache_bytes};
 use crate::model::{LoadOptions, Model, Opened, WeightsArrive};
 use crate::plan::llama::names;
 use crate::plan::{ReadRange, RunOutput, Stage};
@@ -18,7 +18,7 @@ use crate::text::chat::Message;
 use crate::weights::pack::BLOCK;
 
 use super::Session;
-use super::run::{MAX_RUNNING, Plans, Run, chunks};
+use super::run::{Plans, Run, chunks, write_tokens};
 
 type Running = LocalBoxFuture<'static, Result<Vec<u32>>>;
 
@@ -115,9 +115,6 @@ impl<'s> LayerwisePrefill<'s> {
                 other => other?,
             }
         }
-        if !ids.is_empty() {
-            session.executor.write(names::IDS, 0, &ids)?;
-        }
         let uniforms = |chunk| Run::at(chunk, session.capacity).uniforms(&session.plans.prefill, model.shape());
         let chunks = chunks(ids.len(), rows).map(uniforms).collect();
         Ok(Self { session, ids, chunks, arrived: 0, due: VecDeque::new(), running: VecDeque::new() })
@@ -128,29 +125,33 @@ impl<'s> LayerwisePrefill<'s> {
     ///
     /// # Errors
     /// Where the device is lost.
-    fn advance(&mut self) -> Result<()> {
+    async fn advance(&mut self) -> Result<()> {
         while let Some((steps, chunk)) = self.due.front() {
             if self.running.len() >= MAX_RUNNING {
                 let Some(oldest) = self.running.front_mut().and_then(FutureExt::now_or_never) else { return Ok(()) };
                 oldest?;
                 self.running.pop_front();
             }
-            self.running.push_back(self.submit(steps.clone(), *chunk)?);
+            self.running.push_back(self.submit(steps.clone(), *chunk).await?);
             self.due.pop_front();
         }
         Ok(())
     }
 
-    /// Runs steps of a chunk. Where there are several chunks, the chunk's residual stream is fetched from the waiting
-    /// buffer before the run, and put back there behind it.
-    fn submit(&self, steps: Range<usize>, chunk: usize) -> Result<Running> {
+    /// Runs steps of a chunk: the first ones begin with its tokens. Where there are several chunks, the chunk's residual
+    /// stream is fetched from the waiting buffer before later steps, and put back there behind the run.
+    async fn submit(&self, steps: Range<usize>, chunk: usize) -> Result<Running> {
         let (session, uniforms) = (&self.session, &self.chunks[chunk]);
         let (executor, width) = (&session.executor, width(&session.model));
         let words = uniforms.settings.rows as usize * width;
         let current = ReadRange { name: names::RESIDUAL, first: 0, words };
         let waiting = ReadRange { name: WAITING, first: chunk * session.plans.prefill.rows * width, words };
         let several = self.chunks.len() > 1;
-        if several && steps.start > 0 {
+        if steps.start == 0 {
+            let first = chunk * session.plans.prefill.rows;
+            let ids = &self.ids[first..first + uniforms.settings.rows as usize];
+            write_tokens(&session.model, executor, first, ids).await?;
+        } else if several {
             executor.transfer(waiting, current)?;
         }
         let run = executor.run(Plans::PREFILL, steps, RunOutput::Body, uniforms, None)?;
@@ -165,10 +166,10 @@ impl<'s> LayerwisePrefill<'s> {
     /// # Errors
     /// Where the device is lost.
     async fn finish(mut self) -> Result<()> {
-        self.advance()?;
+        self.advance().await?;
         while let Some(oldest) = self.running.pop_front() {
             oldest.await?;
-            self.advance()?;
+            self.advance().await?;
         }
         self.session.executor.free_temp(WAITING);
         self.session.computed = self.ids.len();
@@ -178,18 +179,18 @@ impl<'s> LayerwisePrefill<'s> {
 }
 
 impl WeightsArrive for LayerwisePrefill<'_> {
-    fn matrix_arrived(&mut self) -> Result<()> {
-        self.advance()
+    fn matrix_arrived(&mut self) -> LocalBoxFuture<'_, Result<()>> {
+        Box::pin(self.advance())
     }
 
     /// Every step up to the first one of the next layer is due, for every chunk.
-    fn layer_arrived(&mut self, layer: usize) -> Result<()> {
+    fn layer_arrived(&mut self, layer: usize) -> LocalBoxFuture<'_, Result<()>> {
         let plan = &self.session.plans.prefill;
         let prefix = format!("blk.{}.", layer + 1);
         let later = |i: &usize| plan.steps[*i].stage != Stage::Body || plan.steps[*i].label.starts_with(&prefix);
         let end = (self.arrived..plan.steps.len()).find(later).unwrap_or(plan.steps.len());
         self.due.extend((0..self.chunks.len()).map(|chunk| (self.arrived..end, chunk)));
         self.arrived = end;
-        self.advance()
+        Box::pin(self.advance())
     }
 }

@@ -8,6 +8,7 @@ use web_time::Instant;
 
 use crate::error::{Error, Result};
 use crate::kernels::NO_ID;
+use crate::model::budget::MAX_RUNNING;
 use crate::plan::llama::names;
 use crate::plan::{ReadRange, RunOutput};
 use crate::session::sampling::Sampling;
@@ -15,7 +16,7 @@ use crate::source::Source;
 use crate::text::tokenizer::Decoder;
 
 use super::Session;
-use super::run::{MAX_RUNNING, Plans};
+use super::run::{Plans, write_tokens};
 use super::stop::{Passed, Stops};
 
 /// Why a reply ended.
@@ -283,7 +284,7 @@ impl<'s> Reply<'s> {
             let first = session.computed;
             let chunk = (last + 1 - first).min(session.pace.rows());
             let uniforms = session.uniforms(&session.plans.prefill, first..first + chunk, sampling, self.biases);
-            session.executor.write(names::IDS, first, &session.tokens[first..first + chunk])?;
+            write_tokens(&session.model, &session.executor, first, &session.tokens[first..first + chunk]).await?;
             let ends = first + chunk > last;
             let wanted = if ends { sampling.wanted() } else { RunOutput::Body };
             let segments = session.pace.segments(&session.plans.prefill, wanted, chunk);
@@ -311,21 +312,23 @@ impl<'s> Reply<'s> {
             }
             session.computed = first + chunk;
         }
-        if self.in_flight.is_empty() {
-            // The last token alone is left to compute, and the decode plan does that.
-            session.executor.write(names::IDS, last, &session.tokens[last..])?;
-        }
+        // Where the last token alone is left to compute, the decode plan does that.
         Ok(())
     }
 
-    /// Submits decode runs until enough tokens are in flight that the device never waits for the host.
+    /// Submits decode runs until enough tokens are in flight that the device never waits for the host; or one, where the
+    /// host writes more of its input than what the run before has written.
     async fn keep_tokens_in_flight(&mut self) -> Result<()> {
         let session = &mut *self.session;
-        let depth = if session.executor.overlaps() { session.pace.tokens_in_flight() } else { 1 };
+        let depth = session.tokens_in_flight();
         while self.in_flight.len() < depth && self.requested < self.sampling.max_tokens {
             let position = self.first + self.requested - 1;
             if position < session.model.context() {
                 session.make_room(position + 1).await?;
+                // With a token in flight, its run writes the id at this position.
+                if self.in_flight.is_empty() {
+                    write_tokens(&session.model, &session.executor, position, &session.tokens[position..]).await?;
+                }
                 let decode = &session.plans.decode;
                 let uniforms = session.uniforms(decode, position..position + 1, &self.sampling, self.biases);
                 let copy = ReadRange { name: names::IDS, first: position + 1, words: 1 };

@@ -1,12 +1,16 @@
-//! The plans of a session, and the uniforms of one run of a plan: its positions, its logits, and its sampling settings.
+//! The plans of a session; and what one run of a plan is given: its tokens, and the uniforms with its positions, its
+//! logits and its sampling settings.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::arch::shape::Shape;
+use crate::backend::Executor;
+use crate::error::Result;
 use crate::kernel::uniforms::RunUniforms;
 use crate::model::Model;
 use crate::plan::Plan;
+use crate::plan::llama::names;
 use crate::session::sampling::Sampling;
 
 /// The two plans of a session. They work on the same KV cache.
@@ -80,8 +84,18 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Most prefill runs that are submitted and not done yet: one is computed, and the next one waits behind it.
-pub(crate) const MAX_RUNNING: usize = 2;
+/// Gives the device the tokens of the run that is submitted next, the first of them at position `first`: their ids, and
+/// their rows of the embedding where the host has it.
+///
+/// # Errors
+/// Where the embedding cannot be read.
+pub(crate) async fn write_tokens(model: &Model, executor: &Executor, first: usize, ids: &[u32]) -> Result<()> {
+    executor.write(names::IDS, first, ids)?;
+    if let Some(rows) = model.embedding_rows(ids).await? {
+        executor.write(names::RESIDUAL, 0, bytemuck::cast_slice(&rows))?;
+    }
+    Ok(())
+}
 
 /// Cuts the first `tokens` positions into runs of `rows`; the last one may be shorter.
 pub(crate) fn chunks(tokens: usize, rows: usize) -> impl Iterator<Item = Range<usize>> {

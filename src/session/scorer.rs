@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::plan::llama::{self, PlanShape, names};
 use crate::plan::{Plan, ReadRange, RunOutput};
-use crate::session::run::{Run, chunks};
+use crate::session::run::{Run, chunks, write_tokens};
 
 /// Tokens that a scorer computes per run. The device keeps the logits of all of them, so the number is small.
 pub const SCORER_ROWS: usize = 32;
@@ -61,7 +61,7 @@ impl Scorer {
             return Err(Error::ContextFull { prompt: ids.len(), context: self.capacity });
         }
         for positions in chunks(ids.len(), self.plan.rows) {
-            self.executor.write(names::IDS, positions.start, &ids[positions.clone()])?;
+            write_tokens(&self.model, &self.executor, positions.start, &ids[positions.clone()]).await?;
             let run = Run::at(positions.clone(), self.capacity).every_logit();
             let uniforms = run.uniforms(&self.plan, self.model.shape());
             let copy = ReadRange { name: names::LOGITS, first: 0, words: positions.len() * vocabulary };

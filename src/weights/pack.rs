@@ -198,9 +198,16 @@ impl Layout {
 
 /// The numbers of a row of `cols` elements as a file stores it, by the formula of the file's format.
 pub fn decode_row(encoding: Encoding, bytes: &[u8], cols: usize) -> Vec<f32> {
-    let layout = Layout::new(Packing::of(encoding), 1, cols, 1);
-    let words = layout.pack_all(encoding, &[bytes]);
-    let mut row: Vec<f32> = (0..layout.blocks()).flat_map(|g| layout.block(&words, 0, g)).collect();
+    let mut row = decode_packed(Packing::of(encoding), encoding, &[bytes], cols);
     row.truncate(cols);
     row
+}
+
+/// The numbers of rows of `cols` elements as a file stores them, after they were packed; each row is padded with zeros to
+/// whole blocks.
+pub fn decode_packed(packing: Packing, encoding: Encoding, rows: &[&[u8]], cols: usize) -> Vec<f32> {
+    let layout = Layout::new(packing, rows.len(), cols, 1);
+    let words = layout.pack_all(encoding, rows);
+    let blocks = (0..rows.len()).flat_map(|row| (0..layout.blocks()).map(move |g| (row, g)));
+    blocks.flat_map(|(row, g)| layout.block(&words, row, g)).collect()
 }

@@ -254,6 +254,134 @@ fn settings_that_concern_nothing() {
     }
 }
 
+/// The embedding of a checkpoint in its file: every command says the same, and the device takes less.
+#[test]
+fn an_embedding_on_the_host() {
+    let host = ["--embedding", "host"];
+    for (kind, device) in [(KINDS[1], "cpu"), (KINDS[1], "gpu"), (KINDS[2], "gpu")] {
+        let common = ["--model", kind, "--device", device, "--json"];
+        let same = |command: &str, more: &[&str], fields: &[&str]| {
+            let of = |place: &[&str]| run(&[&[command][..], &common, more, place].concat()).object();
+            let [found, expected] = [&host[..], &[]].map(of);
+            for field in fields {
+                assert_eq!(found[*field], expected[*field], "{field} of {command}, {kind} on {device}");
+                assert!(!found[*field].is_null(), "{field} of {command}");
+            }
+        };
+        let sampled = ["--prompt", "Once upon a time", "-n", "12", "--seed", "3"];
+        same("generate", &sampled, &["text", "token_ids"]);
+        same("chat", &["--prompt", "Tell me a story.", "-n", "8", "--temperature", "0"], &["text", "token_ids"]);
+        same("perplexity", &["--text", super::HELDOUT, "--context", "200"], &["mean_nll", "tokens"]);
+        let file = |place: &[&str]| {
+            let out = scratch_path("host.safetensors");
+            let logits = ["logits", "--ids", "1,5,9,33", "--out", str(&out)];
+            run(&[&logits[..], &common, place].concat()).ok();
+            std::fs::read(out).expect("it was written")
+        };
+        assert!(file(&host) == file(&[]), "logits of {kind} on {device}");
+    }
+    // The device is lost on the way.
+    let lost = ["generate", "--model", KINDS[1], "--device", "gpu", "--prompt", "Once", "-n", "9", "-t", "0", "--json"];
+    let [found, expected] =
+        [&["--embedding", "host", "--lose-device-after", "4"][..], &[]].map(|more| run(&[&lost[..], more].concat()));
+    assert!(found.err.contains("going on with a fresh one"), "{}", found.err);
+    assert_eq!(found.object()["text"], expected.object()["text"]);
+}
+
+#[test]
+fn inspect_tells_what_an_embedding_on_the_host_saves() {
+    let memory = |more: &[&str]| -> (String, serde_json::Value) {
+        let inspect = [&["inspect", KINDS[1], "--memory"][..], more].concat();
+        let json = run(&[&inspect[..], &["--json"]].concat()).ok();
+        (run(&inspect).ok(), serde_json::from_str(&json).expect("JSON"))
+    };
+    let ((all, on_device), (rest, on_host)) = (memory(&[]), memory(&["--embedding", "host"]));
+    // 2048 rows of 256 bytes and a scale.
+    let saved = 2048.0 * 260.0;
+    assert_eq!((number(&on_device, "saved_bytes"), number(&on_host, "saved_bytes")), (0.0, saved));
+    assert_eq!(number(&on_device, "weights_bytes") - number(&on_host, "weights_bytes"), saved);
+    let total = number(&on_device, "total_bytes") - number(&on_host, "total_bytes");
+    // Params of the dispatch in both plans, and three readbacks.
+    assert!((saved..saved + 1024.0).contains(&total), "{total} bytes less in all");
+    assert!(number(&on_host, "host_bytes") > number(&on_device, "host_bytes"));
+    assert_eq!((&on_device["embedding"], &on_host["embedding"]), (&"device".into(), &"host".into()));
+    assert!(!all.contains("saved") && all.contains("token_embd@0"), "{all}");
+    assert!(rest.contains("saved            532480  520.0 KiB, the embedding, which stays in the file"), "{rest}");
+    assert!(!rest.contains("token_embd@0") && rest.contains("rows of the embedding"), "{rest}");
+    let report = run(&["inspect", KINDS[1], "--embedding", "host"]).ok();
+    assert!(report.contains("embedding      in the file: the device takes 520.0 KiB less"), "{report}");
+    assert_eq!(number(&run(&["inspect", KINDS[1], "--embedding", "host", "--json"]).object(), "saved_bytes"), saved);
+    let plan = |more: &[&str]| run(&[&["inspect", KINDS[1], "--plan"][..], more].concat()).ok();
+    assert!(plan(&[]).contains(" embed ") && !plan(&["--embedding", "host"]).contains(" embed "));
+}
+
+#[test]
+fn embeddings_that_cannot_be_on_the_host() {
+    for model in [KINDS[0], FOLDER, super::BUNDLED] {
+        let words = ["its embedding is the head too", "--embedding host would save nothing, leave it out"];
+        refused(&["generate", "--model", model, "--device", "cpu", "-n", "1", "--embedding", "host"], &words);
+        refused(&["inspect", model, "--embedding", "host"], &words);
+        refused(&["inspect", model, "--memory", "--embedding", "host"], &words);
+    }
+    refused(
+        &["generate", "--device", "cpu", "-n", "1", "--embedding", "host"],
+        &["the bundled model", "is the head too"],
+    );
+    for arguments in [&["generate", "--embedding", "auto"][..], &["inspect", KINDS[1], "--embedding", "disk"]] {
+        let ran = run(arguments);
+        assert_eq!(ran.code, Some(2), "{}", ran.err);
+        assert!(ran.err.contains("[possible values: device, host]"), "{}", ran.err);
+    }
+    for command in ["generate", "chat", "perplexity", "logits", "bench", "inspect"] {
+        let help = run(&[command, "--help"]).ok();
+        assert!(help.contains("--embedding <EMBEDDING>"), "{command}: {help}");
+    }
+}
+
+/// Both speeds in one run, and what one is of the other.
+#[test]
+fn bench_compares_the_places_of_the_embedding() {
+    let bench = ["bench", "--model", KINDS[1], "--prefill", "8", "--decode", "6", "--repeat", "1"];
+    for device in ["gpu", "cpu"] {
+        let host = [&bench[..], &["--device", device, "--embedding", "host"]].concat();
+        let reports = run(&[&host[..], &["--json"]].concat()).objects();
+        let places: Vec<_> = reports.iter().map(|report| report["embedding"].as_str().expect("a word")).collect();
+        assert_eq!(places, ["host", "host", "device", "device"]);
+        let (on_host, on_device) = reports.split_at(2);
+        for (host, device) in on_host.iter().zip(on_device) {
+            assert_eq!((&host["kind"], &host["tokens"]), (&device["kind"], &device["tokens"]));
+            let ratio = number(host, "tokens_per_second") / number(device, "tokens_per_second");
+            assert!((number(device, "embedding_host_ratio") / ratio - 1.0).abs() < 1e-9, "{device}");
+            assert!(host["embedding_host_ratio"].is_null());
+            let saved = number(device, "device_bytes") - number(host, "device_bytes");
+            assert!((532_480.0..540_000.0).contains(&saved), "{saved} bytes saved");
+        }
+        // One dispatch less, and on a GPU the host waits for each token.
+        let decode = |report: &serde_json::Value, field: &str| number(report, field);
+        assert_eq!(decode(&on_device[1], "dispatches_per_token") - decode(&on_host[1], "dispatches_per_token"), 1.0);
+        let waits = if device == "gpu" { 6.0 / 7.0 } else { 0.0 };
+        assert_eq!(decode(&on_host[1], "waits_per_token"), waits);
+        let text = run(&host).ok();
+        assert_eq!(text.lines().count(), 2 * (1 + 2 * 3) + 1, "{text}");
+        assert_eq!(text.matches(", embedding on the host;").count(), 1, "{text}");
+        let last = text.lines().last().expect("lines");
+        assert!(last.starts_with("embedding on the host and on the device: prefill 8 "), "{last}");
+        assert!(last.contains(" times), decode 6 ") && last.ends_with("520.0 KiB less of the device"), "{last}");
+        let steps = run(&[&host[..], &["--steps"]].concat()).ok();
+        assert!(!steps.contains("embed/") && steps.contains("matvec/"), "{steps}");
+    }
+    let alone = run(&[&bench[..], &["--device", "cpu"]].concat()).ok();
+    assert!(!alone.contains("embedding"), "{alone}");
+    // Where the embedding has no room on the device, there is nothing to compare.
+    let inspect = ["inspect", KINDS[1], "--memory", "--json", "--plan=gpu", "--tier", "f16", "--embedding", "host"];
+    let inspected: serde_json::Value = serde_json::from_str(&run(&inspect).ok()).expect("JSON");
+    let needed = inspected["total_bytes"].to_string();
+    let ran =
+        run(&[&bench[..], &["--device", "gpu", "--plan", "gpu", "--embedding", "host", "--memory", &needed]].concat());
+    assert!(ran.err.contains("note: nothing is compared, since the embedding is not on the device:"), "{}", ran.err);
+    assert_eq!(ran.ok().lines().count(), 1 + 2 * 3);
+}
+
 /// A file of floats that is quantized while it is loaded.
 #[test]
 fn quantizing_while_loading() {

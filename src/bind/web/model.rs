@@ -24,8 +24,7 @@ use crate::session::sampling::Sampling;
 use crate::source::Source;
 use crate::text::chat::Message;
 use crate::text::tokenizer::Encode;
-use crate::weights::Packing;
-use crate::weights::{Matrices, Packings};
+use crate::weights::{EmbeddingPlace, Matrices, Packing, Packings};
 
 use super::cancel::Cancel;
 use super::failure::{aborted, failure};
@@ -113,7 +112,7 @@ async fn inspected(source: &JsSource, loading: &Loading) -> Result<String, Error
         None => options.counted(),
     };
     let tuning = tuning.with(loading.kv()?, loading.activations()?);
-    let packings = Packings::of(&tensors, loading.packing()?);
+    let packings = Packings::of(&tensors, loading.packing()?, EmbeddingPlace::Device);
     let first_capacity = FIRST_CAPACITY.min(context);
     let inputs = BudgetInputs { shape: &shape, packings: &packings, tuning: &tuning, context, first_capacity };
     let matrices = Matrices::new(&shape, &packings, tuning.cut());

@@ -11,6 +11,7 @@ use crate::cli::output;
 pub struct Report {
     context: usize,
     kv: &'static str,
+    embedding: &'static str,
     weights_bytes: u64,
     kv_bytes: u64,
     scratch_bytes: u64,
@@ -19,6 +20,8 @@ pub struct Report {
     growth_bytes: u64,
     /// The sum of the device's buffers.
     total_bytes: u64,
+    /// Weights that the device does not take, since they stay in the file.
+    saved_bytes: u64,
     /// The most that the host takes beside it.
     staging_bytes: u64,
     host_bytes: u64,
@@ -34,6 +37,7 @@ impl Report {
         Self {
             context: sized.context,
             kv: sized.tuning.kv.name(),
+            embedding: sized.embedding.name(),
             weights_bytes: of(MemoryClass::Weights),
             kv_bytes: of(MemoryClass::Kv),
             scratch_bytes: of(MemoryClass::Scratch),
@@ -41,6 +45,7 @@ impl Report {
             readback_bytes: of(MemoryClass::Readback),
             growth_bytes: of(MemoryClass::Growth),
             total_bytes,
+            saved_bytes: sized.saved_bytes(),
             staging_bytes: of(MemoryClass::Staging),
             host_bytes: of(MemoryClass::Host),
             buffers,
@@ -60,6 +65,11 @@ impl Report {
         lines.extend(MemoryClass::DEVICE.map(sum));
         let (total, context) = (self.total_bytes, self.context);
         lines.push(format!("{:<9} {total:>13}  {}, context {context}", "total", output::bytes(total)));
+        if self.saved_bytes > 0 {
+            let (saved, place) = (self.saved_bytes, self.embedding);
+            let what = "the embedding, which stays in the file";
+            lines.push(format!("{:<9} {saved:>13}  {}, {what} (--embedding {place})", "saved", output::bytes(saved)));
+        }
         lines.extend(MemoryClass::HOST.map(|kind| format!("{}, at most, beside the total", sum(kind))));
         lines.join("\n")
     }

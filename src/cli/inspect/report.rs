@@ -65,6 +65,8 @@ struct ModelReport {
     device_kv_bytes: u64,
     device_scratch_bytes: u64,
     device_bytes: u64,
+    /// Weights that the device does not take, since they stay in the file.
+    saved_bytes: u64,
     /// The profile of `--limits`, the memory that it names, and whether the model fits.
     limits: Option<&'static str>,
     limits_memory_bytes: Option<u64>,
@@ -152,6 +154,7 @@ impl ModelReport {
             device_kv_bytes: kv,
             device_scratch_bytes: scratch,
             device_bytes: needed.total(),
+            saved_bytes: sized.saved_bytes(),
             limits: inspect.limits.map(|profile| profile.name),
             limits_memory_bytes: memory,
             fits: memory.map(|_| advice.is_none()),
@@ -270,6 +273,9 @@ impl ModelReport {
                 output::bytes(self.device_scratch_bytes),
             ),
         )];
+        if self.saved_bytes > 0 {
+            rows.push(("embedding", format!("in the file: the device takes {} less", output::bytes(self.saved_bytes))));
+        }
         if let Some(name) = self.limits {
             let fits = match (self.limits_memory_bytes.map(output::bytes), &self.advice) {
                 (None, _) => "no limit of memory is known".to_owned(),

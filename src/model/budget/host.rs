@@ -1,9 +1,12 @@
 //! The bytes that a model takes on the host, in addition to those on the device.
 
-use super::{BudgetEntry, MemoryClass};
-use crate::format::{FIRST_READ_BYTES, MergeOrder, ModelTensors, Vocabulary, VocabularyKind};
+use super::{BudgetEntry, MAX_RUNNING, MemoryClass};
+use crate::arch::tensors::Role;
+use crate::format::{FIRST_READ_BYTES, MergeOrder, ModelTensors, Tensor, Vocabulary, VocabularyKind};
 use crate::model::loader::{Slice, UNFLUSHED_BYTES};
+use crate::plan::llama::PREFILL_ROWS;
 use crate::weights::Matrices;
+use crate::weights::pack::{BLOCK, ROW_ALIGN};
 
 /// Bytes of a small text besides its characters: what an allocator adds, and the text's length and address.
 const TEXT_BYTES: u64 = 48;
@@ -20,7 +23,8 @@ const TEXTS: u64 = 2;
 
 /// Upper bounds of the bytes that loading and keeping a model takes on the host. Where a library decides, the bound is
 /// above the bytes that it was measured to take. The weights are not among them: they go from the file to the device in
-/// slices.
+/// slices. Nor is an embedding that stays in its file: the
+/// system holds the pages that were read, as long as it has memory for them.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct HostBudget {
     entries: Vec<BudgetEntry>,
@@ -43,9 +47,16 @@ impl HostBudget {
         let read = slices().map(|(matrix, shard)| Slice::of(matrix, shard, tensors).read_bytes()).max().unwrap_or(0);
         let packed =
             slices().map(|(matrix, shard)| Slice::of(matrix, shard, tensors).packed_bytes(shard)).max().unwrap_or(0);
+        let on_host = matrices.embedding.is_none().then(|| &tensors[Role::TokenEmbd.of_model()]);
+        let read = on_host.map_or(0, |tensor| Slice::of_tensor(tensor).read_bytes()).max(read);
         entries.push(entry("slice of the file, where it is not mapped", MemoryClass::Host, read));
         entries.push(entry("packed slice", MemoryClass::Host, packed));
         entries.push(entry("upload", MemoryClass::Staging, UNFLUSHED_BYTES as u64 + packed));
+        if let Some(tensor) = on_host {
+            let [made, sent] = rows_bytes(tensor);
+            entries.push(entry("rows of the embedding", MemoryClass::Host, made));
+            entries.push(entry("rows of the embedding, for the device", MemoryClass::Staging, sent));
+        }
         Self { entries }
     }
 
@@ -58,6 +69,14 @@ impl HostBudget {
     pub fn total(&self) -> u64 {
         self.entries.iter().map(|entry| entry.bytes).sum()
     }
+}
+
+/// Bytes of the rows of an embedding that the host decodes for a run, and of those that wait for the device.
+fn rows_bytes(tensor: &Tensor) -> [u64; 2] {
+    let numbers = PREFILL_ROWS.next_multiple_of(ROW_ALIGN) * tensor.cols.next_multiple_of(BLOCK);
+    // As they were read, put together or quantized, and packed, which takes at most four bytes per number; then as f32.
+    let read = PREFILL_ROWS * (2 * tensor.row_bytes() + TEXT_BYTES as usize);
+    [(read + 2 * 4 * numbers) as u64, ((MAX_RUNNING + 1) * 4 * numbers) as u64]
 }
 
 /// Bytes of the texts of the merges, and how many merges there are.

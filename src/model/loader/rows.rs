@@ -17,7 +17,7 @@ use crate::weights::pack::decode_row;
 const MAX_LINE_BYTES: u64 = 1 << 20;
 
 /// The encoding that rows of `encoding` are packed from: their own, or the one that they are quantized to.
-pub(super) fn packed_from(encoding: Encoding, packing: Packing) -> Encoding {
+pub(in crate::model) fn packed_from(encoding: Encoding, packing: Packing) -> Encoding {
     match packing {
         _ if packing.takes(encoding) => encoding,
         Packing::Q4_0 => Encoding::Q4_0,
@@ -30,7 +30,7 @@ pub(super) fn packed_from(encoding: Encoding, packing: Packing) -> Encoding {
 ///
 /// # Errors
 /// Where quants or scales are none, or the packing has no room for a number, and those of the source.
-pub(super) async fn read<'s>(
+pub(in crate::model) async fn read<'s>(
     source: &'s dyn Source,
     id: TensorId,
     tensor: &Tensor,
@@ -162,7 +162,7 @@ async fn part<'s>(
 }
 
 /// Says that rows, and their scales, will not be read again.
-pub(super) fn release(source: &dyn Source, tensor: &Tensor, rows: Range<usize>) {
+pub(in crate::model) fn release(source: &dyn Source, tensor: &Tensor, rows: Range<usize>) {
     let scale_bytes = tensor.encoding.scale_bytes(tensor.cols);
     let own = (tensor.strides.is_none()).then_some((tensor.bytes.start, tensor.row_bytes() - scale_bytes));
     let scales = tensor.scales.as_ref().filter(|scales| scales.strides.is_none());
