@@ -181,6 +181,29 @@ fn the_host_takes_no_more_than_its_budget() {
     }
 }
 
+/// An embedding in its file is not among the host's bytes, and its rows are, in prefill and decode.
+#[test]
+fn an_embedding_on_the_host_takes_its_rows() {
+    let source = llamita::source::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/meta/spinquant"));
+    let source = source.expect("it is there");
+    let [device, host] = EmbeddingPlace::ALL.map(|embedding| {
+        let options = LoadOptions { device: DeviceChoice::Cpu, embedding, context: Some(64), ..Default::default() };
+        let ((model, bytes), peak) = heap::peak(|| {
+            let model = block_on(Model::load(source.as_ref(), options)).unwrap_or_else(|e| panic!("{e}"));
+            let mut session = model.session().expect("there is memory");
+            engine::continued(&mut session, &engine::ids(40), engine::greedy(2));
+            // On the CPU the device's bytes are in the same memory.
+            let bytes = model.budget().total() + model.host().total();
+            (model, bytes)
+        });
+        println!("{embedding:?}: {peak} bytes, of {bytes}");
+        assert!(peak as u64 <= bytes, "{embedding:?}: {peak} bytes, {bytes} were announced");
+        (model, peak)
+    });
+    let table = device.0.budget().weights - host.0.budget().weights;
+    assert!(host.1 as u64 + table / 2 < device.1 as u64, "{} and {} bytes, of {table}", host.1, device.1);
+}
+
 #[test]
 fn llama_3s_tokenizer_takes_no_more_than_its_budget() {
     let Some(folder) = shared::shared("llama_3s_tokenizer_takes_no_more_than_its_budget") else { return };

@@ -340,7 +340,7 @@ fn compared(configurations: &[(Workload, usize)], host: &Speeds, device: &Speeds
         format!("{kind} {tokens} {host:.1} and {device:.1} tokens/s ({ratio:.2} times)")
     });
     let (speeds, saved) = (speeds.collect::<Vec<_>>().join(", "), output::bytes(device.weights - host.weights));
-    format!("embedding on the host and on the device: {speeds}; the host's takes {saved} less of the device")
+    format!("embedding on the host and on the device: {speeds}; {saved} less on the device")
 }
 
 impl Report<'_> {
