@@ -119,7 +119,7 @@ impl Bench {
         }
         self.model.embedding = EmbeddingPlace::Device;
         let loaded = match load_for(&self.model, true).await {
-            // Whoever takes the host may lack the memory.
+            // Whoever leaves the embedding on the host may lack the memory for it on the device.
             Err(Failure::Error(text)) => {
                 output::note(&format!("note: nothing is compared, since the embedding is not on the device: {text}"));
                 return Ok(());

@@ -1,5 +1,6 @@
 //! An embedding that stays in its file: the host decodes the rows that a run begins with.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::arch::tensors::{Role, TensorId};
@@ -46,7 +47,7 @@ impl HostEmbedding {
     ///
     /// # Errors
     /// Those of a row that is broken, and of the source.
-    pub(super) async fn check(&self, range: std::ops::Range<usize>) -> Result<()> {
+    pub(super) async fn check(&self, range: Range<usize>) -> Result<()> {
         rows::read(&*self.source, Self::ID, &self.tensor, range.clone(), self.packing).await?;
         rows::release(&*self.source, &self.tensor, range);
         Ok(())
