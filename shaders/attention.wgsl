@@ -1,7 +1,7 @@
 // o = softmax(q k^T) v, causal, grouped queries, online softmax (arXiv 1805.02867), with split-KV.
 //
 // A workgroup serves one key/value head, QUERY_TOKENS tokens with their GROUP query heads (QUERIES in all), and one
-// split. Keys come in tiles of KEYS. Queries are already divided by sqrt(d).
+// split. Keys come in tiles of KEYS. Queries are already divided by sqrt(d); lib/queries_*.wgsl say where they are read.
 
 struct Params {
     token_begin: u32,
@@ -21,6 +21,8 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> score: array<vec2<f32>>;
 
 const HEAD_VEC4S: u32 = HEAD_DIM / 4u;
+// Queries whose results the workgroup sums at once, a vec4 an invocation.
+const QUERIES_AT_ONCE: u32 = WORKGROUP_SIZE / HEAD_VEC4S;
 
 const MASKED: f32 = -1e30;
 
@@ -30,6 +32,18 @@ var<workgroup> weight: array<f32, SCORES>;
 var<workgroup> largest: array<f32, QUERIES>;
 var<workgroup> total: array<f32, QUERIES>;
 var<workgroup> rescale: array<f32, QUERIES>;
+
+// vec4 c of a query of the workgroup; past the last row, of that.
+fn query_in_memory(kv_head: u32, token: u32, query: u32, c: u32) -> vec4<f32> {
+    let row = min(token + query / GROUP, run.rows - 1u);
+    let head = kv_head * GROUP + query % GROUP;
+    return queries[(row * params.heads + head) * HEAD_VEC4S + c];
+}
+
+// The query of an item of an invocation; past the last, the last.
+fn query_of(first_query: u32, item: u32) -> u32 {
+    return min(first_query + item * QUERIES_AT_ONCE, QUERIES - 1u);
+}
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
@@ -57,6 +71,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
         largest[i] = MASKED;
         total[i] = 0.0;
     }
+    hold_queries(local_id, kv_head, token);
+    // An invocation sums vec4 `column` of every QUERIES_AT_ONCE-th query. Some may have none.
+    let column = local_id % HEAD_VEC4S;
+    let first_query = local_id / HEAD_VEC4S;
     var acc = array<vec4<f32>, ITEMS>();
     workgroupBarrier();
 
@@ -73,9 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
                     let key = kv_vec4(keys[(key_base + position) * HEAD_VEC4S + c]);
                     for (var u = 0u; u < QUERIES_PER_INVOCATION; u++) {
                         let query = min(first + u, QUERIES - 1u);
-                        let row = min(token + query / GROUP, run.rows - 1u);
-                        let head = kv_head * GROUP + query % GROUP;
-                        sums[u] += dot(queries[(row * params.heads + head) * HEAD_VEC4S + c], key);
+                        sums[u] += dot(query_vec4(kv_head, token, query, c), key);
                     }
                 }
             }
@@ -93,29 +109,28 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
         update_softmax(invocation);
         workgroupBarrier();
 
-        // Values: an invocation takes ITEMS (query, vec4 of the head) pairs.
-        let valid = min(KEYS, end - base);
-        for (var item = 0u; item < ITEMS; item++) {
-            let i = item * WORKGROUP_SIZE + local_id;
-            if (i < QUERIES * HEAD_VEC4S) {
-                let query = i / HEAD_VEC4S;
-                var sum = acc[item] * rescale[query];
-                for (var j = 0u; j < valid; j++) {
-                    sum += weight[query * KEYS + j] * kv_vec4(values[(key_base + base + j) * HEAD_VEC4S + i % HEAD_VEC4S]);
+        // Values: one load serves all queries of the invocation.
+        if (first_query < QUERIES_AT_ONCE) {
+            for (var item = 0u; item < ITEMS; item++) {
+                acc[item] *= rescale[query_of(first_query, item)];
+            }
+            let valid = min(KEYS, end - base);
+            for (var j = 0u; j < valid; j++) {
+                let value = kv_vec4(values[(key_base + base + j) * HEAD_VEC4S + column]);
+                for (var item = 0u; item < ITEMS; item++) {
+                    acc[item] += weight[query_of(first_query, item) * KEYS + j] * value;
                 }
-                acc[item] = sum;
             }
         }
         workgroupBarrier();
     }
 
     for (var item = 0u; item < ITEMS; item++) {
-        let i = item * WORKGROUP_SIZE + local_id;
-        let query = i / HEAD_VEC4S;
+        let query = first_query + item * QUERIES_AT_ONCE;
         let row = token + query / GROUP;
-        if (i < QUERIES * HEAD_VEC4S && row < run.rows) {
+        if (first_query < QUERIES_AT_ONCE && query < QUERIES && row < run.rows) {
             let head = kv_head * GROUP + query % GROUP;
-            out[(row * SPLITS + split) * params.out_vec4s + head * HEAD_VEC4S + i % HEAD_VEC4S] =
+            out[(row * SPLITS + split) * params.out_vec4s + head * HEAD_VEC4S + column] =
                 acc[item] / max(total[query], 1e-20);
         }
     }

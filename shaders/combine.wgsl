@@ -1,4 +1,4 @@
-// y = the reduction of split-KV: one token, one workgroup. The input file has the formula, the output file stores.
+// y = the reduction of split-KV: one token, one workgroup. lib/combine_splits.wgsl has the formula, the output file stores.
 
 struct Params {
     vec4s: u32,
@@ -19,7 +19,7 @@ fn value(at: Origin, vec4_index: u32) -> vec4<f32> {
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(invocation: Invocation) {
     let local_id = local_id_of(invocation);
-    prepare_input(local_id);
+    weigh_splits(local_id);
     store_row(0u, local_id, Origin(0u));
     store_low(0u, local_id, Origin(0u));
 }

@@ -1,9 +1,9 @@
 // y[t,r] = sum_k W[r,k] x[t,k] for a tile of tokens: a weight is decoded once and used for eight tokens.
 //
-// An invocation owns its rows (lib/linear.wgsl) for eight tokens; no workgroup memory, no barrier. The products of a
-// block are in a file per format of x. Sums are vectors
-// over the rows of a row block, and what could be a loop over tokens is written out: drivers that do not unroll put
-// arrays into memory.
+// A workgroup is ROW_INVOCATIONS x TOKEN_INVOCATIONS invocations, each with its rows (lib/linear.wgsl) and eight tokens;
+// no workgroup memory, no barrier. The products of a block are in a file per format of x. Sums are vectors over the rows
+// of a row block, and what could be a loop over tokens is written out: drivers that do not unroll put arrays into
+// memory.
 
 // Sums of eight tokens.
 struct Sums {
@@ -39,10 +39,10 @@ fn store_rows(rows: Rows, token: u32, tokens: u32, all: Sums) {
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
     let local_id = local_id_of(invocation);
-    let first = group.x * ROW_BLOCKS * ROW_BLOCK_STRIDE + 2u * local_id;
+    let first = group.x * ROW_BLOCKS * ROW_BLOCK_STRIDE + 2u * (local_id % ROW_INVOCATIONS);
     let rows = rows_from(first);
     let rows_1 = rows_from(first + ROW_BLOCK_STRIDE);
-    let token = params.token_begin + group.y * 8u;
+    let token = params.token_begin + (group.y * TOKEN_INVOCATIONS + local_id / ROW_INVOCATIONS) * 8u;
     let tokens = select(run.rows, run.head_rows, params.at_head == 1u);
     if (token >= tokens) {
         return;

@@ -29,7 +29,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
 
     var acc = vec4<f32>(0.0);
     var acc_1 = acc;
-    var square = 0.0;
     for (var s = split; s < params.supers; s += KSPLIT) {
         let blocks = min(8u, params.blocks - 8u * s);
         let superblocks = superblocks_of(rows, s);
@@ -44,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
             if (ROW_BLOCKS > 1u) {
                 w_1 = blocks_of(rows_1, superblocks_1, g, j);
             }
-            let x = load_block(invocation, 8u * g, &square);
+            let x = load_block(invocation, 8u * g);
             acc += products(w, x);
             if (ROW_BLOCKS > 1u) {
                 acc_1 += products(w_1, x);
@@ -52,9 +51,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
         }
     }
 
-    acc = sum_splits(invocation, acc, &square);
+    acc = sum_splits(invocation, acc);
     if (split == 0u) {
-        let scale = input_scale(square);
+        let scale = input_scale();
         store_rows(rows, acc * scale);
         if (ROW_BLOCKS > 1u) {
             store_rows(rows_1, acc_1 * scale);

@@ -102,7 +102,7 @@ fn case_of(
 }
 
 /// Positions of the KV cache in cases of products.
-pub(crate) const CAPACITY: usize = 21;
+pub(crate) const CAPACITY: usize = 53;
 
 /// The run uniforms of `active` of `rows` rows with heads of `d` elements, from position `first` on.
 pub(crate) fn uniforms(rows: usize, active: usize, d: usize, first: usize, capacity: usize) -> RunUniforms {

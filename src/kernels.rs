@@ -95,6 +95,11 @@ impl SplitKv {
         attend.div_ceil(self.keys).clamp(1, self.most)
     }
 
+    /// Bytes of workgroup memory that a reduction takes for the weights of the splits of `heads` query heads.
+    pub const fn weight_bytes(self, heads: usize) -> usize {
+        heads * self.most * 4
+    }
+
     pub(crate) fn add_to(self, source: ShaderSource) -> ShaderSource {
         let file = include_str!("../shaders/lib/splits.wgsl");
         source.size("SPLITS", self.most).size("SPLIT_KEYS", self.keys).with(file)

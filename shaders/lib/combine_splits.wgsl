@@ -7,7 +7,8 @@
 
 var<workgroup> split_weight: array<f32, SPLIT_WEIGHTS>;
 
-fn prepare_input(local_id: u32) {
+// Fills split_weight; ends with a barrier.
+fn weigh_splits(local_id: u32) {
     let count = split_count(run.row[0].y);
     for (var head = local_id; head < HEADS; head += WORKGROUP_SIZE) {
         var largest = -1e30;

@@ -2,10 +2,10 @@
 
 fn prepare_input(local_id: u32) {}
 
-fn load_block(invocation: Invocation, at: u32, square: ptr<function, f32>) -> XBlock {
+fn load_block(invocation: Invocation, at: u32) -> XBlock {
     return int8_block(at);
 }
 
-fn input_scale(square: f32) -> f32 {
+fn input_scale() -> f32 {
     return 1.0;
 }

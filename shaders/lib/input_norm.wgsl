@@ -1,31 +1,39 @@
-// Input of a matvec: RMSNorm, x * gamma / sqrt(mean(x^2) + eps) (arXiv 1910.07467). The root is taken once, at the end.
+// RMSNorm, x * gamma / sqrt(mean(x^2) + eps) (arXiv 1910.07467). The root is taken at the end, of sums that the
+// workgroup adds up while it makes x * gamma.
 
 // [rows][k], padded with zeros to a multiple of 32
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 // [k], padded with zeros
 @group(0) @binding(4) var<storage, read> gamma: array<vec4<f32>>;
 
-fn prepare_input(local_id: u32) {}
+var<workgroup> own_square: array<f32, WORKGROUP_SIZE>;
+// Sums of those of every ROW_INVOCATIONS-th invocation.
+var<workgroup> square: array<f32, ROW_INVOCATIONS>;
 
-fn normed_vec4(vec4_index: u32, square: ptr<function, f32>) -> vec4<f32> {
-    let v = x[params.at_head * run.head_first * params.vec4s + vec4_index];
-    *square += dot(v, v);
-    return v * gamma[vec4_index] * UNIT_w;
+fn prepare_input(local_id: u32) {
+    let first = params.at_head * run.head_first * params.vec4s;
+    var own = 0.0;
+    for (var i = local_id; i < INPUT_VEC4S; i += WORKGROUP_SIZE) {
+        let v = x[first + i];
+        own += dot(v, v);
+        held[i] = v * gamma[i] * UNIT_w;
+    }
+    own_square[local_id] = own;
+    workgroupBarrier();
+    if (local_id < ROW_INVOCATIONS) {
+        var sum = 0.0;
+        for (var i = local_id; i < WORKGROUP_SIZE; i += ROW_INVOCATIONS) {
+            sum += own_square[i];
+        }
+        square[local_id] = sum;
+    }
+    workgroupBarrier();
 }
 
-fn load_block(invocation: Invocation, at: u32, square: ptr<function, f32>) -> XBlock {
-    return with_sums(array<vec4<f32>, 8>(
-        normed_vec4(at, square),
-        normed_vec4(at + 1u, square),
-        normed_vec4(at + 2u, square),
-        normed_vec4(at + 3u, square),
-        normed_vec4(at + 4u, square),
-        normed_vec4(at + 5u, square),
-        normed_vec4(at + 6u, square),
-        normed_vec4(at + 7u, square),
-    ));
-}
-
-fn input_scale(square: f32) -> f32 {
-    return inverseSqrt(square / params.norm_dim + params.eps);
+fn input_scale() -> f32 {
+    var sum = 0.0;
+    for (var i = 0u; i < ROW_INVOCATIONS; i++) {
+        sum += square[i];
+    }
+    return inverseSqrt(sum / params.norm_dim + params.eps);
 }

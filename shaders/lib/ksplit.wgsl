@@ -2,21 +2,15 @@
 // answer.
 
 var<workgroup> partial_sum: array<vec4<f32>, SPLIT_SUMS>;
-var<workgroup> partial_square: array<f32, KSPLIT>;
 
-fn sum_splits(invocation: Invocation, sums: vec4<f32>, square: ptr<function, f32>) -> vec4<f32> {
+fn sum_splits(invocation: Invocation, sums: vec4<f32>) -> vec4<f32> {
     var total = sums;
     if (KSPLIT > 1u) {
         let row_id = invocation.index % ROW_INVOCATIONS;
         partial_sum[invocation.index] = sums;
-        if (row_id == 0u) {
-            partial_square[invocation.index / ROW_INVOCATIONS] = *square;
-        }
         workgroupBarrier();
         total = vec4<f32>(0.0);
-        *square = 0.0;
         for (var other = 0u; other < KSPLIT; other++) {
-            *square += partial_square[other];
             total += partial_sum[other * ROW_INVOCATIONS + row_id];
         }
     }

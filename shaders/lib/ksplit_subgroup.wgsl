@@ -2,9 +2,8 @@
 // are several, through workgroup memory. Only the invocations of split 0 need the answer.
 
 var<workgroup> partial_sum: array<vec4<f32>, SPLIT_SUMS>;
-var<workgroup> partial_square: array<f32, KSPLIT>;
 
-fn sum_splits(invocation: Invocation, sums: vec4<f32>, square: ptr<function, f32>) -> vec4<f32> {
+fn sum_splits(invocation: Invocation, sums: vec4<f32>) -> vec4<f32> {
     var total = sums;
     if (KSPLIT > 1u) {
         let local_id = local_id_of(invocation);
@@ -13,20 +12,14 @@ fn sum_splits(invocation: Invocation, sums: vec4<f32>, square: ptr<function, f32
         let width = max(min(invocation.size, WORKGROUP_SIZE), ROW_INVOCATIONS);
         for (var step = ROW_INVOCATIONS; step < width; step *= 2u) {
             total += subgroupShuffleXor(total, step);
-            *square += subgroupShuffleXor(*square, step);
         }
         if (width < WORKGROUP_SIZE) {
             if (local_id % width < ROW_INVOCATIONS) {
                 partial_sum[(local_id / width) * ROW_INVOCATIONS + row_id] = total;
-                if (row_id == 0u) {
-                    partial_square[local_id / width] = *square;
-                }
             }
             workgroupBarrier();
             total = vec4<f32>(0.0);
-            *square = 0.0;
             for (var other = 0u; other < WORKGROUP_SIZE / width; other++) {
-                *square += partial_square[other];
                 total += partial_sum[other * ROW_INVOCATIONS + row_id];
             }
         }

@@ -1,28 +1,31 @@
 // Products of a block of weights with eight tokens in f32.
 
-// vec4 q of the rows of a row block, times 1 / UNIT.
-fn weights_of(raw: Blocks, q: u32) -> mat4x4<f32> {
-    let pick = select(vec2<f32>(1.0, 0.0), vec2<f32>(0.0, 1.0), q >= 4u);
-    let scale = pick * mat4x2<f32>(scale_w(raw.a), scale_w(raw.b), scale_w(raw.c), scale_w(raw.d));
-    var w = mat4x4<f32>(
-        scale.x * (vec4_w(raw.a, q) - ZERO_POINT_w / UNIT_w),
-        scale.y * (vec4_w(raw.b, q) - ZERO_POINT_w / UNIT_w),
-        scale.z * (vec4_w(raw.c, q) - ZERO_POINT_w / UNIT_w),
-        scale.w * (vec4_w(raw.d, q) - ZERO_POINT_w / UNIT_w),
-    );
-    if (HAS_MINIMUM_w) {
-        let minimum = pick * mat4x2<f32>(minimum_w(raw.a), minimum_w(raw.b), minimum_w(raw.c), minimum_w(raw.d));
-        w += mat4x4<f32>(
-            minimum.x / UNIT_w,
-            minimum.y / UNIT_w,
-            minimum.z / UNIT_w,
-            minimum.w / UNIT_w,
-        );
+// vec4 q of a row.
+fn weights_of_row(raw: Raw_w, q: u32) -> vec4<f32> {
+    let scales = scale_w(raw);
+    let scale = select(scales.x, scales.y, q >= 4u);
+    var least = 0.0;
+    if (ZERO_POINT_w != 0.0) {
+        least = -ZERO_POINT_w * scale;
     }
-    return w;
+    if (HAS_MINIMUM_w) {
+        let minimums = minimum_w(raw);
+        least += select(minimums.x, minimums.y, q >= 4u);
+    }
+    return (scale * UNIT_w) * vec4_w(raw, q) + least;
 }
 
-// v * M is the dot product of v with each column of M: one per row. vec4s of x are times the unit.
+// vec4 q of the rows of a row block.
+fn weights_of(raw: Blocks, q: u32) -> mat4x4<f32> {
+    return mat4x4<f32>(
+        weights_of_row(raw.a, q),
+        weights_of_row(raw.b, q),
+        weights_of_row(raw.c, q),
+        weights_of_row(raw.d, q),
+    );
+}
+
+// v * M is the dot product of v with each column of M: one per row.
 fn add(sums: Sums, w: mat4x4<f32>, x: XBlock) -> Sums {
     return Sums(
         sums.t0 + x.vec4s[0] * w,
@@ -48,7 +51,7 @@ fn add_block(
 ) {
     for (var q = 0u; q < 8u; q++) {
         let w = weights_of(raw, q);
-        let x = load_vec4s(invocation, at + q, stride);
+        let x = load_vec4s(invocation, at + q, stride, vec4<f32>(1.0));
         *sums = add(*sums, w, x);
         if (ROW_BLOCKS > 1u) {
             *sums_1 = add(*sums_1, weights_of(raw_1, q), x);

@@ -3,9 +3,8 @@
 // [tokens][k], padded with zeros to a multiple of 32
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 
-// Times the unit of the weights.
 fn load_x(at: u32) -> vec4<f32> {
-    return x[at] * UNIT_w;
+    return x[at];
 }
 
 fn low_vec4(at: u32) -> vec4<f32> {

@@ -111,7 +111,9 @@ pub(super) fn matvec(tuning: &Tuning, packing: Packing, s: Sizes, output: Output
     let splits = tuning.splits;
     let inputs = match output {
         _ if !tuning.driver.lowering.folds_inputs() => vec![Input::Vector(&F32)],
-        Output::Qkv(_) | Output::Swiglu | Output::Gate | Output::Up | Output::Logits => vec![Input::Norm],
+        Output::Qkv(_) | Output::Swiglu | Output::Gate | Output::Up | Output::Logits => {
+            vec![Input::Norm { k: s.cols.next_multiple_of(BLOCK) }]
+        }
         Output::Residual => {
             vec![
                 Input::Vector(&F32),
@@ -173,7 +175,7 @@ fn matvec_of(
             let lora = lora.map(|rank| lora_of(output, rank));
             buffers.extend(adapted(&mut params, (format, lora), (1, s.cols), random));
         }
-        Input::Norm => buffers.extend([random.rows(1, s.cols, k, 300.0), random.rows(1, s.cols, k, 1.5)]),
+        Input::Norm { .. } => buffers.extend([random.rows(1, s.cols, k, 300.0), random.rows(1, s.cols, k, 1.5)]),
         Input::Combine { heads, splits, .. } => {
             // Enough keys for three splits.
             uniforms.rows[0].attend = 1100;
@@ -207,7 +209,9 @@ fn matmul_of(
     (input, lora): (&'static dyn ActivationFormat, Option<usize>),
     output: Output,
 ) -> Case {
-    let (rows, active) = (16, 13);
+    // More tokens than a workgroup has, not all of them wanted.
+    let rows = tuning.matmul.tokens() + 8;
+    let active = rows - 3;
     let special = if input.is_f32() { String::new() } else { format!(" {}", input.name()) };
     let adaptors = lora.map_or(String::new(), |rank| format!(" lora{rank}"));
     let name = format!("matmul {} {} {}{special}{adaptors}", packing.name(), output.name(), s.cols);
@@ -226,8 +230,7 @@ fn matmul_of(
         input,
         lora,
         output,
-        invocations: tuning.matmul_invocations,
-        row_blocks: tuning.matvec.row_blocks,
+        tiling: tuning.matmul,
         exchange: tuning.matmul_exchange,
         run: RunShape { rows, pairs: s.d / 2 },
     };

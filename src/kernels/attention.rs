@@ -47,6 +47,8 @@ pub struct Attention {
     pub query_tokens: usize,
     /// Keys of a tile.
     pub keys: usize,
+    /// Whether queries are held in workgroup memory, which has room for those of few tokens.
+    pub holds_queries: bool,
     /// How the keys are split.
     pub splits: SplitKv,
     /// The size of the run uniforms.
@@ -57,6 +59,11 @@ impl Attention {
     fn queries(&self) -> usize {
         self.query_tokens * self.group
     }
+
+    /// Bytes of workgroup memory: scores of the tile, three numbers per query, and the queries where they are held.
+    pub fn workgroup_bytes(&self) -> usize {
+        self.queries() * 4 * (self.keys + 3 + if self.holds_queries { self.head_dim } else { 0 })
+    }
 }
 
 impl Kernel for Attention {
@@ -66,13 +73,14 @@ impl Kernel for Attention {
 
     fn label(&self) -> String {
         format!(
-            "attention/{}/kv-{}/d{}-g{}/{}x{}-keys{}-splits{}-rows{}",
+            "attention/{}/kv-{}/d{}-g{}/{}x{}{}-keys{}-splits{}-rows{}",
             self.tier,
             self.kv.name(),
             self.head_dim,
             self.group,
             self.invocations,
             self.query_tokens,
+            if self.holds_queries { "-held" } else { "" },
             self.keys,
             self.splits.most,
             self.run.rows
@@ -94,7 +102,13 @@ impl Kernel for Attention {
             .size("QUERY_PARTS", queries.div_ceil(queries_per_invocation))
             .size("KEYS", self.keys)
             .size("SCORES", queries * self.keys)
-            .size("ITEMS", (queries * self.head_dim / 4).div_ceil(self.invocations));
+            .size("QUERY_VEC4S", queries * self.head_dim / 4)
+            .size("ITEMS", queries.div_ceil(self.invocations * 4 / self.head_dim))
+            .with(if self.holds_queries {
+                include_str!("../../shaders/lib/queries_held.wgsl")
+            } else {
+                include_str!("../../shaders/lib/queries_in_memory.wgsl")
+            });
         let softmax = if self.tier.subgroups() {
             include_str!("../../shaders/lib/softmax_subgroup.wgsl")
         } else {

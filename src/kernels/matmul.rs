@@ -9,7 +9,36 @@ use crate::weights::Packing;
 use crate::weights::pack::ROW_ALIGN;
 
 /// Tokens of an invocation; a plan's rows are a multiple of it.
-pub const TOKENS_PER_INVOCATION: usize = 8;
+const TOKENS_PER_INVOCATION: usize = 8;
+
+/// How the invocations of a workgroup share rows and tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MatmulTiling {
+    /// Invocations side by side over rows.
+    pub row_invocations: usize,
+    /// Invocations side by side over tokens, eight each. Those of a wave that share rows load the same weights, which
+    /// memory gives a wave once.
+    pub token_invocations: usize,
+    /// Row blocks (of four rows) of an invocation, one or two: with two, an input that was loaded is used twice.
+    pub row_blocks: usize,
+}
+
+impl MatmulTiling {
+    /// Rows of a workgroup.
+    pub const fn rows(self) -> usize {
+        self.row_invocations * self.row_blocks * linear::ROWS_PER_BLOCK
+    }
+
+    /// Tokens of a workgroup.
+    pub const fn tokens(self) -> usize {
+        self.token_invocations * TOKENS_PER_INVOCATION
+    }
+
+    /// Invocations of a workgroup.
+    pub const fn invocations(self) -> usize {
+        self.row_invocations * self.token_invocations
+    }
+}
 
 /// One variant: packing, storage, output and tile of rows.
 #[derive(Clone, Copy, Debug)]
@@ -26,11 +55,9 @@ pub struct Matmul {
     pub lora: Option<usize>,
     /// Where y goes.
     pub output: Output,
-    /// Invocations of a workgroup.
-    pub invocations: usize,
-    /// Row blocks (of four rows) of an invocation, one or two.
-    pub row_blocks: usize,
-    /// Whether the invocations of a subgroup exchange the input, which all of them need.
+    /// Rows and tokens of each invocation.
+    pub tiling: MatmulTiling,
+    /// Whether the invocations of a subgroup exchange the input: only where all of them have the same tokens.
     pub exchange: bool,
     /// The size of the run uniforms.
     pub run: RunShape,
@@ -42,14 +69,14 @@ impl Kernel for Matmul {
     }
 
     fn label(&self) -> String {
+        let MatmulTiling { row_invocations, token_invocations, row_blocks } = self.tiling;
         format!(
-            "matmul/{}/{}{}/tile{}-{}{}{}-rows{}{}",
+            "matmul/{}/{}{}/tile{}-{row_invocations}x{token_invocations}{}{}-rows{}{}",
             self.storage.label(self.weights),
             if self.input.is_f32() { String::new() } else { format!("{}/", self.input.name()) },
             self.output.name(),
             self.tile,
-            self.invocations,
-            linear::row_blocks_suffix(self.row_blocks),
+            linear::row_blocks_suffix(row_blocks),
             super::subgroup_suffix(self.exchange),
             self.run.rows,
             linear::lora_suffix(self.lora),
@@ -57,15 +84,13 @@ impl Kernel for Matmul {
     }
 
     fn source(&self) -> ShaderSource {
+        let MatmulTiling { row_invocations, token_invocations, row_blocks } = self.tiling;
+        assert!(!self.exchange || token_invocations == 1, "{}", self.label());
         let main = include_str!("../../shaders/matmul.wgsl");
-        let source = linear::source(
-            main,
-            self.weights,
-            (self.tile, self.storage),
-            (self.invocations, self.row_blocks),
-            self.run,
-        )
-        .size("WORKGROUP_SIZE", self.invocations);
+        let weights = (self.tile, self.storage);
+        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.run)
+            .size("WORKGROUP_SIZE", self.tiling.invocations())
+            .size("TOKEN_INVOCATIONS", token_invocations);
         let source = source.with(super::invocations(self.exchange));
         let source = self.input.add_products(source, self.storage, self.weights, self.exchange);
         self.output.add_to(linear::add_lora(source, self.lora))
@@ -76,7 +101,7 @@ impl Kernel for Matmul {
     }
 
     fn invocations(&self) -> u32 {
-        self.invocations as u32
+        self.tiling.invocations() as u32
     }
 
     fn fields(&self) -> &'static [(&'static str, Scalar)] {
@@ -98,9 +123,9 @@ impl Kernel for Matmul {
 
     fn grid(&self, params: &[u32], active: Active) -> [u32; 2] {
         let params = LinearParams::from_words(params);
-        let rows = self.invocations * self.row_blocks * linear::ROWS_PER_BLOCK;
+        let rows = self.tiling.rows();
         assert!(ROW_ALIGN.is_multiple_of(rows), "{}", self.label());
-        [params.rows.div_ceil(rows as u32), params.tokens(active).div_ceil(TOKENS_PER_INVOCATION) as u32]
+        [params.rows.div_ceil(rows as u32), params.tokens(active).div_ceil(self.tiling.tokens()) as u32]
     }
 
     fn work(&self, params: &[u32], active: Active) -> u64 {
@@ -119,7 +144,7 @@ impl Kernel for Matmul {
         let settings = call.uniforms.settings;
         let tokens = if params.at_head == 1 { settings.head_rows } else { settings.rows } as usize;
         let first = params.token_begin as usize;
-        let span = call.grid[1] as usize * TOKENS_PER_INVOCATION;
+        let span = call.grid[1] as usize * self.tiling.tokens();
         let words = self.input.words(params.vec4s as usize * 4);
         let x = call.words(1);
         let row = |t: usize| self.input.decode(&x[t * words..][..words]);

@@ -7,16 +7,19 @@ use super::storage::WeightStorage;
 use super::{RunShape, SplitKv};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform};
 use crate::weights::Packing;
-use crate::weights::pack::ROW_ALIGN;
+use crate::weights::pack::{BLOCK, ROW_ALIGN};
 
 /// Where the input vector comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum Input {
     /// A vector that another dispatch stored.
     Vector(&'static dyn ActivationFormat),
-    /// RMSNorm of the residual stream, computed in this dispatch.
-    Norm,
-    /// The splits of attention, reduced in this dispatch.
+    /// RMSNorm of the residual stream, computed once by each workgroup.
+    Norm {
+        /// Elements, padded.
+        k: usize,
+    },
+    /// The splits of attention, reduced once by each workgroup.
     Combine {
         /// Query heads.
         heads: usize,
@@ -25,6 +28,17 @@ pub enum Input {
         /// How the keys were split.
         splits: SplitKv,
     },
+}
+
+impl Input {
+    /// Elements, padded, that each workgroup makes in workgroup memory.
+    const fn held(self) -> usize {
+        match self {
+            Self::Vector(_) => 0,
+            Self::Norm { k } => k,
+            Self::Combine { heads, head_dim, .. } => (heads * head_dim).next_multiple_of(BLOCK),
+        }
+    }
 }
 
 /// How the invocations of a workgroup share rows and columns.
@@ -42,6 +56,17 @@ impl MatvecTiling {
     /// Rows of a workgroup.
     pub const fn rows(self) -> usize {
         self.row_invocations * self.row_blocks * linear::ROWS_PER_BLOCK
+    }
+
+    /// Bytes of workgroup memory for an input that each workgroup makes, and through which sums of rows are added up.
+    pub const fn workgroup_bytes(self, input: Input) -> usize {
+        let invocations = self.row_invocations * self.ksplit;
+        let making = match input {
+            Input::Vector(_) => 0,
+            Input::Norm { .. } => (invocations + self.row_invocations) * 4,
+            Input::Combine { heads, splits, .. } => splits.weight_bytes(heads),
+        };
+        input.held() * 4 + making + invocations * 16
     }
 }
 
@@ -69,6 +94,15 @@ pub struct Matvec {
     pub run: RunShape,
 }
 
+impl Matvec {
+    /// Adds the input that the workgroup holds, and products with it.
+    fn add_held(&self, source: ShaderSource) -> ShaderSource {
+        linear::add_f32_product(source)
+            .size("INPUT_VEC4S", self.input.held() / 4)
+            .with(include_str!("../../shaders/lib/input_held.wgsl"))
+    }
+}
+
 impl Kernel for Matvec {
     fn name(&self) -> &'static str {
         "matvec"
@@ -77,7 +111,7 @@ impl Kernel for Matvec {
     fn label(&self) -> String {
         let input = match self.input {
             Input::Vector(format) => format.name(),
-            Input::Norm => "norm",
+            Input::Norm { .. } => "norm",
             Input::Combine { .. } => "combine",
         };
         let MatvecTiling { row_invocations, ksplit, row_blocks } = self.tiling;
@@ -112,9 +146,9 @@ impl Kernel for Matvec {
             Input::Vector(format) => {
                 format.add_product(source, self.storage, self.weights, self.subgroups && ksplit == 1)
             }
-            Input::Norm => linear::add_f32_product(source).with(include_str!("../../shaders/lib/input_norm.wgsl")),
+            Input::Norm { .. } => self.add_held(source).with(include_str!("../../shaders/lib/input_norm.wgsl")),
             Input::Combine { heads, head_dim, splits } => {
-                add_combine_to(linear::add_f32_product(source), heads, head_dim, splits)
+                add_combine_to(self.add_held(source), heads, head_dim, splits)
                     .with(include_str!("../../shaders/lib/input_combine.wgsl"))
             }
         };
@@ -124,7 +158,7 @@ impl Kernel for Matvec {
     fn activations(&self) -> &'static str {
         match self.input {
             Input::Vector(format) => format.choice(),
-            Input::Norm | Input::Combine { .. } => "f32",
+            Input::Norm { .. } | Input::Combine { .. } => "f32",
         }
     }
 
@@ -146,7 +180,7 @@ impl Kernel for Matvec {
                 let low = self.lora.map_or(0, |_| 4 * params.low_vec4s as usize);
                 args.push(self.storage.input_arg(format, format.words(k) + low));
             }
-            Input::Norm => args
+            Input::Norm { .. } => args
                 .extend([Arg::read("x", 3, Element::Vec4F32, x_rows * k), Arg::read("gamma", 4, Element::Vec4F32, k)]),
             Input::Combine { heads, splits, .. } => args.extend([
                 Arg::read("x", 3, Element::Vec4F32, splits.most * k),
@@ -189,7 +223,7 @@ impl Kernel for Matvec {
             Input::Vector(format) => {
                 (format.decode(&call.words(1)[..format.words(k)]), 1.0, 2 + usize::from(self.lora.is_some()))
             }
-            Input::Norm => {
+            Input::Norm { .. } => {
                 let first = (params.at_head * call.uniforms.settings.head_first * params.vec4s * 4) as usize;
                 let row: Vec<f64> = x[first..first + k].iter().map(|v| f64::from(*v)).collect();
                 let square: f64 = row.iter().map(|v| v * v).sum();

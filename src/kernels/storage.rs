@@ -30,8 +30,6 @@ pub struct WeightStorage {
     pub x: &'static str,
     /// WGSL that loads words of an input.
     pub x_words: &'static str,
-    /// WGSL that makes numbers of the four bytes of a word.
-    pub bytes: &'static str,
 }
 
 /// Storage buffers of `vec4<u32>`.
@@ -46,7 +44,6 @@ pub const BUFFER: WeightStorage = WeightStorage {
     words: include_str!("../../shaders/lib/weights_buffer.wgsl"),
     x: include_str!("../../shaders/lib/x_buffer.wgsl"),
     x_words: include_str!("../../shaders/lib/x_words_buffer.wgsl"),
-    bytes: include_str!("../../shaders/lib/bytes.wgsl"),
 };
 
 impl WeightStorage {
@@ -62,7 +59,7 @@ impl WeightStorage {
 
     /// Adds weights of a packing, once per role and binding: how words are loaded, and the packing's reader.
     pub(crate) fn add_weights(&self, source: ShaderSource, packing: Packing, roles: &[(&str, u32)]) -> ShaderSource {
-        let source = source.with(self.bytes).size("TEXELS_PER_ROW", TEXELS_PER_ROW);
+        let source = source.with(include_str!("../../shaders/lib/bytes.wgsl")).size("TEXELS_PER_ROW", TEXELS_PER_ROW);
         roles.iter().fold(source, |source, (role, binding)| {
             let source = self.add_texture(source, &format!("weights{role}"), *binding);
             let source = source.role(self.words, role, *binding).role(reader(packing), role, *binding);

@@ -1,14 +1,16 @@
 //! The plan of real GPUs: five dispatches per layer in decode, since products prepare their own input.
 
+use std::iter;
 use std::sync::Arc;
 
 use super::Stage;
 use super::driver::Driver;
-use super::limits::WEBGPU_BINDING_BYTES;
+use super::limits::{WEBGPU_BINDING_BYTES, WEBGPU_WORKGROUP_BYTES};
 use super::lowering::{AttentionSpec, Builder, Lowering};
 use super::tuning::{Activations, Tuning};
 use crate::kernel::Kernel;
 use crate::kernels::activations::{ActivationFormat, F32};
+use crate::kernels::matmul::MatmulTiling;
 use crate::kernels::matvec::MatvecTiling;
 use crate::kernels::storage::BUFFER;
 use crate::kernels::{Attention, KvType, SplitKv, Tier};
@@ -36,7 +38,7 @@ fn tuning(tier: Tier) -> Tuning {
         tile: 64,
         storage: &BUFFER,
         matvec: MatvecTiling { row_invocations: 8, ksplit: 8, row_blocks: 1 },
-        matmul_invocations: 16,
+        matmul: MatmulTiling { row_invocations: 16, token_invocations: 4, row_blocks: 1 },
         matmul_exchange: false,
         attention_invocations: 64,
         attention_keys: 32,
@@ -66,25 +68,25 @@ impl Lowering for GpuLowering {
 
     fn attention(&self, spec: AttentionSpec) -> Arc<dyn Kernel> {
         let AttentionSpec { tuning, head_dim, group, rows, splits, run } = spec;
-        let query_tokens = (tuning.attention_queries / group).clamp(1, rows);
-        // Queries of a workgroup, its tile of weights and its running sums stay within 16 KiB.
-        let most_keys = (3584 / (query_tokens * group)).max(1);
-        Arc::new(Attention {
+        let sized = |query_tokens: usize, holds_queries| Attention {
             tier: tuning.tier,
             kv: tuning.kv,
-            invocations: tuning.attention_invocations,
+            invocations: tuning.attention_invocations.max((head_dim / 4).next_multiple_of(64)),
             head_dim,
             group,
             query_tokens,
-            keys: tuning.attention_keys.min(most_keys),
+            keys: tuning.attention_keys,
+            holds_queries,
             splits,
             run,
-        })
-    }
-
-    /// A weight of each split and head, beside the sums of the product.
-    fn reduction_bytes(&self, tuning: &Tuning, heads: usize) -> usize {
-        let MatvecTiling { row_invocations, ksplit, .. } = tuning.matvec;
-        heads * tuning.splits.most * 4 + row_invocations * ksplit * 16 + ksplit * 4
+        };
+        // Queries are held where those of one token fit; fewer tokens then share a load of keys.
+        let fits = |attention: &Attention| attention.workgroup_bytes() <= WEBGPU_WORKGROUP_BYTES;
+        let tokens = (tuning.attention_queries / group).clamp(1, rows);
+        let held = iter::successors(Some(tokens), |t| (*t > 1).then_some(t / 2)).map(|t| sized(t, true)).find(fits);
+        Arc::new(held.unwrap_or_else(|| {
+            let most_keys = (WEBGPU_WORKGROUP_BYTES / 4 / group).saturating_sub(3).max(1);
+            Attention { keys: tuning.attention_keys.min(most_keys), ..sized(1, false) }
+        }))
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::slice;
 use std::sync::Arc;
 
+use super::limits::WEBGPU_WORKGROUP_BYTES;
 use super::llama::{PlanShape, names};
 use super::tuning::{Activations, Tuning};
 use super::{BufferId, BufferOwner, Plan, RunInput, Stage};
@@ -17,7 +18,6 @@ use crate::kernels::attention::AttentionParams;
 use crate::kernels::embed::{EmbedParams, SHARDS};
 use crate::kernels::int8::{self, Int8};
 use crate::kernels::linear::{LinearParams, Output};
-use crate::kernels::matmul::TOKENS_PER_INVOCATION;
 use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
 use crate::kernels::store::{LoraA, RowParams, Store, StoreParams};
@@ -34,7 +34,7 @@ pub type Prepared = (Input, Vec<BufferId>);
 /// How a driver computes the parts in which plans differ.
 pub trait Lowering: fmt::Debug + Send + Sync {
     /// Whether products of a single row compute the norm and the reduction of split-KV that make their input, where it
-    /// is f32: a dispatch less, and the work done once per workgroup.
+    /// is f32 and workgroup memory holds it: a dispatch less, and the work done once per workgroup.
     fn folds_inputs(&self) -> bool;
 
     /// The format of the input that products of a stage with these matrices share, where they do not read int8.
@@ -42,9 +42,6 @@ pub trait Lowering: fmt::Debug + Send + Sync {
 
     /// The kernel of attention.
     fn attention(&self, spec: AttentionSpec) -> Arc<dyn Kernel>;
-
-    /// Bytes of workgroup memory that the reduction of split-KV takes over `heads` query heads.
-    fn reduction_bytes(&self, tuning: &Tuning, heads: usize) -> usize;
 }
 
 /// The sizes that an attention kernel is made for.
@@ -119,6 +116,12 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Whether products of a single row make this input themselves.
+    fn folds(&self, input: Input, format: &dyn ActivationFormat) -> bool {
+        let fits = self.tuning.matvec.workgroup_bytes(input) <= WEBGPU_WORKGROUP_BYTES;
+        self.lowering().folds_inputs() && format.is_f32() && fits
+    }
+
     /// How a dispatch that makes the input of products stores it, and how many invocations it has.
     fn store(&self, format: &'static dyn ActivationFormat, lora: Option<&MatrixLora>) -> (Store, usize) {
         let rows = if format.is_for_prefill() { self.rows.rows } else { 1 };
@@ -146,10 +149,10 @@ impl<'a> Builder<'a> {
     /// `RMSNorm(x) * gamma` of `[x, gamma]`, as the input of products of a stage with these matrices.
     fn norm(&mut self, stage: Stage, label: &str, [x, gamma]: [BufferId; 2], matrices: &[Matrix]) -> Prepared {
         let (format, lora) = (self.format(stage, matrices), matrices[0].lora.as_ref());
-        if self.lowering().folds_inputs() && self.single(stage) && format.is_f32() && lora.is_none() {
-            return (Input::Norm, vec![x, gamma]);
-        }
         let k = self.shape.dim.next_multiple_of(BLOCK);
+        if self.single(stage) && self.folds(Input::Norm { k }, format) && lora.is_none() {
+            return (Input::Norm { k }, vec![x, gamma]);
+        }
         let (store, invocations) = self.store(format, lora);
         let stored = self.stored("normed", store, k, lora);
         let params = RmsnormParams {
@@ -173,8 +176,9 @@ impl<'a> Builder<'a> {
             return self.quantized((layer, "attn_quantize"), "attended", out, matrix);
         }
         let (heads, head_dim, splits) = (self.shape.heads, self.shape.head_dim, self.splits());
-        if self.lowering().folds_inputs() && format.is_f32() && lora.is_none() {
-            return (Input::Combine { heads, head_dim, splits }, vec![out, score]);
+        let folded = Input::Combine { heads, head_dim, splits };
+        if self.folds(folded, format) && lora.is_none() {
+            return (folded, vec![out, score]);
         }
         let k = matrix.cols.next_multiple_of(BLOCK);
         let (store, invocations) = self.store(format, lora);
@@ -314,7 +318,7 @@ impl<'a> Builder<'a> {
             };
             let tokens = if output.0 == Output::Logits { self.rows.head_rows } else { self.rows.rows };
             let per_token = (shard.layout.rows * shard.layout.cols) as u64;
-            let step = TOKENS_PER_INVOCATION;
+            let step = self.tuning.matmul.tokens();
             let span =
                 ((self.tuning.max_work / per_token) as usize / step * step).clamp(step, tokens.next_multiple_of(step));
             for token in (0..tokens).step_by(span) {
@@ -325,8 +329,7 @@ impl<'a> Builder<'a> {
                     input: format,
                     lora: rank,
                     output: output.0,
-                    invocations: self.tuning.matmul_invocations,
-                    row_blocks: self.tuning.matvec.row_blocks,
+                    tiling: self.tuning.matmul,
                     exchange: self.tuning.matmul_exchange,
                     run: self.run,
                 };

@@ -2,6 +2,7 @@
 
 use super::driver::Driver;
 use super::limits::{Profile, WEBGPU_WORKGROUP_BYTES};
+use crate::kernels::matmul::MatmulTiling;
 use crate::kernels::matvec::MatvecTiling;
 use crate::kernels::storage::WeightStorage;
 use crate::kernels::{KvType, SplitKv, Tier};
@@ -56,8 +57,8 @@ pub struct Tuning {
     pub storage: &'static WeightStorage,
     /// Rows and columns of an invocation of a matvec.
     pub matvec: MatvecTiling,
-    /// Invocations of a matmul workgroup; each has as many row blocks as in a matvec.
-    pub matmul_invocations: usize,
+    /// Rows and tokens of an invocation of a matmul.
+    pub matmul: MatmulTiling,
     /// Whether the invocations of a matmul's subgroup exchange the input: where a load costs more than an exchange.
     pub matmul_exchange: bool,
     /// Invocations of the attention workgroup.
@@ -90,7 +91,7 @@ impl Tuning {
     /// # Errors
     /// In words, with the numbers, where they have not.
     pub fn check_heads(&self, heads: usize) -> std::result::Result<(), String> {
-        let bytes = self.driver.lowering.reduction_bytes(self, heads);
+        let bytes = self.splits.weight_bytes(heads);
         if bytes <= WEBGPU_WORKGROUP_BYTES {
             return Ok(());
         }

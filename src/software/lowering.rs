@@ -12,7 +12,7 @@ use crate::kernel::{Element, Kernel};
 use crate::kernels::activations::{ActivationFormat, F32};
 use crate::plan::Stage;
 use crate::plan::lowering::{AttentionSpec, Builder, Lowering};
-use crate::plan::tuning::{Activations, Tuning};
+use crate::plan::tuning::Activations;
 use crate::weights::Matrix;
 
 /// The lowering of both drivers.
@@ -52,9 +52,5 @@ impl Lowering for Software {
             splits,
             run,
         })
-    }
-
-    fn reduction_bytes(&self, tuning: &Tuning, heads: usize) -> usize {
-        heads * tuning.splits.most * 4
     }
 }

@@ -29,6 +29,5 @@ const fn textures(kind: TextureKind) -> WeightStorage {
         words: include_str!("../../shaders/software/lib/weights_texture.wgsl"),
         x: include_str!("../../shaders/software/lib/x_texture.wgsl"),
         x_words: include_str!("../../shaders/software/lib/x_words_texture.wgsl"),
-        bytes: include_str!("../../shaders/software/lib/bytes_in_place.wgsl"),
     }
 }

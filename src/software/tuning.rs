@@ -2,6 +2,7 @@
 
 use super::storage::{SAMPLED_TEXTURES, STORAGE_TEXTURES};
 use super::{LAVAPIPE, SWIFTSHADER};
+use crate::kernels::matmul::MatmulTiling;
 use crate::kernels::matvec::MatvecTiling;
 use crate::kernels::storage::WeightStorage;
 use crate::kernels::{KvType, SplitKv, Tier};
@@ -29,7 +30,7 @@ fn tuning(driver: &'static Driver, storage: &'static WeightStorage, at_once: usi
         tile: matvec.rows(),
         storage,
         matvec,
-        matmul_invocations: at_once,
+        matmul: MatmulTiling { row_invocations: at_once, token_invocations: 1, row_blocks: 2 },
         matmul_exchange: tier.subgroups(),
         attention_invocations: 8,
         attention_keys: 32,

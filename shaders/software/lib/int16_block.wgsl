@@ -12,7 +12,7 @@ fn block_of(a: vec4<i32>, b: vec4<i32>, c: vec4<i32>, d: vec4<i32>, rest: vec4<i
 
 fn prepare_input(local_id: u32) {}
 
-fn input_scale(square: f32) -> f32 {
+fn input_scale() -> f32 {
     return 1.0;
 }
 

@@ -1,6 +1,6 @@
 // Input of a matvec: int16 blocks.
 
-fn load_block(invocation: Invocation, at: u32, square: ptr<function, f32>) -> XBlock {
+fn load_block(invocation: Invocation, at: u32) -> XBlock {
     let first = at / 8u * 5u;
     return block_of(
         int16_texel(first),

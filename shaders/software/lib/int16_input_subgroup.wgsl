@@ -1,7 +1,7 @@
 // Input of a matvec: int16 blocks. All invocations of a subgroup need the same: each loads a texel, or two where
 // invocations are few, and they exchange them.
 
-fn load_block(invocation: Invocation, at: u32, square: ptr<function, f32>) -> XBlock {
+fn load_block(invocation: Invocation, at: u32) -> XBlock {
     let few = min(invocation.size, WORKGROUP_SIZE) < 8u;
     let first = at / 8u * 5u;
     let mine = int16_texel(first + min(invocation.within & 7u, 4u));
