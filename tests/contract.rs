@@ -29,15 +29,20 @@ const MAX_WORKGROUP_BYTES: u32 = 16_384;
 const MAX_INVOCATIONS: u32 = 256;
 
 fn llama_3_2_1b(scheme: Scheme) -> Shape {
-    let frequencies = rope_frequencies(64, 500_000.0);
+    llama(scheme, 16, (32, 64))
+}
+
+/// A Llama of `layers` layers, with `heads` query heads of `head_dim` elements, the rest as in Llama 3.2.
+fn llama(scheme: Scheme, layers: usize, (heads, head_dim): (usize, usize)) -> Shape {
+    let frequencies = rope_frequencies(head_dim, 500_000.0);
     Shape {
         arch: &LLAMA,
-        dim: 2048,
+        dim: heads * head_dim,
         ffn: 8192,
-        layers: 16,
-        heads: 32,
+        layers,
+        heads,
         kv_heads: 8,
-        head_dim: 64,
+        head_dim,
         vocabulary: 128_256,
         context: 131_072,
         norm_eps: 1e-5,
@@ -357,6 +362,29 @@ fn every_dispatched_variant_has_cases() {
     assert_eq!(variant("matvec/Q4_0/norm/qkv/tile64-8x8"), "matvec/Q4_0/norm/qkv");
     assert_eq!(variant("attention/f16/kv-f32/d64-g4/64x1"), "attention/f16/kv-f32");
     assert_eq!(variant("rmsnorm/64-rows1"), "rmsnorm");
+}
+
+/// Five dispatches per layer where workgroup memory holds the inputs that products make, as in Llama 3.2 3B, and three
+/// more where it does not, as in Llama 3.1 8B. Every shader keeps to the limits.
+#[test]
+fn inputs_that_workgroup_memory_does_not_hold() {
+    use llamita::internals::plan::RunOutput;
+    for (layers, heads, per_layer) in [(28, (24, 128), 5), (32, (32, 128), 8)] {
+        let shape = llama(Scheme::default(), layers, heads);
+        let tuning = (GPU.tuning)(Tier::Base);
+        let packings = Packings::uniform(&shape, Packing::Q4_0, Packing::Q6_K);
+        let plans = session_plans(&shape, &Matrices::new(&shape, &packings, tuning.cut()), &tuning, 8192);
+        assert_eq!(plans[0].dispatches(RunOutput::Body), 1 + layers * per_layer, "{heads:?}");
+        let mut checked = BTreeSet::new();
+        for step in plans.iter().flat_map(|plan| &plan.steps) {
+            let text = step.kernel.source().compose();
+            if checked.insert(text.clone()) {
+                let module = naga::front::wgsl::parse_str(&text).expect("it is WGSL");
+                let found = differences(&module, &*step.kernel, &step.params);
+                assert!(found.is_empty(), "{}: {found:?}", step.kernel.label());
+            }
+        }
+    }
 }
 
 /// Five dispatches per layer, the embedding, the head in two parts, and one sampler.

@@ -213,10 +213,10 @@ fn every_profile_runs_on_the_cpu() {
 /// More query heads than shaders have memory for: refused by plan, with the numbers, and computed where they fit.
 #[test]
 fn what_a_plan_cannot_take_is_refused_with_the_numbers() {
-    let load = |heads: u64, device: DeviceChoice, plan: PlanChoice| {
+    let load = |(heads, head_dim): (u64, u64), device: DeviceChoice, plan: PlanChoice| {
         let shape = builder::Shape {
             layers: 1,
-            dim: heads * 8,
+            dim: heads * head_dim,
             ffn: 32,
             heads,
             kv_heads: heads / 4,
@@ -231,17 +231,17 @@ fn what_a_plan_cannot_take_is_refused_with_the_numbers() {
         let reply = session.reply_ids(&[1, 2], engine::greedy(3))?;
         Ok::<_, Error>(engine::try_finish(reply)?.ids.len())
     };
-    let refused = |heads, plan: PlanChoice, bytes: &str| {
-        let error = load(heads, DeviceChoice::Gpu, plan).expect_err("too many heads").to_string();
-        for part in ["heads.gguf", &format!("{heads} query heads"), bytes, plan.name(), "16384", "--device cpu"] {
+    let refused = |size, plan: PlanChoice, numbers: &[&str]| {
+        let error = load(size, DeviceChoice::Gpu, plan).expect_err("too many heads").to_string();
+        for part in [&["heads.gguf", plan.name(), "--device cpu"], numbers].concat() {
             assert!(error.contains(part), "{part} is not in {error}");
         }
     };
-    assert_eq!(load(256, DeviceChoice::Gpu, PlanChoice::Lavapipe).expect("they just fit"), 3);
-    refused(260, PlanChoice::Lavapipe, "16640 bytes");
-    assert_eq!(load(956, DeviceChoice::Gpu, engine::GPU_PLAN).expect("they just fit"), 3);
-    refused(960, engine::GPU_PLAN, "16416 bytes");
-    assert_eq!(load(960, DeviceChoice::Cpu, engine::GPU_PLAN).expect("the CPU takes them"), 3);
+    assert_eq!(load((256, 8), DeviceChoice::Gpu, PlanChoice::Lavapipe).expect("they just fit"), 3);
+    refused((260, 8), PlanChoice::Lavapipe, &["260 query heads", "16640 bytes", "16384"]);
+    assert_eq!(load((1024, 8), DeviceChoice::Gpu, engine::GPU_PLAN).expect("as many as files have"), 3);
+    assert_eq!(load((4, 256), DeviceChoice::Gpu, engine::GPU_PLAN).expect("as wide as files have"), 3);
+    assert_eq!(load((260, 8), DeviceChoice::Cpu, PlanChoice::Lavapipe).expect("the CPU takes them"), 3);
 }
 
 /// `devices` under a profile tells of the profile, not of the adapter.

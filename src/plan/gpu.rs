@@ -71,7 +71,7 @@ impl Lowering for GpuLowering {
         let sized = |query_tokens: usize, holds_queries| Attention {
             tier: tuning.tier,
             kv: tuning.kv,
-            invocations: tuning.attention_invocations.max((head_dim / 4).next_multiple_of(64)),
+            invocations: tuning.attention_invocations,
             head_dim,
             group,
             query_tokens,
