@@ -33,8 +33,9 @@ var<workgroup> largest: array<f32, QUERIES>;
 var<workgroup> total: array<f32, QUERIES>;
 var<workgroup> rescale: array<f32, QUERIES>;
 
-// vec4 c of a query of the workgroup; past the last row, of that.
-fn query_in_memory(kv_head: u32, token: u32, query: u32, c: u32) -> vec4<f32> {
+// vec4 c of a query of the workgroup; past the last query or row, of that.
+fn query_in_memory(kv_head: u32, token: u32, i: u32, c: u32) -> vec4<f32> {
+    let query = min(i, QUERIES - 1u);
     let row = min(token + query / GROUP, run.rows - 1u);
     let head = kv_head * GROUP + query % GROUP;
     return queries[(row * params.heads + head) * HEAD_VEC4S + c];
@@ -42,7 +43,11 @@ fn query_in_memory(kv_head: u32, token: u32, query: u32, c: u32) -> vec4<f32> {
 
 // The query of an item of an invocation; past the last, the last.
 fn query_of(first_query: u32, item: u32) -> u32 {
-    return min(first_query + item * QUERIES_AT_ONCE, QUERIES - 1u);
+    let query = first_query + item * QUERIES_AT_ONCE;
+    if (QUERIES % QUERIES_AT_ONCE == 0u) {
+        return query;
+    }
+    return min(query, QUERIES - 1u);
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -90,8 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
                 for (var c = 0u; c < HEAD_VEC4S; c++) {
                     let key = kv_vec4(keys[(key_base + position) * HEAD_VEC4S + c]);
                     for (var u = 0u; u < QUERIES_PER_INVOCATION; u++) {
-                        let query = min(first + u, QUERIES - 1u);
-                        sums[u] += dot(query_vec4(kv_head, token, query, c), key);
+                        sums[u] += dot(query_vec4(kv_head, token, first + u, c), key);
                     }
                 }
             }

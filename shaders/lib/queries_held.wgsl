@@ -1,6 +1,6 @@
 // Queries of attention in workgroup memory, which every key needs.
 
-// [queries][d]
+// [QUERY_PARTS * QUERIES_PER_INVOCATION][d]
 var<workgroup> held_query: array<vec4<f32>, QUERY_VEC4S>;
 
 fn hold_queries(local_id: u32, kv_head: u32, token: u32) {

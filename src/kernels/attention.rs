@@ -60,9 +60,19 @@ impl Attention {
         self.query_tokens * self.group
     }
 
+    /// Queries whose scores an invocation computes, which share its loads of keys.
+    fn queries_per_invocation(&self) -> usize {
+        self.queries().min(8)
+    }
+
+    fn padded_queries(&self) -> usize {
+        self.queries().next_multiple_of(self.queries_per_invocation())
+    }
+
     /// Bytes of workgroup memory: scores of the tile, three numbers per query, and the queries where they are held.
     pub fn workgroup_bytes(&self) -> usize {
-        self.queries() * 4 * (self.keys + 3 + if self.holds_queries { self.head_dim } else { 0 })
+        let held = if self.holds_queries { self.padded_queries() * self.head_dim } else { 0 };
+        4 * (self.queries() * (self.keys + 3) + held)
     }
 }
 
@@ -89,7 +99,6 @@ impl Kernel for Attention {
 
     fn source(&self) -> ShaderSource {
         let queries = self.queries();
-        let queries_per_invocation = queries.min(8);
         let source = self
             .run
             .add_to(ShaderSource::new(include_str!("../../shaders/attention.wgsl")))
@@ -98,11 +107,11 @@ impl Kernel for Attention {
             .size("GROUP", self.group)
             .size("QUERY_TOKENS", self.query_tokens)
             .size("QUERIES", queries)
-            .size("QUERIES_PER_INVOCATION", queries_per_invocation)
-            .size("QUERY_PARTS", queries.div_ceil(queries_per_invocation))
+            .size("QUERIES_PER_INVOCATION", self.queries_per_invocation())
+            .size("QUERY_PARTS", self.padded_queries() / self.queries_per_invocation())
             .size("KEYS", self.keys)
             .size("SCORES", queries * self.keys)
-            .size("QUERY_VEC4S", queries * self.head_dim / 4)
+            .size("QUERY_VEC4S", self.padded_queries() * self.head_dim / 4)
             .size("ITEMS", queries.div_ceil(self.invocations * 4 / self.head_dim))
             .with(if self.holds_queries {
                 include_str!("../../shaders/lib/queries_held.wgsl")

@@ -75,7 +75,8 @@ impl Lowering for GpuLowering {
             head_dim,
             group,
             query_tokens,
-            keys: tuning.attention_keys,
+            // The few queries of decode are one part: a key for every invocation.
+            keys: if rows == 1 { tuning.attention_invocations } else { tuning.attention_keys },
             holds_queries,
             splits,
             run,
@@ -86,7 +87,8 @@ impl Lowering for GpuLowering {
         let held = iter::successors(Some(tokens), |t| (*t > 1).then_some(t / 2)).map(|t| sized(t, true)).find(fits);
         Arc::new(held.unwrap_or_else(|| {
             let most_keys = (WEBGPU_WORKGROUP_BYTES / 4 / group).saturating_sub(3).max(1);
-            Attention { keys: tuning.attention_keys.min(most_keys), ..sized(1, false) }
+            let attention = sized(1, false);
+            Attention { keys: attention.keys.min(most_keys), ..attention }
         }))
     }
 }

@@ -63,7 +63,7 @@ pub struct Tuning {
     pub matmul_exchange: bool,
     /// Invocations of the attention workgroup.
     pub attention_invocations: usize,
-    /// Keys of an attention tile.
+    /// Keys of an attention tile in prefill.
     pub attention_keys: usize,
     /// Most queries (tokens times grouped heads) of an attention workgroup in prefill.
     pub attention_queries: usize,
