@@ -40,8 +40,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let g = vec4_index / 8u;
     let q = vec4_index % 8u;
     let j = g % 8u;
-    let block = ((row / TILE) * params.blocks + g) * TILE + row % TILE;
-    let super_block = ((row / TILE) * params.supers + g / 8u) * TILE + row % TILE;
+    // The even rows of a tile come first.
+    let place = row % 2u * (TILE / 2u) + row % TILE / 2u;
+    let block = ((row / TILE) * params.blocks + g) * TILE + place;
+    let super_block = ((row / TILE) * params.supers + g / 8u) * TILE + place;
     var v = vec4<f32>();
     var scale = vec2<f32>();
     var minimum = vec2<f32>();

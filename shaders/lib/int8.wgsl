@@ -4,8 +4,8 @@
 struct SuperblockROLE { scale: f32 }
 
 fn superblockROLE(planes: vec3<u32>, super_block: u32) -> SuperblockROLE {
-    let row = super_block / TILE / params.supers * TILE + super_block % TILE;
-    return SuperblockROLE(bitcast<f32>(loadROLE(planes.x + row / 4u)[row % 4u]));
+    let place = super_block / TILE / params.supers * TILE + super_block % TILE;
+    return SuperblockROLE(bitcast<f32>(loadROLE(planes.x + place / 4u)[place % 4u]));
 }
 
 struct RawROLE { low: vec4<u32>, high: vec4<u32>, scale: f32 }

@@ -27,15 +27,17 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 
 const ROW_BLOCK_STRIDE: u32 = ROW_INVOCATIONS * 4u;
+// From an even row to the odd one behind it: the even rows of a tile come first.
+const ODD: u32 = TILE / 2u;
 
-// The first rows of the two pairs, and where their first superblocks and blocks are: those of the other row of a pair
-// follow. Found once: some drivers divide one invocation after the other.
+// The first rows of the two pairs, which are even, and where their first superblocks and blocks are: those of the odd
+// row of a pair are ODD further. Found once: some drivers divide one invocation after the other.
 struct Rows { first: vec2<u32>, supers: vec2<u32>, blocks: vec2<u32> }
 
 fn rows_from(first: u32) -> Rows {
     let rows = vec2<u32>(first, first + 2u * ROW_INVOCATIONS);
     let tile = rows / TILE;
-    let within = rows % TILE;
+    let within = rows % TILE / 2u;
     return Rows(rows, tile * params.supers * TILE + within, tile * params.blocks * TILE + within);
 }
 
@@ -48,7 +50,7 @@ fn superblock_of(super_block: u32) -> Superblock_w {
 
 fn superblocks_of(rows: Rows, s: u32) -> Superblocks {
     let at = rows.supers + s * TILE;
-    return Superblocks(superblock_of(at.x), superblock_of(at.x + 1u), superblock_of(at.y), superblock_of(at.y + 1u));
+    return Superblocks(superblock_of(at.x), superblock_of(at.x + ODD), superblock_of(at.y), superblock_of(at.y + ODD));
 }
 
 // The blocks of a row block's rows, each with the data of its superblock.
@@ -59,9 +61,9 @@ fn blocks_of(rows: Rows, superblocks: Superblocks, g: u32, j: u32) -> Blocks {
     let at = rows.blocks + g * TILE;
     return Blocks(
         fetch_w(superblocks.a, at.x, j),
-        fetch_w(superblocks.b, at.x + 1u, j),
+        fetch_w(superblocks.b, at.x + ODD, j),
         fetch_w(superblocks.c, at.y, j),
-        fetch_w(superblocks.d, at.y + 1u, j),
+        fetch_w(superblocks.d, at.y + ODD, j),
     );
 }
 

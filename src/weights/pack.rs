@@ -13,7 +13,8 @@
 //!    weights `8w .. 8w+8`. The scales of eight blocks are eight f16 numbers, one `vec4<u32>` of plane 1. Bits are moved and none
 //!    is changed: a row takes 18 bytes per block again.
 //! 4. **Device.** With a tile of `TR` rows, the quants of block `g` of row `r` are the `vec4<u32>` with the index
-//!    `((r / TR) * G + g) * TR + r % TR`. Invocations that have adjacent rows load adjacent vectors at `TR = 64`.
+//!    `((r / TR) * G + g) * TR + p`, where `p` is the place of the row in its tile. Invocations that have adjacent pairs of
+//!    rows load adjacent vectors at `TR = 64`.
 //! 5. **Register.** The reader (`shaders/lib/q4_0.wgsl`) loads the scales once per eight blocks and the quants of a block at
 //!    once. `vec4` `q` of the block is `(word[q / 2] >> (4 * (q & 1))) & 0x0f0f0f0f`: four quants, a byte each, which
 //!    `unpack4xU8` makes a `vec4`. The kernel multiplies them with four elements of x, sums over the block, takes 8 times the
@@ -23,9 +24,10 @@
 //!
 //! A matrix of `n` rows and `k` columns is cut along `k` into blocks of 32 and superblocks of 256. Rows are padded with
 //! zeros to a multiple of [`ROW_ALIGN`], columns to a multiple of 32. Block `g` of row `r` stands at index
-//! `((r / TR) * G + g) * TR + r % TR`, where `G` is the number of blocks per row and `TR` the rows of a tile: 64 puts the
-//! same block of adjacent rows side by side (GPUs that coalesce loads), 1 is row-major. Superblocks are ordered the same
-//! way. All planes of a matrix share one buffer of `vec4<u32>`, one behind the other:
+//! `((r / TR) * G + g) * TR + p`, where `G` is the number of blocks per row, `TR` the rows of a tile, and `p` the place of
+//! the row in its tile: `(r % 2) * TR / 2 + r % TR / 2`, the even rows first. An invocation has pairs of rows, so adjacent
+//! invocations load adjacent blocks of the even rows, and then of the odd ones. `TR` = 1 is row-major. Superblocks are
+//! ordered the same way. All planes of a matrix share one buffer of `vec4<u32>`, one behind the other:
 //!
 //! | packing | plane 0, per block | plane 1, per superblock | plane 2, per superblock | plane 3 |
 //! |---|---|---|---|---|
@@ -43,7 +45,7 @@
 //! | Q6_K | words 0 to 3 of 32 6-bit quants | words 4 and 5, per block | 16 signed byte scales | d in f16, per superblock |
 //! | IQ4_XS | 32 nibbles | d, 8 times 2 high bits, 8 low nibbles of scales | | |
 //! | INT4 | 32 nibbles | 8 f32 scales | | |
-//! | INT8 | 32 signed bytes | an f32 scale per row, by row | | |
+//! | INT8 | 32 signed bytes | an f32 scale per row, by its place | | |
 //!
 //! A block has eight *vec4s*: `vec4` `q` is weights `4q .. 4q+4`, which a shader takes at once.
 //!
@@ -162,9 +164,16 @@ impl Layout {
         self.plane_words_per_64_rows().iter().sum::<usize>() * (self.padded_rows() / ROW_ALIGN)
     }
 
+    /// The place of a row among rows: the even rows of a tile come first.
+    fn place(&self, row: usize) -> usize {
+        let within = row % self.tile;
+        row - within + within % 2 * (self.tile / 2) + within / 2
+    }
+
     /// Index of block or superblock `i`, of which a row has `count`, in the tiled order.
     fn index(&self, row: usize, i: usize, count: usize) -> usize {
-        ((row / self.tile) * count + i) * self.tile + row % self.tile
+        let place = self.place(row);
+        (place / self.tile * count + i) * self.tile + place % self.tile
     }
 
     /// Packs consecutive rows, whose first is a multiple of [`ROW_ALIGN`], into words of each plane; those of a plane

@@ -34,7 +34,7 @@ impl Layout {
                 std::array::from_fn(|i| d * f32::from((quants[i / 4] >> (8 * (i % 4))) as i8))
             }
             Packing::INT8 => {
-                let (d, quants) = (f32::from_bits(plane(1, row)[0]), plane(0, index * 8));
+                let (d, quants) = (f32::from_bits(plane(1, self.place(row))[0]), plane(0, index * 8));
                 std::array::from_fn(|i| d * f32::from((quants[i / 4] >> (8 * (i % 4))) as i8))
             }
             Packing::INT4 => {

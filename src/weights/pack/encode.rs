@@ -108,7 +108,7 @@ impl Layout {
                     planes[1][s * 8 + j] = from.wide_scale(g).to_bits();
                 }
             }
-            Packing::INT8 => planes[1][row] = from.wide_scale(0).to_bits(),
+            Packing::INT8 => planes[1][self.place(row)] = from.wide_scale(0).to_bits(),
             Packing::IQ4_XS => {
                 for (i, s) in supers() {
                     let scales = from.six_bit_scales(i).into_iter().map(u32::from).enumerate();
