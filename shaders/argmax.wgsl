@@ -1,5 +1,5 @@
 // id = argmax of the logits with bias and penalties over the allowed ids; the lowest id wins a tie, and NO_ID
-// where none is a number. One workgroup per head row.
+// where none is a number. One workgroup per head row and slice.
 
 struct Params {
     vocabulary: u32,
@@ -13,19 +13,17 @@ struct Params {
 @group(0) @binding(3) var<storage, read> allowed: array<u32>;
 // [biases] of (id, value)
 @group(0) @binding(4) var<storage, read> bias: array<vec2<u32>>;
-// [capacity + 1], the id at each position
-@group(0) @binding(5) var<storage, read_write> ids: array<u32>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
     let local_id = local_id_of(invocation);
     let first = group.x * params.vocabulary;
     let position = run.row[0].x + (run.head_first + group.x) * params.step;
-    adjust_logits(first, position, local_id);
+    adjust_logits(first, position, group.y, local_id);
     var keys = vec4<u32>();
     var at = vec4<u32>(NO_ID);
-    for (var base = local_id; base < params.vocabulary; base += 4u * WORKGROUP_SIZE) {
-        let i = min(vec4<u32>(base) + STREAMS, vec4<u32>(params.vocabulary - 1u));
+    for (var base = group.y * WORKGROUP_SIZE + local_id; base < params.vocabulary; base += 4u * STREAM) {
+        let i = four_ids(base);
         let candidates = keys_at(first, i);
         let better = candidates > keys;
         keys = select(keys, candidates, better);
@@ -41,6 +39,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
     }
     let best = best_of_workgroup(invocation, key, id);
     if (local_id == 0u) {
-        ids[position + 1u] = best;
+        put_best(group.x, group.y, position, best);
     }
 }

@@ -1,12 +1,12 @@
 // id ~ softmax(l / T) over the allowed ids, l being the logits with bias and penalties; cut to the top k, then to the
 // likeliest ids of mass p of those, then to ids at least min_p times as likely as the likeliest.
 //
-// One workgroup per head row. Cuts look at a list of the likeliest ids wherever it is sure to hold all that is kept:
-// most vocabularies are long tails. Its floor is taken from the largest logits of 4 * WORKGROUP_SIZE interleaved
-// streams, so that about a thousand ids are above it, or little more than k. Thresholds are found exactly by radix
-// selection on the ordered bits of the logits, eight bits at a time; masses are summed in fixed point (14 + 14 bits),
-// so that the result does not depend on the order of the invocations. Ties are kept from the lowest id up. The random
-// number is Philox4x32-10 (Salmon et al., SC 2011), counted by position. NO_ID where no logit is a finite number.
+// One workgroup per head row. What the cuts look at is a list of the likeliest ids wherever that is sure to hold all that
+// is kept, else all ids (lib/sample_parts.wgsl); the workgroup makes the list itself, or finds it made by the slices of
+// sample_list. Thresholds are found exactly by radix selection on the ordered bits of the logits, eight bits at a time;
+// masses are summed in fixed point (14 + 14 bits), so that the result does not depend on the order of the invocations.
+// Ties are kept from the lowest id up. The random number is Philox4x32-10 (Salmon et al., SC 2011), counted by position.
+// NO_ID where no logit is a finite number.
 
 struct Params {
     vocabulary: u32,
@@ -14,35 +14,27 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// [head rows][v]; bias and penalties are added in place
-@group(0) @binding(2) var<storage, read_write> logits: array<f32>;
 // [ceil(v / 32)], one bit per id, where the run is masked
 @group(0) @binding(3) var<storage, read> allowed: array<u32>;
-// [biases] of (id, value)
-@group(0) @binding(4) var<storage, read> bias: array<vec2<u32>>;
 // [capacity + 1], the id at each position
 @group(0) @binding(5) var<storage, read_write> ids: array<u32>;
 
 const HIGH_UNIT: f32 = 1.0 / 16384.0;
 const LOW_UNIT: f32 = 1.0 / 268435456.0;
 
-const MAXIMA: u32 = 4u * WORKGROUP_SIZE;
-// Most ids of the list: the maxima fit too.
-const LISTED: u32 = 2048u;
+// What is known of the ids before they are cut.
+struct Candidates {
+    // The largest logit.
+    top: f32,
+    // The mass of the invocation's share of the ids, where nothing is cut.
+    own: f32,
+}
 
 var<workgroup> bin_count: array<atomic<u32>, 256>;
 var<workgroup> bin_high: array<atomic<u32>, 256>;
 var<workgroup> bin_low: array<atomic<u32>, 256>;
-var<workgroup> own_sum: array<f32, WORKGROUP_SIZE>;
-var<workgroup> own_listed: array<f32, WORKGROUP_SIZE>;
-var<workgroup> own_key: array<u32, WORKGROUP_SIZE>;
-// The streams' maxima, and after that the listed ids in order.
-var<workgroup> list: array<u32, LISTED>;
-var<workgroup> floor_key: u32;
-// How many ids the cuts look at: those of the list, or all.
+// How many ids the cuts look at.
 var<workgroup> items: u32;
-// Mass of all ids.
-var<workgroup> total: f32;
 // Kept: keys above cut_key, and those equal to it up to cut_id.
 var<workgroup> cut_key: u32;
 var<workgroup> cut_id: u32;
@@ -52,39 +44,18 @@ var<workgroup> ties: u32;
 var<workgroup> goal: f32;
 var<workgroup> chosen_invocation: u32;
 
-fn float_of(key: u32) -> f32 {
-    return bitcast<f32>(select(~key, key & 0x7fffffffu, (key >> 31u) == 1u));
-}
-
 fn kept(key: u32, id: u32) -> bool {
     return key > 0u && (key > cut_key || (key == cut_key && id <= cut_id));
-}
-
-fn weight_of(key: u32, top: f32) -> f32 {
-    return exp((float_of(key) - top) * run.inv_temperature);
-}
-
-// p >= min_p * p_max, in logarithms.
-fn likely(key: u32, top: f32) -> bool {
-    return (float_of(key) - top) * run.inv_temperature >= run.ln_min_p;
 }
 
 fn bin_mass(bin: u32) -> f32 {
     return f32(atomicLoad(&bin_high[bin])) * HIGH_UNIT + f32(atomicLoad(&bin_low[bin])) * LOW_UNIT;
 }
 
-// The i-th of the ids that the cuts look at.
-fn item(i: u32, count: u32) -> u32 {
-    if (count == params.vocabulary) {
-        return i;
-    }
-    return list[i];
-}
-
-// An invocation's part of `count` neighbours.
-fn share(local_id: u32, count: u32) -> vec2<u32> {
-    let most = (count + WORKGROUP_SIZE - 1u) / WORKGROUP_SIZE;
-    return min(vec2<u32>(local_id * most, (local_id + 1u) * most), vec2<u32>(count));
+// Whether the list holds all that the first cut keeps.
+fn list_is_enough() -> bool {
+    let wanted = select(run.top_p * whole.all, f32(run.top_k), cuts_k());
+    return whole.count <= LISTED && (whole.listed >= wanted || whole.listed == whole.all);
 }
 
 // Counts and masses of the kept keys that begin with the prefix, by their next eight bits.
@@ -119,7 +90,7 @@ fn first_goal(by_mass: bool, after_k: bool) -> f32 {
     for (var bin = 0u; bin < 256u; bin++) {
         mass += bin_mass(bin);
     }
-    return run.top_p * select(total, mass, after_k);
+    return run.top_p * select(whole.all, mass, after_k);
 }
 
 // Adds the highest bin with which the goal is reached to the prefix; of a key that is the whole prefix, `ties` ids are
@@ -159,16 +130,16 @@ fn cut_at_ties(first: u32, local_id: u32) {
         let key = key_at(first, id);
         count += select(0u, 1u, key == prefix && kept(key, id));
     }
-    own_key[local_id] = count;
+    own_count[local_id] = count;
     workgroupBarrier();
     if (local_id == 0u) {
         chosen_invocation = WORKGROUP_SIZE;
         for (var l = 0u; l < WORKGROUP_SIZE; l++) {
             if (chosen_invocation == WORKGROUP_SIZE) {
-                if (own_key[l] >= ties) {
+                if (own_count[l] >= ties) {
                     chosen_invocation = l;
                 } else {
-                    ties -= own_key[l];
+                    ties -= own_count[l];
                 }
             }
         }
@@ -191,66 +162,19 @@ fn cut_at_ties(first: u32, local_id: u32) {
     workgroupBarrier();
 }
 
-// The largest key; and the floor of the list, which leaves `below` of the streams' maxima below it.
-fn find_floor(first: u32, local_id: u32, below: u32) -> u32 {
-    var own = vec4<u32>();
-    for (var base = local_id; base < params.vocabulary; base += MAXIMA) {
-        own = max(own, keys_at(first, min(vec4<u32>(base) + STREAMS, vec4<u32>(params.vocabulary - 1u))));
-    }
-    for (var j = 0u; j < 4u; j++) {
-        list[4u * local_id + j] = own[j];
-    }
-    workgroupBarrier();
-    var largest = 0u;
-    var smaller = vec4<u32>();
-    let index = vec4<u32>(4u * local_id) + vec4<u32>(0u, 1u, 2u, 3u);
-    for (var i = 0u; i < MAXIMA; i++) {
-        let other = vec4<u32>(list[i]);
-        largest = max(largest, other.x);
-        let less = (other < own) | ((other == own) & (vec4<u32>(i) < index));
-        smaller += select(vec4<u32>(), vec4<u32>(1u), less);
-    }
-    for (var j = 0u; j < 4u; j++) {
-        if (smaller[j] == below) {
-            floor_key = max(own[j], 1u);
+// The mass of an invocation's share of the ids that are left.
+fn own_mass(first: u32, local_id: u32, top: f32) -> f32 {
+    let considered = items;
+    let own = share(local_id, considered);
+    var sum = 0.0;
+    for (var i = own.x; i < own.y; i++) {
+        let id = item(i, considered);
+        let key = key_at(first, id);
+        if (kept(key, id) && likely(key, top)) {
+            sum += weight_of(key, top);
         }
     }
-    workgroupBarrier();
-    return largest;
-}
-
-// Lists the ids above the floor in order, unless they are too many, or may not hold all that the first cut keeps.
-fn make_list(first: u32, local_id: u32, cuts_k: bool, count: u32, sum: f32, listed_sum: f32) {
-    own_key[local_id] = count;
-    own_sum[local_id] = sum;
-    own_listed[local_id] = listed_sum;
-    workgroupBarrier();
-    if (local_id == 0u) {
-        var length = 0u;
-        var mass = 0.0;
-        total = 0.0;
-        for (var l = 0u; l < WORKGROUP_SIZE; l++) {
-            let next = length + own_key[l];
-            own_key[l] = length;
-            length = next;
-            total += own_sum[l];
-            mass += own_listed[l];
-        }
-        let enough = select(mass >= run.top_p * total, length >= run.top_k, cuts_k) || floor_key == 1u;
-        items = select(params.vocabulary, length, enough && length <= LISTED);
-    }
-    workgroupBarrier();
-    if (items < params.vocabulary) {
-        let own = share(local_id, params.vocabulary);
-        var at = own_key[local_id];
-        for (var i = own.x; i < own.y; i++) {
-            if (key_at(first, i) >= floor_key) {
-                list[at] = i;
-                at += 1u;
-            }
-        }
-    }
-    workgroupBarrier();
+    return sum;
 }
 
 fn multiply_high(a: u32, b: u32) -> u32 {
@@ -277,43 +201,18 @@ fn uniform_draw(position: u32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local_id: u32) {
     let first = group.x * params.vocabulary;
     let position = run.row[0].x + (run.head_first + group.x) * params.step;
-    adjust_logits(first, position, local_id);
     if (local_id == 0u) {
         cut_key = 0u;
         cut_id = 0u;
-        items = params.vocabulary;
     }
     workgroupBarrier();
-
-    let cuts_k = run.top_k > 0u && run.top_k < params.vocabulary;
-    let cuts_p = run.top_p < 1.0;
-    let above_k = MAXIMA - min(run.top_k, MAXIMA);
-    let top = float_of(find_floor(first, local_id, select(FLOOR_RANK, max(FLOOR_RANK, above_k), cuts_k)));
-
-    var own = share(local_id, params.vocabulary);
-    var count = 0u;
-    var sum = 0.0;
-    var listed_sum = 0.0;
-    let listed_from = floor_key;
-    for (var i = own.x; i < own.y; i++) {
-        let key = key_at(first, i);
-        let listed = key >= listed_from;
-        count += select(0u, 1u, listed);
-        // The mass of all where it is cut, else the mass that is sampled from.
-        if (!cuts_k && key > 0u && (cuts_p || likely(key, top))) {
-            let weight = weight_of(key, top);
-            sum += weight;
-            listed_sum += select(0.0, weight, listed);
-        }
-    }
-    if (cuts_k || cuts_p) {
-        make_list(first, local_id, cuts_k, count, sum, listed_sum);
-    }
+    let candidates = find_candidates(group.x, position, local_id);
+    let top = candidates.top;
 
     // One loop for both cuts: what it calls is much code, and is compiled once.
     for (var cut = 0u; cut < 2u; cut++) {
         let by_mass = cut == 1u;
-        if (select(cuts_k, cuts_p, by_mass)) {
+        if (select(cuts_k(), cuts_p(), by_mass)) {
             if (local_id == 0u) {
                 prefix = 0u;
                 // Where nothing is kept, no bin sets it.
@@ -324,7 +223,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
                 histogram(first, local_id, 24u - 8u * digit, top);
                 if (local_id == 0u) {
                     if (digit == 0u) {
-                        goal = first_goal(by_mass, cuts_k);
+                        goal = first_goal(by_mass, cuts_k());
                     }
                     choose_bin(by_mass);
                 }
@@ -335,16 +234,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 
     let considered = items;
-    own = share(local_id, considered);
-    if (cuts_k || cuts_p) {
-        sum = 0.0;
-        for (var i = own.x; i < own.y; i++) {
-            let id = item(i, considered);
-            let key = key_at(first, id);
-            if (kept(key, id) && likely(key, top)) {
-                sum += weight_of(key, top);
-            }
-        }
+    let own = share(local_id, considered);
+    var sum = candidates.own;
+    if (cuts_k() || cuts_p()) {
+        sum = own_mass(first, local_id, top);
     }
     own_sum[local_id] = sum;
     workgroupBarrier();
@@ -353,7 +246,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         for (var l = 0u; l < WORKGROUP_SIZE; l++) {
             mass += own_sum[l];
         }
-        goal = uniform_draw(position) * mass;
+        goal = goal_of(uniform_draw(position), mass);
         chosen_invocation = 0u;
         var found = false;
         for (var l = 0u; l < WORKGROUP_SIZE; l++) {

@@ -6,7 +6,7 @@ mod embedding;
 pub(crate) mod inputs;
 mod products;
 pub(crate) mod random;
-mod samplers;
+pub mod samplers;
 
 use std::sync::Arc;
 
@@ -192,6 +192,9 @@ impl Case {
         if let Some(i) = (0..scales.len()).find(|i| expected[*i].is_nan() != measured[*i].is_nan()) {
             return Some(format!("element {i} is {} and should be {}", measured[i], expected[i]));
         }
+        if let Some(i) = (0..measured.len()).find(|i| expected[*i].is_nan() && !measured[*i].is_nan()) {
+            return Some(format!("element {i} is {} and should be no number", measured[i]));
+        }
         // A number may be rounded to the other side, and a sum may be off by two of them.
         let far = |i: &usize| (expected[*i] - measured[*i]).abs() > 2.5 * scales[*i];
         if let Some(i) = (0..scales.len()).find(far) {
@@ -245,7 +248,8 @@ impl Case {
         match content {
             Content::F32 => {
                 let word = &mut spoiled[i][largest];
-                *word = (f32::from_bits(*word) * 1.01 + 1e-20).to_bits();
+                let number = f32::from_bits(*word);
+                *word = if number.is_nan() { 1.0 } else { number * 1.01 + 1e-20 }.to_bits();
             }
             Content::Blocks(blocks, _) => {
                 let of_block = (blocks.numbers)(&spoiled[i][..blocks.words]).len();

@@ -2,6 +2,7 @@
 
 pub mod activations;
 pub mod argmax;
+pub mod argmax_reduce;
 pub mod attention;
 pub mod combine;
 pub mod embed;
@@ -14,11 +15,14 @@ pub mod matvec;
 pub mod quantize;
 pub mod rmsnorm;
 pub mod sample;
+pub mod sample_list;
+pub mod sample_maxima;
 pub mod storage;
 pub mod store;
 mod tier;
 
 pub use argmax::{Argmax, NO_ID};
+pub use argmax_reduce::ArgmaxReduce;
 pub use attention::Attention;
 pub use combine::Combine;
 pub use embed::Embed;
@@ -29,13 +33,28 @@ pub use matvec::Matvec;
 pub use quantize::Quantize;
 pub use rmsnorm::Rmsnorm;
 pub use sample::Sample;
+pub use sample_list::SampleList;
+pub use sample_maxima::SampleMaxima;
 pub use tier::Tier;
 
 use crate::kernel::ShaderSource;
 
 /// The stems of every kernel; those of software drivers are in [`software`](crate::software::kernels::NAMES).
-pub const NAMES: [&str; 10] =
-    ["argmax", "attention", "combine", "embed", "hadamard", "matmul", "matvec", "quantize", "rmsnorm", "sample"];
+pub const NAMES: [&str; 13] = [
+    "argmax",
+    "argmax_reduce",
+    "attention",
+    "combine",
+    "embed",
+    "hadamard",
+    "matmul",
+    "matvec",
+    "quantize",
+    "rmsnorm",
+    "sample",
+    "sample_list",
+    "sample_maxima",
+];
 
 /// The numbers that fix the size of the run uniforms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,8 +88,10 @@ pub(crate) const fn invocations(subgroups: bool) -> &'static str {
     }
 }
 
-const ORDER_KEY: &str = include_str!("../shaders/lib/order_key.wgsl");
-const ADJUST_LOGITS: &str = include_str!("../shaders/lib/adjust_logits.wgsl");
+/// WGSL that finds the best id of a workgroup.
+const fn best(subgroups: bool) -> &'static str {
+    if subgroups { include_str!("../shaders/lib/best_subgroup.wgsl") } else { include_str!("../shaders/lib/best.wgsl") }
+}
 
 /// The part of a label that marks variants with subgroups.
 pub(crate) const fn subgroup_suffix(subgroups: bool) -> &'static str {
@@ -115,4 +136,9 @@ fn order_key(bits: u32, allowed: bool) -> u32 {
     } else {
         bits | 0x8000_0000
     }
+}
+
+/// The logit of an ordered key; NaN of 0.
+fn logit_of(key: u32) -> f32 {
+    f32::from_bits(if key >> 31 == 1 { key & 0x7fff_ffff } else { !key })
 }

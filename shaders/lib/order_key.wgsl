@@ -1,31 +1,9 @@
-// Numbers whose unsigned order is the order of the logits; 0 for NaN and for what is not allowed.
+// Numbers whose unsigned order is the order of the logits; 0 for NaN.
 
 // The id that is written where no allowed logit is a number.
 const NO_ID: u32 = 0xffffffffu;
 
-// Distances of the four ids that an invocation reads at a time, so that invocations read side by side.
-const STREAMS: vec4<u32> = vec4<u32>(0u, WORKGROUP_SIZE, 2u * WORKGROUP_SIZE, 3u * WORKGROUP_SIZE);
-
 fn order_keys(bits: vec4<u32>) -> vec4<u32> {
     let key = select(bits | vec4<u32>(0x80000000u), ~bits, (bits >> vec4<u32>(31u)) == vec4<u32>(1u));
     return select(key, vec4<u32>(), (bits & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u));
-}
-
-fn keys_at(first: u32, i: vec4<u32>) -> vec4<u32> {
-    let at = vec4<u32>(first) + i;
-    let key = order_keys(bitcast<vec4<u32>>(vec4<f32>(logits[at.x], logits[at.y], logits[at.z], logits[at.w])));
-    if (run.masked == 0u) {
-        return key;
-    }
-    let word = i / vec4<u32>(32u);
-    let bits = vec4<u32>(allowed[word.x], allowed[word.y], allowed[word.z], allowed[word.w]);
-    return key * ((bits >> (i & vec4<u32>(31u))) & vec4<u32>(1u));
-}
-
-fn key_at(first: u32, i: u32) -> u32 {
-    let key = order_keys(vec4<u32>(bitcast<u32>(logits[first + i]))).x;
-    if (run.masked == 0u) {
-        return key;
-    }
-    return key * ((allowed[i / 32u] >> (i & 31u)) & 1u);
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{ADJUST_LOGITS, ORDER_KEY, RunShape, order_key};
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
+use super::{RunShape, best, order_key, subgroup_suffix};
+use crate::kernel::{Access, Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 
 uniform! {
-    /// Params of both samplers.
+    /// Params of the samplers.
     pub struct SamplerParams {
         /// Logits of a row.
         vocabulary: u32,
@@ -15,10 +15,13 @@ uniform! {
     }
 }
 
-/// Tolerance of the adjusted logits of both samplers.
+/// Most positions whose ids are penalised: `penalty_last_n` is at most this.
+pub const MOST_PENALISED: usize = 1024;
+
+/// Tolerance of the adjusted logits.
 pub(super) const TOLERANCE: f64 = 1e-13;
 
-/// One variant: the size of the workgroup.
+/// One variant: the sizes of the workgroup and of its slice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Argmax {
     /// Invocations of a workgroup.
@@ -27,21 +30,45 @@ pub struct Argmax {
     pub subgroups: bool,
     /// Rows whose logits the plan keeps.
     pub head_rows: usize,
+    /// Workgroups that share a row. With one it writes the next id, else the best id of each slice, for
+    /// [`ArgmaxReduce`](super::ArgmaxReduce).
+    pub slices: usize,
 }
 
-/// The bindings of both samplers.
-pub(super) fn sampler_args(params: &[u32], head_rows: usize) -> Vec<Arg> {
+/// The bindings of kernels that adjust logits, and use the ids in this way.
+pub(super) fn adjusting_args(params: &[u32], head_rows: usize, ids: Access) -> Vec<Arg> {
     let params = SamplerParams::from_words(params);
     let vocabulary = params.vocabulary as usize;
     vec![
         Arg::write("logits", 2, Element::F32, head_rows * vocabulary),
         Arg::read("allowed", 3, Element::U32, vocabulary.div_ceil(32)),
         Arg::read("bias", 4, Element::Vec2U32, 2),
-        Arg::write("ids", 5, Element::U32, 2),
+        Arg { access: ids, ..Arg::write("ids", 5, Element::U32, 2) },
     ]
 }
 
-/// Adds bias and penalties to row `row` of the logits in place (`shaders/lib/adjust_logits.wgsl`), and gives its
+/// Adds what such kernels are composed of to a source.
+pub(super) fn adjust_logits(source: ShaderSource, slices: usize) -> ShaderSource {
+    source
+        .size("MOST_PENALISED", MOST_PENALISED)
+        .size("SLICES", slices)
+        .with(include_str!("../../shaders/lib/slice.wgsl"))
+        .with(include_str!("../../shaders/lib/order_key.wgsl"))
+        .with(include_str!("../../shaders/lib/allowed_keys.wgsl"))
+        .with(include_str!("../../shaders/lib/penalty.wgsl"))
+        .with(if slices == 1 {
+            include_str!("../../shaders/lib/adjust_row.wgsl")
+        } else {
+            include_str!("../../shaders/lib/adjust_slice.wgsl")
+        })
+}
+
+/// The slice of an id: every `slices`-th run of ids, as long as a workgroup (`shaders/lib/slice.wgsl`).
+pub(super) const fn slice_of(id: usize, invocations: usize, slices: usize) -> usize {
+    id / invocations % slices
+}
+
+/// Adds bias and penalties to row `row` of the logits in place (`shaders/lib/adjust_row.wgsl`, `adjust_slice.wgsl`), and gives its
 /// ordered keys.
 pub(super) fn adjusted_keys(call: &Call, row: usize) -> Vec<u32> {
     let params: SamplerParams = call.params();
@@ -64,18 +91,29 @@ pub(super) fn adjusted_keys(call: &Call, row: usize) -> Vec<u32> {
         logits[id] =
             (repeated - count * f64::from(settings.frequency_penalty) - f64::from(settings.presence_penalty)) as f32;
     }
+    keys(call, logits)
+}
+
+/// The ordered keys of logits of a row, in the words of [`Call`] 0, which are adjusted already.
+pub(super) fn allowed_keys(call: &Call, row: usize) -> Vec<u32> {
+    let vocabulary = call.params::<SamplerParams>().vocabulary as usize;
+    keys(call, &call.floats(0)[row * vocabulary..][..vocabulary])
+}
+
+/// `shaders/lib/allowed_keys.wgsl`.
+fn keys(call: &Call, logits: &[f32]) -> Vec<u32> {
     let mask = call.words(1);
-    let allowed = |i: usize| settings.masked == 0 || mask[i / 32] >> (i % 32) & 1 == 1;
+    let allowed = |i: usize| call.uniforms.settings.masked == 0 || mask[i / 32] >> (i % 32) & 1 == 1;
     logits.iter().enumerate().map(|(i, v)| order_key(v.to_bits(), allowed(i))).collect()
 }
 
 /// Written in the place of an id where no allowed logit is a number.
 pub const NO_ID: u32 = u32::MAX;
 
-/// Writes the id that follows head row `row`.
-pub(super) fn put_id(call: &Call, row: usize, id: Option<usize>) {
+/// Writes the id that follows head row `row` to a buffer.
+pub(super) fn put_id(call: &Call, ids: usize, row: usize, id: Option<u32>) {
     let position = call.uniforms.rows[call.uniforms.settings.head_first as usize + row].position as usize;
-    call.words_mut(3)[position + 1] = id.map_or(NO_ID, |id| id as u32);
+    call.words_mut(ids)[position + 1] = id.unwrap_or(NO_ID);
 }
 
 impl Kernel for Argmax {
@@ -84,22 +122,27 @@ impl Kernel for Argmax {
     }
 
     fn label(&self) -> String {
-        format!("argmax/{}{}", self.invocations, super::subgroup_suffix(self.subgroups))
+        let Self { invocations, slices, .. } = self;
+        let suffix = subgroup_suffix(self.subgroups);
+        if *slices == 1 {
+            format!("argmax/{invocations}{suffix}")
+        } else {
+            format!("argmax/slices/{invocations}x{slices}{suffix}")
+        }
     }
 
     fn source(&self) -> ShaderSource {
-        let best = if self.subgroups {
-            include_str!("../../shaders/lib/best_subgroup.wgsl")
-        } else {
-            include_str!("../../shaders/lib/best.wgsl")
-        };
-        RunShape::FIRST
+        let source = RunShape::FIRST
             .add_to(ShaderSource::new(include_str!("../../shaders/argmax.wgsl")))
             .size("WORKGROUP_SIZE", self.invocations)
             .with(super::invocations(self.subgroups))
-            .with(best)
-            .with(ORDER_KEY)
-            .with(ADJUST_LOGITS)
+            .with(best(self.subgroups))
+            .with(if self.slices == 1 {
+                include_str!("../../shaders/lib/best_next.wgsl")
+            } else {
+                include_str!("../../shaders/lib/best_slice.wgsl")
+            });
+        adjust_logits(source, self.slices)
     }
 
     fn invocations(&self) -> u32 {
@@ -111,11 +154,16 @@ impl Kernel for Argmax {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        sampler_args(params, self.head_rows)
+        if self.slices == 1 {
+            return adjusting_args(params, self.head_rows, Access::ReadWrite);
+        }
+        let mut args = adjusting_args(params, self.head_rows, Access::Read);
+        args.push(Arg::write("bests", 6, Element::U32, self.head_rows * self.slices));
+        args
     }
 
     fn grid(&self, _params: &[u32], active: Active) -> [u32; 2] {
-        [active.head_rows as u32, 1]
+        [active.head_rows as u32, self.slices as u32]
     }
 
     fn work(&self, params: &[u32], active: Active) -> u64 {
@@ -129,9 +177,20 @@ impl Kernel for Argmax {
 
     fn oracle(&self, call: &Call) {
         for row in 0..call.uniforms.settings.head_rows as usize {
-            let keys = adjusted_keys(call, row);
-            let best = keys.iter().copied().max().unwrap_or(0);
-            put_id(call, row, keys.iter().position(|key| *key == best && best > 0));
+            let mut bests = vec![(0, None); self.slices];
+            for (id, key) in adjusted_keys(call, row).into_iter().enumerate() {
+                let best = &mut bests[slice_of(id, self.invocations, self.slices)];
+                if key > best.0 {
+                    *best = (key, Some(id as u32));
+                }
+            }
+            if self.slices == 1 {
+                put_id(call, 3, row, bests[0].1);
+                continue;
+            }
+            for (slice, (_, id)) in bests.into_iter().enumerate() {
+                call.words_mut(4)[row * self.slices + slice] = id.unwrap_or(NO_ID);
+            }
         }
     }
 }

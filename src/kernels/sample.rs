@@ -1,18 +1,22 @@
 //! `id ~ softmax(l / T)` over the allowed ids, `l` being the logits with bias and penalties; cut to the top k, then to
 //! mass p, then to min-p.
 
-use super::argmax::{SamplerParams, TOLERANCE, adjusted_keys, put_id, sampler_args};
-use super::{ADJUST_LOGITS, ORDER_KEY, RunShape};
+use super::RunShape;
+use super::argmax::{SamplerParams, TOLERANCE, adjust_logits, adjusted_keys, adjusting_args, allowed_keys, put_id};
+use super::sample_list::{add_parts, add_span, amount_words, list_words};
 use crate::kernel::uniforms::RunSettings;
-use crate::kernel::{Active, Arg, Call, Kernel, Scalar, ShaderSource, Uniform};
+use crate::kernel::{Access, Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform};
 
-/// One variant: the size of the workgroup.
+/// One variant: the size of the workgroup, and who makes the list that it looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Sample {
     /// Invocations of a workgroup.
     pub invocations: usize,
     /// Rows whose logits the plan keeps.
     pub head_rows: usize,
+    /// Workgroups of [`SampleList`](super::SampleList) that adjusted the logits of a row and listed the likeliest; with
+    /// one slice, it does so itself.
+    pub slices: usize,
 }
 
 /// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011).
@@ -26,29 +30,28 @@ pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
-/// How many of the maxima of `4 * invocations` streams are below a floor that about a thousand of a long list of
-/// numbers are above: a stream has none above it with the probability `exp(-1000 / (4 * invocations))`.
-fn floor_rank(invocations: usize) -> usize {
-    let maxima = 4.0 * invocations as f64;
-    (maxima * (-1000.0 / maxima).exp()) as usize
-}
-
 impl Kernel for Sample {
     fn name(&self) -> &'static str {
         "sample"
     }
 
     fn label(&self) -> String {
-        format!("sample/{}", self.invocations)
+        let Self { invocations, slices, .. } = self;
+        if *slices == 1 { format!("sample/{invocations}") } else { format!("sample/slices/{invocations}x{slices}") }
     }
 
     fn source(&self) -> ShaderSource {
-        RunShape::FIRST
+        let source = RunShape::FIRST
             .add_to(ShaderSource::new(include_str!("../../shaders/sample.wgsl")))
-            .size("WORKGROUP_SIZE", self.invocations)
-            .size("FLOOR_RANK", floor_rank(self.invocations))
-            .with(ORDER_KEY)
-            .with(ADJUST_LOGITS)
+            .size("WORKGROUP_SIZE", self.invocations);
+        if self.slices == 1 {
+            let source = add_parts(source, 4 * self.invocations);
+            return adjust_logits(source.with(include_str!("../../shaders/lib/sample_row.wgsl")), 1);
+        }
+        add_span(add_parts(source, self.invocations), self.slices)
+            .with(include_str!("../../shaders/lib/sample_slices.wgsl"))
+            .with(include_str!("../../shaders/lib/order_key.wgsl"))
+            .with(include_str!("../../shaders/lib/allowed_keys.wgsl"))
     }
 
     fn invocations(&self) -> u32 {
@@ -60,16 +63,28 @@ impl Kernel for Sample {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        sampler_args(params, self.head_rows)
+        if self.slices == 1 {
+            return adjusting_args(params, self.head_rows, Access::ReadWrite);
+        }
+        let vocabulary = SamplerParams::from_words(params).vocabulary as usize;
+        vec![
+            Arg::read("logits", 2, Element::F32, self.head_rows * vocabulary),
+            Arg::read("allowed", 3, Element::U32, vocabulary.div_ceil(32)),
+            Arg::read("amounts", 4, Element::F32, self.head_rows * amount_words(self.slices)),
+            Arg::write("ids", 5, Element::U32, 2),
+            Arg::read("lists", 6, Element::U32, self.head_rows * list_words(vocabulary, self.slices)),
+        ]
     }
 
     fn grid(&self, _params: &[u32], active: Active) -> [u32; 2] {
         [active.head_rows as u32, 1]
     }
 
-    /// Four passes over the logits, and a list; a dozen where the list does not do.
+    /// Passes over the logits, or a slice of them, and a list; a dozen where the list does not do.
     fn work(&self, params: &[u32], active: Active) -> u64 {
-        4 * u64::from(SamplerParams::from_words(params).vocabulary) * active.head_rows as u64
+        let vocabulary = u64::from(SamplerParams::from_words(params).vocabulary);
+        let passes = if self.slices == 1 { 4 * vocabulary } else { vocabulary.div_ceil(self.slices as u64) };
+        passes * active.head_rows as u64
     }
 
     /// Ids are exact unless the random number falls within rounding of a boundary, which the cases avoid; logits as in
@@ -81,12 +96,13 @@ impl Kernel for Sample {
     fn oracle(&self, call: &Call) {
         let settings = call.uniforms.settings;
         for row in 0..settings.head_rows as usize {
-            let keys = adjusted_keys(call, row);
+            let keys = if self.slices == 1 { adjusted_keys(call, row) } else { allowed_keys(call, row) };
             let position = call.uniforms.rows[settings.head_first as usize + row].position;
             let draw = philox4x32([position, 0, 0, 0], [settings.seed_lo, settings.seed_hi])[0] >> 8;
             let logits = call.floats(0);
             let logits = &logits[row * keys.len()..][..keys.len()];
-            put_id(call, row, choose(&keys, logits, &settings, f64::from(draw) / 16_777_216.0));
+            let id = choose(&keys, logits, &settings, f64::from(draw) / 16_777_216.0);
+            put_id(call, 3, row, id.map(|id| id as u32));
         }
     }
 }

@@ -46,6 +46,7 @@ fn tuning(tier: Tier) -> Tuning {
         splits: SplitKv { most: 4, keys: 512 },
         small_invocations: 64,
         sampler_invocations: 256,
+        sampler_slices: 16,
         // 10 ms at 0.3 Tera multiply-accumulates per second.
         max_work: 3 << 30,
         binding_bytes: WEBGPU_BINDING_BYTES,

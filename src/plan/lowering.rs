@@ -21,7 +21,10 @@ use crate::kernels::linear::{LinearParams, Output};
 use crate::kernels::matvec::Input;
 use crate::kernels::rmsnorm::RmsnormParams;
 use crate::kernels::store::{LoraA, RowParams, Store, StoreParams};
-use crate::kernels::{Argmax, Combine, Embed, Hadamard, Matmul, Matvec, Quantize, Rmsnorm, RunShape, Sample, SplitKv};
+use crate::kernels::{
+    Argmax, ArgmaxReduce, Combine, Embed, Hadamard, Matmul, Matvec, Quantize, Rmsnorm, RunShape, Sample, SampleList,
+    SampleMaxima, SplitKv, sample_list,
+};
 use crate::weights::pack::BLOCK;
 use crate::weights::{GateUp, Matrix, MatrixLora};
 
@@ -482,9 +485,29 @@ impl<'a> Builder<'a> {
         let bias = self.state(names::BIAS, MAX_BIASES * 2);
         let ids = self.ids();
         let (invocations, head_rows) = (self.tuning.sampler_invocations, self.rows.head_rows);
+        // Where a plan keeps the logits of many rows, there are as many workgroups anyway.
+        let slices = if head_rows == 1 { self.tuning.sampler_slices } else { 1 };
         let subgroups = self.tuning.tier.subgroups();
         let buffers = [logits, allowed, bias, ids];
-        self.plan.push(Stage::Greedy, "argmax", Argmax { invocations, subgroups, head_rows }, &params, &buffers);
-        self.plan.push(Stage::Sample, "sample", Sample { invocations, head_rows }, &params, &buffers);
+        let argmax = Argmax { invocations, subgroups, head_rows, slices };
+        if slices == 1 {
+            self.plan.push(Stage::Greedy, "argmax", argmax, &params, &buffers);
+            self.plan.push(Stage::Sample, "sample", Sample { invocations, head_rows, slices }, &params, &buffers);
+            return;
+        }
+        let bests = self.scratch("bests", head_rows * slices);
+        self.plan.push(Stage::Greedy, "argmax", argmax, &params, &[&buffers[..], &[bests]].concat());
+        let reduce = ArgmaxReduce { invocations: self.tuning.small_invocations, subgroups, head_rows, slices };
+        self.plan.push(Stage::Greedy, "argmax_reduce", reduce, &params, &[logits, bests, ids]);
+
+        let maxima = self.scratch("maxima", head_rows * invocations);
+        let amounts = self.scratch("amounts", head_rows * sample_list::amount_words(slices));
+        let lists = self.scratch("lists", head_rows * sample_list::list_words(self.shape.vocabulary, slices));
+        let kernel = SampleMaxima { invocations, head_rows, slices };
+        self.plan.push(Stage::Sample, "sample_maxima", kernel, &params, &[&buffers[..], &[maxima]].concat());
+        let kernel = SampleList { invocations, head_rows, slices };
+        self.plan.push(Stage::Sample, "sample_list", kernel, &params, &[logits, allowed, maxima, amounts, lists]);
+        let kernel = Sample { invocations, head_rows, slices };
+        self.plan.push(Stage::Sample, "sample", kernel, &params, &[logits, allowed, amounts, ids, lists]);
     }
 }

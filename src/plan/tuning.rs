@@ -73,6 +73,9 @@ pub struct Tuning {
     pub small_invocations: usize,
     /// Invocations of the samplers.
     pub sampler_invocations: usize,
+    /// Workgroups of the samplers that share the logits of a row: 1, which takes one dispatch, or a divisor of
+    /// `sampler_invocations`.
+    pub sampler_slices: usize,
     /// Multiply-accumulates that one dispatch may do: prefill dispatches above it are split by tokens.
     pub max_work: u64,
     /// Most bytes of a shard of a matrix, and of a buffer of the KV cache: what a binding holds.

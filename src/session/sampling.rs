@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::kernel::uniforms::RunSettings;
+use crate::kernels::argmax::MOST_PENALISED;
 use crate::model::Model;
 use crate::plan::RunOutput;
 use crate::plan::lowering::MAX_BIASES;
 
 /// Most tokens that the penalties may look back.
-pub const MAX_PENALTY_LAST_N: usize = 1024;
+pub const MAX_PENALTY_LAST_N: usize = MOST_PENALISED;
 
 /// Largest bias in either direction. A biased logit times a penalty stays finite in f32.
 const MAX_BIAS: f32 = 1e30;

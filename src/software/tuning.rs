@@ -38,6 +38,7 @@ fn tuning(driver: &'static Driver, storage: &'static WeightStorage, at_once: usi
         splits: SplitKv { most: 16, keys: 128 },
         small_invocations: 16,
         sampler_invocations: 64,
+        sampler_slices: 1,
         max_work: 1 << 30,
         binding_bytes: WEBGPU_BINDING_BYTES,
     }

@@ -138,7 +138,7 @@ fn bench_times_every_step() {
 #[test]
 fn bench_reports_every_configuration() {
     for (device, plan, dispatches) in
-        [("gpu", "gpu", 23.0), ("cpu", "gpu", 23.0), ("gpu", "software", 36.0), ("cpu", "software", 36.0)]
+        [("gpu", "gpu", 24.0), ("cpu", "gpu", 24.0), ("gpu", "software", 36.0), ("cpu", "software", 36.0)]
     {
         let reports = run(&[
             "bench",
@@ -176,8 +176,9 @@ fn bench_reports_every_configuration() {
             assert!(report["adapter"].is_string() && report["tier"].is_string());
         }
         let decode = &reports[2];
-        // The embedding, four layers, the head and the sampler: layers of five, and of eight in plans of drivers that
-        // run on the CPU, where norms and the combination of splits are on their own, the last norm too.
+        // The embedding, four layers, the head and the sampler: layers of five, and a sampler of two; and layers of
+        // eight in plans of drivers that run on the CPU, where norms and the combination of splits are on their own, the
+        // last norm too.
         assert_eq!(number(decode, "dispatches_per_token"), dispatches);
         assert_eq!(number(decode, "submits_per_token"), 1.0);
         assert_eq!(number(decode, "waits_per_token"), 0.0);

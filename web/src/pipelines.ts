@@ -6,7 +6,7 @@
  */
 
 /** How the engine labels them. */
-const DRAWS = /^sample\//;
+const DRAWS = /^sample/;
 /** Nothing was asked for so long that somebody may be typing. */
 const IDLE_MS = 1000;
 

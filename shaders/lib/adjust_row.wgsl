@@ -1,12 +1,7 @@
-// The bias, and after it the penalties of ids among the last n of the context, in place.
-//
-// l = l / repetition_penalty where l > 0, else l * repetition_penalty    (CTRL, arXiv 1909.05858)
-// l = l - count * frequency_penalty - presence_penalty                   (OpenAI's API)
-//
-// where an id stands `count` > 0 times among the n positions up to `position`. Ids of other rows of the run are taken
-// as they are before it.
+// One workgroup adds the bias, and after it the penalties of ids among the last n of the context, in place. Ids of other
+// rows of the run are taken as they are before it.
 
-fn adjust_logits(first: u32, position: u32, local_id: u32) {
+fn adjust_logits(first: u32, position: u32, slice: u32, local_id: u32) {
     for (var i = local_id; i < run.biases; i += WORKGROUP_SIZE) {
         logits[first + bias[i].x] += bitcast<f32>(bias[i].y);
     }
@@ -28,10 +23,7 @@ fn adjust_logits(first: u32, position: u32, local_id: u32) {
         }
         for (var j = 0u; j < 4u; j++) {
             if (own[j] < window && !earlier[j]) {
-                let l = logits[first + id[j]];
-                let repeated = select(l * run.repetition_penalty, l / run.repetition_penalty, l > 0.0);
-                let taken = f32(count[j]) * run.frequency_penalty + run.presence_penalty;
-                logits[first + id[j]] = repeated - taken;
+                logits[first + id[j]] = penalised(logits[first + id[j]], count[j]);
             }
         }
     }
