@@ -4,6 +4,7 @@
 mod attention;
 mod embedding;
 pub(crate) mod inputs;
+pub mod llama;
 mod products;
 pub(crate) mod random;
 pub mod samplers;

@@ -316,6 +316,15 @@ impl Active {
     }
 }
 
+/// What a dispatch takes at least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Bytes that are read and written, each once.
+    pub bytes: u64,
+    /// Multiply-accumulates.
+    pub work: u64,
+}
+
 /// A kernel in one of its variants.
 pub trait Kernel: fmt::Debug + Send + Sync {
     /// The stem: `shaders/NAME.wgsl` and `src/kernels/NAME.rs`.
@@ -347,6 +356,13 @@ pub trait Kernel: fmt::Debug + Send + Sync {
 
     /// Multiply-accumulates of one dispatch over `active` rows, to estimate its time.
     fn work(&self, params: &[u32], active: Active) -> u64;
+
+    /// What one dispatch of a run takes at least: everything that it binds, once, and its work. Kernels that touch a part
+    /// of a binding, or whose work depends on what is attended to, say more.
+    fn cost(&self, params: &[u32], uniforms: &RunUniforms) -> Cost {
+        let words: usize = self.args(params).iter().map(|arg| arg.words).sum();
+        Cost { bytes: words as u64 * 4, work: self.work(params, uniforms.active()) }
+    }
 
     /// Normalised mean squared error that the GPU may differ from the oracle by, and why.
     fn tolerance(&self) -> f64;

@@ -5,8 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use llamita::internals::arch::family::LLAMA;
-use llamita::internals::arch::shape::{Lora, RopePairing, RopeScaling, Scheme, Shape, rope_frequencies};
+use llamita::internals::arch::shape::{Lora, Scheme, Shape, rope_frequencies};
 use llamita::internals::check::kernels;
 use llamita::internals::drivers;
 use llamita::internals::kernel::{Access, Element, Kernel, Scalar, TextureKind};
@@ -28,28 +27,10 @@ const MAX_STORAGE_BUFFERS: usize = 8;
 const MAX_WORKGROUP_BYTES: u32 = 16_384;
 const MAX_INVOCATIONS: u32 = 256;
 
-fn llama_3_2_1b(scheme: Scheme) -> Shape {
-    llama(scheme, 16, (32, 64))
-}
-
-/// A Llama of `layers` layers, with `heads` query heads of `head_dim` elements, the rest as in Llama 3.2.
+/// A Llama of `layers` layers, with `heads` query heads of `head_dim` elements, the rest as in Llama 3.2 1B.
 fn llama(scheme: Scheme, layers: usize, (heads, head_dim): (usize, usize)) -> Shape {
-    let frequencies = rope_frequencies(head_dim, 500_000.0);
-    Shape {
-        arch: &LLAMA,
-        dim: heads * head_dim,
-        ffn: 8192,
-        layers,
-        heads,
-        kv_heads: 8,
-        head_dim,
-        vocabulary: 128_256,
-        context: 131_072,
-        norm_eps: 1e-5,
-        rope_pairing: RopePairing::Interleaved,
-        rope_frequencies: frequencies.iter().map(|f| f / RopeScaling::LLAMA_3_2.divisor(*f)).collect(),
-        scheme,
-    }
+    let (dim, rope_frequencies) = (heads * head_dim, rope_frequencies(head_dim, 500_000.0));
+    Shape { dim, layers, heads, head_dim, rope_frequencies, ..Shape::llama_3_2_1b(scheme) }
 }
 
 /// The plans (decode, prefill) of Llama 3.2 1B, in Q4_0 with this head, and as Meta quantized it, with each format of
@@ -66,7 +47,7 @@ fn plans(tuning: &Tuning, head: Packing) -> Vec<Plan> {
         (qlora, Activations::Int8, Packing::INT4, Packing::INT8),
     ];
     let of = |(scheme, activations, blocks, head)| {
-        let (shape, tuning) = (llama_3_2_1b(scheme), Tuning { activations, ..*tuning });
+        let (shape, tuning) = (Shape::llama_3_2_1b(scheme), Tuning { activations, ..*tuning });
         let packings = Packings::uniform(&shape, blocks, head);
         session_plans(&shape, &Matrices::new(&shape, &packings, tuning.cut()), &tuning, 1024)
     };
@@ -393,7 +374,7 @@ fn inputs_that_workgroup_memory_does_not_hold() {
 #[test]
 fn dispatches_of_llama_3_2_1b() {
     use llamita::internals::plan::RunOutput;
-    let shape = llama_3_2_1b(Scheme::default());
+    let shape = Shape::llama_3_2_1b(Scheme::default());
     let tuning = (GPU.tuning)(Tier::Base);
     let packings = Packings::uniform(&shape, Packing::Q4_0, Packing::Q6_K);
     let matrices = Matrices::new(&shape, &packings, tuning.cut());

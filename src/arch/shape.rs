@@ -1,6 +1,6 @@
 //! The numbers of a model: everything that a plan needs to know of it, except its weights.
 
-use crate::arch::family::Arch;
+use crate::arch::family::{Arch, LLAMA};
 
 /// Which elements of a head form the pairs that RoPE rotates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +82,26 @@ impl Lora {
 }
 
 impl Shape {
+    /// Llama 3.2 1B, with products made of what `scheme` says.
+    pub fn llama_3_2_1b(scheme: Scheme) -> Self {
+        let frequencies = rope_frequencies(64, 500_000.0);
+        Self {
+            arch: &LLAMA,
+            dim: 2048,
+            ffn: 8192,
+            layers: 16,
+            heads: 32,
+            kv_heads: 8,
+            head_dim: 64,
+            vocabulary: 128_256,
+            context: 131_072,
+            norm_eps: 1e-5,
+            rope_pairing: RopePairing::Interleaved,
+            rope_frequencies: frequencies.iter().map(|f| f / RopeScaling::LLAMA_3_2.divisor(*f)).collect(),
+            scheme,
+        }
+    }
+
     /// Query heads that share one key/value head.
     pub fn group(&self) -> usize {
         self.heads / self.kv_heads

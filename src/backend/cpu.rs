@@ -10,7 +10,7 @@ use web_time::Instant;
 
 use crate::error::{Error, Result};
 use crate::kernel::uniforms::RunUniforms;
-use crate::kernel::{Active, Call, Words};
+use crate::kernel::{Call, Words};
 use crate::plan::{Plan, ReadRange, RunOutput, session_buffers};
 
 /// Packed weights in host memory, by buffer name.
@@ -123,8 +123,7 @@ impl Executor {
     fn step(&self, plan: usize, step: usize, wanted: RunOutput, uniforms: &RunUniforms) -> Result<bool> {
         let plan = &self.plans[plan];
         let step = &plan.steps[step];
-        let active = Active { rows: uniforms.settings.rows as usize, head_rows: uniforms.settings.head_rows as usize };
-        let grid = step.kernel.grid(&step.params, active);
+        let grid = step.kernel.grid(&step.params, uniforms.active());
         if !wanted.runs(step.stage) || grid.contains(&0) {
             return Ok(false);
         }

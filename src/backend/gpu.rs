@@ -2,6 +2,7 @@
 
 mod adapter;
 mod clock;
+mod copy;
 mod executor;
 mod poll;
 mod precompile;
@@ -16,6 +17,7 @@ use futures::channel::oneshot;
 use futures::future::LocalBoxFuture;
 
 pub use adapter::{AdapterReport, adapters, tuning};
+pub use copy::Copies;
 pub use executor::{DeviceWeights, Executor};
 pub use precompile::Compiling;
 pub use readback::Readback;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::random::Random;
 use super::{Case, case_of, uniforms};
 use crate::kernel::uniforms::RunUniforms;
-use crate::kernel::{Active, Call, Kernel, Uniform, Words};
+use crate::kernel::{Call, Kernel, Uniform, Words};
 use crate::kernels::argmax::SamplerParams;
 use crate::kernels::{Argmax, ArgmaxReduce, Sample, SampleList, SampleMaxima};
 use crate::plan::tuning::Tuning;
@@ -117,9 +117,7 @@ pub fn sampled(tuning: &Tuning, slices: usize, name: &str, text: &Text) -> Vec<C
 /// The buffers of a case after its oracle ran.
 fn after<const N: usize>(case: &Case) -> [Vec<u32>; N] {
     let buffers: Vec<Words> = case.buffers.iter().cloned().map(Words::new).collect();
-    let settings = case.uniforms.settings;
-    let active = Active { rows: settings.rows as usize, head_rows: settings.head_rows as usize };
-    let grid = case.kernel.grid(&case.params, active);
+    let grid = case.kernel.grid(&case.params, case.uniforms.active());
     let (params, uniforms) = (case.params.as_slice(), &case.uniforms);
     case.kernel.oracle(&Call { params, uniforms, buffers: buffers.iter().collect(), grid });
     let buffers: Vec<Vec<u32>> = buffers.into_iter().map(Words::into_inner).collect();

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::backend::Device;
 use crate::error::Result;
+use crate::kernel::Cost;
 use crate::model::Model;
 use crate::plan::llama::names;
 use crate::plan::{RunOutput, Stage};
@@ -97,6 +98,10 @@ pub struct StepTime {
     pub kernel: String,
     /// The median, in milliseconds.
     pub ms: f64,
+    /// Bytes that it moves at least: [`Cost`](crate::kernel::Cost).
+    pub bytes: u64,
+    /// Its multiply-accumulates.
+    pub work: u64,
 }
 
 fn stage_name<S: serde::Serializer>(stage: &Stage, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -127,7 +132,8 @@ pub async fn step_times(model: &Model, rows: usize, depth: usize, repeat: u32) -
         let mut times: Vec<f64> = runs.iter().map(|run| run[at].1).collect();
         let of = &plan.steps[*step];
         let (label, kernel, stage) = (of.label.clone(), of.kernel.label(), of.stage);
-        StepTime { step: *step, label, stage, kernel, ms: median(&mut times) }
+        let Cost { bytes, work } = of.kernel.cost(&of.params, &uniforms);
+        StepTime { step: *step, label, stage, kernel, ms: median(&mut times), bytes, work }
     };
     Ok(runs[0].iter().enumerate().map(step_time).collect())
 }

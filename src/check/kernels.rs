@@ -26,7 +26,8 @@ pub fn all(tier: Tier) -> Vec<Case> {
 }
 
 impl Case {
-    fn plan(&self) -> Plan {
+    /// A plan that dispatches the case so many times.
+    fn plan(&self, times: usize) -> Plan {
         let rows = self.uniforms.rows.len();
         let mut plan = Plan::new(rows, rows, self.uniforms.rope.len() / rows);
         let buffers: Vec<_> = self
@@ -38,7 +39,9 @@ impl Case {
                 plan.buffer(kind, format!("arg{i}"), words.len() + GUARD_WORDS)
             })
             .collect();
-        plan.push_words(Stage::Body, self.name.clone(), self.kernel.clone(), self.params.clone(), &buffers);
+        for _ in 0..times {
+            plan.push_words(Stage::Body, self.name.clone(), self.kernel.clone(), self.params.clone(), &buffers);
+        }
         plan
     }
 
@@ -67,11 +70,18 @@ impl Case {
         Ok(weights)
     }
 
-    async fn run(&self, upload: Upload) -> Result<Vec<Vec<u32>>> {
-        let executor = Executor::new(&self.weights(upload).await?, vec![Arc::new(self.plan())])?;
+    /// An executor of one plan, which dispatches the case so many times, with the case's data.
+    pub(super) async fn executor(&self, upload: Upload, times: usize) -> Result<Executor> {
+        let mut executor = Executor::new(&self.weights(upload).await?, vec![Arc::new(self.plan(times))])?;
+        executor.ready().await?;
         for i in (0..self.buffers.len()).filter(|i| !self.is_texture(*i)) {
             executor.write(&format!("arg{i}"), 0, &self.guarded(i))?;
         }
+        Ok(executor)
+    }
+
+    async fn run(&self, upload: Upload) -> Result<Vec<Vec<u32>>> {
+        let executor = self.executor(upload, 1).await?;
         executor.run(0, 0..1, RunOutput::Body, &self.uniforms, None)?.await?;
         let mut results = Vec::new();
         for (i, words) in self.buffers.iter().enumerate() {

@@ -1,5 +1,7 @@
 //! `llamita bench`: how fast a model runs here.
 
+mod cases;
+mod roofline;
 mod steps;
 
 use std::sync::atomic::Ordering;
@@ -33,12 +35,20 @@ const FILL: usize = 256;
   llamita bench
   llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 512 --decode 64 --depth 1024 --json
   llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 128 --decode 1 --steps
+  llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 0 --decode 1 --roofline
+  llamita bench --cases
+  llamita bench --cases matvec/Q4_0 --plan gpu --repeat 10 --json
 
 With --embedding host the same is measured twice, with the embedding on the host and on the device, and the last line \
 says what one is of the other.
 
 Bytes per token are those that must be read at least: the packed weights once per token in a decode, once per prompt \
-in a prefill, and the keys and values of all tokens before. GB/s is these bytes times the speed.")]
+in a prefill, and the keys and values of all tokens before. GB/s is these bytes times the speed. For a dispatch they are \
+all that it reads and writes, once. What fits the caches of the device is read from them when a dispatch is repeated: \
+only sizes beyond them tell of its memory.
+
+--cases without FILTER runs the sizes of Llama 3.2 1B: every kernel that its plans dispatch, with Q4_0 weights, other \
+types and Meta's checkpoints. With FILTER it also runs the small cases that the kernels are tested with.")]
 pub struct Bench {
     #[command(flatten)]
     model: ModelArgs,
@@ -54,10 +64,27 @@ pub struct Bench {
     /// Shows how long each dispatch takes instead: of a decoded token, and of a part of a prefill as long as one run
     #[arg(long)]
     steps: bool,
+    /// Shows what share of the device's own copies from buffer to buffer the steps of a decoded token reach in GB/s, and
+    /// the multiply-accumulates per second of a prefill
+    #[arg(long, conflicts_with = "steps")]
+    roofline: bool,
+    /// Measures kernels without a model instead: those that have FILTER in the name of a case, all of a plan without it;
+    /// `list` prints the names. Without --plan, those of real GPUs' plan and of the driver's own
+    #[arg(
+        long,
+        value_name = "FILTER",
+        num_args = 0..=1,
+        default_missing_value = "",
+        conflicts_with_all = [
+            "model", "tokenizer", "context", "quantize", "scales", "spinquant", "embedding", "memory", "prefill", "decode",
+            "depth", "steps", "roofline"
+        ]
+    )]
+    cases: Option<String>,
     /// Measured runs after the first
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     repeat: u32,
-    /// Prints one JSON object per configuration
+    /// Prints one JSON object per configuration, step or case
     #[arg(long)]
     json: bool,
 }
@@ -106,9 +133,12 @@ struct Speeds {
 
 impl Bench {
     pub async fn run(mut self) -> Result<(), Failure> {
+        if let Some(filter) = &self.cases {
+            return cases::run(&self.model, filter, self.repeat, self.json).await;
+        }
         let loaded = load_for(&self.model, true).await?;
         let configurations = self.configurations(&loaded)?;
-        if self.steps {
+        if self.steps || self.roofline {
             self.heading(&loaded)?;
             return self.steps(&loaded, &configurations).await;
         }
@@ -174,19 +204,28 @@ impl Bench {
         Ok(())
     }
 
-    /// The steps of one run of each kind and size.
+    /// The steps of one run of each kind and size, alone or beside what the device copies.
     async fn steps(&self, loaded: &Loaded, configurations: &[(Workload, usize)]) -> Result<(), Failure> {
+        let about = |error| match error {
+            Failure::Error(text) => Failure::new(format!("{}: {text}", loaded.file)),
+            other => other,
+        };
+        let copies = match self.roofline {
+            true => Some(roofline::copies(&loaded.model, self.json).await?),
+            false => None,
+        };
         let most = loaded.model.prefill_rows();
         let mut seen = Vec::new();
         for (kind, tokens) in configurations {
             let rows = if *kind == Workload::Decode { 1 } else { (*tokens).min(most) };
             if !seen.contains(&(*kind, rows)) {
                 seen.push((*kind, rows));
-                let printed = steps::run(&loaded.model, (*kind, rows), self.depth, self.repeat, self.json);
-                printed.await.map_err(|error| match error {
-                    Failure::Error(text) => Failure::new(format!("{}: {text}", loaded.file)),
-                    other => other,
-                })?;
+                let (model, run, depth) = (&loaded.model, (*kind, rows), self.depth);
+                match copies {
+                    Some(copies) => roofline::run(model, copies, run, depth, self.repeat, self.json).await,
+                    None => steps::run(model, run, depth, self.repeat, self.json).await,
+                }
+                .map_err(about)?;
             }
         }
         Ok(())

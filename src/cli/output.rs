@@ -58,6 +58,16 @@ pub fn bytes(count: u64) -> String {
     if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") }
 }
 
+/// Thousands of millions per second, with three digits that count; a dash where the clock saw no time pass.
+pub fn per_second(speed: Option<f64>) -> String {
+    match speed {
+        None => "-".to_owned(),
+        Some(speed) if speed < 10.0 => format!("{speed:.2}"),
+        Some(speed) if speed < 100.0 => format!("{speed:.1}"),
+        Some(speed) => format!("{speed:.0}"),
+    }
+}
+
 /// A number of bytes that may be unknown.
 pub fn or_unknown(count: Option<u64>) -> String {
     count.map_or_else(|| "unknown".to_owned(), bytes)

@@ -1,6 +1,6 @@
 //! Run uniforms: the one uniform buffer that the host writes per token or chunk.
 
-use crate::kernel::uniform;
+use crate::kernel::{Active, uniform};
 
 uniform! {
     /// The settings of a run, which stand before its rows.
@@ -85,6 +85,17 @@ impl RunUniforms {
             uniforms.settings.rows += 1;
         }
         uniforms
+    }
+
+    /// The rows that are active in this run.
+    pub fn active(&self) -> Active {
+        Active { rows: self.settings.rows as usize, head_rows: self.settings.head_rows as usize }
+    }
+
+    /// How many positions the active rows attend to: the most of one, and all together.
+    pub fn attended(&self) -> [usize; 2] {
+        let rows = || self.rows[..self.settings.rows as usize].iter().map(|row| row.attend as usize);
+        [rows().max().unwrap_or(0), rows().sum()]
     }
 
     /// 32-bit words of the run uniforms for `rows` rows of `pairs` rotated pairs.

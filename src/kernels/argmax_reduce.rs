@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 
 use super::argmax::{SamplerParams, TOLERANCE, put_id};
 use super::{NO_ID, RunShape, best, order_key, subgroup_suffix};
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform};
+use crate::kernel::uniforms::RunUniforms;
+use crate::kernel::{Active, Arg, Call, Cost, Element, Kernel, Scalar, ShaderSource, Uniform};
 
 /// One variant: the size of the workgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +62,12 @@ impl Kernel for ArgmaxReduce {
 
     fn work(&self, _params: &[u32], active: Active) -> u64 {
         (self.slices * active.head_rows) as u64
+    }
+
+    /// Of the logits, those of the bests.
+    fn cost(&self, params: &[u32], uniforms: &RunUniforms) -> Cost {
+        let work = self.work(params, uniforms.active());
+        Cost { bytes: 8 * work + 4 * u64::from(uniforms.settings.head_rows), work }
     }
 
     /// Ids are exact.

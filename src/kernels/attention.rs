@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::{KvType, RunShape, SplitKv, Tier};
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
+use crate::kernel::uniforms::RunUniforms;
+use crate::kernel::{Active, Arg, Call, Cost, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 
 uniform! {
     /// Params of attention.
@@ -149,6 +150,10 @@ impl Kernel for Attention {
         work(params, self.head_dim, active)
     }
 
+    fn cost(&self, params: &[u32], uniforms: &RunUniforms) -> Cost {
+        cost(params, (self.kv, self.head_dim, self.splits), uniforms)
+    }
+
     /// The worst on lavapipe 22.3 is 1e-13: f32 rounding and its `exp`.
     fn tolerance(&self) -> f64 {
         1e-11
@@ -187,6 +192,18 @@ pub(crate) fn args(
 pub(crate) fn work(params: &[u32], head_dim: usize, active: Active) -> u64 {
     let params = AttentionParams::from_words(params);
     2 * 256 * u64::from(params.heads) * head_dim as u64 * params.tokens(active) as u64
+}
+
+/// What attention of a run takes: keys and values of every position that a row attends to, once, and two products with
+/// each of them per row and head.
+pub(crate) fn cost(params: &[u32], (kv, head_dim, splits): (KvType, usize, SplitKv), uniforms: &RunUniforms) -> Cost {
+    let params = AttentionParams::from_words(params);
+    let (heads, rows) = (params.heads as usize, params.tokens(uniforms.active()));
+    let [longest, all] = uniforms.attended();
+    let cached = 2 * kv.words(params.kv_heads as usize * head_dim) * longest;
+    let per_split = params.out_vec4s as usize * 4 + 2 * heads;
+    let words = rows * heads * head_dim + cached + rows * splits.count(longest) * per_split;
+    Cost { bytes: words as u64 * 4, work: (2 * heads * head_dim * all) as u64 }
 }
 
 /// Attention of some rows in f64; `query_tokens` of them have the same splits.

@@ -2,9 +2,10 @@
 
 use super::RunShape;
 use super::storage::WeightStorage;
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
+use crate::kernel::uniforms::RunUniforms;
+use crate::kernel::{Active, Arg, Call, Cost, Element, Kernel, Scalar, ShaderSource, Uniform, uniform};
 use crate::weights::Packing;
-use crate::weights::pack::{BLOCK, Layout};
+use crate::weights::pack::{BLOCK, Layout, ROW_ALIGN};
 
 /// Shards of the table that one dispatch binds.
 pub const SHARDS: usize = 4;
@@ -121,6 +122,14 @@ impl Kernel for Embed {
     fn work(&self, params: &[u32], active: Active) -> u64 {
         let params = EmbedParams::from_words(params);
         active.rows as u64 * u64::from(params.blocks) * 32
+    }
+
+    /// One row of the table per token.
+    fn cost(&self, params: &[u32], uniforms: &RunUniforms) -> Cost {
+        let k = EmbedParams::from_words(params).blocks as usize * BLOCK;
+        let packed = Layout::new(self.weights, ROW_ALIGN, k, self.tile).words() / ROW_ALIGN;
+        let (active, work) = (uniforms.active(), self.work(params, uniforms.active()));
+        Cost { bytes: (active.rows * (1 + packed + k) * 4) as u64, work }
     }
 
     /// A few roundings in f32: the scale's, the product's, and the minimum's.

@@ -4,8 +4,8 @@
 use super::RunShape;
 use super::argmax::{SamplerParams, TOLERANCE, adjust_logits, adjusted_keys, adjusting_args, allowed_keys, put_id};
 use super::sample_list::{add_parts, add_span, amount_words, list_words};
-use crate::kernel::uniforms::RunSettings;
-use crate::kernel::{Access, Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform};
+use crate::kernel::uniforms::{RunSettings, RunUniforms};
+use crate::kernel::{Access, Active, Arg, Call, Cost, Element, Kernel, Scalar, ShaderSource, Uniform};
 
 /// One variant: the size of the workgroup, and who makes the list that it looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -85,6 +85,16 @@ impl Kernel for Sample {
         let vocabulary = u64::from(SamplerParams::from_words(params).vocabulary);
         let passes = if self.slices == 1 { 4 * vocabulary } else { vocabulary.div_ceil(self.slices as u64) };
         passes * active.head_rows as u64
+    }
+
+    /// Of logits and lists, those of one slice or a list at most.
+    fn cost(&self, params: &[u32], uniforms: &RunUniforms) -> Cost {
+        let (work, rows) = (self.work(params, uniforms.active()), u64::from(uniforms.settings.head_rows));
+        if self.slices == 1 {
+            let words: usize = self.args(params).iter().map(|arg| arg.words).sum();
+            return Cost { bytes: words as u64 * 4, work };
+        }
+        Cost { bytes: rows * (4 * amount_words(self.slices) as u64 + 4 * self.slices as u64) + 4 * work, work }
     }
 
     /// Ids are exact unless the random number falls within rounding of a boundary, which the cases avoid; logits as in

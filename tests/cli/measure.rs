@@ -1,5 +1,7 @@
 //! `llamita perplexity`, `logits` and `bench`.
 
+use std::collections::BTreeSet;
+
 use safetensors::{Dtype, SafeTensors};
 
 use super::{BUNDLED, HELDOUT, golden, number, run, scratch_path, str};
@@ -133,6 +135,95 @@ fn bench_times_every_step() {
         let text = run(&["bench", "--device", device, "--prefill", "0", "--decode", "1", "--steps"]).ok();
         assert!(text.contains("decode of 1 at depth 0, by the host's clock") && text.contains("blk.0."), "{text}");
     }
+}
+
+#[test]
+fn bench_times_kernel_cases() {
+    let times = |filter: &str, arguments: &[&str]| {
+        run(&[&["bench", "--cases", filter, "--repeat", "1", "--json"], arguments].concat()).objects()
+    };
+    let norms = times("rmsnorm/", &["--plan", "gpu"]);
+    let named = |text: &str| norms.iter().find(|case| case["case"].as_str().is_some_and(|name| name.ends_with(text)));
+    let real = named(": Llama 3.2 1B, prefill of 128, attn_norm").expect("the norm of a layer");
+    // 128 rows of 2048 numbers are read and written, and gamma; each is squared and multiplied.
+    assert_eq!(number(real, "bytes"), (2.0 * 128.0 + 1.0) * 2048.0 * 4.0);
+    assert_eq!(number(real, "work"), 2.0 * 128.0 * 2048.0);
+    assert!(named(": 7 of 172").is_some(), "the oracle's cases are among them");
+    for case in &norms {
+        let [least, median] = ["ms_min", "ms_median"].map(|field| number(case, field));
+        assert!(0.0 <= least && least <= median, "{case}");
+        for (count, speed) in [("bytes", "gb_per_second"), ("work", "gmac_per_second")] {
+            let expected = number(case, count) / median / 1e6;
+            assert!(median == 0.0 || (number(case, speed) / expected - 1.0).abs() < 1e-9, "{case}");
+        }
+        assert_eq!(case["plan"], "gpu");
+        assert!(case["adapter"].is_string() && case["driver"].is_string() && case["clock"].is_string(), "{case}");
+    }
+    // The plan of real GPUs, and this driver's own.
+    let plans = |filter: &str| {
+        let cases = times(filter, &[]);
+        cases.iter().map(|case| case["plan"].as_str().expect("a name").to_owned()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(plans("Llama 3.2 1B, decode behind 1023, argmax"), ["gpu", "lavapipe"].map(str::to_owned).into());
+    // Attention reads what is attended to: keys and values of 8 heads of 64 f16 numbers at 1024 positions, and queries,
+    // outputs and scores beside them.
+    let attention = times("decode behind 1023, attention", &["--plan", "gpu"]);
+    let cached = 2.0 * 8.0 * 64.0 * 2.0 * 1024.0;
+    assert_eq!(number(&attention[0], "bytes"), cached + 4.0 * (2048.0 + 2.0 * (2048.0 + 2.0 * 32.0)));
+    assert_eq!(number(&attention[0], "work"), 2.0 * 32.0 * 64.0 * 1024.0);
+
+    let text = run(&["bench", "--cases", "argmax_reduce", "--plan", "gpu", "--repeat", "1"]).ok();
+    assert!(text.contains("plan gpu, tier") && text.contains("GMAC/s\nargmax_reduce/64x16"), "{text}");
+    let names = run(&["bench", "--cases", "list"]).ok();
+    assert!(names.lines().any(|name| name.ends_with("decode behind 1023, ffn_gate_up")), "{names}");
+    assert!(names.lines().count() > 500, "{}", names.lines().count());
+}
+
+#[test]
+fn bench_refuses_cases_that_it_has_not() {
+    let unknown = run(&["bench", "--cases", "softmax"]);
+    assert_eq!((unknown.code, unknown.err.lines().count()), (Some(1), 1), "{}", unknown.err);
+    assert!(unknown.err.contains("\"softmax\" is in no case's name; there are cases of argmax, "), "{}", unknown.err);
+    assert!(unknown.err.contains("--cases list"), "{}", unknown.err);
+    let cpu = run(&["bench", "--cases", "--device", "cpu"]);
+    assert_eq!(cpu.code, Some(1));
+    assert!(cpu.err.contains("--cases measures a GPU"), "{}", cpu.err);
+    let both = run(&["bench", "--cases", "argmax", "--model", BUNDLED]);
+    assert_eq!(both.code, Some(2));
+}
+
+#[test]
+fn bench_compares_steps_with_copies() {
+    let asked = ["bench", "--device", "gpu", "--prefill", "8", "--decode", "1", "--repeat", "1"];
+    let dispatches = number(&run(&[&asked[..], &["--json"]].concat()).objects()[1], "dispatches_per_token");
+    let kinds = run(&[&asked[..], &["--roofline", "--json", "--depth", "20"]].concat()).objects();
+    let decode: Vec<_> = kinds.iter().filter(|kind| kind["kind"] == "decode").collect();
+    let (all, parts) = decode.split_last().expect("some steps");
+    assert_eq!((all["label"].as_str(), number(all, "count")), (Some("all"), dispatches));
+    for field in ["count", "ms", "bytes", "work"] {
+        let sum: f64 = parts.iter().map(|kind| number(kind, field)).sum();
+        assert!((sum / number(all, field) - 1.0).abs() < 1e-9, "{field}: {sum}");
+    }
+    let attention = parts.iter().find(|kind| kind["label"] == "attention").expect("attention");
+    assert_eq!(number(attention, "count"), 4.0);
+    // Four layers, and 21 positions that are attended to.
+    assert_eq!(number(attention, "work"), 4.0 * 2.0 * 21.0 * 8.0 * 32.0);
+    for kind in &decode {
+        let copies = number(kind, "copy_gb_per_second");
+        assert!(copies > 0.0 && number(kind, "copy_buffer_bytes") >= f64::from(16 << 20), "{kind}");
+        if number(kind, "ms") > 0.0 {
+            let expected = number(kind, "bytes") / number(kind, "ms") / 1e6 / copies;
+            assert!((number(kind, "copy_share") / expected - 1.0).abs() < 1e-9, "{kind}");
+        }
+    }
+    let prefill: Vec<_> = kinds.iter().filter(|kind| kind["kind"] == "prefill").collect();
+    assert!(prefill.len() > 5 && prefill.iter().all(|kind| kind["copy_share"].is_null()), "{prefill:?}");
+    assert!(prefill.iter().any(|kind| number(kind, "gmac_per_second") > 0.0), "{prefill:?}");
+    let text = run(&[&asked[..], &["--roofline"]].concat()).ok();
+    assert!(text.contains("copies: ") && text.contains("of copies") && text.contains("ffn_down"), "{text}");
+    let cpu = run(&["bench", "--device", "cpu", "--prefill", "0", "--decode", "1", "--roofline"]);
+    assert_eq!(cpu.code, Some(1));
+    assert!(cpu.err.contains("--roofline compares with copies on a GPU"), "{}", cpu.err);
 }
 
 #[test]

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::Failed;
 use llamita::Tier;
-use llamita::internals::arch::family::LLAMA;
-use llamita::internals::arch::shape::{RopePairing, RopeScaling, Scheme, Shape, rope_frequencies};
+use llamita::internals::arch::shape::{Scheme, Shape};
 use llamita::internals::kernel::uniforms::RunUniforms;
 use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::llama::session_plans;
@@ -24,25 +23,6 @@ const LANES: [u32; 3] = [16, 32, 64];
 const SAMPLE: u32 = 4;
 /// Positions of the KV cache, all of which the last row sees.
 const CAPACITY: usize = 1024;
-
-fn llama_3_2_1b() -> Shape {
-    let frequencies = rope_frequencies(64, 500_000.0);
-    Shape {
-        arch: &LLAMA,
-        dim: 2048,
-        ffn: 8192,
-        layers: 1,
-        heads: 32,
-        kv_heads: 8,
-        head_dim: 64,
-        vocabulary: 128_256,
-        context: 131_072,
-        norm_eps: 1e-5,
-        rope_pairing: RopePairing::Interleaved,
-        rope_frequencies: frequencies.iter().map(|f| f / RopeScaling::LLAMA_3_2.divisor(*f)).collect(),
-        scheme: Scheme::default(),
-    }
-}
 
 /// What a workgroup of a dispatch moves with waves of each size, on average over a sample.
 struct Row {
@@ -111,7 +91,7 @@ impl Row {
 
 /// The plans of decode and prefill.
 fn plans() -> [(Plan, RunUniforms); 2] {
-    let shape = llama_3_2_1b();
+    let shape = Shape { layers: 1, ..Shape::llama_3_2_1b(Scheme::default()) };
     let tuning = (GPU.tuning)(Tier::Base);
     let packings = Packings::uniform(&shape, Packing::Q4_0, Packing::Q6_K);
     let plans = session_plans(&shape, &Matrices::new(&shape, &packings, tuning.cut()), &tuning, CAPACITY);

@@ -122,9 +122,8 @@ impl Prepared {
         self.next_uniforms.set((index + 1) % UNIFORMS_RING);
         let uniforms_offset = index * self.uniforms_stride;
         gpu.inner.queue.write_buffer(&self.ring, uniforms_offset as u64, bytemuck::cast_slice(&uniforms.to_words()));
-        let active = Active { rows: uniforms.settings.rows as usize, head_rows: uniforms.settings.head_rows as usize };
-        let attended = uniforms.rows[..active.rows].iter().map(|row| row.attend as usize).max().unwrap_or(0);
-        Run { uniforms_offset, active, attended, capacity: uniforms.settings.capacity as usize }
+        let [attended, _] = uniforms.attended();
+        Run { uniforms_offset, active: uniforms.active(), attended, capacity: uniforms.settings.capacity as usize }
     }
 
     /// The steps that a run has something to do in.

@@ -1,6 +1,9 @@
 //! `o = softmax(q k^T) v` as [`Attention`](crate::kernels::Attention), where an invocation works alone.
 
-use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, TEXELS_PER_ROW, TextureKind, Uniform};
+use crate::kernel::uniforms::RunUniforms;
+use crate::kernel::{
+    Active, Arg, Call, Cost, Element, Kernel, Scalar, ShaderSource, TEXELS_PER_ROW, TextureKind, Uniform,
+};
 use crate::kernels::attention::{self, AttentionParams};
 use crate::kernels::{KvType, RunShape, SplitKv};
 
@@ -80,6 +83,10 @@ impl Kernel for Flash {
     /// As [`Attention`](crate::kernels::Attention)'s.
     fn work(&self, params: &[u32], active: Active) -> u64 {
         attention::work(params, self.head_dim, active)
+    }
+
+    fn cost(&self, params: &[u32], uniforms: &RunUniforms) -> Cost {
+        attention::cost(params, (self.kv, self.head_dim, self.splits), uniforms)
     }
 
     /// As [`Attention`](crate::kernels::Attention)'s.
