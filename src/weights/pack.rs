@@ -17,7 +17,7 @@
 //!    rows load adjacent vectors at `TR = 64`.
 //! 5. **Register.** The reader (`shaders/lib/q4_0.wgsl`) loads the scales once per eight blocks and the quants of a block at
 //!    once. `vec4` `q` of the block is `(word[q / 2] >> (4 * (q & 1))) & 0x0f0f0f0f`: four quants, a byte each, which
-//!    `unpack4xU8` makes a `vec4`. The kernel multiplies them with four elements of x, sums over the block, takes 8 times the
+//!    `shaders/lib/bytes.wgsl` makes a `vec4`. The kernel multiplies them with four elements of x, sums over the block, takes 8 times the
 //!    sum of x off, and multiplies by `d` (`shaders/lib/product_f32.wgsl`).
 //!
 //! # Planes
