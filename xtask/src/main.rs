@@ -6,6 +6,7 @@ mod compare;
 mod debian;
 mod full_size;
 mod proof;
+mod shaders;
 mod shell;
 mod simulate;
 mod steps;
@@ -139,6 +140,16 @@ enum Command {
   cargo xtask simulate sub/attention --lanes 16 --schedule random
   cargo xtask simulate --traffic matvec")]
     Simulate(simulate::Options),
+    /// Compile every kernel of the plans of real GPUs with the compilers of phones, and print what they make of it.
+    ///
+    /// Llama 3.2 1B and 3B, decode and prefill, each activation format and tier, through Mesa's compilers for Adreno and
+    /// Apple, and with --qemu for Mali and PowerVR: instructions of the whole, of each loop and per multiply-accumulate,
+    /// registers, waves, spills, bytes in flight. No phone and no GPU is needed. These are static counts of open
+    /// compilers, and no times: docs/shaders.md.
+    #[command(after_help = "Examples:
+  cargo xtask shaders --only matmul,head --gpu a740,a640 --tier base
+  cargo xtask shaders --qemu")]
+    Shaders(shaders::Options),
     /// Measure speed: the arguments go to `llamita bench`, built in release.
     #[command(after_help = "Example: cargo xtask bench --prefill 128 --decode 32 --json", disable_help_flag = true)]
     Bench {
@@ -153,7 +164,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if error.downcast_ref::<shell::Missing>().is_some() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -184,6 +195,7 @@ fn run(command: Command) -> Result<bool> {
             return Ok(true);
         }
         Command::Proof { consent, options } => proof::run(&mut steps, &options, consent)?,
+        Command::Shaders(options) => return shaders::run(&options),
         Command::FullSize { consent, options } => full_size::run(&mut steps, &options, consent)?,
         Command::Test { consent, browser, .. } if browser.alone() => {
             web::tests::command(&mut steps, &browser, consent);

@@ -2,8 +2,9 @@
 
 use std::{
     env,
+    error::Error,
     ffi::{OsStr, OsString},
-    fs,
+    fmt, fs,
     io::{self, BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -11,6 +12,19 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+
+/// Why a command could not begin: an argument that names nothing, or tools that are not at hand, with what to do. The
+/// program ends with 2.
+#[derive(Debug)]
+pub struct Missing(pub String);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for Missing {}
 
 /// The workspace's root folder.
 pub fn root() -> &'static Path {

@@ -1,0 +1,171 @@
+//! What a compiler makes of a kernel, in the figures of the table.
+
+use std::collections::HashMap;
+
+use super::{
+    gpus::{Family, Gpu},
+    ir3::{Listing, Loop},
+    manifest::{Kernel, Run, Step},
+    mesa::Answer,
+    walk::{Start, walk},
+};
+
+/// A loop of the listing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LoopCount {
+    /// Instructions, with those of the loops in it.
+    pub instructions: u64,
+    /// How often an invocation runs it to its end; nothing where that depends on data.
+    pub turns: Option<u64>,
+    /// Loops around it.
+    pub depth: usize,
+    /// Whether most instructions are issued in it, outside loops in it.
+    pub hot: bool,
+}
+
+/// The figures of a kernel on a GPU, for one dispatch that it is used in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Count {
+    /// Why there are no others.
+    pub error: Option<String>,
+    /// Instructions of the whole shader.
+    pub instructions: u64,
+    pub registers: u64,
+    /// What a core holds at most: waves on Adreno, invocations elsewhere.
+    pub resident: u64,
+    /// Stores of registers to memory.
+    pub spills: u64,
+    /// Invocations of a wave.
+    pub lanes: u32,
+    /// Invocations of a workgroup.
+    pub invocations: u32,
+    pub loops: Vec<LoopCount>,
+    /// Instructions that an invocation issues; nothing where the listing is not read, or loops depend on data.
+    pub issued: Option<u64>,
+    /// Instructions that an invocation issues in the hot loop.
+    pub hot: Option<u64>,
+    /// Multiply-accumulates of an invocation, as a mean over the dispatch; 0 for kernels whose work is something else.
+    pub macs: f64,
+    /// Bytes of weights, or of keys and values, that a core has asked for before it waits; nothing where unknown.
+    pub in_flight: Option<u64>,
+    /// Branches whose way is not known, because it depends on data.
+    pub unknown: usize,
+}
+
+impl Count {
+    /// The figures of a driver's answer.
+    pub fn new(gpu: &Gpu, answer: &Answer, kernel: &Kernel, run: &Run, step: &Step) -> Self {
+        let [x, y] = step.grid.map(f64::from);
+        let mut count = Self {
+            error: answer.error.clone(),
+            lanes: answer.subgroup,
+            invocations: kernel.invocations,
+            macs: step.macs as f64 / (x * y * f64::from(kernel.invocations)),
+            ..Self::default()
+        };
+        count.read_stats(gpu, answer);
+        if gpu.family == Family::Adreno && count.error.is_none() {
+            count.read_listing(gpu, &answer.listing, run, step);
+        }
+        count
+    }
+
+    fn read_stats(&mut self, gpu: &Gpu, answer: &Answer) {
+        let stat =
+            |names: &[&str]| names.iter().find_map(|name| answer.stats.get(*name)).map_or(0, |value| *value as u64);
+        let [instructions, registers, resident, spills]: [&[&str]; 4] = match gpu.family {
+            Family::Adreno => [&["Instruction Count"], &["Registers used"], &["Max Waves Per Core"], &["STP Count"]],
+            Family::Apple => [&["Instructions"], &["GPRs"], &["Threads"], &["Spills"]],
+            Family::Mali => {
+                [&["Instrs", "Instructions"], &["Registers used"], &["Thread Count", "Threads"], &["Spills"]]
+            }
+            Family::PowerVr => {
+                [&["Instruction Count", "Instructions"], &["Registers used", "Temps"], &["Threads"], &["Spills"]]
+            }
+        };
+        self.instructions = stat(instructions);
+        self.registers = stat(registers);
+        self.resident = stat(resident);
+        self.spills = stat(spills);
+    }
+
+    fn read_listing(&mut self, gpu: &Gpu, text: &str, run: &Run, step: &Step) {
+        let listing = Listing::parse(text);
+        let streamed = step.bindings.iter().filter(|binding| binding.streamed());
+        let descriptors: Vec<usize> = streamed.map(|binding| descriptor(gpu, step, binding.binding)).collect();
+        if !descriptors.is_empty() {
+            let bytes = listing.bytes_in_flight(&descriptors);
+            self.in_flight = Some(bytes * u64::from(self.lanes) * self.resident);
+        }
+        let uniforms = HashMap::from([(0, step.params.clone()), (1, run.uniforms.clone())]);
+        let start = Start { uniforms, push: vec![], grid: step.grid };
+        self.count_walk(&listing, &start);
+    }
+
+    /// Counts what an invocation issues when it starts like this.
+    pub fn count_walk(&mut self, listing: &Listing, start: &Start) {
+        let Ok(walked) = walk(listing, start) else {
+            let count = |range: &Loop| LoopCount {
+                instructions: listing.cost(*range),
+                turns: None,
+                depth: range.depth,
+                hot: false,
+            };
+            self.loops = listing.loops.iter().map(count).collect();
+            return;
+        };
+        // What comes before the shader proper runs once for many waves.
+        let first = listing.instructions.iter().position(|i| i.op == "shpe").map_or(0, |at| at + 1);
+        let issued = |range: std::ops::Range<usize>| -> u64 {
+            range.map(|at| walked.issued[at] * listing.instructions[at].cost()).sum()
+        };
+        let own = |range: &Loop| {
+            let inner =
+                listing.loops.iter().filter(|other| other.depth == range.depth + 1 && range.contains(other.first));
+            issued(range.first..range.last + 1) - inner.map(|inner| issued(inner.first..inner.last + 1)).sum::<u64>()
+        };
+        let owns: Vec<u64> = listing.loops.iter().map(own).collect();
+        let hottest = owns.iter().copied().max().unwrap_or(0);
+        let hot = owns.iter().position(|own| *own == hottest && hottest > 0);
+        // Of instructions in no inner loop, most are issued once a turn: those before an exit once more.
+        let turns = |range: &Loop| {
+            let mut costs: HashMap<u64, u64> = HashMap::new();
+            let inner = |at: usize| {
+                listing.loops.iter().any(|l| l.depth > range.depth && range.contains(l.first) && l.contains(at))
+            };
+            for at in (range.first..=range.last).filter(|at| !inner(*at)) {
+                *costs.entry(walked.issued[at]).or_default() += listing.instructions[at].cost();
+            }
+            costs.into_iter().max_by_key(|(_, cost)| *cost).map(|(issued, _)| issued)
+        };
+        let count = |(i, range): (usize, &Loop)| LoopCount {
+            instructions: listing.cost(*range),
+            turns: turns(range),
+            depth: range.depth,
+            hot: hot == Some(i),
+        };
+        self.loops = listing.loops.iter().enumerate().map(count).collect();
+        self.issued = Some(issued(first..listing.instructions.len()));
+        self.hot = Some(hot.map_or_else(|| self.issued.unwrap_or(0), |at| owns[at]));
+        self.unknown = walked.unknown;
+    }
+
+    /// Instructions per multiply-accumulate: of the hot loop, and of the whole invocation.
+    pub fn per_mac(&self) -> Option<[f64; 2]> {
+        let per = |issued: Option<u64>| (self.macs > 0.0).then_some(issued? as f64 / self.macs);
+        Some([per(self.hot)?, per(self.issued)?])
+    }
+
+    /// Invocations of a workgroup over those of the waves that it takes.
+    pub fn lanes_used(&self) -> f64 {
+        let lanes = self.lanes.max(1);
+        f64::from(self.invocations) / f64::from(self.invocations.div_ceil(lanes) * lanes)
+    }
+}
+
+/// The first descriptor of a binding: both uniform buffers have one, and a storage buffer has one or two (a second for
+/// 16-bit loads).
+fn descriptor(gpu: &Gpu, step: &Step, binding: u32) -> usize {
+    let each = gpu.storage_descriptors();
+    2 + each * step.bindings.iter().filter(|other| other.binding < binding).count()
+}
