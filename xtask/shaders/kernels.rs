@@ -2,8 +2,9 @@
 //! `cargo xtask shaders` gives to the compilers of phones.
 //!
 //! `kernels FOLDER [KEYS]` writes `NAME.wgsl`; `NAME.spv`, as wgpu makes it where the driver checks the bounds of buffers
-//! (robustBufferAccess2); `NAME.clamped.spv`, as it makes it elsewhere; and `manifest.json`: the dispatches of every
-//! plan, with the words of their params and of the run uniforms.
+//! (robustBufferAccess2); `NAME.clamped.spv`, as it makes it elsewhere; `NAME.words.spv`, the same for drivers without
+//! numbers of 8 and 16 bits, where the kernel can do without; and `manifest.json`: the dispatches of every plan, with the
+//! words of their params and of the run uniforms.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use llamita::internals::plan::{BufferOwner, Plan};
 use llamita::internals::weights::{Matrices, Packing, Packings};
 use naga::back::spv;
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
+use naga::valid::ModuleInfo;
 use serde_json::{Value, json};
 
 /// Positions of the KV cache, and keys that decode attends to without an argument: all splits of split-KV are at work.
@@ -154,11 +156,33 @@ fn role(label: &str) -> String {
     parts.collect::<Vec<_>>().join(".")
 }
 
-/// SPIR-V as wgpu 30 makes it for the pipelines of `backend/gpu`.
-fn spirv(module: &naga::Module, info: &naga::valid::ModuleInfo, buffer: BoundsCheckPolicy) -> Vec<u8> {
+/// Capabilities that wgpu lists for every driver, and those of subgroups.
+const WORDS: [spv::Capability; 14] = {
+    use spv::Capability as Has;
+    [
+        Has::Shader,
+        Has::Matrix,
+        Has::Sampled1D,
+        Has::Image1D,
+        Has::ImageQuery,
+        Has::DerivativeControl,
+        Has::StorageImageExtendedFormats,
+        Has::GroupNonUniform,
+        Has::GroupNonUniformVote,
+        Has::GroupNonUniformArithmetic,
+        Has::GroupNonUniformBallot,
+        Has::GroupNonUniformShuffle,
+        Has::GroupNonUniformShuffleRelative,
+        Has::GroupNonUniformQuad,
+    ]
+};
+
+/// SPIR-V as wgpu 30 makes it for the pipelines of `backend/gpu`; nothing where it takes more than these capabilities.
+fn spirv(module: &naga::Module, info: &ModuleInfo, buffer: BoundsCheckPolicy, all: bool) -> Option<Vec<u8>> {
     let options = spv::Options {
         lang_version: (1, 6),
         flags: spv::WriterFlags::empty(),
+        capabilities: (!all).then(|| WORDS.into_iter().collect()),
         bounds_check_policies: BoundsCheckPolicies {
             index: BoundsCheckPolicy::Restrict,
             buffer,
@@ -171,8 +195,8 @@ fn spirv(module: &naga::Module, info: &naga::valid::ModuleInfo, buffer: BoundsCh
         ..Default::default()
     };
     let entry = spv::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: "main".into() };
-    let words = spv::write_vec(module, info, &options, Some(&entry)).expect("the contract test wrote it");
-    words.into_iter().flat_map(u32::to_le_bytes).collect()
+    let words = spv::write_vec(module, info, &options, Some(&entry)).ok()?;
+    Some(words.into_iter().flat_map(u32::to_le_bytes).collect())
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> std::io::Result<()> {
@@ -183,8 +207,17 @@ fn write(folder: &Path, name: &str, text: &str) -> std::io::Result<()> {
         .validate(&module)
         .expect("the contract test validates it");
     std::fs::write(folder.join(format!("{name}.wgsl")), text)?;
-    std::fs::write(folder.join(format!("{name}.spv")), spirv(&module, &info, BoundsCheckPolicy::Unchecked))?;
-    std::fs::write(folder.join(format!("{name}.clamped.spv")), spirv(&module, &info, BoundsCheckPolicy::Restrict))
+    let ways = [
+        ("spv", BoundsCheckPolicy::Unchecked, true),
+        ("clamped.spv", BoundsCheckPolicy::Restrict, true),
+        ("words.spv", BoundsCheckPolicy::Restrict, false),
+    ];
+    for (end, buffer, all) in ways {
+        if let Some(bytes) = spirv(&module, &info, buffer, all) {
+            std::fs::write(folder.join(format!("{name}.{end}")), bytes)?;
+        }
+    }
+    Ok(())
 }
 
 fn main() -> std::io::Result<()> {

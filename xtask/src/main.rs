@@ -5,6 +5,7 @@ mod ci;
 mod compare;
 mod debian;
 mod full_size;
+mod model;
 mod proof;
 mod shaders;
 mod shell;
@@ -150,6 +151,12 @@ enum Command {
   cargo xtask shaders --only matmul,head --gpu a740,a640 --tier base
   cargo xtask shaders --qemu")]
     Shaders(shaders::Options),
+    /// Predict prefill and decode on a phone from these counts and the figures of its chip; nothing is fitted.
+    ///
+    /// Per dispatch the larger of the time to issue its instructions and the time of its bytes of memory, and a bubble:
+    /// docs/shaders.md.
+    #[command(after_help = "Example: cargo xtask model --device adreno-740")]
+    Model(model::Options),
     /// Measure speed: the arguments go to `llamita bench`, built in release.
     #[command(after_help = "Example: cargo xtask bench --prefill 128 --decode 32 --json", disable_help_flag = true)]
     Bench {
@@ -195,6 +202,10 @@ fn run(command: Command) -> Result<bool> {
             return Ok(true);
         }
         Command::Proof { consent, options } => proof::run(&mut steps, &options, consent)?,
+        Command::Model(options) => {
+            model::run(&options)?;
+            return Ok(true);
+        }
         Command::Shaders(options) => return shaders::run(&options),
         Command::FullSize { consent, options } => full_size::run(&mut steps, &options, consent)?,
         Command::Test { consent, browser, .. } if browser.alone() => {

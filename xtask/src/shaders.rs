@@ -1,26 +1,31 @@
 //! `cargo xtask shaders`: every kernel of the plans of real GPUs through the compilers of phones, without a phone.
 
-mod counts;
-mod gpus;
+mod check;
+pub mod counts;
+mod document;
+pub mod gpus;
 mod ir3;
-mod manifest;
-mod mesa;
+pub mod manifest;
+pub mod mesa;
 mod spirv;
 mod table;
 mod walk;
 
-use std::{collections::BTreeMap, thread};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    thread,
+};
 
 use anyhow::{Result, ensure};
 use clap::Args;
 
-use crate::shell::{self, Missing};
+use crate::{shell::Missing, steps::Outcome};
 use counts::Count;
 use gpus::Gpu;
 use manifest::{Kernel, Manifest, Run, Step};
-use mesa::Compilers;
+use mesa::{Answer, Compilers, Job};
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct Options {
     /// Only kernels whose label, tier, model or step has this in it, as in matmul,head
     #[arg(long, value_name = "TEXT,TEXT", value_delimiter = ',')]
@@ -34,6 +39,12 @@ pub struct Options {
     /// Also the compilers that Debian builds for arm64 only, under an emulator: Mali and PowerVR
     #[arg(long)]
     qemu: bool,
+    /// Compare with the kernels of a commit, the one before by default; more spills or 5 % more instructions fail
+    #[arg(long, value_name = "REV", num_args = 0..=1, default_missing_value = "HEAD~1")]
+    check: Option<String>,
+    /// Write the tables of all kernels to docs/shaders.md, over those that it has
+    #[arg(long, conflicts_with_all = ["only", "tier", "check"])]
+    write: bool,
 }
 
 /// A kernel, and the dispatch whose params it is counted with.
@@ -58,24 +69,24 @@ impl Entry<'_> {
     }
 }
 
+/// Every dispatch of every plan.
+fn all_entries<'m>(manifest: &'m Manifest, options: &Options) -> Vec<Entry<'m>> {
+    let runs = manifest.runs.iter().flat_map(|run| run.steps.iter().map(move |step| (run, step)));
+    let entry = |(run, step): (&'m Run, &'m Step)| Some(Entry { kernel: manifest.kernel(&step.kernel)?, run, step });
+    runs.filter_map(entry).filter(|entry| entry.fits(options)).collect()
+}
+
 /// Every kernel once, with the dispatch that does most; in the order of the plans.
 fn entries<'m>(manifest: &'m Manifest, options: &Options) -> Vec<Entry<'m>> {
     let mut found: Vec<Entry> = Vec::new();
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    for run in &manifest.runs {
-        for step in &run.steps {
-            let Some(kernel) = manifest.kernel(&step.kernel) else { continue };
-            let entry = Entry { kernel, run, step };
-            if !entry.fits(options) {
-                continue;
-            }
-            match places.get(&*kernel.name) {
-                Some(&at) if found[at].step.macs < step.macs => found[at] = entry,
-                Some(_) => {}
-                None => {
-                    places.insert(&kernel.name, found.len());
-                    found.push(entry);
-                }
+    for entry in all_entries(manifest, options) {
+        match places.get(&*entry.kernel.name) {
+            Some(&at) if found[at].step.macs < entry.step.macs => found[at] = entry,
+            Some(_) => {}
+            None => {
+                places.insert(&entry.kernel.name, found.len());
+                found.push(entry);
             }
         }
     }
@@ -83,7 +94,7 @@ fn entries<'m>(manifest: &'m Manifest, options: &Options) -> Vec<Entry<'m>> {
 }
 
 /// The figures of each entry, for each GPU.
-fn count(
+pub fn count(
     manifest: &Manifest,
     entries: &[Entry],
     gpus: &[&Gpu],
@@ -92,10 +103,12 @@ fn count(
     let one = |gpu: &Gpu| -> Result<Vec<Count>> {
         let emulated = gpu.family.needs_qemu();
         let compilers = compilers[usize::from(emulated)].as_ref().expect("those of every GPU were made");
-        // Mesa's driver for Mali checks no bounds, so wgpu does.
-        let robust = !emulated;
-        let jobs = entries.iter().map(|entry| manifest.job(entry.kernel, robust)).collect::<Result<Vec<_>>>()?;
-        let answers = compilers.ask(gpu, &jobs, &mesa::kept())?;
+        let jobs = entries.iter().map(|entry| manifest.job(entry.kernel, gpu.family)).collect::<Result<Vec<_>>>()?;
+        let given: Vec<Job> = jobs.iter().flatten().cloned().collect();
+        let mut answers = compilers.ask(gpu, &given, &mesa::kept())?.into_iter();
+        let lacking = || Answer { error: Some("the driver has no f16".into()), ..Answer::default() };
+        let answers: Vec<Answer> =
+            jobs.iter().map(|job| job.as_ref().and_then(|_| answers.next()).unwrap_or_else(lacking)).collect();
         let counts = entries
             .iter()
             .zip(&answers)
@@ -115,20 +128,91 @@ fn count(
     })
 }
 
-/// Counts, and prints the table.
+/// Counts, and prints the tables, writes them, or compares them.
 pub fn run(options: &Options) -> Result<bool> {
     let gpus = gpus::chosen(&options.gpu, options.qemu)?;
     let compilers = mesa::for_gpus(&gpus)?;
-    let manifest = Manifest::write(shell::root(), &shell::target_dir().join("shaders/kernels"))?;
+    let manifest = Manifest::here(None)?;
+    if let Some(revision) = &options.check {
+        let (said, worse) = compare(revision, &manifest, options, &gpus, &compilers)?;
+        println!("{said}");
+        worse.iter().for_each(|line| println!("{line}"));
+        return Ok(worse.is_empty());
+    }
     let entries = entries(&manifest, options);
     ensure!(!entries.is_empty(), Missing(format!("no kernel fits; there are\n{}", labels(&manifest))));
     let counts = count(&manifest, &entries, &gpus, &compilers)?;
-    let versions: Vec<&str> = compilers.iter().flatten().map(|compilers| &*compilers.version).collect();
-    println!("Mesa {}", versions.join(", "));
+    let version = &compilers.iter().flatten().next().expect("one was chosen").version;
+    if options.write {
+        return document::write(version, &gpus, &entries, &counts).map(|()| true);
+    }
+    println!("Mesa {version}");
     for (gpu, counts) in gpus.iter().zip(&counts) {
         println!("\n{}", table::text(gpu, &entries, counts));
     }
     Ok(true)
+}
+
+/// The step of CI: no kernel may be worse than in the commit before.
+pub fn beside_the_commit_before() -> Result<Outcome> {
+    let options = Options::default();
+    let gpus = gpus::chosen(&[], false)?;
+    let compilers = match mesa::for_gpus(&gpus) {
+        Ok(compilers) => compilers,
+        Err(why) => return Ok(Outcome::Skipped(format!("{why:#}"))),
+    };
+    let manifest = Manifest::here(None)?;
+    let (said, worse) = compare("HEAD~1", &manifest, &options, &gpus, &compilers)?;
+    ensure!(worse.is_empty(), "{said}: {}", worse.join("; "));
+    Ok(Outcome::Passed(said))
+}
+
+/// Compares with the kernels of a commit: what was compared, and what is worse.
+fn compare(
+    revision: &str,
+    manifest: &Manifest,
+    options: &Options,
+    gpus: &[&Gpu],
+    compilers: &[Option<Compilers>; 2],
+) -> Result<(String, Vec<String>)> {
+    let Some(old) = check::manifest_of(revision)? else {
+        let said = format!("{revision} has no xtask/shaders/kernels.rs: there is nothing to compare with");
+        return Ok((said, vec![]));
+    };
+    let (mut before, mut now) = (all_entries(&old, options), all_entries(manifest, options));
+    let total = now.len();
+    // What is the same in both needs no compiler.
+    let dispatch = |manifest: &Manifest, entry: &Entry| {
+        anyhow::Ok((manifest.text(entry.kernel)?, entry.step.params.clone(), entry.step.grid))
+    };
+    let known = before
+        .iter()
+        .map(|entry| Ok((check::key(entry), dispatch(&old, entry)?)))
+        .collect::<Result<HashMap<_, _>>>()?;
+    let mut changed = HashSet::new();
+    for entry in &now {
+        let key = check::key(entry);
+        if known.get(&key).is_some_and(|known| dispatch(manifest, entry).is_ok_and(|now| *known != now)) {
+            changed.insert(key);
+        }
+    }
+    [&mut before, &mut now]
+        .into_iter()
+        .for_each(|entries| entries.retain(|entry| changed.contains(&check::key(entry))));
+    let counts = [count(&old, &before, gpus, compilers)?, count(manifest, &now, gpus, compilers)?];
+    let mut worse = Vec::new();
+    for (at, gpu) in gpus.iter().enumerate() {
+        let known = before.iter().zip(&counts[0][at]).map(|(entry, count)| (check::key(entry), count)).collect();
+        let these = now.iter().zip(&counts[1][at]);
+        worse.extend(check::worse(
+            gpu,
+            &known,
+            these.map(|(entry, count)| (check::key(entry), entry.kernel.label.clone(), count)),
+        ));
+    }
+    let (gpus, changed, found) = (gpus.len(), now.len(), worse.len());
+    let said = format!("{total} dispatches on {gpus} GPUs, {changed} other than at {revision}, {found} worse");
+    Ok((said, worse))
 }
 
 /// Labels of all kernels, a line each.

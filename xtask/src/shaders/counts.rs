@@ -46,8 +46,8 @@ pub struct Count {
     pub hot: Option<u64>,
     /// Multiply-accumulates of an invocation, as a mean over the dispatch; 0 for kernels whose work is something else.
     pub macs: f64,
-    /// Bytes of weights, or of keys and values, that a core has asked for before it waits; nothing where unknown.
-    pub in_flight: Option<u64>,
+    /// Bytes of weights, or of keys and values, that an invocation asks for before it waits; nothing where unknown.
+    pub asked: Option<u64>,
     /// Branches whose way is not known, because it depends on data.
     pub unknown: usize,
 }
@@ -76,12 +76,8 @@ impl Count {
         let [instructions, registers, resident, spills]: [&[&str]; 4] = match gpu.family {
             Family::Adreno => [&["Instruction Count"], &["Registers used"], &["Max Waves Per Core"], &["STP Count"]],
             Family::Apple => [&["Instructions"], &["GPRs"], &["Threads"], &["Spills"]],
-            Family::Mali => {
-                [&["Instrs", "Instructions"], &["Registers used"], &["Thread Count", "Threads"], &["Spills"]]
-            }
-            Family::PowerVr => {
-                [&["Instruction Count", "Instructions"], &["Registers used", "Temps"], &["Threads"], &["Spills"]]
-            }
+            Family::Mali => [&["Instructions"], &["Registers used"], &["Threads"], &["Spills"]],
+            Family::PowerVr => [&["Inst group count"], &["Temp count"], &[], &["Spill count"]],
         };
         self.instructions = stat(instructions);
         self.registers = stat(registers);
@@ -94,8 +90,7 @@ impl Count {
         let streamed = step.bindings.iter().filter(|binding| binding.streamed());
         let descriptors: Vec<usize> = streamed.map(|binding| descriptor(gpu, step, binding.binding)).collect();
         if !descriptors.is_empty() {
-            let bytes = listing.bytes_in_flight(&descriptors);
-            self.in_flight = Some(bytes * u64::from(self.lanes) * self.resident);
+            self.asked = Some(listing.bytes_in_flight(&descriptors));
         }
         let uniforms = HashMap::from([(0, step.params.clone()), (1, run.uniforms.clone())]);
         let start = Start { uniforms, push: vec![], grid: step.grid };
@@ -154,6 +149,11 @@ impl Count {
     pub fn per_mac(&self) -> Option<[f64; 2]> {
         let per = |issued: Option<u64>| (self.macs > 0.0).then_some(issued? as f64 / self.macs);
         Some([per(self.hot)?, per(self.issued)?])
+    }
+
+    /// The same for a core of an Adreno that holds all the waves that it can; nothing where unknown.
+    pub fn in_flight(&self) -> Option<u64> {
+        Some(self.asked? * u64::from(self.lanes) * self.resident)
     }
 
     /// Invocations of a workgroup over those of the waves that it takes.

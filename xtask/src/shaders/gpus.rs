@@ -1,6 +1,6 @@
 //! The GPUs whose compilers run here, by Mesa's names, and what stands in for their kernel drivers.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::shell::Missing;
 
@@ -21,6 +21,15 @@ impl Family {
             Self::Apple => ["libvulkan_asahi.so", "libasahi_noop_drm_shim.so"],
             Self::Mali => ["libvulkan_panfrost.so", "libpanfrost_noop_drm_shim.so"],
             Self::PowerVr => ["libvulkan_powervr_mesa.so", "libpowervr_noop_drm_shim.so"],
+        }
+    }
+
+    /// The end of the SPIR-V file that wgpu would give it.
+    pub const fn spirv(self) -> &'static str {
+        match self {
+            Self::Adreno | Self::Apple => "spv",
+            Self::Mali => "clamped.spv",
+            Self::PowerVr => "words.spv",
         }
     }
 
@@ -77,22 +86,23 @@ pub static ALL: [Gpu; 9] = [
         name: "bxm",
         title: "PowerVR BXM-4-64",
         family: Family::PowerVr,
-        env: &[("PVR_SHIM_DEVICE_BVNC", "36.52.104.182")],
+        env: &[("PVR_SHIM_DEVICE_BVNC", "36.52.104.182"), ("PVR_I_WANT_A_BROKEN_VULKAN_DRIVER", "1")],
     },
 ];
+
+/// The GPU of this name.
+pub fn of(name: &str) -> Result<&'static Gpu> {
+    let list = || ALL.iter().map(|gpu| gpu.name).collect::<Vec<_>>().join(", ");
+    let found = ALL.iter().find(|gpu| gpu.name == name);
+    found.with_context(|| Missing(format!("--gpu {name}: no compiler of that name; there are {}", list())))
+}
 
 /// The GPUs of these names, or those of a default run: with `qemu`, all.
 pub fn chosen(names: &[String], qemu: bool) -> Result<Vec<&'static Gpu>> {
     if names.is_empty() {
         return Ok(ALL.iter().filter(|gpu| qemu || !gpu.family.needs_qemu()).collect());
     }
-    let list = || ALL.iter().map(|gpu| gpu.name).collect::<Vec<_>>().join(", ");
-    let mut found = Vec::new();
-    for name in names {
-        let gpu = ALL.iter().find(|gpu| gpu.name == name);
-        found
-            .push(gpu.ok_or_else(|| Missing(format!("--gpu {name}: no compiler of that name; there are {}", list())))?);
-    }
+    let found = names.iter().map(|name| of(name)).collect::<Result<Vec<_>>>()?;
     let emulated = found.iter().find(|gpu| gpu.family.needs_qemu() && !qemu);
     ensure!(
         emulated.is_none(),

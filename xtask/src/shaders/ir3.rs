@@ -179,3 +179,66 @@ fn loops(instructions: &[Instruction]) -> Vec<Loop> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A loop in a loop, as the compiler for the Adreno 740 writes it, cut short.
+    const TEXT: &str = "\
+; offsets:
+;   driver_params              c0.x (4 vec4)
+@const(c8.x)\t0x0f0f0f0f, 0xc1000000
+l44:
+(rpt1)nop
+(nop3) cmps.u.ge p0.y, r5.y, c4.w
+br p0.y, #l640
+l55:
+isam.v.base0 (u32)(xyzw)r8.z, r7.z, s#0, t#2
+isam.v.base0 (u32)(x)r9.z, r6.w+4, s#0, t#2
+isam.v.base0 (u32)(xyzw)r29.z, r6.z, s#0, t#4
+(sy)and.b r11.y, r8.w, c8.x
+(rpt3)add.f r34.z, (last)(r)r34.z, (last)(r)r35.z
+ldib.b.untyped.1d.u32.2.imm.base0 r42.w, r42.z, 2
+jump #l55
+jump #l44
+l640:
+end";
+
+    #[test]
+    fn a_listing_is_read() {
+        let listing = Listing::parse(TEXT);
+        assert_eq!(listing.constants, [(32, vec![0x0f0f_0f0f, 0xc100_0000])]);
+        assert_eq!(listing.loops, [Loop { first: 0, last: 10, depth: 0 }, Loop { first: 3, last: 9, depth: 1 }]);
+        let costs: Vec<u64> = listing.loops.iter().map(|range| listing.cost(*range)).collect();
+        assert_eq!(costs, [15, 10]);
+        assert_eq!(listing.instructions[2].target, Some(11));
+        let wait = &listing.instructions[6];
+        assert!(wait.waits && wait.op == "and.b" && wait.operands == ["r11.y", "r8.w", "c8.x"], "{wait:?}");
+    }
+
+    #[test]
+    fn loads_before_a_wait_are_in_flight() {
+        let listing = Listing::parse(TEXT);
+        // 16 and 4 bytes from descriptor 2, and 8 of the turn before.
+        assert_eq!(listing.bytes_in_flight(&[2]), 28);
+        assert_eq!(listing.bytes_in_flight(&[4]), 16);
+        assert_eq!(listing.bytes_in_flight(&[3]), 0);
+        let eager = TEXT.replace("isam.v.base0 (u32)(x)r9.z", "(sy)isam.v.base0 (u32)(x)r9.z");
+        assert_eq!(Listing::parse(&eager).bytes_in_flight(&[2]), 24, "a wait between two loads");
+    }
+
+    #[test]
+    fn half_words_are_loaded_as_such() {
+        let load = |line: &str| parse_instruction(line).and_then(|(instruction, _)| instruction.load());
+        assert_eq!(load("isam.base0.1d (f16)(xyz)hr8.w, r8.y, s#0, t#1"), Some((1, 6)));
+        assert_eq!(load("(rpt1)isam.base0.1d (u32)(x)r8.w, r8.y, s#0, t#1"), Some((1, 8)));
+        assert_eq!(load("add.u r0.x, r0.y, 1"), None);
+    }
+
+    #[test]
+    fn components_are_words() {
+        assert_eq!([component("4.x"), component("12.z"), component("63.w")], [Some(16), Some(50), Some(255)]);
+        assert_eq!([component("x.4"), component("4.xy"), component("4")], [None; 3]);
+    }
+}

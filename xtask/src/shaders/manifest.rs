@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use super::{mesa::Job, spirv::Interface};
+use super::{gpus::Family, mesa::Job, spirv::Interface};
 use crate::shell;
 
 /// The kernels of a checkout, in a folder.
@@ -16,8 +16,6 @@ use crate::shell;
 pub struct Manifest {
     #[serde(skip)]
     pub folder: PathBuf,
-    /// Keys that the last row of every run attends to.
-    pub keys: u32,
     pub kernels: Vec<Kernel>,
     pub runs: Vec<Run>,
 }
@@ -76,10 +74,19 @@ pub struct Binding {
     pub bytes: u64,
 }
 
+impl Run {
+    /// Keys that its last row attends to.
+    pub fn attended(&self) -> f64 {
+        // Behind sixteen settings, each row is its position, the keys that it attends to, and two zeros.
+        self.uniforms.get(16 + 4 * (self.rows as usize - 1) + 1).map_or(0.0, |keys| f64::from(*keys))
+    }
+}
+
 impl Binding {
-    /// Whether a dispatch streams it: packed weights and the KV cache, not norms or activations.
+    /// Whether a dispatch streams it: the weights of a product and the KV cache, not norms, activations, or the table of
+    /// the embedding, of which a token reads a row.
     pub fn streamed(&self) -> bool {
-        self.name.starts_with("weights") || matches!(&*self.name, "keys" | "values") && !self.written
+        self.name == "weights_w" || matches!(&*self.name, "keys" | "values") && !self.written
     }
 }
 
@@ -92,14 +99,24 @@ impl Manifest {
         Ok(Self { folder: folder.to_owned(), ..manifest })
     }
 
+    /// The kernels of this work tree; decode attends to so many keys.
+    pub fn here(keys: Option<u32>) -> Result<Self> {
+        let folder = if keys.is_some() { "shaders/kernels-of-model" } else { "shaders/kernels" };
+        Self::write(shell::root(), &shell::target_dir().join(folder), keys)
+    }
+
     /// The kernels of the checkout at `root`, which are written to `folder`.
-    pub fn write(root: &Path, folder: &Path) -> Result<Self> {
+    pub fn write(root: &Path, folder: &Path, keys: Option<u32>) -> Result<Self> {
         shell::fresh_dir(folder)?;
-        // The profile of the tests, which compile everything anyway; the library itself is quicker compiled than run.
-        let quick = ["--config", "profile.test.package.llamita.opt-level=0"];
+        // The profile of the tests, which compile everything anyway. Where they have not, as for another commit, the library
+        // is compiled without optimisation, which takes a third of the time.
         let mut cargo = shell::cargo(["run", "--quiet", "--profile", "test"]);
-        cargo.args(quick).args(["--example", "kernels", "--manifest-path"]).arg(root.join("Cargo.toml"));
+        if root != shell::root() || !shell::in_ci() {
+            cargo.args(["--config", "profile.test.package.llamita.opt-level=0"]);
+        }
+        cargo.args(["--example", "kernels", "--manifest-path"]).arg(root.join("Cargo.toml"));
         cargo.env("CARGO_TARGET_DIR", shell::target_dir()).arg("--").arg(folder);
+        cargo.args(keys.map(|keys| keys.to_string()));
         shell::output(&mut cargo)?;
         Self::read(folder)
     }
@@ -109,16 +126,24 @@ impl Manifest {
         self.kernels.iter().find(|kernel| kernel.name == name)
     }
 
-    /// How a driver is asked for a kernel: `robust` where it checks the bounds of buffers itself.
-    pub fn job(&self, kernel: &Kernel, robust: bool) -> Result<Job> {
-        let end = if robust { "spv" } else { "clamped.spv" };
-        let file = self.folder.join(format!("{}.{end}", kernel.name));
+    /// The WGSL of a kernel.
+    pub fn text(&self, kernel: &Kernel) -> Result<String> {
+        let file = self.folder.join(format!("{}.wgsl", kernel.name));
+        fs::read_to_string(&file).with_context(|| file.display().to_string())
+    }
+
+    /// How a driver of this family is asked for a kernel; nothing where it lacks what the kernel needs.
+    pub fn job(&self, kernel: &Kernel, family: Family) -> Result<Option<Job>> {
+        let file = self.folder.join(format!("{}.{}", kernel.name, family.spirv()));
+        if !file.is_file() {
+            return Ok(None);
+        }
         let bytes = fs::read(&file).with_context(|| file.display().to_string())?;
         let Interface { entry, bindings, push_bytes } = Interface::read(&bytes)?;
         // The layout has both uniform buffers, whether a kernel reads them or not.
         let bindings = format!("uu{}", bindings.get(2..).unwrap_or_default());
         // wgpu leaves the size of subgroups to the driver only where it was asked for subgroups.
         let subgroup = if kernel.tier.contains("sub") { -1 } else { 0 };
-        Ok(Job { file, entry, bindings, push_bytes, subgroup, constants: vec![] })
+        Ok(Some(Job { file, entry, bindings, push_bytes, subgroup, constants: vec![] }))
     }
 }

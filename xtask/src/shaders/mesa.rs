@@ -5,8 +5,8 @@
 //! the unpacked tree, which may be newer than the system's.
 
 use std::{
-    collections::HashMap,
-    env, fs,
+    collections::{HashMap, HashSet},
+    fs,
     hash::{DefaultHasher, Hash, Hasher},
     io::Write,
     path::{Path, PathBuf},
@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::gpus::{Family, Gpu};
+use super::gpus::Gpu;
 use crate::shell::{self, Missing};
 
 /// The Debian whose Mesa compiles: its newest drivers know the newest GPUs.
@@ -188,7 +188,9 @@ impl Compilers {
         fs::create_dir_all(kept).with_context(|| kept.display().to_string())?;
         let tree = format!("{} {}", self.arch, self.version);
         let files = jobs.iter().map(|job| Ok(kept.join(job.hash(gpu, &tree)?))).collect::<Result<Vec<_>>>()?;
-        let mut left: Vec<usize> = (0..jobs.len()).filter(|i| !files[*i].is_file()).collect();
+        let mut seen = HashSet::new();
+        let mut left: Vec<usize> =
+            (0..jobs.len()).filter(|i| !files[*i].is_file() && seen.insert(&files[*i])).collect();
         while !left.is_empty() {
             let said = self.run(gpu, left.iter().map(|i| &jobs[*i]))?;
             ensure!(!said.is_empty(), "{}: the driver said nothing", gpu.title);
@@ -359,17 +361,9 @@ pub fn for_gpus(gpus: &[&Gpu]) -> Result<[Option<Compilers>; 2]> {
     Ok([get(false)?, get(true)?])
 }
 
-/// Whether any of its GPUs lists its instructions in a form that is read here.
-pub const fn lists_instructions(family: Family) -> bool {
-    matches!(family, Family::Adreno)
-}
-
 /// Where answers are kept.
 pub fn kept() -> PathBuf {
-    match env::var_os("LLAMITA_SHADER_ANSWERS") {
-        Some(folder) => folder.into(),
-        None => shell::target_dir().join("shaders/answers"),
-    }
+    shell::target_dir().join("shaders/answers")
 }
 
 #[cfg(test)]

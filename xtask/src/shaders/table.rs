@@ -2,62 +2,89 @@
 
 use super::{
     Entry,
-    counts::Count,
+    counts::{Count, LoopCount},
     gpus::{Family, Gpu},
 };
 
-/// The columns of a GPU's table.
-fn columns(family: Family) -> [&'static str; 10] {
+/// The columns of a GPU's table, those of text first.
+fn columns(family: Family) -> [&'static str; 12] {
     let resident = if family == Family::Adreno { "waves" } else { "threads" };
-    ["kernel", "tier", "instr", "loops: instr x turns", "hot/MAC", "all/MAC", "regs", resident, "lanes", "spills"]
+    [
+        "kernel",
+        "tier",
+        "loops: instr x turns",
+        "for",
+        "instr",
+        "hot/MAC",
+        "all/MAC",
+        "regs",
+        resident,
+        "lanes",
+        "spills",
+        "KiB in flight",
+    ]
 }
 
-fn cells(entry: &Entry, count: &Count) -> Vec<String> {
-    let mut cells = vec![entry.kernel.label.clone(), entry.kernel.tier.clone()];
+/// Columns that are aligned to the left.
+const TEXT: usize = 4;
+/// Loops that are listed; of more, only their number is.
+const MOST_LOOPS: usize = 6;
+
+fn loop_text(l: &LoopCount) -> String {
+    let turns = l.turns.map_or("?".into(), |turns| turns.to_string());
+    format!("{}{}x{turns}{}", ">".repeat(l.depth), l.instructions, if l.hot { "*" } else { "" })
+}
+
+fn cells(entry: &Entry, count: &Count) -> [String; 12] {
+    let mut cells: [String; 12] = Default::default();
+    cells[0] = entry.kernel.label.clone();
+    cells[1] = entry.kernel.tier.clone();
+    cells[3] = entry.place();
     if let Some(error) = &count.error {
-        cells.push(error.clone());
+        cells[2] = error.clone();
         return cells;
     }
-    let loops: Vec<String> = count
-        .loops
-        .iter()
-        .map(|l| {
-            let turns = l.turns.map_or("?".into(), |turns| turns.to_string());
-            format!("{}{}x{turns}{}", ">".repeat(l.depth), l.instructions, if l.hot { "*" } else { "" })
-        })
-        .collect();
-    let loops = match loops.len() {
-        0..=6 => loops.join(" "),
-        count => format!("{count} loops"),
-    };
-    let [hot, all] = count.per_mac().map_or([String::new(), String::new()], |per| per.map(|v| format!("{v:.2}")));
-    let doubt = if count.unknown > 0 { "?" } else { "" };
-    cells.extend([
-        count.instructions.to_string(),
-        loops,
-        hot,
-        all + doubt,
-        count.registers.to_string(),
-        count.resident.to_string(),
-        format!("{}/{}", count.invocations, count.lanes),
-        if count.spills == 0 { "-".into() } else { count.spills.to_string() },
-        count.in_flight.map_or(String::new(), |bytes| format!("{:.1}", bytes as f64 / 1024.0)),
-    ]);
+    let loops: Vec<String> = count.loops.iter().map(loop_text).collect();
+    cells[2] = if loops.len() <= MOST_LOOPS { loops.join(" ") } else { format!("{} loops", loops.len()) };
+    cells[4] = count.instructions.to_string();
+    if let Some([hot, all]) = count.per_mac() {
+        cells[5] = format!("{hot:.2}");
+        cells[6] = format!("{all:.2}{}", if count.unknown > 0 { "?" } else { "" });
+    }
+    cells[7] = count.registers.to_string();
+    cells[8] = if count.resident == 0 { String::new() } else { count.resident.to_string() };
+    cells[9] = format!("{}/{}", count.invocations, count.lanes);
+    cells[10] = if count.spills == 0 { "-".into() } else { count.spills.to_string() };
+    cells[11] = count.in_flight().map_or(String::new(), |bytes| format!("{:.1}", bytes as f64 / 1024.0));
     cells
 }
 
 /// The table of a GPU for a terminal.
 pub fn text(gpu: &Gpu, entries: &[Entry], counts: &[Count]) -> String {
-    let mut rows = vec![columns(gpu.family).map(str::to_owned).to_vec()];
-    rows[0].push("KiB in flight".into());
+    let mut rows = vec![columns(gpu.family).map(str::to_owned)];
     rows.extend(entries.iter().zip(counts).map(|(entry, count)| cells(entry, count)));
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.len()).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).enumerate().map(|(i, (cell, width))| {
-            if matches!(i, 0 | 1 | 3) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+    let line = |row: &[String; 12]| {
+        let cells = row.iter().zip(&widths).enumerate().map(|(i, (cell, width))| match i {
+            0..TEXT => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     format!("== {}\n{}", gpu.title, rows.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// The table of a GPU in Markdown, a line each. Columns that are empty everywhere are left out.
+pub fn markdown(gpu: &Gpu, entries: &[Entry], counts: &[Count]) -> String {
+    let rows: Vec<[String; 12]> = entries.iter().zip(counts).map(|(entry, count)| cells(entry, count)).collect();
+    let used: Vec<usize> = (0..12).filter(|column| rows.iter().any(|row| !row[*column].is_empty())).collect();
+    let line = |row: &[String; 12]| {
+        let cells: Vec<String> =
+            used.iter().map(|column| row[*column].replace('*', "\\*").replace('>', "\\>")).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let rule: Vec<&str> = used.iter().map(|column| if *column < TEXT { "---" } else { "--:" }).collect();
+    let head = line(&columns(gpu.family).map(str::to_owned));
+    format!("{head}|{}|\n{}", rule.join("|"), rows.iter().map(line).collect::<String>())
 }

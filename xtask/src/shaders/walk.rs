@@ -418,3 +418,77 @@ fn apply(name: &str, kind: &str, [a, b, c]: [Value; 3]) -> Value {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Adds 1 to a counter until it is a param of the dispatch, which the preamble copies to the constants.
+    const COUNTER: &str = "\
+;   driver_params              c0.x (4 vec4)
+shps #l9
+getone #l9
+mova1.u a1.x, 16
+ldc.1.k.imm.base0 c[a1.x], 0, 0
+(sy)(ss)shpe
+l9:
+add.u r48.x, r48.x, c1.x
+(rpt1)mov.u32u32 r1.x, 0
+l12:
+cmps.u.ge p0.y, r1.x, c4.z
+br p0.y, #l20
+predt
+add.u r1.x, (last)r1.x, 1
+prede
+jump #l12
+l20:
+end
+; CL: inputs: r48.x (SYSTEM_VALUE_WORKGROUP_ID slot=47) r0.x (SYSTEM_VALUE_LOCAL_INVOCATION_ID slot=4)";
+
+    fn start(words: &[u32]) -> Start {
+        Start { uniforms: HashMap::from([(0, words.to_vec())]), grid: [4, 1], ..Start::default() }
+    }
+
+    #[test]
+    fn turns_follow_from_the_params() {
+        let listing = Listing::parse(COUNTER);
+        for turns in [0, 1, 7] {
+            let walked = walk(&listing, &start(&[0, 0, turns, 0])).expect("it ends");
+            let add = listing.instructions.iter().rposition(|i| i.op == "add.u").expect("the counter");
+            assert_eq!((walked.issued[add], walked.unknown), (u64::from(turns), 0));
+        }
+    }
+
+    #[test]
+    fn a_loop_over_data_is_not_guessed() {
+        let data = COUNTER.replace("add.u r1.x, (last)r1.x, 1", "isam.v.base0 (u32)(x)r1.x, r0.x, s#0, t#2");
+        let error = walk(&Listing::parse(&data), &start(&[0, 0, 7, 0])).expect_err("how often is not known");
+        assert!(error.to_string().contains("depends on data"), "{error}");
+    }
+
+    #[test]
+    fn a_spilled_counter_is_followed() {
+        let spilled = COUNTER.replace(
+            "add.u r1.x, (last)r1.x, 1",
+            "mov.u32u32 r9.w, 0\nstp.u32 p[r9.w+4], r1.x, 1\nmov.u32u32 r1.x, 0\nldp.u32 r1.x, p[r9.w+4], 1\nadd.u r1.x, r1.x, 1",
+        );
+        let listing = Listing::parse(&spilled);
+        let walked = walk(&listing, &start(&[0, 0, 7, 0])).expect("it ends");
+        assert_eq!(walked.issued[listing.instructions.iter().position(|i| i.op.starts_with("ldp")).expect("one")], 7);
+    }
+
+    #[test]
+    fn operations_give_what_they_should() {
+        let of = |name, kind, a: u32, b: u32, c: u32| apply(name, kind, [Some(a), Some(b), Some(c)]);
+        assert_eq!(of("shrm", "", 4, 0xf0, 0xff), Some(0xf));
+        assert_eq!(of("shlg", "", 4, 0xf, 1), Some(0xf1));
+        assert_eq!(of("madsh", "m16", 0x0003_0000, 5, 7), Some((15 << 16) + 7));
+        assert_eq!(of("mull", "u", 0x1_0003, 5, 0), Some(15));
+        assert_eq!(of("sad", "s32", 1, 2, 3), Some(6));
+        assert_eq!(of("sel", "b32", 1, 0, 3), Some(3));
+        assert_eq!(of("cmps", "s.lt", u32::MAX, 0, 0), Some(1));
+        assert_eq!(of("cmps", "u.lt", u32::MAX, 0, 0), Some(0));
+        assert_eq!(of("cov", "u32f32", 3, 0, 0), Some(3f32.to_bits()));
+        assert_eq!(apply("add", "u", [Some(1), None, None]), None);
+    }
+}
