@@ -7,12 +7,14 @@ pub mod gpus;
 mod ir3;
 pub mod manifest;
 pub mod mesa;
+mod rival;
 mod spirv;
 mod table;
 mod walk;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    path::PathBuf,
     thread,
 };
 
@@ -20,10 +22,12 @@ use anyhow::{Result, ensure};
 use clap::Args;
 
 use crate::{shell::Missing, steps::Outcome};
-use counts::Count;
+use counts::{Count, Dispatch};
 use gpus::Gpu;
 use manifest::{Kernel, Manifest, Run, Step};
 use mesa::{Answer, Compilers, Job};
+use rival::Rival;
+use table::Row;
 
 #[derive(Args, Default)]
 pub struct Options {
@@ -42,6 +46,10 @@ pub struct Options {
     /// Compare with the kernels of a commit, the one before by default; more spills or 5 % more instructions fail
     #[arg(long, value_name = "REV", num_args = 0..=1, default_missing_value = "HEAD~1")]
     check: Option<String>,
+    /// llama.cpp's Vulkan shaders beside ours: the source package llama_cpp_python-….tar.gz, the folder it was unpacked to, or
+    /// llama.cpp's own folder
+    #[arg(long, value_name = "PATH", conflicts_with = "check")]
+    rival: Option<PathBuf>,
     /// Write the tables of all kernels to docs/shaders.md, over those that it has
     #[arg(long, conflicts_with_all = ["only", "tier", "check"])]
     write: bool,
@@ -93,6 +101,20 @@ fn entries<'m>(manifest: &'m Manifest, options: &Options) -> Vec<Entry<'m>> {
     found
 }
 
+/// The compilers that have a GPU's.
+fn of<'c>(gpu: &Gpu, compilers: &'c [Option<Compilers>; 2]) -> &'c Compilers {
+    compilers[usize::from(gpu.family.needs_qemu())].as_ref().expect("those of every GPU were made")
+}
+
+/// The rows of a GPU's table.
+fn rows<'c>(entries: &[Entry], counts: &'c [Count]) -> Vec<Row<'c>> {
+    let row = |(entry, count): (&Entry, &'c Count)| {
+        let (label, tier) = (entry.kernel.label.clone(), entry.kernel.tier.clone());
+        Row { label, tier, place: entry.place(), count }
+    };
+    entries.iter().zip(counts).map(row).collect()
+}
+
 /// The figures of each entry, for each GPU.
 pub fn count(
     manifest: &Manifest,
@@ -101,8 +123,7 @@ pub fn count(
     compilers: &[Option<Compilers>; 2],
 ) -> Result<Vec<Vec<Count>>> {
     let one = |gpu: &Gpu| -> Result<Vec<Count>> {
-        let emulated = gpu.family.needs_qemu();
-        let compilers = compilers[usize::from(emulated)].as_ref().expect("those of every GPU were made");
+        let compilers = of(gpu, compilers);
         let jobs = entries.iter().map(|entry| manifest.job(entry.kernel, gpu.family)).collect::<Result<Vec<_>>>()?;
         let given: Vec<Job> = jobs.iter().flatten().cloned().collect();
         let mut answers = compilers.ask(gpu, &given, &mesa::kept())?.into_iter();
@@ -112,7 +133,7 @@ pub fn count(
         let counts = entries
             .iter()
             .zip(&answers)
-            .map(|(entry, answer)| Count::new(gpu, answer, entry.kernel, entry.run, entry.step));
+            .map(|(entry, answer)| Count::new(gpu, answer, &Dispatch::new(gpu, entry.kernel, entry.run, entry.step)));
         Ok(counts.collect())
     };
     // A compiler runs on one core.
@@ -142,13 +163,20 @@ pub fn run(options: &Options) -> Result<bool> {
     let entries = entries(&manifest, options);
     ensure!(!entries.is_empty(), Missing(format!("no kernel fits; there are\n{}", labels(&manifest))));
     let counts = count(&manifest, &entries, &gpus, &compilers)?;
+    let rival = options.rival.as_deref().map(Rival::get).transpose()?;
+    let rivals = match &rival {
+        Some(rival) => gpus.iter().map(|gpu| rival.count(gpu, of(gpu, &compilers))).collect::<Result<Vec<_>>>()?,
+        None => gpus.iter().map(|_| vec![]).collect(),
+    };
     let version = &compilers.iter().flatten().next().expect("one was chosen").version;
     if options.write {
-        return document::write(version, &gpus, &entries, &counts).map(|()| true);
+        return document::write(version, &gpus, &entries, &counts, &rivals).map(|()| true);
     }
     println!("Mesa {version}");
-    for (gpu, counts) in gpus.iter().zip(&counts) {
-        println!("\n{}", table::text(gpu, &entries, counts));
+    for (i, gpu) in gpus.iter().enumerate() {
+        let mut table = rows(&entries, &counts[i]);
+        table.extend(rival::rows(&rivals[i]));
+        println!("\n{}", table::text(gpu, &table));
     }
     Ok(true)
 }

@@ -52,20 +52,49 @@ pub struct Count {
     pub unknown: usize,
 }
 
+/// What a kernel is counted for: a dispatch, and what its first invocation knows.
+pub struct Dispatch {
+    /// Invocations of a workgroup.
+    pub invocations: u32,
+    /// Multiply-accumulates of an invocation, as a mean.
+    pub macs: f64,
+    /// Descriptors of the buffers that it streams.
+    pub streamed: Vec<usize>,
+    pub start: Start,
+}
+
+impl Dispatch {
+    /// A dispatch of a plan.
+    pub fn new(gpu: &Gpu, kernel: &Kernel, run: &Run, step: &Step) -> Self {
+        let [x, y] = step.grid.map(f64::from);
+        let streamed = step.bindings.iter().filter(|binding| binding.streamed());
+        let uniforms = HashMap::from([(0, step.params.clone()), (1, run.uniforms.clone())]);
+        Self {
+            invocations: kernel.invocations,
+            macs: step.macs as f64 / (x * y * f64::from(kernel.invocations)),
+            streamed: streamed.map(|binding| descriptor(gpu, step, binding.binding)).collect(),
+            start: Start { uniforms, push: vec![], grid: step.grid },
+        }
+    }
+}
+
 impl Count {
     /// The figures of a driver's answer.
-    pub fn new(gpu: &Gpu, answer: &Answer, kernel: &Kernel, run: &Run, step: &Step) -> Self {
-        let [x, y] = step.grid.map(f64::from);
+    pub fn new(gpu: &Gpu, answer: &Answer, dispatch: &Dispatch) -> Self {
         let mut count = Self {
             error: answer.error.clone(),
             lanes: answer.subgroup,
-            invocations: kernel.invocations,
-            macs: step.macs as f64 / (x * y * f64::from(kernel.invocations)),
+            invocations: dispatch.invocations,
+            macs: dispatch.macs,
             ..Self::default()
         };
         count.read_stats(gpu, answer);
         if gpu.family == Family::Adreno && count.error.is_none() {
-            count.read_listing(gpu, &answer.listing, run, step);
+            let listing = Listing::parse(&answer.listing);
+            if !dispatch.streamed.is_empty() {
+                count.asked = Some(listing.bytes_in_flight(&dispatch.streamed));
+            }
+            count.count_walk(&listing, &dispatch.start);
         }
         count
     }
@@ -85,20 +114,8 @@ impl Count {
         self.spills = stat(spills);
     }
 
-    fn read_listing(&mut self, gpu: &Gpu, text: &str, run: &Run, step: &Step) {
-        let listing = Listing::parse(text);
-        let streamed = step.bindings.iter().filter(|binding| binding.streamed());
-        let descriptors: Vec<usize> = streamed.map(|binding| descriptor(gpu, step, binding.binding)).collect();
-        if !descriptors.is_empty() {
-            self.asked = Some(listing.bytes_in_flight(&descriptors));
-        }
-        let uniforms = HashMap::from([(0, step.params.clone()), (1, run.uniforms.clone())]);
-        let start = Start { uniforms, push: vec![], grid: step.grid };
-        self.count_walk(&listing, &start);
-    }
-
     /// Counts what an invocation issues when it starts like this.
-    pub fn count_walk(&mut self, listing: &Listing, start: &Start) {
+    fn count_walk(&mut self, listing: &Listing, start: &Start) {
         let Ok(walked) = walk(listing, start) else {
             let count = |range: &Loop| LoopCount {
                 instructions: listing.cost(*range),

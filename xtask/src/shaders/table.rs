@@ -1,7 +1,6 @@
 //! The table of figures: as text for a terminal, and as Markdown for docs/shaders.md.
 
 use super::{
-    Entry,
     counts::{Count, LoopCount},
     gpus::{Family, Gpu},
 };
@@ -25,6 +24,14 @@ fn columns(family: Family) -> [&'static str; 12] {
     ]
 }
 
+/// A row: the kernel, the plainest tier that has it, and the dispatch that it is counted with.
+pub struct Row<'c> {
+    pub label: String,
+    pub tier: String,
+    pub place: String,
+    pub count: &'c Count,
+}
+
 /// Columns that are aligned to the left.
 const TEXT: usize = 4;
 /// Loops that are listed; of more, only their number is.
@@ -35,11 +42,12 @@ fn loop_text(l: &LoopCount) -> String {
     format!("{}{}x{turns}{}", ">".repeat(l.depth), l.instructions, if l.hot { "*" } else { "" })
 }
 
-fn cells(entry: &Entry, count: &Count) -> [String; 12] {
+fn cells(row: &Row) -> [String; 12] {
+    let count = row.count;
     let mut cells: [String; 12] = Default::default();
-    cells[0] = entry.kernel.label.clone();
-    cells[1] = entry.kernel.tier.clone();
-    cells[3] = entry.place();
+    cells[0] = row.label.clone();
+    cells[1] = row.tier.clone();
+    cells[3] = row.place.clone();
     if let Some(error) = &count.error {
         cells[2] = error.clone();
         return cells;
@@ -60,9 +68,9 @@ fn cells(entry: &Entry, count: &Count) -> [String; 12] {
 }
 
 /// The table of a GPU for a terminal.
-pub fn text(gpu: &Gpu, entries: &[Entry], counts: &[Count]) -> String {
+pub fn text(gpu: &Gpu, table: &[Row]) -> String {
     let mut rows = vec![columns(gpu.family).map(str::to_owned)];
-    rows.extend(entries.iter().zip(counts).map(|(entry, count)| cells(entry, count)));
+    rows.extend(table.iter().map(cells));
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows[0].len()).map(width).collect();
     let line = |row: &[String; 12]| {
@@ -76,8 +84,8 @@ pub fn text(gpu: &Gpu, entries: &[Entry], counts: &[Count]) -> String {
 }
 
 /// The table of a GPU in Markdown, a line each. Columns that are empty everywhere are left out.
-pub fn markdown(gpu: &Gpu, entries: &[Entry], counts: &[Count]) -> String {
-    let rows: Vec<[String; 12]> = entries.iter().zip(counts).map(|(entry, count)| cells(entry, count)).collect();
+pub fn markdown(gpu: &Gpu, table: &[Row]) -> String {
+    let rows: Vec<[String; 12]> = table.iter().map(cells).collect();
     let used: Vec<usize> = (0..12).filter(|column| rows.iter().any(|row| !row[*column].is_empty())).collect();
     let line = |row: &[String; 12]| {
         let cells: Vec<String> =
