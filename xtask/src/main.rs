@@ -154,8 +154,11 @@ enum Command {
     /// Predict prefill and decode on a phone from these counts and the figures of its chip; nothing is fitted.
     ///
     /// Per dispatch the larger of the time to issue its instructions and the time of its bytes of memory, and a bubble:
-    /// docs/shaders.md.
-    #[command(after_help = "Example: cargo xtask model --device adreno-740")]
+    /// docs/shaders.md. Where the speed of llama.cpp's Vulkan shaders on that chip is published, --rival prints the model's
+    /// error for them.
+    #[command(after_help = "Examples:
+  cargo xtask model --device adreno-740
+  cargo xtask model --device rk3588 --rival llama_cpp_python-0.3.36.tar.gz")]
     Model(model::Options),
     /// Measure speed: the arguments go to `llamita bench`, built in release.
     #[command(after_help = "Example: cargo xtask bench --prefill 128 --decode 32 --json", disable_help_flag = true)]

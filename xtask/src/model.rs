@@ -3,19 +3,23 @@
 //! Nothing is fitted. docs/shaders.md has the formulas and where each constant is from.
 
 mod devices;
+mod published;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::shaders::{
-    self, Entry,
-    counts::Count,
-    gpus::{self, Family, Gpu},
-    manifest::{Manifest, Run, Step},
-    mesa,
+use crate::{
+    shaders::{
+        self, Entry,
+        counts::Count,
+        gpus::{self, Family, Gpu},
+        manifest::{Manifest, Run, Step},
+        mesa,
+    },
+    shell,
 };
 use devices::Device;
 
@@ -27,23 +31,32 @@ const COPY: f64 = 0.88;
 const LATENCY: f64 = 640e-9;
 /// Seconds between two dispatches that depend on each other: assumed, of 5 to 20 microseconds.
 const BUBBLE: f64 = 10e-6;
+/// The phones whose predictions are kept.
+const KEPT: [&str; 5] = ["adreno-640", "adreno-740", "adreno-840", "apple-a17-pro", "mali-g720"];
 /// The GPU whose listing is read where that of another is not.
 const LISTED: &str = "a740";
 
 #[derive(Args)]
 pub struct Options {
     /// The phone, by its GPU; a name that is none lists them
-    #[arg(long, value_name = "NAME")]
-    device: String,
+    #[arg(long, value_name = "NAME", required_unless_present = "write")]
+    device: Option<String>,
     /// Formats that products read
     #[arg(long, value_enum, default_value_t = Activations::F32)]
     activations: Activations,
     /// Keys that decode attends to
     #[arg(long, value_name = "N", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=8192))]
     context: u32,
+    /// llama.cpp's Vulkan shaders through the same compiler and the same model, beside the speed that is published of them:
+    /// the source package llama_cpp_python-….tar.gz, the folder it was unpacked to, or llama.cpp's own folder
+    #[arg(long, value_name = "PATH")]
+    rival: Option<PathBuf>,
     /// Prints one JSON object
     #[arg(long)]
     json: bool,
+    /// Writes the predictions of five phones, with the date, to docs/devices/predictions.json
+    #[arg(long, conflicts_with_all = ["device", "rival", "json"])]
+    write: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -122,25 +135,34 @@ impl Device {
     }
 }
 
-/// The dispatch as the model sees it. Where the compiler's listing is not read, an invocation issues as many times the
-/// shader's instructions as on the GPU whose listing is.
-fn work(device: &Device, gpu: &Gpu, run: &Run, step: &Step, count: &Count, listed: &Count) -> Work {
-    let lanes = count.lanes.max(1);
-    let waves = count.invocations.div_ceil(lanes);
-    let turns = listed.issued.map_or(1.0, |issued| issued as f64 / listed.instructions.max(1) as f64);
-    let issued = count.issued.map_or(count.instructions as f64 * turns, |issued| issued as f64);
-    let resident = match gpu.family {
-        Family::Adreno => count.resident as f64 * f64::from(lanes),
+/// Invocations that a core holds at most.
+fn resident(family: Family, count: &Count) -> f64 {
+    match family {
+        Family::Adreno => count.resident as f64 * f64::from(count.lanes.max(1)),
         // Half or all of 2048 invocations.
         Family::Mali => count.resident.max(1) as f64 * 1024.0,
         Family::Apple | Family::PowerVr => count.resident.max(1) as f64,
-    };
+    }
+}
+
+/// Instructions that an invocation issues. Where the compiler's listing is not read, it issues as many times the shader's
+/// instructions as on the GPU whose listing is, for as much work.
+fn issued(count: &Count, listed: &Count) -> f64 {
+    let work = if count.macs > 0.0 && listed.macs > 0.0 { count.macs / listed.macs } else { 1.0 };
+    let turns = listed.issued.map_or(1.0, |issued| issued as f64 / listed.instructions.max(1) as f64);
+    count.issued.map_or(count.instructions as f64 * turns * work, |issued| issued as f64)
+}
+
+/// The dispatch as the model sees it.
+fn work(device: &Device, gpu: &Gpu, run: &Run, step: &Step, count: &Count, listed: &Count) -> Work {
+    let lanes = count.lanes.max(1);
+    let waves = count.invocations.div_ceil(lanes);
     let [x, y] = step.grid.map(f64::from);
     Work {
         groups: x * y,
         lanes: f64::from(waves * lanes),
-        issued,
-        resident,
+        issued: issued(count, listed),
+        resident: resident(gpu.family, count),
         bytes: bytes(device, run, step),
         asked: count.asked.or(listed.asked).unwrap_or(0) as f64,
     }
@@ -192,6 +214,8 @@ impl Prediction {
 
     fn text(&self) -> String {
         let width = self.lines.iter().map(|line| line.role.len()).max().unwrap_or(0);
+        let total = |line: &Line| f64::from(line.count) * line.time.seconds;
+        let rank = |line: &Line| 1 + self.lines.iter().filter(|other| total(other) > total(line)).count();
         let mut text = format!(
             "{} {}: {:.1} tokens/s, {:.2} ms\n",
             self.model,
@@ -199,9 +223,13 @@ impl Prediction {
             self.tokens_per_second(),
             self.seconds() * 1e3
         );
-        for Line { role, label, count, time } in &self.lines {
-            let ms = f64::from(*count) * time.seconds * 1e3;
-            text += &format!("  {role:<width$}  {count:>3} x  {ms:>8.3} ms  {:<9}  {label}\n", time.bound.name());
+        for line in &self.lines {
+            let Line { role, label, count, time } = line;
+            let (ms, rank) = (total(line) * 1e3, rank(line));
+            text += &format!(
+                "  {rank:>2}. {role:<width$}  {count:>3} x  {ms:>8.3} ms  {:<9}  {label}\n",
+                time.bound.name()
+            );
         }
         text
     }
@@ -249,26 +277,38 @@ fn predict(device: &Device, activations: Activations, context: u32) -> Result<(S
     Ok((version, predictions))
 }
 
-/// Prints the predictions for a device.
+/// Prints the predictions for a device, or writes those of five.
 pub fn run(options: &Options) -> Result<()> {
-    let device = devices::of(&options.device)?;
+    let Some(name) = &options.device else { return write(options) };
+    let device = devices::of(name)?;
     let (mesa, predictions) = predict(device, options.activations, options.context)?;
     if options.json {
         println!("{}", report(device, options, &mesa, &predictions));
         return Ok(());
     }
     println!("{}: {}", device.name, device.title);
-    println!(
-        "counts of Mesa {mesa} for {}{}",
-        gpus::of(device.compiler)?.title,
-        device.stand_in.map_or(String::new(), |why| format!(", which stands in: {why}"))
-    );
-    println!(
-        "{} cores, {} TFLOPS, {} GB/s, last cache {} MB: {}\n",
-        device.cores, device.tflops, device.bandwidth, device.cache_mb, device.source
-    );
+    let stand_in = device.stand_in.map_or(String::new(), |why| format!(", which stands in: {why}"));
+    println!("counts of Mesa {mesa} for {}{stand_in}", gpus::of(device.compiler)?.title);
+    let Device { cores, tflops, bandwidth, cache_mb, source, .. } = device;
+    println!("{cores} cores, {tflops} TFLOPS, {bandwidth} GB/s, last cache {cache_mb} MB: {source}\n");
     predictions.iter().for_each(|prediction| println!("{}", prediction.text()));
-    println!("A model, and no measurement: docs/shaders.md, \"A model of phones\".");
+    println!("{}", published::errors(device, options.rival.as_deref())?);
+    Ok(())
+}
+
+fn write(options: &Options) -> Result<()> {
+    let date = shell::output(Command::new("date").args(["-u", "+%F"]))?;
+    let of = |name| {
+        let device = devices::of(name)?;
+        let (mesa, predictions) = predict(device, options.activations, options.context)?;
+        Ok(report(device, options, &mesa, &predictions))
+    };
+    let phones = KEPT.into_iter().map(of).collect::<Result<Vec<_>>>()?;
+    let all = json!({ "date": date.trim(), "version": env!("CARGO_PKG_VERSION"), "phones": phones });
+    let file = shell::root().join("docs/devices/predictions.json");
+    fs::create_dir_all(file.parent().expect("a folder"))?;
+    fs::write(&file, serde_json::to_string_pretty(&all)? + "\n").with_context(|| file.display().to_string())?;
+    println!("{}", file.display());
     Ok(())
 }
 

@@ -7,7 +7,7 @@ pub mod gpus;
 mod ir3;
 pub mod manifest;
 pub mod mesa;
-mod rival;
+pub mod rival;
 mod spirv;
 mod table;
 mod walk;
@@ -102,7 +102,7 @@ fn entries<'m>(manifest: &'m Manifest, options: &Options) -> Vec<Entry<'m>> {
 }
 
 /// The compilers that have a GPU's.
-fn of<'c>(gpu: &Gpu, compilers: &'c [Option<Compilers>; 2]) -> &'c Compilers {
+pub fn of<'c>(gpu: &Gpu, compilers: &'c [Option<Compilers>; 2]) -> &'c Compilers {
     compilers[usize::from(gpu.family.needs_qemu())].as_ref().expect("those of every GPU were made")
 }
 

@@ -21,7 +21,7 @@ use crate::shell::{self, Missing};
 
 const SHADERS: &str = "ggml/src/ggml-vulkan/vulkan-shaders";
 /// Rows and columns of the matrix that is counted: a weight matrix of Llama 3.2 1B's width.
-const SIZE: u32 = 2048;
+pub const SIZE: u32 = 2048;
 /// Tokens of a prefill.
 const TOKENS: u32 = 128;
 
