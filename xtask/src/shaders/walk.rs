@@ -32,6 +32,8 @@ pub struct Walk {
     pub unknown: usize,
 }
 
+/// The first word of the constants that all stages share, c504.x.
+const SHARED_CONSTANTS: usize = 504 * 4;
 /// More than any kernel takes.
 const MOST_STEPS: usize = 2_000_000;
 
@@ -97,6 +99,9 @@ impl State<'_> {
         for (first, words) in &self.listing.constants {
             self.constants.extend(words.iter().enumerate().map(|(i, word)| (first + i, *word)));
         }
+        // Push constants of the sixth generation; later ones say where they are.
+        let push = |first: usize| self.start.push.iter().enumerate().map(move |(i, word)| (first + i, *word));
+        self.constants.extend(push(SHARED_CONSTANTS));
         for note in &self.listing.notes {
             // `;   driver_params   c0.x (4 vec4)`: workgroups of the grid, and the first of them.
             if let Some(first) = placed(note, "driver_params") {
@@ -105,7 +110,7 @@ impl State<'_> {
                     .extend([x, y, 1, 0, 0, 0, 0, 0].into_iter().enumerate().map(|(i, word)| (first + i, word)));
             }
             if let Some(first) = placed(note, "push_consts") {
-                self.constants.extend(self.start.push.iter().enumerate().map(|(i, word)| (first + i, *word)));
+                self.constants.extend(push(first));
             }
             // `; CL: inputs: r48.x (SYSTEM_VALUE_WORKGROUP_ID slot=…) r0.x (…`
             let words: Vec<&str> = note.split_whitespace().collect();
