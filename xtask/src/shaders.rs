@@ -18,7 +18,7 @@ use std::{
     thread,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::{shell::Missing, steps::Outcome};
@@ -190,6 +190,18 @@ pub fn beside_the_commit_before() -> Result<Outcome> {
         Err(why) => return Ok(Outcome::Skipped(format!("{why:#}"))),
     };
     let manifest = Manifest::here(None)?;
+    // Most commits change no kernel, so one is always compiled, and its listings read.
+    let first = entries(&manifest, &options).into_iter().find(|entry| entry.step.role.contains("ffn_down"));
+    let entry = first.context("no plan has a product with the matrix of ffn_down")?;
+    for (gpu, counts) in gpus.iter().zip(count(&manifest, &[entry], &gpus, &compilers)?) {
+        let read = gpu.family != gpus::Family::Adreno || counts[0].per_mac().is_some();
+        ensure!(
+            read && counts[0].instructions > 0,
+            "{}: the compiler's answer is not understood: {:?}",
+            gpu.title,
+            counts[0]
+        );
+    }
     let (said, worse) = compare("HEAD~1", &manifest, &options, &gpus, &compilers)?;
     ensure!(worse.is_empty(), "{said}: {}", worse.join("; "));
     Ok(Outcome::Passed(said))

@@ -81,7 +81,6 @@ pub fn manifest_of(revision: &str) -> Result<Option<Manifest>> {
     if git(&["cat-file", "-e", &format!("{commit}:xtask/shaders/kernels.rs")]).is_err() {
         return Ok(None);
     }
-    // Cargo tells crates apart by their folders: with one folder for all commits, only what changed is compiled.
     let tree = shell::target_dir().join("shaders/tree");
     checkout(commit, &tree)?;
     Manifest::write(&tree, &folder, None).with_context(|| format!("the kernels of {revision}")).map(Some)
@@ -90,10 +89,11 @@ pub fn manifest_of(revision: &str) -> Result<Option<Manifest>> {
 /// The files of a commit, in a folder that is no work tree.
 fn checkout(commit: &str, tree: &Path) -> Result<()> {
     shell::fresh_dir(tree)?;
+    // Every file is of now (`-m`): Cargo compiles what is newer than what it compiled.
     let archive: PathBuf = tree.with_extension("tar");
     let mut git = shell::program("git", shell::root());
     shell::output(git.args(["archive", "--format=tar", "-o"]).arg(&archive).arg(commit))?;
-    shell::output(Command::new("tar").arg("-xf").arg(&archive).arg("-C").arg(tree))?;
+    shell::output(Command::new("tar").arg("-xmf").arg(&archive).arg("-C").arg(tree))?;
     fs::remove_file(&archive)?;
     ensure!(tree.join("Cargo.toml").is_file(), "{commit} has no Cargo.toml");
     Ok(())

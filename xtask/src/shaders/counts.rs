@@ -186,3 +186,56 @@ fn descriptor(gpu: &Gpu, step: &Step, binding: u32) -> usize {
     let each = gpu.storage_descriptors();
     2 + each * step.bindings.iter().filter(|other| other.binding < binding).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shaders::gpus;
+
+    /// Eight turns of a loop of seven instructions, and five beside it.
+    const LISTING: &str = "\
+;   driver_params              c0.x (4 vec4)
+@const(c4.x)\t0x00000008, 0x00000001
+mov.u32u32 r1.x, 0
+l1:
+cmps.u.ge p0.y, r1.x, c4.x
+br p0.y, #l9
+isam.v.base0 (u32)(xyzw)r4.x, r2.x, s#0, t#2
+(sy)(rpt1)mad.f32 r3.x, (r)r4.x, r5.x, r3.x
+add.u r1.x, r1.x, c4.y
+jump #l1
+l9:
+(rpt2)nop
+end";
+
+    fn answer(stats: &[(&str, f64)], listing: &str) -> Answer {
+        let stats = stats.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();
+        Answer { error: None, subgroup: 64, stats, listing: listing.into() }
+    }
+
+    fn dispatch() -> Dispatch {
+        Dispatch { invocations: 16, macs: 10.0, streamed: vec![2], start: Start::default() }
+    }
+
+    #[test]
+    fn an_answer_for_adreno_is_counted() {
+        let stats =
+            [("Instruction Count", 12.0), ("Registers used", 6.0), ("Max Waves Per Core", 4.0), ("STP Count", 3.0)];
+        let count = Count::new(gpus::of("a740").expect("one"), &answer(&stats, LISTING), &dispatch());
+        assert_eq!((count.instructions, count.registers, count.resident, count.spills), (12, 6, 4, 3));
+        assert_eq!(count.loops, [LoopCount { instructions: 7, turns: Some(8), depth: 0, hot: true }]);
+        // The ninth time, the loop is left at its second instruction.
+        assert_eq!((count.hot, count.issued), (Some(8 * 7 + 2), Some(8 * 7 + 2 + 5)));
+        assert_eq!(count.per_mac(), Some([5.8, 6.3]));
+        assert_eq!((count.asked, count.in_flight()), (Some(16), Some(16 * 64 * 4)));
+        assert_eq!(count.lanes_used(), 0.25);
+    }
+
+    #[test]
+    fn a_listing_that_is_not_read_leaves_what_the_statistics_say() {
+        let stats = [("Instructions", 30.0), ("GPRs", 7.0), ("Threads", 1024.0), ("Spills", 0.0)];
+        let count = Count::new(gpus::of("m1").expect("one"), &answer(&stats, ""), &dispatch());
+        assert_eq!((count.instructions, count.registers, count.resident, count.issued), (30, 7, 1024, None));
+        assert_eq!((count.per_mac(), count.in_flight()), (None, None));
+    }
+}

@@ -79,7 +79,7 @@ fn ranked<'e>(
 ) -> String {
     let mut values: BTreeMap<(String, &str), f64> = BTreeMap::new();
     for (gpu, entry, value) in found {
-        let at = values.entry((family(entry), gpu.title)).or_insert(value);
+        let at = values.entry((family(entry, digits > 0), gpu.title)).or_insert(value);
         *at = worst(*at, value);
     }
     let mut gpus: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
@@ -103,10 +103,11 @@ fn ranked<'e>(
     format!("### {title}\n\n{}\n", if body.is_empty() { "None.\n".to_owned() } else { body })
 }
 
-/// The label of a kernel up to its tiles and rows, with its model where that matters: the rows of a prefill do not.
-fn family(entry: &Entry) -> String {
+/// The label of a kernel up to its tiles and rows, with the size of its model where the figure depends on it.
+fn family(entry: &Entry, sized: bool) -> String {
     let label = &entry.kernel.label;
     let ends = ["/tile", "/64", "/256", "-keys"].iter().filter_map(|mark| label.find(mark));
-    let model = entry.run.model.split('-').next().unwrap_or_default();
-    format!("{} ({model})", &label[..ends.min().unwrap_or(label.len())])
+    let family = &label[..ends.min().unwrap_or(label.len())];
+    let size = entry.run.model.split('-').next().unwrap_or_default();
+    if sized { format!("{family} {size}") } else { family.to_owned() }
 }

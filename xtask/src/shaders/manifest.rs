@@ -108,11 +108,16 @@ impl Manifest {
     /// The kernels of the checkout at `root`, which are written to `folder`.
     pub fn write(root: &Path, folder: &Path, keys: Option<u32>) -> Result<Self> {
         shell::fresh_dir(folder)?;
-        // The profile of the tests, which compile everything anyway. Where they have not, as for another commit, the library
-        // is compiled without optimisation, which takes a third of the time.
+        // The profile of the tests, which compile everything anyway. Where they have not, the library is compiled without
+        // optimisation, which takes a third of the time.
         let mut cargo = shell::cargo(["run", "--quiet", "--profile", "test"]);
-        if root != shell::root() || !shell::in_ci() {
+        let of_commit = root != shell::root();
+        if of_commit || !shell::in_ci() {
             cargo.args(["--config", "profile.test.package.llamita.opt-level=0"]);
+        }
+        if of_commit {
+            // Cargo does not tell crates of two work trees apart, only settings.
+            cargo.args(["--config", "profile.test.package.llamita.debug=false"]);
         }
         cargo.args(["--example", "kernels", "--manifest-path"]).arg(root.join("Cargo.toml"));
         cargo.env("CARGO_TARGET_DIR", shell::target_dir()).arg("--").arg(folder);

@@ -324,10 +324,9 @@ fn placed(note: &str, name: &str) -> Option<usize> {
 /// Registers that an instruction writes: loads write several.
 fn written_words(instruction: &Instruction) -> u32 {
     let target = &instruction.operands[0];
-    if let Some(mask) = target.rsplit_once(')').and_then(|(flags, _)| flags.rsplit('(').next()) {
-        if !mask.is_empty() && mask.chars().all(|c| "xyzw".contains(c)) {
-            return mask.len() as u32;
-        }
+    let mask = target.rsplit_once(')').and_then(|(flags, _)| flags.rsplit('(').next());
+    if let Some(mask) = mask.filter(|mask| !mask.is_empty() && mask.chars().all(|c| "xyzw".contains(c))) {
+        return mask.len() as u32;
     }
     if instruction.op.starts_with("ld") {
         let last = instruction.operands.last().and_then(|count| count.parse().ok());
