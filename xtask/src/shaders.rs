@@ -19,7 +19,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
+use clap::{Args, builder::PossibleValuesParser};
 
 use crate::{shell::Missing, steps::Outcome};
 use counts::{Count, Dispatch};
@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     gpu: Vec<String>,
     /// Only kernels that the plans of this tier have
-    #[arg(long, value_name = "base|f16|sub|f16+sub")]
+    #[arg(long, value_parser = PossibleValuesParser::new(["base", "f16", "sub", "f16+sub"]))]
     tier: Option<String>,
     /// Also the compilers that Debian builds for arm64 only, under an emulator: Mali and PowerVR
     #[arg(long)]
