@@ -67,12 +67,13 @@ impl Dispatch {
     /// A dispatch of a plan.
     pub fn new(gpu: &Gpu, kernel: &Kernel, run: &Run, step: &Step) -> Self {
         let [x, y] = step.grid.map(f64::from);
-        let streamed = step.bindings.iter().filter(|binding| binding.streamed());
+        let streamed: Vec<_> = step.bindings.iter().filter(|binding| binding.streamed()).collect();
         let uniforms = HashMap::from([(0, step.params.clone()), (1, run.uniforms.clone())]);
         Self {
             invocations: kernel.invocations,
-            macs: step.macs as f64 / (x * y * f64::from(kernel.invocations)),
-            streamed: streamed.map(|binding| descriptor(gpu, step, binding.binding)).collect(),
+            // The work of samplers, norms and the like is no multiplication by a weight, a key or a value.
+            macs: if streamed.is_empty() { 0.0 } else { step.macs as f64 / (x * y * f64::from(kernel.invocations)) },
+            streamed: streamed.iter().map(|binding| descriptor(gpu, step, binding.binding)).collect(),
             start: Start { uniforms, push: vec![], grid: step.grid },
         }
     }
