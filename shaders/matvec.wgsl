@@ -1,7 +1,7 @@
 // y[r] = sum_k W[r,k] x[k], with x prepared by an input file and y used by an output file.
 //
-// WORKGROUP_SIZE = ROW_INVOCATIONS * KSPLIT invocations, each with its rows (lib/linear.wgsl) and every KSPLIT-th
-// superblock of them; only invocations that share no row own two row blocks. What could be a loop is written out:
+// WORKGROUP_SIZE = ROW_INVOCATIONS * KSPLIT invocations, each with its rows (lib/linear.wgsl) and every KSPLIT-th part
+// of them, a superblock or half of one; only invocations that share no row own two row blocks. What could be a loop is written out:
 // drivers that do not unroll put arrays into memory.
 
 fn products(w: Blocks, x: XBlock) -> vec4<f32> {
@@ -29,19 +29,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
 
     var acc = vec4<f32>(0.0);
     var acc_1 = acc;
-    for (var s = split; s < params.supers; s += KSPLIT) {
-        let blocks = min(8u, params.blocks - 8u * s);
+    for (var begin = split * params.part_blocks; begin < params.blocks; begin += KSPLIT * params.part_blocks) {
+        let s = begin / 8u;
+        let blocks = min(params.part_blocks, params.blocks - begin);
         let superblocks = superblocks_of(rows, s);
         var superblocks_1 = superblocks;
         if (ROW_BLOCKS > 1u) {
             superblocks_1 = superblocks_of(rows_1, s);
         }
         for (var j = 0u; j < blocks; j++) {
-            let g = 8u * s + j;
-            let w = blocks_of(rows, superblocks, g, j);
+            let g = begin + j;
+            let w = blocks_of(rows, superblocks, g, g % 8u);
             var w_1 = w;
             if (ROW_BLOCKS > 1u) {
-                w_1 = blocks_of(rows_1, superblocks_1, g, j);
+                w_1 = blocks_of(rows_1, superblocks_1, g, g % 8u);
             }
             let x = load_block(invocation, 8u * g);
             acc += products(w, x);

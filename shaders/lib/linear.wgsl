@@ -22,6 +22,7 @@ struct Params {
     stride: u32,
     low_first: u32,
     low_vec4s: u32,
+    part_blocks: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

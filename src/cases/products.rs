@@ -93,6 +93,7 @@ pub(crate) fn product(
         q_scale: (s.d as f32).sqrt().recip(),
         token_end: rows as u32,
         stride: stride as u32,
+        part_blocks: tuning.matvec.part_blocks(layout.blocks()) as u32,
         ..LinearParams::default()
     }
     .with_layout(&layout);

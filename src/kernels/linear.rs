@@ -51,6 +51,8 @@ uniform! {
         low_first: u32,
         /// `vec4`s of that per token.
         low_vec4s: u32,
+        /// Blocks of a row that an invocation of a matvec takes in turn: a superblock, or half of one.
+        part_blocks: u32,
     }
 }
 

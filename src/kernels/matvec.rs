@@ -7,7 +7,7 @@ use super::storage::WeightStorage;
 use super::{RunShape, SplitKv};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform};
 use crate::weights::Packing;
-use crate::weights::pack::{BLOCK, ROW_ALIGN};
+use crate::weights::pack::{BLOCK, BLOCKS_PER_SUPER, ROW_ALIGN};
 
 /// Where the input vector comes from.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ impl Input {
 pub struct MatvecTiling {
     /// Invocations side by side over rows.
     pub row_invocations: usize,
-    /// Invocations that share the superblocks of a row; only with one row block.
+    /// Invocations that share the blocks of a row; only with one row block.
     pub ksplit: usize,
     /// Row blocks (of four rows) of an invocation, one or two: with two, an input that was loaded is used twice.
     pub row_blocks: usize,
@@ -56,6 +56,16 @@ impl MatvecTiling {
     /// Rows of a workgroup.
     pub const fn rows(self) -> usize {
         self.row_invocations * self.row_blocks * linear::ROWS_PER_BLOCK
+    }
+
+    /// Blocks of a row of `blocks` that an invocation takes in turn: a superblock, or half of one where that leaves the
+    /// busiest invocation less to do.
+    pub fn part_blocks(self, blocks: usize) -> usize {
+        let most = |part: usize| -> usize {
+            (0..blocks).step_by(part * self.ksplit).map(|begin| part.min(blocks - begin)).sum()
+        };
+        let (whole, half) = (BLOCKS_PER_SUPER, BLOCKS_PER_SUPER / 2);
+        if most(half) < most(whole) { half } else { whole }
     }
 
     /// Bytes of workgroup memory for an input that each workgroup makes, and through which sums of rows are added up.

@@ -296,7 +296,11 @@ impl<'a> Builder<'a> {
         let b = matrix.lora.as_ref().map(|lora| self.weight(&lora.names[1], lora.words()[1]));
         for shard in &matrix.shards {
             let weights = self.weight(&shard.name, self.tuning.storage.words(shard.layout.words()));
-            let params = LinearParams { row_begin: shard.row_begin as u32, ..params.with_layout(&shard.layout) };
+            let params = LinearParams {
+                row_begin: shard.row_begin as u32,
+                part_blocks: self.tuning.matvec.part_blocks(shard.layout.blocks()) as u32,
+                ..params.with_layout(&shard.layout)
+            };
             let name = if matrix.shards.len() == 1 { label.to_owned() } else { format!("{label}@{}", shard.row_begin) };
             let buffers = [&[weights], input.1, b.as_slice(), output.1].concat();
             let (packing, tile) = (shard.layout.packing, shard.layout.tile);
