@@ -1,7 +1,7 @@
-// Eight vec4s of x, `stride` apart, times `unit`: a block of one token, or one vec4 of eight tokens. All invocations of a subgroup
-// need the same: each loads a vec4, or two where invocations are few, and they exchange them. A load costs a driver on
-// the CPU far more than an exchange. There is no branch around the exchange, since such a driver keeps all that leaves
-// one in memory.
+// Eight vec4s of x, `stride` apart, times `unit`: a block of one token, or one vec4 of eight tokens. All invocations of
+// a subgroup need the same: each loads a vec4, or two where invocations are few, and they exchange them. A load costs a
+// driver on the CPU far more than an exchange. There is no branch around the exchange, since such a driver keeps all that
+// leaves one in memory.
 
 fn load_vec4s(invocation: Invocation, at: u32, stride: u32, unit: vec4<f32>) -> XBlock {
     let few = min(invocation.size, WORKGROUP_SIZE) < 8u;

@@ -9,8 +9,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use llamita::internals::arch::family::LLAMA;
-use llamita::internals::arch::shape::{Lora, RopePairing, RopeScaling, Scheme, Shape, rope_frequencies};
+use llamita::internals::arch::shape::{Lora, RopeScaling, Scheme, Shape, rope_frequencies};
 use llamita::internals::kernel::uniforms::RunUniforms;
 use llamita::internals::kernel::{Access, Active};
 use llamita::internals::kernels::{KvType, Tier};
@@ -34,21 +33,8 @@ fn shape(size: &str, scheme: Scheme) -> Shape {
         _ => (3072, 28, 24, 128),
     };
     let frequencies = rope_frequencies(head_dim, 500_000.0);
-    Shape {
-        arch: &LLAMA,
-        dim,
-        ffn: 8192,
-        layers,
-        heads,
-        kv_heads: 8,
-        head_dim,
-        vocabulary: 128_256,
-        context: 131_072,
-        norm_eps: 1e-5,
-        rope_pairing: RopePairing::Interleaved,
-        rope_frequencies: frequencies.iter().map(|f| f / RopeScaling::LLAMA_3_2.divisor(*f)).collect(),
-        scheme,
-    }
+    let rope_frequencies = frequencies.iter().map(|f| f / RopeScaling::LLAMA_3_2.divisor(*f)).collect();
+    Shape { dim, layers, heads, head_dim, rope_frequencies, ..Shape::llama_3_2_1b(scheme) }
 }
 
 /// A kind of checkpoint: its name, what Meta did to it, and the packings of its blocks and its head.

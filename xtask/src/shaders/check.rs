@@ -67,13 +67,24 @@ fn difference(before: &Count, now: &Count) -> Option<String> {
     })
 }
 
+/// Whether a commit is here: a shallow clone, or a copy without git, lacks those before.
+pub fn is_here(revision: &str) -> bool {
+    commit(revision).is_ok()
+}
+
+fn git(args: &[&str]) -> Result<String> {
+    shell::output(shell::program("git", shell::root()).args(args))
+}
+
+fn commit(revision: &str) -> Result<String> {
+    Ok(git(&["rev-parse", "--verify", &format!("{revision}^{{commit}}")])?.trim().to_owned())
+}
+
 /// The kernels of a commit. Nothing where it is older than this command.
 pub fn manifest_of(revision: &str) -> Result<Option<Manifest>> {
-    let git = |args: &[&str]| shell::output(shell::program("git", shell::root()).args(args));
-    let commit = git(&["rev-parse", "--verify", &format!("{revision}^{{commit}}")]).map_err(|_| {
+    let commit = &commit(revision).map_err(|_| {
         Missing(format!("--check {revision}: there is no such commit here; a shallow clone has but one"))
     })?;
-    let commit = commit.trim();
     let folder = shell::target_dir().join("shaders").join(commit);
     if folder.join("manifest.json").is_file() {
         return Ok(Some(Manifest::read(&folder)?));
@@ -103,6 +114,11 @@ fn checkout(commit: &str, tree: &Path) -> Result<()> {
 mod tests {
     use super::*;
     use crate::shaders::gpus::ALL;
+
+    #[test]
+    fn a_commit_that_is_not_here() {
+        assert!(!is_here("HEAD~999999"));
+    }
 
     fn count(issued: u64, spills: u64) -> Count {
         Count { instructions: issued, issued: Some(issued), hot: Some(issued), macs: 100.0, spills, ..Count::default() }
