@@ -3,12 +3,12 @@
 use crate::{
     apt::Consent,
     shaders, shell,
-    steps::Steps,
+    steps::{Meanwhile, Steps},
     test,
-    toolchain::{self, Mode},
 };
 
-/// Formatting, lints, docs, shaders, tests, targets, cheapest first; a failure stops none of the others.
+/// Formatting, lints, docs, shaders, tests, targets, cheapest first; a failure stops none of the others. The tests leave
+/// a processor idle most of the time, so the web build and the targets are compiled beside them.
 pub fn all(steps: &mut Steps, consent: Consent) {
     steps.run("format", || shell::run(&mut shell::cargo(["fmt", "--all", "--check"])));
     // Clippy and rustdoc read the same metadata of the dependencies, which is compiled once.
@@ -21,6 +21,10 @@ pub fn all(steps: &mut Steps, consent: Consent) {
         shell::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
     });
     steps.step("shaders on phones", shaders::beside_the_commit_before);
-    let wasm_built = test::all(steps, consent, &[]);
-    toolchain::check(steps, Mode::Auto, consent, wasm_built);
+    let building = Meanwhile::begin(vec![
+        Meanwhile { name: "web build", args: vec!["web", "--yes"] },
+        Meanwhile { name: "targets", args: vec!["targets", "--yes", "--but-wasm"] },
+    ]);
+    test::all(steps, consent, &[], |steps| steps.join(&building));
+    steps.join(&building);
 }

@@ -64,6 +64,9 @@ enum Command {
         /// Where the standard libraries of other targets come from
         #[arg(long, value_enum, default_value_t)]
         toolchain: Mode,
+        /// Leave WebAssembly out: `cargo xtask web` compiles it
+        #[arg(long)]
+        but_wasm: bool,
     },
     /// Build the npm package and the demo's site into target/web; `cargo xtask test --web` tests them in headless
     /// browsers.
@@ -215,9 +218,12 @@ fn run(command: Command) -> Result<bool> {
             web::tests::command(&mut steps, &browser, consent);
         }
         Command::Test { consent, args, .. } => {
-            test::all(&mut steps, consent, &args);
+            let build = |steps: &mut Steps| steps.step("web build", || web::build(&web::Options::for_tests(), consent));
+            test::all(&mut steps, consent, &args, build);
         }
-        Command::Targets { consent, toolchain } => toolchain::check(&mut steps, toolchain, consent, false),
+        Command::Targets { consent, toolchain, but_wasm } => {
+            toolchain::check(&mut steps, toolchain, consent, but_wasm);
+        }
         Command::Web { consent, options, serving } => web::command(&mut steps, &options, &serving, consent),
         Command::Tint { consent } => test::tint(&mut steps, consent),
         Command::Ci { consent } => ci::all(&mut steps, consent),

@@ -119,10 +119,9 @@ fn rustup_add(target: &str) -> Result<()> {
 }
 
 /// Checks the library for every target, and the command for phones that have a shell. WebAssembly must pass; the others
-/// are checked where their std can be had. With `wasm_built`, the web build has compiled the library for WebAssembly
-/// already.
-pub fn check(steps: &mut Steps, mode: Mode, consent: Consent, wasm_built: bool) {
-    for target in TARGETS.into_iter().filter(|target| !(wasm_built && *target == WASM)) {
+/// are checked where their std can be had. With `but_wasm` WebAssembly is left out: the web build compiles the library.
+pub fn check(steps: &mut Steps, mode: Mode, consent: Consent, but_wasm: bool) {
+    for target in TARGETS.into_iter().filter(|target| !(but_wasm && *target == WASM)) {
         steps.step(&format!("check {target}"), || {
             let toolchain = match Toolchain::find(target, mode, Goal::Check, consent) {
                 Ok(toolchain) => toolchain,

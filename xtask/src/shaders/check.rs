@@ -72,6 +72,14 @@ pub fn is_here(revision: &str) -> bool {
     commit(revision).is_ok()
 }
 
+/// Whether nothing that kernels and their compilation are made of differs from a commit.
+pub fn is_as_in(revision: &str) -> bool {
+    let of =
+        ["Cargo.toml", "Cargo.lock", "shaders", "src", "xtask/shaders", "xtask/src/shaders", "xtask/src/shaders.rs"];
+    let args: Vec<&str> = ["diff", "--quiet", revision, "--"].into_iter().chain(of).collect();
+    git(&args).is_ok()
+}
+
 fn git(args: &[&str]) -> Result<String> {
     shell::output(shell::program("git", shell::root()).args(args))
 }
@@ -118,6 +126,7 @@ mod tests {
     #[test]
     fn a_commit_that_is_not_here() {
         assert!(!is_here("HEAD~999999"));
+        assert!(!is_as_in("HEAD~999999"));
     }
 
     fn count(issued: u64, spills: u64) -> Count {
