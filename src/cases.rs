@@ -3,6 +3,7 @@
 
 mod attention;
 mod embedding;
+mod generator;
 pub(crate) mod inputs;
 pub mod llama;
 mod products;
@@ -69,6 +70,7 @@ pub fn common(tuning: &Tuning, cases: &mut Vec<Case>) {
     inputs::all(tuning, cases);
     embedding::all(tuning, cases);
     samplers::all(tuning, cases);
+    generator::all(cases);
 }
 
 /// Cases of the kernels that read and write the KV cache.

@@ -16,6 +16,7 @@ mod logits;
 mod memory;
 mod output;
 mod perplexity;
+mod probe;
 mod resume;
 mod sampling;
 mod text;
@@ -58,6 +59,7 @@ enum Command {
     Bench(bench::Bench),
     Inspect(inspect::Inspect),
     Devices(devices::Devices),
+    Probe(probe::Probe),
 }
 
 pub fn main() -> ExitCode {
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
             Command::Bench(command) => command.run().await,
             Command::Inspect(command) => command.run().await,
             Command::Devices(command) => command.run().await,
+            Command::Probe(command) => command.run().await,
         }
     });
     match done {

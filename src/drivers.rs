@@ -19,6 +19,11 @@ pub fn of_adapter(name: &str, on_cpu: bool) -> &'static Driver {
     software::of_adapter(name, on_cpu).unwrap_or(&GPU)
 }
 
+/// Whether a driver runs shaders on the CPU.
+pub fn is_software(driver: &'static Driver) -> bool {
+    software::DRIVERS.contains(&driver)
+}
+
 /// Which plan a model runs: kernels, the layout of its weights, and the tier where nobody asks for one. Pacing, clocks
 /// and precompiling follow the driver instead.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -6,6 +6,7 @@ pub mod argmax_reduce;
 pub mod attention;
 pub mod combine;
 pub mod embed;
+pub mod generate;
 pub mod hadamard;
 pub mod int8;
 mod kv;
@@ -26,6 +27,7 @@ pub use argmax_reduce::ArgmaxReduce;
 pub use attention::Attention;
 pub use combine::Combine;
 pub use embed::Embed;
+pub use generate::Generate;
 pub use hadamard::Hadamard;
 pub use kv::KvType;
 pub use matmul::Matmul;
@@ -40,12 +42,13 @@ pub use tier::Tier;
 use crate::kernel::ShaderSource;
 
 /// The stems of every kernel; those of software drivers are in [`software`](crate::software::kernels::NAMES).
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 14] = [
     "argmax",
     "argmax_reduce",
     "attention",
     "combine",
     "embed",
+    "generate",
     "hadamard",
     "matmul",
     "matvec",

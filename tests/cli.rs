@@ -23,6 +23,8 @@ mod measure;
 mod meta;
 #[path = "cli/plans.rs"]
 mod plans;
+#[path = "cli/probe.rs"]
+mod probe;
 #[path = "cli/process.rs"]
 mod process;
 #[path = "cli/sentinels.rs"]

@@ -10,6 +10,7 @@ mod failure;
 mod kernels;
 mod model;
 mod options;
+mod probe;
 mod session;
 mod source;
 

@@ -5,7 +5,7 @@ use super::{BUNDLED, command, finish, golden, ids, number, run, run_with, scratc
 
 #[test]
 fn everything_explains_itself() {
-    for name in ["generate", "tokenize", "perplexity", "logits", "bench", "inspect", "devices"] {
+    for name in ["generate", "tokenize", "perplexity", "logits", "bench", "inspect", "devices", "probe"] {
         for flag in ["--help", "-h"] {
             let ran = run(&[name, flag]);
             assert_eq!(ran.err, "");

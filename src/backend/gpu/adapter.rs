@@ -24,6 +24,8 @@ pub struct AdapterReport {
     pub backend: String,
     /// Discrete GPU, integrated GPU, CPU …
     pub kind: String,
+    /// Who makes it; empty where the platform does not tell.
+    pub vendor: String,
     /// Driver name and version.
     pub driver: String,
     /// The plan that it runs where nobody asks for another.
@@ -38,6 +40,8 @@ pub struct AdapterReport {
     pub subgroups: bool,
     /// Smallest and largest subgroup.
     pub subgroup_sizes: [u32; 2],
+    /// Dot products of four bytes.
+    pub packed_dot: bool,
     /// Timestamps.
     pub timestamps: bool,
     /// Most bytes of one binding.
@@ -74,6 +78,8 @@ fn rank(adapter: &wgpu::Adapter) -> u32 {
 
 /// The adapters of this machine, the best first; with a profile what a device that is requested with it has.
 pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
+    let packed_dot =
+        instance().wgsl_language_features().contains(wgpu::WgslLanguageFeatures::Packed4x8IntegerDotProduct);
     let report = |(i, adapter): (usize, &wgpu::Adapter)| {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
         let (driver, best) = (driver(&info), best_tier(adapter, options.limits));
@@ -86,6 +92,7 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
         AdapterReport {
             backend: info.backend.to_string(),
             kind: format!("{:?}", info.device_type),
+            vendor: vendor(info.vendor),
             driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
             plan: options.plan.of(driver).name,
             tier: tier.name(),
@@ -94,6 +101,7 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
             shader_f16: options.limits.map_or(features.contains(wgpu::Features::SHADER_F16), |_| best.f16()),
             subgroups: options.limits.map_or(features.contains(wgpu::Features::SUBGROUP), |_| best.subgroups()),
             subgroup_sizes: subgroups,
+            packed_dot,
             timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             max_buffer_bytes: limits.max_buffer_size,
@@ -104,6 +112,27 @@ pub async fn adapters(options: DeviceOptions) -> Vec<AdapterReport> {
         }
     };
     list().await.iter().enumerate().map(report).collect()
+}
+
+/// The maker that a number of PCI's or Vulkan's list stands for.
+fn vendor(id: u32) -> String {
+    match id {
+        0 => "",
+        0x1002 | 0x1022 => "AMD",
+        0x1010 => "Imagination",
+        0x10de => "NVIDIA",
+        0x106b => "Apple",
+        0x13b5 => "Arm",
+        0x1414 => "Microsoft",
+        0x144d => "Samsung",
+        0x14e4 => "Broadcom",
+        0x1ae0 => "Google",
+        0x5143 => "Qualcomm",
+        0x8086 => "Intel",
+        0x1_0005 => "Mesa",
+        other => return format!("{other:#06x}"),
+    }
+    .to_owned()
 }
 
 /// The tuning of the device that would be opened without a name; none where there is no adapter.

@@ -56,6 +56,13 @@ pub fn tier(name: Option<&str>, mask: Option<&str>) -> Result<Option<Tier>, Erro
     Ok(masked.or(asked))
 }
 
+/// The plan of a name, else the one of the driver.
+pub fn plan(name: Option<&str>) -> Result<PlanChoice, Error> {
+    let expected = "'auto', 'gpu', 'lavapipe', 'swiftshader' or 'software'";
+    let plans = PlanChoice::ALL.map(|plan| (plan.name(), plan));
+    name.map_or(Ok(PlanChoice::Auto), |name| named("plan", expected, name, &plans))
+}
+
 impl Loading {
     /// The type of the numbers in the KV cache.
     pub fn kv(&self) -> Result<KvType, Error> {
@@ -91,9 +98,7 @@ impl Loading {
 
     /// The plan that the settings name, else the one of the driver.
     pub fn plan(&self) -> Result<PlanChoice, Error> {
-        let expected = "'auto', 'gpu', 'lavapipe', 'swiftshader' or 'software'";
-        let plans = PlanChoice::ALL.map(|plan| (plan.name(), plan));
-        self.plan.as_deref().map_or(Ok(PlanChoice::Auto), |plan| named("plan", expected, plan, &plans))
+        plan(self.plan.as_deref())
     }
 
     /// The tokens that a session holds, where the settings name a number.

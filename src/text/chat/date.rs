@@ -20,6 +20,11 @@ impl Date {
         Self(jiff::Zoned::now().datetime())
     }
 
+    /// The day, as `2024-07-26`.
+    pub fn day(self) -> String {
+        self.0.date().to_string()
+    }
+
     /// The date in a form of Python's `strftime`, or the fault of the form.
     pub(super) fn format(self, form: &str) -> Result<String, String> {
         strftime(form, self.0)
