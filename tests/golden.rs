@@ -66,7 +66,7 @@ fn goldens(path: &Path) -> HashMap<String, (Vec<u32>, Vec<f32>)> {
 }
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
+    engine::root().join("tests/fixtures")
 }
 
 fn json(path: &Path) -> serde_json::Value {

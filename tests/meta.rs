@@ -1,10 +1,9 @@
 //! Meta's checkpoints against Meta's own runtime: what ExecuTorch's eager model computes from the same files
 //! (`models/meta/README.md`), logits, greedy ids, and single products.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use llamita::internals::arch::family::LLAMA;
-use llamita::internals::arch::shape::{Lora, RopePairing, Scheme, Shape, rope_frequencies};
+use llamita::internals::arch::shape::{Lora, Scheme, Shape};
 use llamita::internals::arch::tensors::{Role, TensorId};
 use llamita::internals::backend::gpu::Gpu;
 use llamita::internals::cases::Case;
@@ -37,7 +36,7 @@ const KINDS: [&str; 3] = ["bf16", "spinquant", "qlora"];
 const INT4: [&str; 2] = ["spinquant", "qlora"];
 
 fn folder(kind: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/meta").join(kind)
+    engine::root().join("models/meta").join(kind)
 }
 
 fn golden() -> Value {
@@ -348,21 +347,7 @@ fn products_are_those_of_executorch() {
 
 /// Llama 3.2 1B as Meta quantized it.
 fn llama_3_2_1b(scheme: Scheme) -> Shape {
-    Shape {
-        arch: &LLAMA,
-        dim: 2048,
-        ffn: 8192,
-        layers: 16,
-        heads: 32,
-        kv_heads: 8,
-        head_dim: 64,
-        vocabulary: 128_256,
-        context: 8192,
-        norm_eps: 1e-5,
-        rope_pairing: RopePairing::Interleaved,
-        rope_frequencies: rope_frequencies(64, 500_000.0),
-        scheme,
-    }
+    Shape { context: 8192, ..Shape::llama_3_2_1b(scheme) }
 }
 
 const SPINQUANT: Scheme = Scheme { hadamard: true, lora: None, int8_activations: true };

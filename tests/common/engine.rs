@@ -12,6 +12,11 @@ use llamita::source::{File, Source};
 use llamita::{DeviceChoice, LoadOptions, Model, PlanChoice, Prompt, Reply, Result, Sampling, Session, Stats, Tier};
 use pollster::block_on;
 
+#[path = "root.rs"]
+mod root;
+
+pub use root::root;
+
 /// The plan that real GPUs run.
 pub const GPU_PLAN: PlanChoice = PlanChoice::Gpu;
 /// Both plans of an adapter: that of real GPUs, and that of drivers that run shaders on the CPU.
@@ -85,7 +90,7 @@ pub fn gpu(test: &str, tier: Tier) -> Option<Gpu> {
 
 /// A model's file; a relative path begins in the package's folder.
 pub fn open(path: impl AsRef<Path>) -> File {
-    File::open(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|e| panic!("{e}"))
+    File::open(root().join(path)).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// A file of `tests/fixtures`.

@@ -4,6 +4,7 @@ mod apt;
 mod ci;
 mod compare;
 mod debian;
+mod device;
 mod full_size;
 mod model;
 mod proof;
@@ -163,6 +164,27 @@ enum Command {
   cargo xtask model --device adreno-740
   cargo xtask model --device rk3588 --rival llama_cpp_python-0.3.36.tar.gz")]
     Model(model::Options),
+    /// One prepared run for a machine with a real GPU that is at hand for a few minutes: probe, speeds, kernels, models.
+    ///
+    /// Builds what it needs beforehand, into target/device, and fetches nothing afterwards: weights are made on the device.
+    /// Results are files of target/device/results, most valuable first, written as they come; a run that is cut short
+    /// still counts.
+    #[command(after_help = "Examples:
+  cargo xtask device --prepare
+  cargo xtask device
+  cargo xtask device --only probe,bench-1b --device Adreno")]
+    Device {
+        #[command(flatten)]
+        consent: Consent,
+        #[command(flatten)]
+        options: device::Options,
+    },
+    /// Check reports of probes against their schema, and print the table of those that docs/devices has.
+    #[command(after_help = "Example: cargo xtask reports my-phone.json", disable_help_flag = true)]
+    Reports {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+        args: Vec<String>,
+    },
     /// Measure speed: the arguments go to `llamita bench`, built in release.
     #[command(after_help = "Example: cargo xtask bench --prefill 128 --decode 32 --json", disable_help_flag = true)]
     Bench {
@@ -210,6 +232,11 @@ fn run(command: Command) -> Result<bool> {
         Command::Proof { consent, options } => proof::run(&mut steps, &options, consent)?,
         Command::Model(options) => {
             model::run(&options)?;
+            return Ok(true);
+        }
+        Command::Device { consent, options } => return device::run(&options, consent),
+        Command::Reports { args } => {
+            test::reports(&args)?;
             return Ok(true);
         }
         Command::Shaders(options) => return shaders::run(&options),

@@ -27,8 +27,14 @@ pub fn all(steps: &mut Steps, consent: Consent, args: &[String], web_build: impl
     // Lavapipe has subgroups of 8; the simulator runs the same cases on waves of 4 to 128.
     let lanes = ["--test", "oracle", "sub/"].map(str::to_owned);
     steps.step("subgroups with lavapipe's vectors of 128 bits", || cargo_test(&lanes, Some(128)));
+    steps.run("reports of devices", || {
+        // Unoptimized: the schema's library takes longer to compile than to run.
+        let test = ["test", "--profile", "dev", "--package", "xtask", "--features", "reports", "--bin", "reports"];
+        shell::test(&mut shell::cargo(test))
+    });
     let built = web_build(steps);
     tint(steps, consent);
+    workflows(steps, consent);
     web::tests::all(steps, &web::tests::Options::default(), built, consent);
 }
 
@@ -80,6 +86,30 @@ fn cargo_test(args: &[String], vector_bits: Option<u32>) -> Result<Outcome> {
     };
     shell::test(test.args(args))?;
     Ok(Outcome::Passed(format!("{shared}, {vocabularies}")))
+}
+
+/// The step that lints the workflows of the repository's host.
+fn workflows(steps: &mut Steps, consent: Consent) {
+    steps.step("workflows", || {
+        let modules = match web::node::node_modules(consent) {
+            Ok(dir) => dir,
+            Err(why) => return Ok(Outcome::Skipped(format!("{why:#}"))),
+        };
+        let mut node = shell::program("node", &web::node::scripts());
+        let folder = shell::root().join(".github/workflows");
+        shell::test(node.env("LLAMITA_WEB_BUILD", modules).arg("workflows.mjs").arg(folder))?;
+        Ok(Outcome::Passed("actionlint".into()))
+    });
+}
+
+/// Runs the program that checks reports of devices, whose paths are those of the caller's folder, and ends as it ends.
+pub fn reports(args: &[String]) -> Result<()> {
+    let run = ["run", "--quiet", "--package", "xtask", "--features", "reports", "--bin", "reports"];
+    let mut program = shell::cargo(run);
+    program.arg("--manifest-path").arg(shell::root().join("Cargo.toml")).current_dir(env::current_dir()?);
+    let status = program.arg("--").args(args).status().context("cannot start cargo")?;
+    // It has said what is wrong.
+    if status.success() { Ok(()) } else { std::process::exit(status.code().unwrap_or(1)) }
 }
 
 /// The step that hands every shader to Tint.
