@@ -3,6 +3,8 @@
 //! The tests are made from the cases, one per tier, kernel and packing: `cargo test --test oracle base/matvec/Q4_0`
 //! runs some of them. A kernel that has no case fails, and a shader is run in the plainest tier that has it.
 
+#[path = "common/by_tier.rs"]
+mod by_tier;
 #[path = "common/engine.rs"]
 mod engine;
 
@@ -17,36 +19,6 @@ use llamita::internals::cases::{Case, llama};
 use llamita::internals::plan::gpu::GPU;
 use llamita::internals::{check, kernels, software};
 use pollster::block_on;
-
-/// The cases of each tier whose shaders no plainer tier has.
-fn own_cases() -> Vec<(Tier, Vec<Case>)> {
-    let mut seen: Vec<(Tier, BTreeSet<String>)> = Vec::new();
-    let mut own = Vec::new();
-    for tier in Tier::ALL {
-        let mut cases = check::kernels::all(tier);
-        let mut texts = BTreeSet::new();
-        cases.retain(|case| {
-            let text = case.kernel.source().compose();
-            let known = seen.iter().any(|(other, known)| other.within(tier) && known.contains(&text));
-            texts.insert(text);
-            !known
-        });
-        seen.push((tier, texts));
-        own.push((tier, cases));
-    }
-    own
-}
-
-/// Cases under the names of their tests: the first two parts of the kernel's label behind the tier.
-fn groups(tier: Tier, cases: Vec<Case>) -> BTreeMap<String, Vec<Case>> {
-    let mut groups: BTreeMap<String, Vec<Case>> = BTreeMap::new();
-    for case in cases {
-        let label = case.kernel.label();
-        let parts: Vec<&str> = label.split('/').take(2).collect();
-        groups.entry(format!("{tier}/{}", parts.join("/"))).or_default().push(case);
-    }
-    groups
-}
 
 /// Devices that no test uses at the moment: one thread at a time submits to a device.
 static DEVICES: Mutex<BTreeMap<Tier, Vec<Gpu>>> = Mutex::new(BTreeMap::new());
@@ -129,12 +101,13 @@ fn main() -> ExitCode {
         Trial::test("runs_repeat", runs_repeat),
         Trial::test("timed_cases_hold", timed_cases_hold),
     ];
-    for (tier, cases) in own_cases() {
+    for (tier, cases) in by_tier::own_cases(check::kernels::all) {
         if engine::gpu("the kernel cases", tier).is_none() {
             continue;
         }
-        trials
-            .extend(groups(tier, cases).into_iter().map(|(name, cases)| Trial::test(name, move || run(&cases, tier))));
+        trials.extend(
+            by_tier::groups(tier, cases).into_iter().map(|(name, cases)| Trial::test(name, move || run(&cases, tier))),
+        );
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

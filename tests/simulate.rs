@@ -3,6 +3,8 @@
 //!
 //! The tests are made from the cases, and are named as those of `oracle`. `cargo xtask simulate` passes what is asked for.
 
+#[path = "common/by_tier.rs"]
+mod by_tier;
 #[path = "simulate/faults.rs"]
 mod faults;
 #[path = "simulate/request.rs"]
@@ -35,38 +37,14 @@ fn gpu_drivers() -> impl Iterator<Item = &'static Driver> {
     drivers::ALL.into_iter().filter(|driver| !software::DRIVERS.contains(driver))
 }
 
-/// The cases of each tier whose shaders no plainer tier has.
-fn own_cases() -> Vec<(Tier, Vec<Case>)> {
-    let mut seen: Vec<(Tier, BTreeSet<String>)> = Vec::new();
-    let mut own = Vec::new();
-    for tier in Tier::ALL {
-        let mut cases = Vec::new();
-        for tuning in gpu_drivers().map(|driver| (driver.tuning)(tier)) {
-            cases::common(&tuning, &mut cases);
-            cases::cache(&Tuning { kv: KvType::F32, ..tuning }, &mut cases);
-        }
-        let mut texts = BTreeSet::new();
-        cases.retain(|case| {
-            let text = case.kernel.source().compose();
-            let known = seen.iter().any(|(other, known)| other.within(tier) && known.contains(&text));
-            texts.insert(text);
-            !known
-        });
-        seen.push((tier, texts));
-        own.push((tier, cases));
+/// The cases of their plans in a tier.
+fn of_tier(tier: Tier) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for tuning in gpu_drivers().map(|driver| (driver.tuning)(tier)) {
+        cases::common(&tuning, &mut cases);
+        cases::cache(&Tuning { kv: KvType::F32, ..tuning }, &mut cases);
     }
-    own
-}
-
-/// Cases under the names of their tests: the first two parts of the kernel's label behind the tier.
-fn groups(tier: Tier, cases: Vec<Case>) -> BTreeMap<String, Vec<Case>> {
-    let mut groups: BTreeMap<String, Vec<Case>> = BTreeMap::new();
-    for case in cases {
-        let label = case.kernel.label();
-        let parts: Vec<&str> = label.split('/').take(2).collect();
-        groups.entry(format!("{tier}/{}", parts.join("/"))).or_default().push(case);
-    }
-    groups
+    cases
 }
 
 /// A dispatch of a kernel: what is bound to a shader of its bindings, and its grid.
@@ -157,7 +135,8 @@ fn main() -> ExitCode {
     if request.traffic {
         return traffic::print(&request);
     }
-    let all: Vec<(String, Vec<Case>)> = own_cases().into_iter().flat_map(|(tier, cases)| groups(tier, cases)).collect();
+    let own = by_tier::own_cases(of_tier).into_iter();
+    let all: Vec<(String, Vec<Case>)> = own.flat_map(|(tier, cases)| by_tier::groups(tier, cases)).collect();
     let complete = every_kernel_is_simulated(&all);
     let mut trials = vec![Trial::test("every_kernel_is_simulated", move || complete)];
     trials.push(Trial::test("transactions_counted_by_hand", traffic::counts_by_hand));
