@@ -12,10 +12,10 @@ use llamita::source::{File, Source};
 use llamita::{DeviceChoice, LoadOptions, Model, PlanChoice, Prompt, Reply, Result, Sampling, Session, Stats, Tier};
 use pollster::block_on;
 
-#[path = "root.rs"]
-mod root;
-
-pub use root::root;
+/// The package's folder: the one that Cargo or `cargo xtask device` names, where the program was built in another.
+pub fn root() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+}
 
 /// The plan that real GPUs run.
 pub const GPU_PLAN: PlanChoice = PlanChoice::Gpu;
