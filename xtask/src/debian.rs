@@ -4,7 +4,7 @@
 //! target is compiled once from the sources among them and put into the prefix, so that later builds are plain.
 
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     apt::{self, Consent},
     shell,
-    toolchain::{Goal, WASM},
+    toolchain::{self, Goal, WASM},
 };
 
 /// An unpacked Debian Rust.
@@ -36,7 +36,7 @@ impl Prefix {
         let mut prefix = Self { version, root, linker: None };
         prefix.must_run(consent)?;
         if target == WASM && goal == Goal::Build {
-            prefix.linker = Some(linker(consent)?);
+            prefix.linker = Some(toolchain::lld("wasm-ld", consent)?);
         }
         prefix.make_std(target, goal)?;
         Ok(prefix)
@@ -54,6 +54,13 @@ impl Prefix {
         }
     }
 
+    /// This compiler alone.
+    pub fn compiler(&self) -> Command {
+        let mut rustc = shell::program(self.rustc(), shell::root());
+        rustc.env("LD_LIBRARY_PATH", self.libraries());
+        rustc
+    }
+
     fn rustc(&self) -> PathBuf {
         self.root.join("usr/bin/rustc")
     }
@@ -64,10 +71,7 @@ impl Prefix {
 
     /// Fails unless the compiler starts; installs the libraries that its LLVM wants where it does not.
     fn must_run(&self, consent: Consent) -> Result<()> {
-        let start = || {
-            let mut rustc = Command::new(self.rustc());
-            shell::output(rustc.arg("--version").env("LD_LIBRARY_PATH", self.libraries()))
-        };
+        let start = || shell::output(self.compiler().arg("--version"));
         let Err(error) = start() else { return Ok(()) };
         let llvm = depends(&format!("libstd-rust-web-{}", minor(&self.version)), "libllvm")?;
         let wanted =
@@ -198,27 +202,6 @@ fn unpack(version: &str, root: &Path) -> Result<()> {
         "rust-web-src {version} has no library/Cargo.lock"
     );
     fs::rename(&partial, root).with_context(|| format!("moving {} into place", partial.display()))
-}
-
-/// A linker that makes WebAssembly: rustup's, the system's, or LLVM's installed now.
-fn linker(consent: Consent) -> Result<PathBuf> {
-    let find = || {
-        let sysroot = shell::output(shell::program("rustc", shell::root()).args(["--print", "sysroot"])).ok()?;
-        let own = Path::new(sysroot.trim()).join("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld");
-        let names = || {
-            env::split_paths(&env::var_os("PATH")?).flat_map(|dir| shell::entries(&dir)).find(|path| is_wasm_ld(path))
-        };
-        own.is_file().then_some(own).or_else(names)
-    };
-    if let Some(linker) = find() {
-        return Ok(linker);
-    }
-    apt::install(&["lld"], "no linker for WebAssembly", consent)?;
-    find().context("lld is installed, but PATH has no wasm-ld")
-}
-
-fn is_wasm_ld(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == "rust-lld" || name.to_string_lossy().starts_with("wasm-ld"))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod shell;
 mod simulate;
 mod steps;
 mod synthetic;
+mod targets;
 mod test;
 mod toolchain;
 mod vocabularies;
@@ -58,7 +59,11 @@ enum Command {
         #[arg(last = true, value_name = "ARGS", conflicts_with = "web")]
         args: Vec<String>,
     },
-    /// Check the library, without default features, for WebAssembly, Android and iOS.
+    /// Check the library for WebAssembly; link the program and a library for Android, and a library for iOS.
+    ///
+    /// Without Google's NDK and without a Mac: the systems' libraries are stubs of the symbols that they have. What was
+    /// linked is read again: the libraries that it needs, the alignment of its pages, and since which Android there is
+    /// everything that it imports.
     Targets {
         #[command(flatten)]
         consent: Consent,
@@ -249,7 +254,7 @@ fn run(command: Command) -> Result<bool> {
             test::all(&mut steps, consent, &args, build);
         }
         Command::Targets { consent, toolchain, but_wasm } => {
-            toolchain::check(&mut steps, toolchain, consent, but_wasm);
+            targets::all(&mut steps, toolchain, consent, but_wasm);
         }
         Command::Web { consent, options, serving } => web::command(&mut steps, &options, &serving, consent),
         Command::Tint { consent } => test::tint(&mut steps, consent),

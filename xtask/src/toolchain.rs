@@ -3,22 +3,24 @@
 //! Three worlds, tried in this order: the toolchain has the target's std; `rustup target add` brings it; on Debian,
 //! a private copy of Debian's own Rust compiles it from its sources.
 
-use std::{process::Command, sync::OnceLock};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
 
 use anyhow::{Context, Error, Result, bail};
 use clap::ValueEnum;
 
 use crate::{
-    apt::Consent,
+    apt::{self, Consent},
     debian::Prefix,
     shell,
-    steps::{Outcome, Steps},
 };
 
 /// WebAssembly in a browser.
 pub const WASM: &str = "wasm32-unknown-unknown";
-const ANDROID: &str = "aarch64-linux-android";
-const TARGETS: [&str; 3] = [WASM, ANDROID, "aarch64-apple-ios"];
 
 /// Where the standard libraries of other targets come from.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -88,6 +90,40 @@ impl Toolchain {
         }
         command
     }
+
+    /// This compiler alone.
+    pub fn rustc(&self) -> Command {
+        match self {
+            Self::Own(_) => shell::program("rustc", shell::root()),
+            Self::Debian(prefix) => prefix.compiler(),
+        }
+    }
+}
+
+/// LLVM's linker, which links for any system: rustup's, the one whose name begins with `program` in PATH, or LLVM's
+/// installed now.
+pub fn lld(program: &str, consent: Consent) -> Result<PathBuf> {
+    let find = || {
+        let sysroot = shell::output(shell::program("rustc", shell::root()).args(["--print", "sysroot"])).ok()?;
+        let hosts = shell::entries(&Path::new(sysroot.trim()).join("lib/rustlib"));
+        let own = hosts
+            .into_iter()
+            .map(|host| host.join("bin").join(format!("rust-lld{}", env::consts::EXE_SUFFIX)))
+            .find(|path| path.is_file());
+        let names = || {
+            let is_it = |path: &PathBuf| {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                name == "rust-lld" || name.starts_with(program)
+            };
+            env::split_paths(&env::var_os("PATH")?).flat_map(|dir| shell::entries(&dir)).find(is_it)
+        };
+        own.or_else(names)
+    };
+    if let Some(linker) = find() {
+        return Ok(linker);
+    }
+    apt::install(&["lld"], &format!("no linker of LLVM's ({program})"), consent)?;
+    find().with_context(|| format!("lld is installed, but PATH has no {program}"))
 }
 
 /// True where the toolchain in use has the target's std.
@@ -116,26 +152,4 @@ fn rustup_add(target: &str) -> Result<()> {
             Error::msg(REFUSED.get().cloned().unwrap_or_default())
         },
     )
-}
-
-/// Checks the library for every target, and the command for phones that have a shell. WebAssembly must pass; the others
-/// are checked where their std can be had. With `but_wasm` WebAssembly is left out: the web build compiles the library.
-pub fn check(steps: &mut Steps, mode: Mode, consent: Consent, but_wasm: bool) {
-    for target in TARGETS.into_iter().filter(|target| !(but_wasm && *target == WASM)) {
-        steps.step(&format!("check {target}"), || {
-            let toolchain = match Toolchain::find(target, mode, Goal::Check, consent) {
-                Ok(toolchain) => toolchain,
-                Err(error) if target == WASM => return Err(error),
-                Err(error) => return Ok(Outcome::Passed(format!("not checked, not available here: {error:#}"))),
-            };
-            let library: &[&str] = &["--lib", "--no-default-features"];
-            let command: &[&str] = &["--bin", "llamita"];
-            for what in [library, command].into_iter().take(if target == ANDROID { 2 } else { 1 }) {
-                let package = ["check", "--package", "llamita", "--target", target];
-                shell::run(&mut toolchain.cargo(package.into_iter().chain(what.iter().copied())))
-                    .with_context(|| format!("{} with {}", what.join(" "), toolchain.name()))?;
-            }
-            Ok(Outcome::Passed(format!("with {}", toolchain.name())))
-        });
-    }
 }

@@ -1,0 +1,2 @@
+// naga includes this header of Apple's and uses nothing of it.
+#pragma once
