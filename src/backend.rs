@@ -14,7 +14,7 @@ use futures::future::LocalBoxFuture;
 
 use crate::backend::gpu::{DeviceWeights, Gpu};
 use crate::drivers::{self, DeviceOptions};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kernel::Element;
 use crate::kernel::uniforms::RunUniforms;
 use crate::kernels::{KvType, Tier};
@@ -331,6 +331,17 @@ impl Executor {
         match self {
             Self::Gpu(executor) => executor.write(name, first, words),
             Self::Cpu(executor) => executor.write(name, first, words),
+        }
+    }
+
+    /// Copies a buffer of the session to the texture of weights that has its name, behind everything that was run.
+    ///
+    /// # Errors
+    /// Where there is no such buffer or texture, or the device is lost.
+    pub(crate) async fn store_texture(&self, name: &str, words: usize) -> Result<()> {
+        match self {
+            Self::Gpu(executor) => executor.store_texture(name, words)?.await.map(|_| ()),
+            Self::Cpu(_) => Err(Error::Internal(format!("the CPU has no texture of {name}"))),
         }
     }
 

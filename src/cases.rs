@@ -235,7 +235,8 @@ impl Case {
     pub fn spoil(&self, expected: &[Vec<u32>]) -> Vec<Vec<u32>> {
         let mut spoiled = expected.to_vec();
         let args = self.kernel.args(&self.params);
-        let Some((i, arg)) = args.iter().enumerate().rfind(|(_, arg)| arg.access == Access::ReadWrite) else {
+        let is_result = |i: usize, arg: &Arg| arg.access == Access::ReadWrite && !self.buffers[i].is_empty();
+        let Some((i, arg)) = args.iter().enumerate().rfind(|(i, arg)| is_result(*i, arg)) else {
             return spoiled;
         };
         let len = self.buffers[i].len();

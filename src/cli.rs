@@ -3,7 +3,6 @@
 mod answer;
 mod args;
 mod bench;
-#[allow(dead_code, reason = "the probe and the doctor, which keep files there, come next")]
 mod cache;
 mod chat;
 mod devices;

@@ -2,6 +2,7 @@
 
 pub mod budget;
 mod embedding;
+pub(crate) mod generated;
 mod loader;
 mod opening;
 mod resuming;

@@ -13,9 +13,10 @@ use std::ops::Range;
 
 pub use reply::{Reply, Stats, StopReason};
 
-use crate::backend::Executor;
+use crate::backend::{Device, Executor};
 use crate::error::{Error, Result};
 use crate::kernel::uniforms::RunUniforms;
+use crate::kernels::generate::{Pattern, seed};
 use crate::model::Model;
 use crate::model::budget::most_in_flight;
 use crate::plan::Plan;
@@ -232,6 +233,31 @@ impl Session {
     fn tokens_in_flight(&self) -> usize {
         let most = if self.executor.overlaps() { most_in_flight(self.plans.decode.input) } else { 1 };
         self.pace.tokens_in_flight().min(most)
+    }
+
+    /// Takes ids as computed, with keys and values that are none of theirs: numbers of a plain size from a counter. There
+    /// is then room for `more` tokens. What follows takes the same time as behind real ones.
+    ///
+    /// # Errors
+    /// As a reply, where there is no room.
+    pub(crate) async fn generate_cache(&mut self, ids: &[u32], more: usize) -> Result<()> {
+        const SLICE: usize = 1 << 20;
+        self.make_room(ids.len() + more).await?;
+        let kv = self.model.tuning().kv;
+        let words = kv.words(self.capacity * self.model.shape().kv_dim());
+        for name in (0..self.model.shape().layers).flat_map(|layer| [names::keys(layer), names::values(layer)]) {
+            for first in (0..words).step_by(SLICE) {
+                let made = Pattern::cache(kv).words(seed(&name), first..words.min(first + SLICE));
+                self.executor.write(&name, first, &made)?;
+            }
+            if let Device::Gpu(gpu) = self.model.device() {
+                gpu.flush().await?;
+            }
+        }
+        self.executor.write(names::IDS, 0, ids)?;
+        self.tokens = ids.to_vec();
+        self.computed = ids.len();
+        Ok(())
     }
 
     /// Notes that the cache is lost: the next reply makes it anew, and computes every id again.

@@ -102,6 +102,19 @@ impl Shape {
         }
     }
 
+    /// Llama 3.2 3B.
+    pub fn llama_3_2_3b() -> Self {
+        let frequencies = rope_frequencies(128, 500_000.0);
+        Self {
+            dim: 3072,
+            layers: 28,
+            heads: 24,
+            head_dim: 128,
+            rope_frequencies: frequencies.iter().map(|f| f / RopeScaling::LLAMA_3_2.divisor(*f)).collect(),
+            ..Self::llama_3_2_1b(Scheme::default())
+        }
+    }
+
     /// Query heads that share one key/value head.
     pub fn group(&self) -> usize {
         self.heads / self.kv_heads

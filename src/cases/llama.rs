@@ -1,4 +1,4 @@
-//! Cases in the sizes of Llama 3.2 1B, to measure: every kernel that its plans dispatch, with the params that they give
+//! Cases in the sizes of Llama 3.2 1B, to measure and to probe a device with: every kernel that its plans dispatch, with the params that they give
 //! it. The data is made when a case is asked for.
 
 use std::collections::HashMap;
@@ -9,10 +9,10 @@ use super::samplers::{self, Text};
 use super::{Case, case_of};
 use crate::arch::shape::{Lora, Scheme, Shape};
 use crate::kernel::uniforms::RunUniforms;
-use crate::kernel::{Arg, Content, Element};
+use crate::kernel::{Access, Arg, Call, Content, Element, Words};
 use crate::plan::llama::{PlanShape, forward};
 use crate::plan::tuning::Tuning;
-use crate::plan::{BufferOwner, Plan, Stage, Step};
+use crate::plan::{BufferId, BufferOwner, Plan, Stage, Step};
 use crate::weights::pack::Layout;
 use crate::weights::{Matrices, Packing, Packings};
 
@@ -69,6 +69,31 @@ pub fn all(tuning: &Tuning) -> Vec<LlamaCase> {
         }
     }
     cases
+}
+
+/// Every distinct kernel of the plans of a shape in Q4_0 with a head of Q6_K, decode first.
+pub fn of_shape(tuning: &Tuning, shape: &Shape) -> Vec<LlamaCase> {
+    let one = Shape { layers: 1, ..shape.clone() };
+    let mut cases: Vec<LlamaCase> = Vec::new();
+    for case in
+        [1, PREFILL].into_iter().flat_map(|rows| of_checkpoint(tuning, &one, (Packing::Q4_0, Packing::Q6_K), rows))
+    {
+        if cases.iter().all(|other| !other.is_as(&case)) {
+            cases.push(case);
+        }
+    }
+    cases
+}
+
+/// A product whose matrix is elsewhere.
+#[derive(Debug)]
+pub struct Product {
+    /// The case, with no words for the matrix, which is its first binding.
+    pub case: Case,
+    /// The name of the shard that it multiplies by.
+    pub shard: String,
+    /// How the shard lies there.
+    pub layout: Layout,
 }
 
 /// A plan with the layouts of its matrices.
@@ -138,24 +163,80 @@ impl LlamaCase {
         run(&self.name) == run(&other.name) && step(self) == step(other)
     }
 
+    /// The tolerance of its kernel; 0 of a sampler, whose ids are exact.
+    pub fn tolerance(&self) -> f64 {
+        match &self.source {
+            Source::Sampler { .. } => 0.0,
+            Source::Step { plan, step, .. } => plan.steps[*step].kernel.tolerance(),
+        }
+    }
+
     /// Makes the data.
     pub fn case(&self) -> Case {
         let case = match &self.source {
             Source::Sampler { greedy, at } => self.sampler(*greedy).swap_remove(*at),
-            Source::Step { plan, step, uniforms, layouts } => {
-                let step = &plan.steps[*step];
-                let args = step.kernel.args(&step.params);
-                let buffers = args.iter().zip(&step.buffers).map(|(arg, id)| {
-                    let buffer = &plan.buffers[id.0];
-                    match layouts.get(&buffer.name) {
-                        Some(layout) => matrix(layout, arg),
-                        None => numbers(&self.tuning, &buffer.name, buffer.owner, buffer.words, arg, step),
-                    }
-                });
-                case_of("", step.kernel.clone(), step.params.clone(), uniforms.clone(), buffers.collect())
-            }
+            Source::Step { plan, step, uniforms, layouts } => self.step(plan, *step, uniforms, layouts, matrix),
         };
         Case { name: self.name.clone(), ..case }
+    }
+
+    /// The data of a product, without its matrix; `None` of another kernel.
+    pub fn product(&self) -> Option<Product> {
+        let Source::Step { plan, step, uniforms, layouts } = &self.source else { return None };
+        let of = &plan.steps[*step];
+        if !["matvec", "matmul"].contains(&of.kernel.name()) {
+            return None;
+        }
+        let shard = plan.buffers[of.buffers[0].0].name.clone();
+        let layout = *layouts.get(&shard)?;
+        let mut case = self.step(plan, *step, uniforms, layouts, |_, _| Vec::new());
+        if of.kernel.activations() != "f32" {
+            case.buffers[1] = self.made(plan, (*step, of.buffers[1]), uniforms, layouts)?;
+        }
+        Some(Product { case: Case { name: self.name.clone(), ..case }, shard, layout })
+    }
+
+    /// The words of a buffer of a step as the oracle of the step before, which writes it, makes them.
+    fn made(
+        &self,
+        plan: &Plan,
+        (step, buffer): (usize, BufferId),
+        uniforms: &RunUniforms,
+        layouts: &HashMap<String, Layout>,
+    ) -> Option<Vec<u32>> {
+        let writes = |step: &Step| {
+            let args = step.kernel.args(&step.params);
+            step.buffers.iter().zip(args).position(|(id, arg)| *id == buffer && arg.access == Access::ReadWrite)
+        };
+        let (maker, at) = (0..step).rev().find_map(|at| Some((at, writes(&plan.steps[at])?)))?;
+        let Case { kernel, params, buffers, .. } = self.step(plan, maker, uniforms, layouts, matrix);
+        let buffers: Vec<Words> = buffers.into_iter().map(Words::from).collect();
+        let grid = kernel.grid(&params, uniforms.active());
+        kernel.oracle(&Call { params: &params, uniforms, buffers: buffers.iter().collect(), grid });
+        let mut words = buffers[at].take();
+        words.resize(plan.buffers[buffer.0].words, 0);
+        Some(words)
+    }
+
+    /// The data of a step, whose matrices `matrix` makes.
+    fn step(
+        &self,
+        plan: &Plan,
+        step: usize,
+        uniforms: &RunUniforms,
+        layouts: &HashMap<String, Layout>,
+        matrix: fn(&Layout, &Arg) -> Vec<u32>,
+    ) -> Case {
+        let step = &plan.steps[step];
+        let args = step.kernel.args(&step.params);
+        let buffers = args.iter().zip(&step.buffers).map(|(arg, id)| {
+            let buffer = &plan.buffers[id.0];
+            match layouts.get(&buffer.name) {
+                Some(layout) => matrix(layout, arg),
+                None => numbers(&self.tuning, &buffer.name, buffer.owner, buffer.words, arg, step),
+            }
+        });
+        case_of("", step.kernel.clone(), step.params.clone(), uniforms.clone(), buffers.collect())
     }
 
     /// The dispatches of a sampler after logits with a long tail, as models have them.
@@ -200,7 +281,8 @@ fn numbers(tuning: &Tuning, name: &str, owner: BufferOwner, words: usize, arg: &
         }
         (_, "ids") => (0..words).map(|_| random.word() % TABLE_ROWS as u32).collect(),
         (_, "score") => random.scores(arg.words / 2),
-        _ if is_f32 => random.floats(arg.words, 1.0),
+        // All rows, of which a head reads the last.
+        _ if is_f32 => random.floats(words.max(arg.words), 1.0),
         (BufferOwner::Weight, _) => random.bf16(2 * arg.words),
         _ => vec![0; arg.words],
     }

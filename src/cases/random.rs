@@ -4,6 +4,7 @@ use half::f16;
 
 use crate::format::Encoding;
 use crate::kernels::KvType;
+use crate::kernels::generate::seed;
 use crate::kernels::sample::philox4x32;
 use crate::weights::Packing;
 use crate::weights::pack::Layout;
@@ -15,11 +16,10 @@ pub(crate) struct Random {
 }
 
 impl Random {
-    /// The numbers of a case, which are the same for every driver and tier. The seed is the FNV-1a hash of `name`, so
-    /// that a case which is added changes no other's numbers.
+    /// The numbers of a case, which are the same for every driver and tier. The seed is a hash of `name`, so that a case
+    /// which is added changes no other's numbers.
     pub(crate) fn of(name: &str) -> Self {
-        let seed = name.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        Self { seed, count: 0 }
+        Self { seed: seed(name), count: 0 }
     }
 
     pub(crate) fn word(&mut self) -> u32 {

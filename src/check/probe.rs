@@ -3,12 +3,34 @@
 //! The report grows phase by phase, so that a probe that is cut short still tells what it saw.
 
 mod device;
+mod kernels;
 mod latency;
+mod memory;
 pub mod report;
+mod speed;
+mod sustained;
+mod verdict;
 
+use web_time::Duration;
+
+use crate::arch::shape::{Scheme, Shape};
+use crate::backend::Device;
 use crate::backend::gpu::Gpu;
-use crate::error::Result;
-use report::{CopySpeed, Engine, Report};
+use crate::cases::llama;
+use crate::check::journal::Journal;
+use crate::drivers;
+use crate::error::{Error, Result};
+use crate::kernel::Element;
+use crate::kernels::KvType;
+use crate::model::budget::{Budget, BudgetInputs};
+use crate::model::{FIRST_CAPACITY, LoadOptions, Model, generated};
+use crate::plan::tuning::{Activations, Tuning};
+use crate::weights::{EmbeddingPlace, Matrices, PackingChoice, Packings};
+use report::{CopySpeed, Engine, Report, Speed};
+
+/// Tokens of the context that models are judged with, and that the ladder of memory goes for.
+const CONTEXT: usize = 4096;
+const LONG_CONTEXT: usize = 8192;
 
 /// What the caller knows of its surroundings, and wants.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +43,21 @@ pub struct Settings {
     pub browser: Option<String>,
     /// Who makes the device, where the platform tells the caller and not this library.
     pub vendor: Option<String>,
+    /// Most layers that run; without it all, or as many as memory and time allow.
+    pub layers: Option<usize>,
+    /// Most bytes to take on the device.
+    pub memory: Option<u64>,
+    /// Tells the bytes that programs can still have, where the system does.
+    pub free: Option<fn() -> Option<u64>>,
+    /// For how long decode is watched, beside all else.
+    pub sustained: Option<Duration>,
+    /// A model of a few megabytes instead, for tests of the probe itself.
+    pub small: bool,
+}
+
+/// How long a probe takes, in minutes, where that is more than the one of GPUs: on drivers that run shaders on the CPU.
+pub fn expected_minutes(gpu: &Gpu) -> Option<u32> {
+    drivers::is_software(gpu.driver()).then_some(3)
 }
 
 /// A part of the probe.
@@ -28,6 +65,16 @@ pub struct Settings {
 pub enum Phase {
     /// Device, features, limits, latency, copies.
     Device,
+    /// Weights are made.
+    Weights,
+    /// Every kernel against its oracle.
+    Kernels,
+    /// Prompts and tokens.
+    Speed,
+    /// The ladder of memory.
+    Memory,
+    /// Decode over minutes.
+    Sustained,
 }
 
 impl Phase {
@@ -35,6 +82,11 @@ impl Phase {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Device => "device",
+            Self::Weights => "weights",
+            Self::Kernels => "kernels",
+            Self::Speed => "speed",
+            Self::Memory => "memory",
+            Self::Sustained => "sustained",
         }
     }
 }
@@ -42,27 +94,51 @@ impl Phase {
 /// Whom the probe tells how far it is: the phase, the share of it that is done, and the report so far.
 pub type Progress<'a> = dyn FnMut(Phase, f64, &Report) + 'a;
 
-/// The report that grows, and who is told.
-struct Told<'a> {
+/// A probe under way.
+struct Probe<'a, 'p> {
+    gpu: &'a Gpu,
+    settings: &'a Settings,
+    tuning: Tuning,
+    /// What is measured: Llama 3.2 1B.
+    shape: Shape,
     report: Report,
-    progress: &'a mut Progress<'a>,
+    progress: &'a mut Progress<'p>,
 }
 
-impl Told<'_> {
-    /// Tells that a share of a phase is done.
-    fn at(&mut self, phase: Phase, share: f64) {
-        (self.progress)(phase, share.clamp(0.0, 1.0), &self.report);
-    }
-}
-
-/// Probes a device.
+/// Probes a device. The journal gets a marker before each step of memory.
 ///
 /// # Errors
 /// Where the device is lost. What it refuses, or computes wrongly, is in the report.
-pub async fn run<'a>(gpu: &Gpu, settings: &Settings, progress: &'a mut Progress<'a>) -> Result<Report> {
+pub async fn run<'p>(
+    gpu: &Gpu,
+    settings: &Settings,
+    journal: &dyn Journal,
+    progress: &mut Progress<'p>,
+) -> Result<Report> {
+    let report = begun(gpu, settings).await?;
+    let shape = if settings.small { small() } else { Shape::llama_3_2_1b(Scheme::default()) };
+    let tuning = gpu.tuning().with(KvType::default(), Activations::default());
+    let mut probe = Probe { gpu, settings, tuning, shape, report, progress };
+    probe.device().await?;
+    if let Some(model) = probe.model(1).await? {
+        probe.kernels(&model).await?;
+        let extent = probe.extent(&model).await?;
+        drop(model);
+        if let Some(model) = probe.model(extent.layers).await? {
+            probe.speed(&model, extent.repeat).await?;
+            probe.sustained(&model).await?;
+        }
+    }
+    probe.memory(journal).await?;
+    probe.verdict();
+    Ok(probe.report)
+}
+
+/// A report of which only the facts are known.
+async fn begun(gpu: &Gpu, settings: &Settings) -> Result<Report> {
     let facts = device::facts(gpu, settings).await?;
     let platform = if cfg!(target_arch = "wasm32") { "web" } else { "native" };
-    let report = Report {
+    Ok(Report {
         format: Report::FORMAT,
         version: Report::VERSION,
         engine: Engine { version: env!("CARGO_PKG_VERSION"), commit: option_env!("LLAMITA_COMMIT"), platform },
@@ -78,13 +154,156 @@ pub async fn run<'a>(gpu: &Gpu, settings: &Settings, progress: &'a mut Progress<
         sustained: None,
         quarantined: Vec::new(),
         verdict: None,
-    };
-    let mut told = Told { report, progress };
-    told.at(Phase::Device, 0.0);
-    told.report.latency = Some(latency::measure(gpu).await?);
-    told.at(Phase::Device, 0.5);
-    let copies = gpu.copy_speed().await?;
-    told.report.copy = Some(CopySpeed { gb_per_second: copies.gb_per_second, buffer_bytes: copies.buffer_bytes });
-    told.at(Phase::Device, 1.0);
-    Ok(told.report)
+    })
+}
+
+/// A Llama of a few megabytes.
+fn small() -> Shape {
+    let whole = Shape::llama_3_2_1b(Scheme::default());
+    Shape { dim: 512, ffn: 1024, layers: 4, heads: 8, kv_heads: 2, vocabulary: 4096, ..whole }
+}
+
+/// The packings of a generated model of a shape.
+fn packings(shape: &Shape) -> Packings {
+    Packings::of(&generated::tensors(shape), PackingChoice::default(), EmbeddingPlace::Device)
+}
+
+impl Probe<'_, '_> {
+    fn told(&mut self, phase: Phase, share: f64) {
+        (self.progress)(phase, share.clamp(0.0, 1.0), &self.report);
+    }
+
+    async fn device(&mut self) -> Result<()> {
+        self.told(Phase::Device, 0.0);
+        self.report.latency = Some(latency::measure(self.gpu).await?);
+        self.told(Phase::Device, 0.3);
+        self.report.copy = match self.gpu.copy_speed().await {
+            Ok(copies) => Some(CopySpeed { gb_per_second: copies.gb_per_second, buffer_bytes: copies.buffer_bytes }),
+            Err(Error::OutOfMemory { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        self.told(Phase::Device, 1.0);
+        Ok(())
+    }
+
+    /// Bytes that a model of a shape takes with a session of that context.
+    fn budget(&self, shape: &Shape, context: usize) -> Budget {
+        let (packings, tuning) = (packings(shape), &self.tuning);
+        let first_capacity = FIRST_CAPACITY.min(context);
+        BudgetInputs { shape, packings: &packings, tuning, context, first_capacity }.budget()
+    }
+
+    /// Bytes that programs can still have, where the device takes them from the system's memory.
+    fn free(&self) -> Option<u64> {
+        self.settings.free.filter(|_| self.gpu.shares_memory())?()
+    }
+
+    /// Bytes that may be taken on the device now.
+    fn allowed(&self) -> Option<u64> {
+        self.settings.memory.into_iter().chain(self.free()).min()
+    }
+
+    /// A model with the first layers; none where there is no room for it.
+    async fn model(&mut self, layers: usize) -> Result<Option<Model>> {
+        let shape = Shape { layers, ..self.shape.clone() };
+        let memory = self.allowed();
+        let (report, callback) = (&self.report, &mut *self.progress);
+        let mut progress = |done: u64, total: u64| callback(Phase::Weights, done as f64 / total as f64, report);
+        let options =
+            LoadOptions { context: Some(speed::CONTEXT), memory, progress: Some(&mut progress), ..Default::default() };
+        match Model::generated(Device::Gpu(self.gpu.clone()), shape, options).await {
+            Ok(model) => Ok(Some(model)),
+            Err(Error::Memory { .. } | Error::OutOfMemory { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn kernels(&mut self, model: &Model) -> Result<()> {
+        let cases = llama::of_shape(&self.tuning, &self.shape);
+        for (i, case) in cases.iter().enumerate() {
+            self.told(Phase::Kernels, i as f64 / cases.len() as f64);
+            let check = kernels::check(model, self.gpu, case).await?;
+            self.report.kernels.push(check);
+        }
+        self.told(Phase::Kernels, 1.0);
+        Ok(())
+    }
+
+    /// How many layers run, and how often: as many as memory and time allow, by a model of one layer.
+    async fn extent(&mut self, one: &Model) -> Result<speed::Extent> {
+        let most = self.settings.layers.unwrap_or(self.shape.layers).clamp(1, self.shape.layers);
+        // A texture is made by way of a buffer.
+        let shards = one.matrices().iter().flat_map(|matrix| &matrix.shards);
+        let making = match self.tuning.storage.weights {
+            Element::Texture(_) => shards.map(|shard| shard.layout.words() as u64 * 4).max().unwrap_or(0),
+            _ => 0,
+        };
+        let room = |layers: &usize| match self.allowed() {
+            // The model of one layer gives its own bytes back.
+            Some(allowed) => {
+                let bytes = self.budget(&Shape { layers: *layers, ..self.shape.clone() }, speed::CONTEXT).total();
+                bytes + making <= allowed + one.budget().weights
+            }
+            None => true,
+        };
+        let most = (1..=most).rev().find(room).unwrap_or(1);
+        let times = [speed::times(one, 0, 1).await?, speed::times(&one.first_layers(0)?, 0, 1).await?];
+        Ok(speed::extent(times[0], times[1], most))
+    }
+
+    async fn speed(&mut self, model: &Model, repeat: usize) -> Result<()> {
+        let copy = self.report.copy.map(|copy| copy.gb_per_second);
+        let (report, callback) = (&mut self.report, &mut *self.progress);
+        let told = |done: usize, speed: &Speed| {
+            report.speed = Some(speed.clone()).filter(|speed| !speed.runs.is_empty());
+            callback(Phase::Speed, done as f64 / speed::DEPTHS.len() as f64, report);
+        };
+        speed::measure(model, &self.shape, repeat, copy, told).await.map(|_| ())
+    }
+
+    async fn sustained(&mut self, model: &Model) -> Result<()> {
+        let Some(length) = self.settings.sustained else { return Ok(()) };
+        // Of some layers the rate is that of all, as of the speeds before.
+        let layers = model.shape().layers;
+        let factor = match layers == self.shape.layers {
+            true => 1.0,
+            false => {
+                let (own, none) =
+                    (speed::times(model, 0, 1).await?, speed::times(&model.first_layers(0)?, 0, 1).await?);
+                own.decode / own.scaled(none, layers, self.shape.layers).decode
+            }
+        };
+        let (report, callback) = (&mut self.report, &mut *self.progress);
+        let told = |share: f64, sustained: &report::Sustained| {
+            report.sustained = Some(sustained.clone());
+            callback(Phase::Sustained, share, report);
+        };
+        sustained::measure(model, length, factor, told).await.map(|_| ())
+    }
+
+    async fn memory(&mut self, journal: &dyn Journal) -> Result<()> {
+        self.gpu.limit_memory(u64::MAX);
+        let enough = self.budget(&Shape::llama_3_2_3b(), LONG_CONTEXT).total();
+        let free = self.settings.free.filter(|_| self.gpu.shares_memory());
+        let bounds = memory::Bounds { enough, cap: self.settings.memory, free };
+        let (report, callback) = (&mut self.report, &mut *self.progress);
+        let told = |memory: &report::Memory| {
+            report.memory = Some(memory.clone());
+            callback(Phase::Memory, memory.most_bytes as f64 / enough as f64, report);
+        };
+        let memory = memory::ladder(self.gpu, journal, bounds, told).await?;
+        self.report.memory = Some(memory);
+        self.told(Phase::Memory, 1.0);
+        Ok(())
+    }
+
+    fn verdict(&mut self) {
+        let size = |model: &'static str, shape: &Shape| {
+            let matrices = Matrices::new(shape, &packings(shape), self.tuning.cut());
+            let weight_bytes = speed::weight_bytes(&matrices, shape.layers);
+            verdict::Size { model, bytes_needed: self.budget(shape, CONTEXT).total(), weight_bytes }
+        };
+        let sizes = [size("1B", &self.shape), size("3B", &Shape::llama_3_2_3b())];
+        self.report.verdict = Some(verdict::of(&self.report, &sizes));
+    }
 }

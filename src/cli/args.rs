@@ -141,7 +141,7 @@ pub fn limits_parser() -> impl TypedValueParser<Value = &'static Profile> {
 }
 
 /// Parses `800000000`, `512M`, `2GiB` …
-fn size(text: &str) -> Result<u64, String> {
+pub fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
     let factor: u64 = match text[digits.len()..].trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,

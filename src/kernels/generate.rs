@@ -11,6 +11,11 @@ pub const VEC: usize = 4;
 /// Invocations of a workgroup.
 const INVOCATIONS: usize = 64;
 
+/// The seed of a buffer's words: the FNV-1a hash of its name.
+pub fn seed(name: &str) -> u32 {
+    name.bytes().fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
 /// What words look like: which of their bits are random, and what the others are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pattern {

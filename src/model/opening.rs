@@ -7,7 +7,7 @@ use crate::arch::shape::Shape;
 use crate::backend::{Compiling, Device};
 use crate::drivers::DeviceOptions;
 use crate::error::{Error, Result};
-use crate::format::{self, Checkpoint, ModelTensors, ReadScope, Vocabulary, tokenizer};
+use crate::format::{self, Checkpoint, ModelTensors, ReadScope, SamplingDefaults, Vocabulary, tokenizer};
 use crate::kernel::MAX_TEXTURE_BYTES;
 use crate::kernels::{Hadamard, KvType};
 use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
@@ -27,6 +27,32 @@ const DEFAULT_CONTEXT: usize = 4096;
 const INT4_CONTEXT: usize = 8192;
 /// Largest vocabulary: the samplers add up probabilities of this many tokens in integers that do not overflow.
 const MAX_SAMPLED_TOKENS: usize = (1 << 18) - 1;
+
+/// A checkpoint that was read and checked, before there is a device.
+pub(super) struct Described {
+    /// The name of its source, for messages.
+    pub source: String,
+    /// The name of the model.
+    pub name: String,
+    /// File format with its version.
+    pub format: String,
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Most tokens of a session.
+    pub context: usize,
+    /// The sizes of the model.
+    pub shape: Shape,
+    /// Where the weights lie.
+    pub tensors: ModelTensors,
+    /// The tokenizer.
+    pub vocabulary: Vocabulary,
+    /// Sampling settings that the file recommends.
+    pub sampling: SamplingDefaults,
+    /// Jinja source of the chat template.
+    pub chat_template: Option<String>,
+    /// The embedding, where it is not on the device.
+    pub embedding: Option<HostEmbedding>,
+}
 
 /// A model whose weights are still to come.
 pub(crate) struct Opened {
@@ -74,6 +100,31 @@ impl Model {
         let LoadOptions { tier, plan, limits, .. } = options;
         let context = session_context(&shape, options.context, options.kv, limits)?;
         let device = Device::open(&options.device, DeviceOptions { tier, plan, limits }).await?;
+        let source = source.name().to_owned();
+        let described = Described {
+            source,
+            name,
+            format,
+            parameters,
+            context,
+            shape,
+            tensors,
+            vocabulary,
+            sampling,
+            chat_template,
+            embedding,
+        };
+        Self::assemble(described, device, &options).await
+    }
+
+    /// Reserves room on a device for the weights of a checkpoint, and has its kernels compiled.
+    ///
+    /// # Errors
+    /// Where the memory does not hold them, or the device fails.
+    pub(super) async fn assemble(described: Described, device: Device, options: &LoadOptions<'_>) -> Result<Opened> {
+        let Described { source, name, format, parameters, context, shape, tensors, vocabulary, .. } = described;
+        let Described { sampling, chat_template, embedding, .. } = described;
+        let unsupported = |reason: String| Error::Unsupported { name: source.clone(), reason };
         let tuning = device.tuning().with(options.kv, options.activations);
         if let Device::Gpu(_) = &device {
             tuning.check_heads(shape.heads).map_err(unsupported)?;
@@ -83,7 +134,7 @@ impl Model {
         let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
         let shared = options.shared_memory.filter(|_| device.shares_memory());
         let memory = options.memory.or(shared.map(|left| left.saturating_sub(host.total())));
-        let memory = memory.into_iter().chain(limits.and_then(|profile| profile.memory.value)).min();
+        let memory = memory.into_iter().chain(options.limits.and_then(|profile| profile.memory.value)).min();
         if let (Device::Gpu(gpu), Some(bytes)) = (&device, memory) {
             gpu.limit_memory(bytes);
         }
@@ -94,7 +145,7 @@ impl Model {
         let compiling = device.compile(&llama::session_plans(&shape, &matrices, &tuning, capacity)).await;
         let tokenizer = match Tokenizer::from_vocabulary(&vocabulary) {
             Err(error) if options.ids_only && options.tokenizer.is_none() => {
-                log::warn!("{}: {error} (ignored)", source.name());
+                log::warn!("{source}: {error} (ignored)");
                 Tokenizer::from_vocabulary(&Vocabulary::none())?
             }
             built => built?,

@@ -323,6 +323,20 @@ impl Executor {
         Ok(())
     }
 
+    /// Copies a buffer of the session to the texture of weights that has its name, behind everything that was submitted.
+    ///
+    /// # Errors
+    /// Where there is no such buffer or texture, or the device is lost.
+    pub fn store_texture(&self, name: &str, words: usize) -> Result<Readback> {
+        self.gpu.check()?;
+        let texture = self.weights.textures.get(name);
+        let texture = texture.ok_or_else(|| Error::Internal(format!("no texture of {name} on the device")))?;
+        let mut encoder = self.gpu.inner.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        texture.copy_from(&mut encoder, self.buffer(name)?, 0..words);
+        let submission = self.gpu.inner.queue.submit([encoder.finish()]);
+        Ok(self.readback(None, submission))
+    }
+
     fn buffer(&self, name: &str) -> Result<&Allocation> {
         self.state
             .get(name)

@@ -6,6 +6,7 @@ use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::backend::gpu::Gpu;
+use crate::check::journal::Forgetful;
 use crate::check::probe::{self, Phase, Settings, report::Report};
 use crate::drivers::DeviceOptions;
 
@@ -43,7 +44,7 @@ pub async fn probe(options: String, progress: Function, cancel: &Cancel) -> Resu
         ..DeviceOptions::default()
     };
     let Probing { date, system, browser, vendor, .. } = probing;
-    let settings = Settings { date, system, browser, vendor };
+    let settings = Settings { date, system, browser, vendor, ..Settings::default() };
     let mut told = String::new();
     let mut tell = |phase: Phase, share: f64, report: &Report| {
         let report = json(report);
@@ -54,7 +55,7 @@ pub async fn probe(options: String, progress: Function, cancel: &Cancel) -> Resu
     };
     let probe = async {
         let gpu = Gpu::open(None, options).await?;
-        probe::run(&gpu, &settings, &mut tell).await
+        probe::run(&gpu, &settings, &Forgetful, &mut tell).await
     };
     Ok(json(&cancel.attend(probe).await.ok_or_else(aborted)??))
 }

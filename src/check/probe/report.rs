@@ -138,14 +138,14 @@ pub struct KernelCheck {
     pub place: String,
     /// Rows of a matrix that were compared with the oracle; `null` where the whole result was.
     pub rows_checked: Option<usize>,
-    /// The worst normalised mean squared error of an output.
-    pub nmse: f64,
+    /// The worst normalised mean squared error of an output; `null` where the kernel did not run.
+    pub nmse: Option<f64>,
     /// The most it may be.
     pub tolerance: f64,
     /// Runs that were compared with each other.
     pub runs: usize,
-    /// Whether all of them gave the same bits.
-    pub identical: bool,
+    /// Whether all of them gave the same bits; `null` where the kernel did not run.
+    pub identical: Option<bool>,
     /// Whether everything held.
     pub passed: bool,
     /// What did not.
