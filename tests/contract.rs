@@ -1,6 +1,7 @@
 //! Every composed shader against its Rust declaration: bindings, access, types, offsets, sizes, limits; SPIR-V and MSL.
 //!
-//! The composed texts are left in `target/wgsl`, where `cargo xtask tint` gives them to the compiler of browsers.
+//! The composed texts are left in `target/wgsl`, where `cargo xtask tint` gives them to the compiler of browsers, and their
+//! MSL in `target/msl`, where `cargo xtask msl` gives it to a C++ compiler.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -231,9 +232,12 @@ fn validate(module: &naga::Module, tier: Tier) -> naga::valid::ModuleInfo {
 
 #[test]
 fn shaders_agree_with_their_declarations() {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/wgsl");
-    std::fs::remove_dir_all(&folder).ok();
-    std::fs::create_dir_all(&folder).expect("target/wgsl can be made");
+    let [folder, msl] = ["target/wgsl", "target/msl"].map(|name| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+        std::fs::remove_dir_all(&folder).ok();
+        std::fs::create_dir_all(&folder).expect("a folder of target can be made");
+        folder
+    });
     let variants = variants();
     assert!(variants.len() > 100, "only {} variants", variants.len());
     for (i, (text, (label, kernel, params))) in variants.iter().enumerate() {
@@ -254,8 +258,10 @@ fn shaders_agree_with_their_declarations() {
             .unwrap_or_else(|error| panic!("{label}: SPIR-V: {error}"));
         let options =
             naga::back::msl::Options { fake_missing_bindings: true, lang_version: (2, 1), ..Default::default() };
-        naga::back::msl::write_string(&module, &info, &options, &naga::back::msl::PipelineOptions::default())
+        let pipeline = naga::back::msl::PipelineOptions::default();
+        let (metal, _) = naga::back::msl::write_string(&module, &info, &options, &pipeline)
             .unwrap_or_else(|error| panic!("{label}: MSL: {error}"));
+        std::fs::write(msl.join(name).with_extension("metal"), metal).expect("target/msl can be written");
     }
     println!("{} variants", variants.len());
 }

@@ -7,6 +7,7 @@ mod debian;
 mod device;
 mod full_size;
 mod model;
+mod msl;
 mod proof;
 mod shaders;
 mod shell;
@@ -87,6 +88,11 @@ enum Command {
     /// Compile every shader that the tests wrote to target/wgsl with Tint, the compiler of Chromium, under WebGPU's
     /// default limits.
     Tint {
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Compile the MSL of every shader, which the tests wrote to target/msl, with clang and a stand-in for Apple's header.
+    Msl {
         #[command(flatten)]
         consent: Consent,
     },
@@ -258,6 +264,7 @@ fn run(command: Command) -> Result<bool> {
         }
         Command::Web { consent, options, serving } => web::command(&mut steps, &options, &serving, consent),
         Command::Tint { consent } => test::tint(&mut steps, consent),
+        Command::Msl { consent } => msl::step(&mut steps, consent),
         Command::Ci { consent } => ci::all(&mut steps, consent),
     }
     Ok(steps.finish())

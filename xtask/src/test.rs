@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     apt::Consent,
-    shell,
+    msl, shell,
     steps::{Outcome, Steps},
     vocabularies, vulkan, web,
 };
@@ -18,7 +18,7 @@ pub fn all(steps: &mut Steps, consent: Consent, args: &[String], web_build: impl
     steps.step("setup", || vulkan::setup(consent).map(Outcome::Passed));
     if args.is_empty() {
         // Written again by the tests; a shader of an earlier day must not be checked.
-        let _ = fs::remove_dir_all(shaders());
+        let _ = [shaders(), msl::folder()].map(fs::remove_dir_all);
     }
     steps.step("cargo test", || cargo_test(args, None));
     if !args.is_empty() {
