@@ -92,10 +92,14 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
             let position = base + j;
             var sums = array<f32, QUERIES_PER_INVOCATION>();
             if (position < end) {
-                for (var c = 0u; c < HEAD_VEC4S; c++) {
-                    let key = kv_vec4(keys[(key_base + position) * HEAD_VEC4S + c]);
-                    for (var u = 0u; u < QUERIES_PER_INVOCATION; u++) {
-                        sums[u] += dot(query_vec4(kv_head, token, first + u, c), key);
+                // In parts, as often as a param says: a compiler that unrolls a whole head runs out of registers.
+                for (var part = 0u; part < params.head_vec4s; part += HEAD_PART) {
+                    for (var i = 0u; i < HEAD_PART; i++) {
+                        let c = part + i;
+                        let key = kv_vec4(keys[(key_base + position) * HEAD_VEC4S + c]);
+                        for (var u = 0u; u < QUERIES_PER_INVOCATION; u++) {
+                            sums[u] += dot(query_vec4(kv_head, token, first + u, c), key);
+                        }
                     }
                 }
             }
@@ -110,7 +114,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
         }
         workgroupBarrier();
 
-        update_softmax(invocation);
+        update_softmax(local_id);
         workgroupBarrier();
 
         // Values: one load serves all queries of the invocation.

@@ -19,7 +19,9 @@ struct Sums {
 
 // One piece of code for all tokens, without an array: see above.
 fn store_rows(rows: Rows, token: u32, tokens: u32, all: Sums) {
-    for (var i = 0u; i < min(8u, tokens - token); i++) {
+    let end = min(token + 8u, tokens);
+    for (var t = token; t < end; t++) {
+        let i = t - token;
         var sums = select(all.t0, all.t1, i == 1u);
         sums = select(sums, all.t2, i == 2u);
         sums = select(sums, all.t3, i == 3u);
@@ -28,10 +30,10 @@ fn store_rows(rows: Rows, token: u32, tokens: u32, all: Sums) {
         sums = select(sums, all.t6, i == 6u);
         sums = select(sums, all.t7, i == 7u);
         if (rows.first.x < params.rows) {
-            store_adapted(token + i, rows.first.x, sums.xy);
+            store_adapted(t, rows.first.x, sums.xy);
         }
         if (rows.first.y < params.rows) {
-            store_adapted(token + i, rows.first.y, sums.zw);
+            store_adapted(t, rows.first.y, sums.zw);
         }
     }
 }
@@ -51,19 +53,22 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
     let stride = params.vec4s;
     var sums = Sums();
     var sums_1 = Sums();
-    for (var s = 0u; s < params.supers; s++) {
-        let blocks = min(8u, params.blocks - 8u * s);
-        let superblocks = superblocks_of(rows, s);
+    for (var begin = 0u; begin < params.blocks; begin += BLOCKS_AT_ONCE) {
+        let superblocks = superblocks_of(rows, begin / 8u);
         var superblocks_1 = superblocks;
         if (ROW_BLOCKS > 1u) {
-            superblocks_1 = superblocks_of(rows_1, s);
+            superblocks_1 = superblocks_of(rows_1, begin / 8u);
+        }
+        var blocks = 1u;
+        if (BLOCKS_AT_ONCE > 1u) {
+            blocks = min(BLOCKS_AT_ONCE, params.blocks - begin);
         }
         for (var j = 0u; j < blocks; j++) {
-            let g = 8u * s + j;
-            let raw = blocks_of(rows, superblocks, g, j);
+            let g = begin + j;
+            let raw = blocks_of(rows, superblocks, g, g % 8u);
             var raw_1 = raw;
             if (ROW_BLOCKS > 1u) {
-                raw_1 = blocks_of(rows_1, superblocks_1, g, j);
+                raw_1 = blocks_of(rows_1, superblocks_1, g, g % 8u);
             }
             add_block(invocation, token * stride + 8u * g, stride, raw, raw_1, &sums, &sums_1);
         }

@@ -4,10 +4,6 @@
 // of them, a superblock or half of one; only invocations that share no row own two row blocks. What could be a loop is written out:
 // drivers that do not unroll put arrays into memory.
 
-fn products(w: Blocks, x: XBlock) -> vec4<f32> {
-    return vec4<f32>(product(w.a, x), product(w.b, x), product(w.c, x), product(w.d, x));
-}
-
 fn store_rows(rows: Rows, sums: vec4<f32>) {
     if (rows.first.x < params.rows) {
         store_adapted(0u, rows.first.x, sums.xy);

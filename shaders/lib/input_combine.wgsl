@@ -6,6 +6,8 @@ fn prepare_input(local_id: u32) {
         held[i] = combined_vec4(i) * UNIT_w;
     }
     workgroupBarrier();
+    hold_sums(local_id);
+    workgroupBarrier();
 }
 
 fn input_scale() -> f32 {

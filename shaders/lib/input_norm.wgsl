@@ -13,13 +13,20 @@ var<workgroup> square: array<f32, ROW_INVOCATIONS>;
 fn prepare_input(local_id: u32) {
     let first = params.at_head * run.head_first * params.vec4s;
     var own = 0.0;
-    for (var i = local_id; i < INPUT_VEC4S; i += WORKGROUP_SIZE) {
-        let v = x[first + i];
-        own += dot(v, v);
-        held[i] = v * gamma[i] * UNIT_w;
+    // Four at a time, as often as a param says: a compiler that unrolls all of a wide vector runs out of registers.
+    for (var begin = local_id; begin < params.vec4s; begin += 4u * WORKGROUP_SIZE) {
+        for (var part = 0u; part < 4u; part++) {
+            let i = begin + part * WORKGROUP_SIZE;
+            if (INPUT_VEC4S % (4u * WORKGROUP_SIZE) == 0u || i < INPUT_VEC4S) {
+                let v = x[first + i];
+                own += dot(v, v);
+                held[i] = v * gamma[i] * UNIT_w;
+            }
+        }
     }
     own_square[local_id] = own;
     workgroupBarrier();
+    hold_sums(local_id);
     if (local_id < ROW_INVOCATIONS) {
         var sum = 0.0;
         for (var i = local_id; i < WORKGROUP_SIZE; i += ROW_INVOCATIONS) {

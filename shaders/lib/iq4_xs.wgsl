@@ -8,12 +8,12 @@ fn superblockROLE(planes: vec3<u32>, super_block: u32) -> SuperblockROLE {
     return SuperblockROLE(select(headers.xy, headers.zw, (super_block & 1u) == 1u));
 }
 
-struct RawROLE { nibbles: vec4<u32>, scale: f32 }
+struct RawROLE { nibbles: QuantsROLE, scale: f32 }
 
 fn fetchROLE(superblock: SuperblockROLE, block: u32, j: u32) -> RawROLE {
     let low = (superblock.header.y >> (4u * j)) & 15u;
     let scale = low | (((superblock.header.x >> (16u + 2u * j)) & 3u) << 4u);
-    return RawROLE(loadROLE(block), unpack2x16float(superblock.header.x).x * (f32(scale) - 32.0));
+    return RawROLE(quantsROLE(block), unpack2x16float(superblock.header.x).x * (f32(scale) - 32.0));
 }
 
 // vec4 q of the block: weights 4q .. 4q+4, unscaled. A weight is vec4 * UNIT - ZERO_POINT.
@@ -21,7 +21,7 @@ const UNITROLE: vec4<f32> = vec4<f32>(1.0);
 const ZERO_POINTROLE: f32 = 0.0;
 
 fn vec4ROLE(raw: RawROLE, q: u32) -> vec4<f32> {
-    let bytes = (raw.nibbles[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
+    let bytes = (quant_wordROLE(raw.nibbles, q >> 1u) >> (4u * (q & 1u))) & 0x0f0f0f0fu;
     // The table of 16 numbers, as the nearest integer to a polynomial: at most 0.45 off before rounding.
     let n = vec4<f32>(unpack4xU8(bytes));
     return round((((0.001586 * n + 0.03109) * n - 1.3719) * n + 24.174) * n - 126.57);

@@ -37,9 +37,12 @@ struct Rows { first: vec2<u32>, supers: vec2<u32>, blocks: vec2<u32> }
 
 fn rows_from(first: u32) -> Rows {
     let rows = vec2<u32>(first, first + 2u * ROW_INVOCATIONS);
-    let tile = rows / TILE;
-    let within = rows % TILE / 2u;
-    return Rows(rows, tile * params.supers * TILE + within, tile * params.blocks * TILE + within);
+    // Both pairs are in one tile.
+    let tile = first / TILE;
+    let within = first % TILE / 2u;
+    let supers = tile * params.supers * TILE + within;
+    let blocks = tile * params.blocks * TILE + within;
+    return Rows(rows, vec2<u32>(supers, supers + ROW_INVOCATIONS), vec2<u32>(blocks, blocks + ROW_INVOCATIONS));
 }
 
 // The data of a superblock that its blocks share, for each row.

@@ -9,21 +9,21 @@ fn superblockROLE(planes: vec3<u32>, super_block: u32) -> SuperblockROLE {
     return SuperblockROLE(keepROLE(at), keepROLE(at + 1u));
 }
 
-struct RawROLE { nibbles: vec4<u32>, scale_offset: vec2<f32> }
+struct RawROLE { nibbles: QuantsROLE, scale_offset: vec2<f32> }
 
 fn fetchROLE(superblock: SuperblockROLE, block: u32, j: u32) -> RawROLE {
     var word = wordROLE(superblock.front, j & 3u);
     if (j >= 4u) {
         word = wordROLE(superblock.back, j & 3u);
     }
-    return RawROLE(loadROLE(block), unpack2x16float(word));
+    return RawROLE(quantsROLE(block), unpack2x16float(word));
 }
 
 // vec4 q of the block: weights 4q .. 4q+4, unscaled, a byte each. A weight is byte - ZERO_POINT.
 const ZERO_POINTROLE: f32 = 0.0;
 
 fn bytesROLE(raw: RawROLE, q: u32) -> u32 {
-    return (raw.nibbles[q >> 1u] >> (4u * (q & 1u))) & 0x0f0f0f0fu;
+    return (quant_wordROLE(raw.nibbles, q >> 1u) >> (4u * (q & 1u))) & 0x0f0f0f0fu;
 }
 
 // Whether the halves of a block differ in scale and minimum.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::linear;
+use super::linear::{self, Reuse};
 use super::storage::WeightStorage;
 use crate::kernel::{Content, Element, ShaderSource};
 use crate::weights::Packing;
@@ -53,14 +53,13 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
     /// Adds WGSL that stores rows as `y`. The kernel says in `value(at, vec4)` what they hold.
     fn add_store(&self, source: ShaderSource, binding: u32) -> ShaderSource;
 
-    /// Adds WGSL that loads blocks as the input of a product, and multiplies them with weights of a packing. `exchange`
-    /// is whether the invocations of a subgroup all need the same block, and may share the loads.
+    /// Adds WGSL that loads blocks as the input of a product, and multiplies them with weights of a packing.
     fn add_product(
         &self,
         source: ShaderSource,
         storage: &WeightStorage,
         packing: Packing,
-        exchange: bool,
+        reuse: Reuse,
     ) -> ShaderSource;
 
     /// Adds the same for a product of several tokens.
@@ -72,7 +71,7 @@ pub trait ActivationFormat: fmt::Debug + Send + Sync {
         source: ShaderSource,
         storage: &WeightStorage,
         packing: Packing,
-        exchange: bool,
+        reuse: Reuse,
     ) -> ShaderSource;
 
     /// The normalised mean squared error that a kernel which stores the format may have, where it is more than the
@@ -124,11 +123,16 @@ impl ActivationFormat for F32 {
         source: ShaderSource,
         storage: &WeightStorage,
         _packing: Packing,
-        exchange: bool,
+        reuse: Reuse,
     ) -> ShaderSource {
-        storage
-            .add_input(linear::add_f32_product(source), linear::load_vec4s(exchange))
-            .with(include_str!("../../shaders/lib/input_plain.wgsl"))
+        let source = storage.add_input(source);
+        if reuse.holds_blocks() {
+            let source = reuse.add_block(source).with(include_str!("../../shaders/lib/product_f32.wgsl"));
+            return linear::add_products_of_rows(source).with(include_str!("../../shaders/lib/input_plain.wgsl"));
+        }
+        source
+            .with(include_str!("../../shaders/lib/products_of_vec4s.wgsl"))
+            .with(include_str!("../../shaders/lib/input_f32.wgsl"))
     }
 
     fn add_products(
@@ -136,11 +140,13 @@ impl ActivationFormat for F32 {
         source: ShaderSource,
         storage: &WeightStorage,
         _packing: Packing,
-        exchange: bool,
+        reuse: Reuse,
     ) -> ShaderSource {
-        storage
-            .add_input(linear::add_block(source), linear::load_vec4s(exchange))
-            .with(include_str!("../../shaders/lib/products_f32.wgsl"))
+        let source = storage.add_input(source).with(include_str!("../../shaders/lib/weights_f32.wgsl"));
+        if reuse.holds_blocks() {
+            return reuse.add_block(source).with(include_str!("../../shaders/lib/products_f32.wgsl"));
+        }
+        source.with(include_str!("../../shaders/lib/products_by_token.wgsl"))
     }
 
     fn tolerance(&self) -> f64 {

@@ -31,11 +31,11 @@ impl AttentionParams {
     }
 }
 
-/// One variant: tier, KV cache, heads, tile of keys and split-KV.
+/// One variant: native f16, KV cache, heads, tile of keys and split-KV.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attention {
-    /// Whether f16 is read natively, and whether the invocations of a subgroup share a softmax.
-    pub tier: Tier,
+    /// Whether f16 is read natively.
+    pub native_f16: bool,
     /// Number type of the KV cache.
     pub kv: KvType,
     /// Invocations of a workgroup.
@@ -70,10 +70,24 @@ impl Attention {
         self.queries().next_multiple_of(self.queries_per_invocation())
     }
 
-    /// Bytes of workgroup memory: scores of the tile, three numbers per query, and the queries where they are held.
+    /// Invocations that share the keys of a query in the softmax.
+    fn softmax_lanes(&self) -> usize {
+        let most = (self.invocations / self.queries()).max(1);
+        1 << most.ilog2()
+    }
+
+    /// `vec4`s of a key that an invocation loads before it uses them: of the few queries of decode, whose products wait for
+    /// memory, several.
+    fn head_part(&self) -> usize {
+        let part = if self.run.rows == 1 { 4 } else { 1 };
+        if (self.head_dim / 4).is_multiple_of(part) { part } else { 1 }
+    }
+
+    /// Bytes of workgroup memory: scores of the tile, three numbers per query, two per invocation, and the queries where
+    /// they are held.
     pub fn workgroup_bytes(&self) -> usize {
         let held = if self.holds_queries { self.padded_queries() * self.head_dim } else { 0 };
-        4 * (self.queries() * (self.keys + 3) + held)
+        4 * (self.queries() * (self.keys + 3) + 2 * self.invocations + held)
     }
 }
 
@@ -85,7 +99,7 @@ impl Kernel for Attention {
     fn label(&self) -> String {
         format!(
             "attention/{}/kv-{}/d{}-g{}/{}x{}{}-keys{}-splits{}-rows{}",
-            self.tier,
+            Tier::of(self.native_f16, false),
             self.kv.name(),
             self.head_dim,
             self.group,
@@ -112,6 +126,8 @@ impl Kernel for Attention {
             .size("QUERY_PARTS", self.padded_queries() / self.queries_per_invocation())
             .size("KEYS", self.keys)
             .size("SCORES", queries * self.keys)
+            .size("SOFTMAX_LANES", self.softmax_lanes())
+            .size("HEAD_PART", self.head_part())
             .size("QUERY_VEC4S", self.padded_queries() * self.head_dim / 4)
             .size("ITEMS", queries.div_ceil(self.invocations * 4 / self.head_dim))
             .with(if self.holds_queries {
@@ -119,13 +135,8 @@ impl Kernel for Attention {
             } else {
                 include_str!("../../shaders/lib/queries_in_memory.wgsl")
             });
-        let softmax = if self.tier.subgroups() {
-            include_str!("../../shaders/lib/softmax_subgroup.wgsl")
-        } else {
-            include_str!("../../shaders/lib/softmax.wgsl")
-        };
-        let source = source.with(super::invocations(self.tier.subgroups())).with(softmax);
-        self.kv.reader(self.splits.add_to(source), self.tier.f16())
+        let source = source.with(super::invocations(false)).with(include_str!("../../shaders/lib/softmax.wgsl"));
+        self.kv.reader(self.splits.add_to(source), self.native_f16)
     }
 
     fn invocations(&self) -> u32 {
@@ -137,7 +148,7 @@ impl Kernel for Attention {
     }
 
     fn args(&self, params: &[u32]) -> Vec<Arg> {
-        let elements = [Element::Vec4F32, self.kv.element(self.tier.f16())];
+        let elements = [Element::Vec4F32, self.kv.element(self.native_f16)];
         args(params, (self.kv, elements), self.head_dim, self.splits, self.run)
     }
 

@@ -89,7 +89,7 @@ impl Kernel for Embed {
             .add_to(ShaderSource::new(include_str!("../../shaders/embed.wgsl")))
             .size("TILE", self.tile)
             .size("WORKGROUP_SIZE", self.invocations);
-        self.storage.add_weights(source, self.weights, &[("_a", 4), ("_b", 5), ("_c", 6), ("_d", 7)])
+        self.storage.add_weights(source, self.weights, &[("_a", 4), ("_b", 5), ("_c", 6), ("_d", 7)], false)
     }
 
     fn invocations(&self) -> u32 {

@@ -5,6 +5,7 @@
 //! `dot4U8Packed`, which takes four bytes without signs: integer dot products of phones have those, or mixed ones.
 
 use super::activations::ActivationFormat;
+use super::linear::{self, Reuse};
 use super::storage::{WeightStorage, quant_midpoint};
 use crate::kernel::{Blocks, Content, Element, ShaderSource};
 use crate::weights::Packing;
@@ -108,16 +109,17 @@ impl ActivationFormat for Int8 {
         })
     }
 
-    fn add_product(&self, source: ShaderSource, storage: &WeightStorage, packing: Packing, _: bool) -> ShaderSource {
+    fn add_product(&self, source: ShaderSource, storage: &WeightStorage, packing: Packing, _: Reuse) -> ShaderSource {
         assert!(Self::reads(packing), "{} has no quants of a byte", packing.name());
-        storage
+        let source = storage
             .add_words(source)
             .with(include_str!("../../shaders/lib/int8_block.wgsl"))
             .with(include_str!("../../shaders/lib/input_int8.wgsl"))
-            .with(include_str!("../../shaders/lib/product_int8.wgsl"))
+            .with(include_str!("../../shaders/lib/product_int8.wgsl"));
+        linear::add_products_of_rows(source)
     }
 
-    fn add_products(&self, source: ShaderSource, storage: &WeightStorage, packing: Packing, _: bool) -> ShaderSource {
+    fn add_products(&self, source: ShaderSource, storage: &WeightStorage, packing: Packing, _: Reuse) -> ShaderSource {
         assert!(Self::reads(packing), "{} has no quants of a byte", packing.name());
         storage
             .add_words(source)

@@ -304,37 +304,52 @@ pub(super) const fn row_blocks_suffix(row_blocks: usize) -> &'static str {
 }
 
 /// The start of every linear kernel's source: constants, uniforms, reader, and the rows of an invocation;
-/// `row_invocations` stand side by side over rows, with `row_blocks` row blocks each.
+/// `row_invocations` stand side by side over rows, with `row_blocks` row blocks each; `loops` is whether the product is a
+/// loop over the vec4s of a block.
 pub(super) fn source(
     main: &'static str,
     packing: Packing,
     (tile, storage): (usize, &WeightStorage),
     (row_invocations, row_blocks): (usize, usize),
     run: RunShape,
+    loops: bool,
 ) -> ShaderSource {
+    assert!(tile.is_multiple_of(row_invocations * ROWS_PER_BLOCK), "a row block is within a tile of {tile}");
     let source = run
         .add_to(ShaderSource::new(main))
         .size("TILE", tile)
         .size("ROW_INVOCATIONS", row_invocations)
         .size("ROW_BLOCKS", row_blocks);
-    storage.add_weights(source, packing, &[("_w", 2)]).with(include_str!("../../shaders/lib/linear.wgsl"))
+    storage.add_weights(source, packing, &[("_w", 2)], loops).with(include_str!("../../shaders/lib/linear.wgsl"))
 }
 
-/// Adds the struct of a block of 32 numbers of x and their sums.
-pub(super) fn add_block(source: ShaderSource) -> ShaderSource {
-    source.with(include_str!("../../shaders/lib/block.wgsl"))
+/// How the invocations of a product use the input that they load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reuse {
+    /// Row blocks of an invocation, one or two: with two, an input that was loaded is used twice.
+    pub row_blocks: usize,
+    /// Whether the invocations of a subgroup all need the same input, and may share the loads.
+    pub exchange: bool,
 }
 
-/// Adds the product of a block of weights with a block of x in f32.
-pub(super) fn add_f32_product(source: ShaderSource) -> ShaderSource {
-    add_block(source).with(include_str!("../../shaders/lib/product_f32.wgsl"))
-}
-
-/// WGSL that loads eight vec4 of x in f32, which the invocations of a subgroup exchange or each load alone.
-pub(super) const fn load_vec4s(exchange: bool) -> &'static str {
-    if exchange {
-        include_str!("../../shaders/lib/load_vec4s_subgroup.wgsl")
-    } else {
-        include_str!("../../shaders/lib/load_vec4s.wgsl")
+impl Reuse {
+    /// Whether a block of x is in registers before it is used; else each vec4 of it is read where it is needed.
+    pub const fn holds_blocks(self) -> bool {
+        self.row_blocks > 1 || self.exchange
     }
+
+    /// Adds a block of 32 numbers of x in f32 and their sums, and how its eight vec4 are loaded: the invocations of a
+    /// subgroup exchange them, or each loads alone.
+    pub(super) fn add_block(self, source: ShaderSource) -> ShaderSource {
+        source.with(include_str!("../../shaders/lib/block.wgsl")).with(if self.exchange {
+            include_str!("../../shaders/lib/load_vec4s_subgroup.wgsl")
+        } else {
+            include_str!("../../shaders/lib/load_vec4s.wgsl")
+        })
+    }
+}
+
+/// Adds products of a row block with a block of x, row by row.
+pub(crate) fn add_products_of_rows(source: ShaderSource) -> ShaderSource {
+    source.with(include_str!("../../shaders/lib/products_of_rows.wgsl"))
 }

@@ -2,11 +2,11 @@
 
 use super::RunShape;
 use super::activations::ActivationFormat;
-use super::linear::{self, LinearParams, Output};
+use super::linear::{self, LinearParams, Output, Reuse};
 use super::storage::WeightStorage;
 use crate::kernel::{Active, Arg, Call, Kernel, Scalar, ShaderSource, Uniform};
 use crate::weights::Packing;
-use crate::weights::pack::ROW_ALIGN;
+use crate::weights::pack::{BLOCKS_PER_SUPER, ROW_ALIGN};
 
 /// Tokens of an invocation; a plan's rows are a multiple of it.
 const TOKENS_PER_INVOCATION: usize = 8;
@@ -88,11 +88,15 @@ impl Kernel for Matmul {
         assert!(!self.exchange || token_invocations == 1, "{}", self.label());
         let main = include_str!("../../shaders/matmul.wgsl");
         let weights = (self.tile, self.storage);
-        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.run)
+        let loops = self.input.is_f32();
+        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.run, loops)
             .size("WORKGROUP_SIZE", self.tiling.invocations())
-            .size("TOKEN_INVOCATIONS", token_invocations);
+            .size("TOKEN_INVOCATIONS", token_invocations)
+            // Loaded for a superblock, words serve all of its blocks; an address need not be kept for that.
+            .size("BLOCKS_AT_ONCE", if loops && self.storage.keeps_addresses() { 1 } else { BLOCKS_PER_SUPER });
         let source = source.with(super::invocations(self.exchange));
-        let source = self.input.add_products(source, self.storage, self.weights, self.exchange);
+        let reuse = Reuse { row_blocks, exchange: self.exchange };
+        let source = self.input.add_products(source, self.storage, self.weights, reuse);
         self.output.add_to(linear::add_lora(source, self.lora))
     }
 

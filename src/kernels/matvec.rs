@@ -2,7 +2,7 @@
 //! dispatch.
 
 use super::activations::ActivationFormat;
-use super::linear::{self, LinearParams, Output};
+use super::linear::{self, LinearParams, Output, Reuse};
 use super::storage::WeightStorage;
 use super::{RunShape, SplitKv};
 use crate::kernel::{Active, Arg, Call, Element, Kernel, Scalar, ShaderSource, Uniform};
@@ -76,7 +76,8 @@ impl MatvecTiling {
             Input::Norm { .. } => (invocations + self.row_invocations) * 4,
             Input::Combine { heads, splits, .. } => splits.weight_bytes(heads),
         };
-        input.held() * 4 + making + invocations * 16
+        // A vector, and two sums per block.
+        input.held() * 4 + input.held() / BLOCK * 8 + making + invocations * 16
     }
 }
 
@@ -107,8 +108,10 @@ pub struct Matvec {
 impl Matvec {
     /// Adds the input that the workgroup holds, and products with it.
     fn add_held(&self, source: ShaderSource) -> ShaderSource {
-        linear::add_f32_product(source)
+        source
             .size("INPUT_VEC4S", self.input.held() / 4)
+            .size("INPUT_BLOCKS", self.input.held() / BLOCK)
+            .with(include_str!("../../shaders/lib/products_of_vec4s.wgsl"))
             .with(include_str!("../../shaders/lib/input_held.wgsl"))
     }
 }
@@ -141,7 +144,7 @@ impl Kernel for Matvec {
         assert!(row_blocks == 1 || ksplit == 1, "{}", self.label());
         let main = include_str!("../../shaders/matvec.wgsl");
         let weights = (self.tile, self.storage);
-        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.run)
+        let source = linear::source(main, self.weights, weights, (row_invocations, row_blocks), self.run, false)
             .size("WORKGROUP_SIZE", row_invocations * ksplit)
             .size("KSPLIT", ksplit)
             .size("SPLIT_SUMS", if ksplit > 1 { row_invocations * ksplit } else { 1 })
@@ -154,7 +157,8 @@ impl Kernel for Matvec {
         let source = match self.input {
             // Invocations that share a row read different blocks.
             Input::Vector(format) => {
-                format.add_product(source, self.storage, self.weights, self.subgroups && ksplit == 1)
+                let reuse = Reuse { row_blocks, exchange: self.subgroups && ksplit == 1 };
+                format.add_product(source, self.storage, self.weights, reuse)
             }
             Input::Norm { .. } => self.add_held(source).with(include_str!("../../shaders/lib/input_norm.wgsl")),
             Input::Combine { heads, head_dim, splits } => {

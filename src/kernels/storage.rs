@@ -57,12 +57,30 @@ impl WeightStorage {
         format!("{}{}", packing.name(), self.suffix)
     }
 
-    /// Adds weights of a packing, once per role and binding: how words are loaded, and the packing's reader.
-    pub(crate) fn add_weights(&self, source: ShaderSource, packing: Packing, roles: &[(&str, u32)]) -> ShaderSource {
+    /// Whether what blocks share, or a loop reads, is an address until it is needed, and not words in registers.
+    pub(crate) const fn keeps_addresses(&self) -> bool {
+        self.texture.is_none()
+    }
+
+    /// Adds weights of a packing, once per role and binding: how words are loaded, and the packing's reader. `loops` is
+    /// whether they are used in a loop over the vec4s of a block.
+    pub(crate) fn add_weights(
+        &self,
+        source: ShaderSource,
+        packing: Packing,
+        roles: &[(&str, u32)],
+        loops: bool,
+    ) -> ShaderSource {
+        let quants = if loops && self.keeps_addresses() {
+            include_str!("../../shaders/lib/quants_kept.wgsl")
+        } else {
+            include_str!("../../shaders/lib/quants_loaded.wgsl")
+        };
         let source = source.with(include_str!("../../shaders/lib/bytes.wgsl")).size("TEXELS_PER_ROW", TEXELS_PER_ROW);
         roles.iter().fold(source, |source, (role, binding)| {
             let source = self.add_texture(source, &format!("weights{role}"), *binding);
-            let source = source.role(self.words, role, *binding).role(reader(packing), role, *binding);
+            let source = source.role(self.words, role, *binding).role(quants, role, *binding);
+            let source = source.role(reader(packing), role, *binding);
             match quant_midpoint(packing) {
                 Some(_) => source.role(include_str!("../../shaders/lib/byte_vec4s.wgsl"), role, *binding),
                 None => source,
@@ -70,9 +88,9 @@ impl WeightStorage {
         })
     }
 
-    /// Adds the input of a product in f32; `load` gives eight vec4 of it to every invocation that needs them.
-    pub(crate) fn add_input(&self, source: ShaderSource, load: &'static str) -> ShaderSource {
-        self.add_texture(source, "x", 3).with(self.x).with(load)
+    /// Adds the input of a product in f32.
+    pub(crate) fn add_input(&self, source: ShaderSource) -> ShaderSource {
+        self.add_texture(source, "x", 3).with(self.x)
     }
 
     /// Adds the input of a product in words.

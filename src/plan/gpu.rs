@@ -70,7 +70,7 @@ impl Lowering for GpuLowering {
     fn attention(&self, spec: AttentionSpec) -> Arc<dyn Kernel> {
         let AttentionSpec { tuning, head_dim, group, rows, splits, run } = spec;
         let sized = |query_tokens: usize, holds_queries| Attention {
-            tier: tuning.tier,
+            native_f16: tuning.tier.f16(),
             kv: tuning.kv,
             invocations: tuning.attention_invocations,
             head_dim,
@@ -87,8 +87,8 @@ impl Lowering for GpuLowering {
         let tokens = (tuning.attention_queries / group).clamp(1, rows);
         let held = iter::successors(Some(tokens), |t| (*t > 1).then_some(t / 2)).map(|t| sized(t, true)).find(fits);
         Arc::new(held.unwrap_or_else(|| {
-            let most_keys = (WEBGPU_WORKGROUP_BYTES / 4 / group).saturating_sub(3).max(1);
             let attention = sized(1, false);
+            let most_keys = ((WEBGPU_WORKGROUP_BYTES / 4 - 2 * attention.invocations) / group).saturating_sub(3).max(1);
             Attention { keys: attention.keys.min(most_keys), ..attention }
         }))
     }

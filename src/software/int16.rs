@@ -8,6 +8,7 @@
 
 use crate::kernel::{Blocks, Content, Element, ShaderSource};
 use crate::kernels::activations::{ActivationFormat, F32};
+use crate::kernels::linear::{Reuse, add_products_of_rows};
 use crate::kernels::storage::{WeightStorage, quant_midpoint};
 use crate::weights::Packing;
 use crate::weights::pack::BLOCK;
@@ -118,22 +119,23 @@ impl ActivationFormat for Int16 {
         source: ShaderSource,
         storage: &WeightStorage,
         packing: Packing,
-        exchange: bool,
+        reuse: Reuse,
     ) -> ShaderSource {
         let midpoint = quant_midpoint(packing).expect("weights whose quants are bytes");
         let source = source.size("MIDPOINT", midpoint as usize).flag("PAIRWISE", pairwise(midpoint));
-        storage
+        let source = storage
             .add_words(source)
             .with(include_str!("../../shaders/software/lib/int16_block.wgsl"))
-            .with(if exchange {
+            .with(if reuse.exchange {
                 include_str!("../../shaders/software/lib/int16_input_subgroup.wgsl")
             } else {
                 include_str!("../../shaders/software/lib/int16_input.wgsl")
             })
-            .with(include_str!("../../shaders/software/lib/int16_product.wgsl"))
+            .with(include_str!("../../shaders/software/lib/int16_product.wgsl"));
+        add_products_of_rows(source)
     }
 
-    fn add_products(&self, _: ShaderSource, _: &WeightStorage, _: Packing, _: bool) -> ShaderSource {
+    fn add_products(&self, _: ShaderSource, _: &WeightStorage, _: Packing, _: Reuse) -> ShaderSource {
         unreachable!("products of several tokens read no int16")
     }
 

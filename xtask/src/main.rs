@@ -153,7 +153,7 @@ enum Command {
     /// in any order of waves; an assumed subgroup size shows with other sizes.
     #[command(after_help = "Examples:
   cargo xtask simulate
-  cargo xtask simulate sub/attention --lanes 16 --schedule random
+  cargo xtask simulate sub/matvec --lanes 16 --schedule random
   cargo xtask simulate --traffic matvec")]
     Simulate(simulate::Options),
     /// Compile every kernel of the plans of real GPUs with the compilers of phones, and print what they make of it.

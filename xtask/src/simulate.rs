@@ -7,7 +7,7 @@ use crate::shell;
 
 #[derive(Args)]
 pub struct Options {
-    /// A part of the names of tests, such as matvec/Q4_0 or sub/attention; all without it
+    /// A part of the names of tests, such as matvec/Q4_0 or sub/rmsnorm; all without it
     kernel: Option<String>,
     /// Lanes of a wave; again for more of them [default: 32, and every number for kernels with subgroups]
     #[arg(long, value_name = "LANES", value_parser = PossibleValuesParser::new(["4", "8", "16", "32", "64", "128"]))]
