@@ -7,16 +7,18 @@ mod steps;
 use std::sync::atomic::Ordering;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use llamita::internals::arch::shape::Scheme;
 use llamita::internals::check::bench::{Measurement, Workload, finish, median, random_ids, run};
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::weights::pack::BLOCK;
 use llamita::internals::weights::{LayerMatrices, Matrix};
-use llamita::{Device, EmbeddingPlace, Model, Sampling, Session};
+use llamita::{Device, EmbeddingPlace, Model, Sampling, Session, Shape};
 use serde::Serialize;
 
 use super::args::ModelArgs;
 use super::failure::Failure;
-use super::load::{Loaded, load_for};
+use super::load::{self, Loaded, load_for};
 use super::{memory, output};
 
 /// Prompt lengths without `--prefill`.
@@ -36,6 +38,7 @@ const FILL: usize = 256;
   llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 512 --decode 64 --depth 1024 --json
   llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 128 --decode 1 --steps
   llamita bench --model Llama-3.2-1B-Q4_0.gguf --prefill 0 --decode 1 --roofline
+  llamita bench --shape 1b --plan gpu --depth 1024
   llamita bench --cases
   llamita bench --cases matvec/Q4_0 --plan gpu --repeat 10 --json
 
@@ -52,6 +55,14 @@ types and Meta's checkpoints. With FILTER it also runs the small cases that the 
 pub struct Bench {
     #[command(flatten)]
     model: ModelArgs,
+    /// Measures Llama 3.2 of this size without a file: the device makes its weights, of Q4_0 and Q6_K
+    #[arg(
+        long,
+        value_name = "1b|3b",
+        value_parser = shape_parser(),
+        conflicts_with_all = ["model", "tokenizer", "quantize", "scales", "spinquant", "embedding", "cases"]
+    )]
+    shape: Option<&'static Size>,
     /// Lengths of prompts; 0 for none [default: 128,512, as far as they fit the context]
     #[arg(long, value_name = "N,N", value_delimiter = ',', allow_negative_numbers = true)]
     prefill: Option<Vec<usize>>,
@@ -131,12 +142,32 @@ struct Speeds {
     weights: u64,
 }
 
+/// A size of Llama 3.2.
+#[derive(Clone, Copy, Debug)]
+pub struct Size {
+    name: &'static str,
+    shape: fn() -> Shape,
+}
+
+const SIZES: [Size; 2] = [
+    Size { name: "1b", shape: || Shape::llama_3_2_1b(Scheme::default()) },
+    Size { name: "3b", shape: Shape::llama_3_2_3b },
+];
+
+fn shape_parser() -> impl TypedValueParser<Value = &'static Size> {
+    PossibleValuesParser::new(SIZES.map(|size| size.name))
+        .map(|name| SIZES.iter().find(|size| size.name == name).expect("the names are those of sizes"))
+}
+
 impl Bench {
     pub async fn run(mut self) -> Result<(), Failure> {
         if let Some(filter) = &self.cases {
             return cases::run(&self.model, filter, self.repeat, self.json).await;
         }
-        let loaded = load_for(&self.model, true).await?;
+        let loaded = match self.shape {
+            Some(size) => load::generate(&self.model, (size.shape)()).await?,
+            None => load_for(&self.model, true).await?,
+        };
         let configurations = self.configurations(&loaded)?;
         if self.steps || self.roofline {
             self.heading(&loaded)?;

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use indicatif::ProgressBar;
+use llamita::internals::drivers::DeviceOptions;
 use llamita::source::{Bytes, File, Source};
-use llamita::{DeviceChoice, LoadOptions, Model, Tier};
+use llamita::{Device, DeviceChoice, LoadOptions, Model, Shape, Tier};
 
 use super::args::ModelArgs;
 use super::failure::{self, Failure};
@@ -38,10 +39,7 @@ pub async fn load(args: &ModelArgs) -> Result<Loaded, Failure> {
 
 /// As [`load`]. With `ids_only` the command works with ids alone, and the model needs no tokenizer.
 pub async fn load_for(args: &ModelArgs, ids_only: bool) -> Result<Loaded, Failure> {
-    if args.device == DeviceChoice::Cpu && args.tier.is_some_and(|tier| tier != Tier::Base) {
-        let tier = args.tier.unwrap_or_default();
-        return Err(Failure::new(format!("--tier {tier} needs a GPU; the CPU has the tier base alone")));
-    }
+    check_tier(args)?;
     let started = Instant::now();
     let source = source(args.model.as_deref())?;
     let file = source.name().to_owned();
@@ -51,9 +49,56 @@ pub async fn load_for(args: &ModelArgs, ids_only: bool) -> Result<Loaded, Failur
         bar.get_or_insert_with(|| output::progress("loading", total, "bytes")).set_position(done);
     };
     let options = LoadOptions {
-        device: args.device.clone(),
         tokenizer: tokenizer.as_ref().map(|file| file as &dyn Source),
         ids_only,
+        progress: Some(&mut progress),
+        ..options(args)
+    };
+    let loaded = Model::load(source.as_ref(), options).await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let model = loaded.map_err(|error| Failure::with(&file, error))?;
+    failure::remember(&model);
+    Ok(Loaded { model, source, file, load_ms: started.elapsed().as_secs_f64() * 1e3 })
+}
+
+/// A model of a shape without a file: the device makes its weights, in Q4_0, of a counter. It takes ids alone.
+pub async fn generate(args: &ModelArgs, shape: Shape) -> Result<Loaded, Failure> {
+    check_tier(args)?;
+    let started = Instant::now();
+    let file = "the generated model".to_owned();
+    let about = |error| Failure::with(&file, error);
+    let ModelArgs { tier, plan, limits, .. } = *args;
+    let device = Device::open(&args.device, DeviceOptions { tier, plan, limits }).await.map_err(about)?;
+    let mut bar: Option<ProgressBar> = None;
+    let mut progress = |done, total| {
+        bar.get_or_insert_with(|| output::progress("making weights", total, "bytes")).set_position(done);
+    };
+    let options = LoadOptions { progress: Some(&mut progress), ..options(args) };
+    let made = Model::generated(device, shape, options).await;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    let model = made.map_err(about)?;
+    failure::remember(&model);
+    let source = Box::new(Bytes::new(file.clone(), &[]));
+    Ok(Loaded { model, source, file, load_ms: started.elapsed().as_secs_f64() * 1e3 })
+}
+
+fn check_tier(args: &ModelArgs) -> Result<(), Failure> {
+    match args.tier {
+        Some(tier) if tier != Tier::Base && args.device == DeviceChoice::Cpu => {
+            Err(Failure::new(format!("--tier {tier} needs a GPU; the CPU has the tier base alone")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The options that the arguments name.
+fn options<'a>(args: &ModelArgs) -> LoadOptions<'a> {
+    LoadOptions {
+        device: args.device.clone(),
         tier: args.tier,
         plan: args.plan,
         limits: args.limits,
@@ -65,14 +110,6 @@ pub async fn load_for(args: &ModelArgs, ids_only: bool) -> Result<Loaded, Failur
         spinquant: args.numbers.spinquant,
         memory: args.memory,
         shared_memory: memory::available(),
-        progress: Some(&mut progress),
         ..Default::default()
-    };
-    let loaded = Model::load(source.as_ref(), options).await;
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
     }
-    let model = loaded.map_err(|error| Failure::with(&file, error))?;
-    failure::remember(&model);
-    Ok(Loaded { model, source, file, load_ms: started.elapsed().as_secs_f64() * 1e3 })
 }

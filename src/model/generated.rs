@@ -61,7 +61,8 @@ impl Model {
     ///
     /// # Errors
     /// Where the weights do not fit the memory, or the device fails.
-    pub(crate) async fn generated(device: Device, shape: Shape, mut options: LoadOptions<'_>) -> Result<Self> {
+    #[doc(hidden)]
+    pub async fn generated(device: Device, shape: Shape, mut options: LoadOptions<'_>) -> Result<Self> {
         options.ids_only = true;
         let progress = options.progress.take();
         let tensors = tensors(&shape);
@@ -70,7 +71,7 @@ impl Model {
             name: "generated".to_owned(),
             format: "none".to_owned(),
             parameters: tensors.iter().map(|(_, tensor)| (tensor.rows * tensor.cols) as u64).sum(),
-            context: session_context(&shape, options.context, options.kv, None)?,
+            context: session_context(&shape, options.context, options.kv, options.limits)?,
             shape,
             tensors,
             vocabulary: Vocabulary::none(),

@@ -303,3 +303,19 @@ fn bench_names_the_activations() {
         "no plan of GPUs has them"
     );
 }
+
+#[test]
+fn bench_makes_weights_of_a_size() {
+    let small = run(&["bench", "--shape", "1b", "--memory", "100M", "--prefill", "8"]);
+    assert_eq!((small.code, small.err.lines().count()), (Some(1), 1), "{}", small.err);
+    // 16 layers of 60,817,408 weights in Q4_0 and a head in Q6_K are counted before anything is made.
+    assert!(small.err.contains("the generated model: "), "{}", small.err);
+    assert!(small.err.contains("bytes are needed on the device"), "{}", small.err);
+    for other in [["--model", BUNDLED], ["--quantize", "q8_0"], ["--embedding", "host"], ["--cases", "argmax"]] {
+        let both = run(&[&["bench", "--shape", "1b"], &other[..]].concat());
+        assert_eq!(both.code, Some(2), "{other:?}: {}", both.err);
+    }
+    let unknown = run(&["bench", "--shape", "7b"]);
+    assert_eq!(unknown.code, Some(2));
+    assert!(unknown.err.contains("1b, 3b"), "{}", unknown.err);
+}
