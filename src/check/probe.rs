@@ -211,7 +211,7 @@ impl Probe<'_, '_> {
         let mut progress = |done: u64, total: u64| callback(Phase::Weights, done as f64 / total as f64, report);
         let options =
             LoadOptions { context: Some(speed::CONTEXT), memory, progress: Some(&mut progress), ..Default::default() };
-        match Model::generated(Device::Gpu(self.gpu.clone()), shape, options).await {
+        match Model::generated("generated", Device::Gpu(self.gpu.clone()), shape, options).await {
             Ok(model) => Ok(Some(model)),
             Err(Error::Memory { .. } | Error::OutOfMemory { .. }) => Ok(None),
             Err(error) => Err(error),

@@ -146,12 +146,14 @@ struct Speeds {
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     name: &'static str,
+    /// The name of its generated model.
+    title: &'static str,
     shape: fn() -> Shape,
 }
 
 const SIZES: [Size; 2] = [
-    Size { name: "1b", shape: || Shape::llama_3_2_1b(Scheme::default()) },
-    Size { name: "3b", shape: Shape::llama_3_2_3b },
+    Size { name: "1b", title: "Llama 3.2 1B with generated weights", shape: || Shape::llama_3_2_1b(Scheme::default()) },
+    Size { name: "3b", title: "Llama 3.2 3B with generated weights", shape: Shape::llama_3_2_3b },
 ];
 
 fn shape_parser() -> impl TypedValueParser<Value = &'static Size> {
@@ -165,7 +167,7 @@ impl Bench {
             return cases::run(&self.model, filter, self.repeat, self.json).await;
         }
         let loaded = match self.shape {
-            Some(size) => load::generate(&self.model, (size.shape)()).await?,
+            Some(size) => load::generate(&self.model, size.title, (size.shape)()).await?,
             None => load_for(&self.model, true).await?,
         };
         let configurations = self.configurations(&loaded)?;

@@ -63,8 +63,8 @@ pub async fn load_for(args: &ModelArgs, ids_only: bool) -> Result<Loaded, Failur
     Ok(Loaded { model, source, file, load_ms: started.elapsed().as_secs_f64() * 1e3 })
 }
 
-/// A model of a shape without a file: the device makes its weights, in Q4_0, of a counter. It takes ids alone.
-pub async fn generate(args: &ModelArgs, shape: Shape) -> Result<Loaded, Failure> {
+/// A model of this name and shape without a file: the device makes its weights, in Q4_0, of a counter. It takes ids alone.
+pub async fn generate(args: &ModelArgs, name: &str, shape: Shape) -> Result<Loaded, Failure> {
     check_tier(args)?;
     let started = Instant::now();
     let file = "the generated model".to_owned();
@@ -76,7 +76,7 @@ pub async fn generate(args: &ModelArgs, shape: Shape) -> Result<Loaded, Failure>
         bar.get_or_insert_with(|| output::progress("making weights", total, "bytes")).set_position(done);
     };
     let options = LoadOptions { progress: Some(&mut progress), ..options(args) };
-    let made = Model::generated(device, shape, options).await;
+    let made = Model::generated(name, device, shape, options).await;
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }

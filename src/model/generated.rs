@@ -62,13 +62,13 @@ impl Model {
     /// # Errors
     /// Where the weights do not fit the memory, or the device fails.
     #[doc(hidden)]
-    pub async fn generated(device: Device, shape: Shape, mut options: LoadOptions<'_>) -> Result<Self> {
+    pub async fn generated(name: &str, device: Device, shape: Shape, mut options: LoadOptions<'_>) -> Result<Self> {
         options.ids_only = true;
         let progress = options.progress.take();
         let tensors = tensors(&shape);
         let described = Described {
             source: "the generated model".to_owned(),
-            name: "generated".to_owned(),
+            name: name.to_owned(),
             format: "none".to_owned(),
             parameters: tensors.iter().map(|(_, tensor)| (tensor.rows * tensor.cols) as u64).sum(),
             context: session_context(&shape, options.context, options.kv, options.limits)?,

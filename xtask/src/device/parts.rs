@@ -39,7 +39,12 @@ const COMMANDS: [(&str, &str, &str, u64); 4] = [
 ];
 const BENCHES: [(&str, &str, &str, u64); 4] = [
     ("bench-1b-1k", "1B behind 1,024 tokens", "bench --shape 1b --depth 1024 --prefill 128 --decode 32 --json", 30),
-    ("bench-1b-8k", "1B behind 8,000 tokens", "bench --shape 1b --context 8192 --depth 8000 --prefill 64 --decode 32 --json", 60),
+    (
+        "bench-1b-8k",
+        "1B behind 8,000 tokens",
+        "bench --shape 1b --context 8192 --depth 8000 --prefill 64 --decode 32 --json",
+        60,
+    ),
     ("steps-1b", "the time of each dispatch of 1B", "bench --shape 1b --prefill 128 --decode 1 --steps --json", 30),
     (
         "roofline-1b",
@@ -51,7 +56,12 @@ const BENCHES: [(&str, &str, &str, u64); 4] = [
 const LARGE: [(&str, &str, &str, u64); 4] = [
     ("bench-3b", "3B at depth 0", "bench --shape 3b --prefill 128,512 --decode 32 --json", 60),
     ("bench-3b-1k", "3B behind 1,024 tokens", "bench --shape 3b --depth 1024 --prefill 128 --decode 32 --json", 45),
-    ("bench-3b-8k", "3B behind 8,000 tokens", "bench --shape 3b --context 8192 --depth 8000 --prefill 64 --decode 32 --json", 60),
+    (
+        "bench-3b-8k",
+        "3B behind 8,000 tokens",
+        "bench --shape 3b --context 8192 --depth 8000 --prefill 64 --decode 32 --json",
+        60,
+    ),
     (
         "roofline-3b",
         "the share of the copies' bandwidth, 3B",
