@@ -1,5 +1,6 @@
 //! `cargo xtask`: the one entry point for set-up, tests, the web build and CI.
 
+mod android;
 mod apt;
 mod ci;
 mod compare;
@@ -74,6 +75,20 @@ enum Command {
         /// Leave WebAssembly out: `cargo xtask web` compiles it
         #[arg(long)]
         but_wasm: bool,
+    },
+    /// From this checkout to a story on a phone: build, push with adb, run, and say on one screen what was seen.
+    ///
+    /// With Google's NDK where there is one, else linked by stubs of Android's libraries, which is right for programs that a
+    /// shell runs. Runs `devices`, the same story on GPU and CPU, `bench` and `probe`; what the phone says is kept in
+    /// target/android.
+    #[command(after_help = "Examples:
+  cargo xtask android
+  cargo xtask android --model Llama-3.2-1B-Instruct-Q4_0.gguf --serial R5CT1234567")]
+    Android {
+        #[command(flatten)]
+        consent: Consent,
+        #[command(flatten)]
+        options: android::Options,
     },
     /// Build the npm package and the demo's site into target/web; `cargo xtask test --web` tests them in headless
     /// browsers.
@@ -228,6 +243,7 @@ fn run(command: Command) -> Result<bool> {
             shell::run(bench.args(args))?;
             return Ok(true);
         }
+        Command::Android { consent, options } => return android::run(&options, consent),
         Command::Simulate(options) => {
             simulate::run(&options)?;
             return Ok(true);

@@ -5,7 +5,7 @@
 
 pub mod android;
 mod apple;
-mod build;
+pub mod build;
 
 use anyhow::{Context, Result};
 
