@@ -140,7 +140,7 @@ impl Ran {
     /// Its error, or else the last that it said.
     pub fn last_line(&self) -> &str {
         let lines = || self.printed.lines().chain(self.said.lines()).map(str::trim).filter(|line| !line.is_empty());
-        lines().rfind(|line| line.starts_with("error")).or_else(|| lines().last()).unwrap_or("it said nothing")
+        lines().rfind(|line| line.starts_with("error")).or_else(|| lines().next_back()).unwrap_or("it said nothing")
     }
 }
 
