@@ -176,9 +176,13 @@ pub(crate) struct Compiling(Option<gpu::Compiling>);
 
 impl Compiling {
     /// Waits until they are.
-    pub(crate) async fn finish(self) {
-        if let Some(compiling) = self.0 {
-            compiling.finish().await;
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] where the device refuses a kernel.
+    pub(crate) async fn finish(self) -> Result<()> {
+        match self.0 {
+            Some(compiling) => compiling.finish().await,
+            None => Ok(()),
         }
     }
 }

@@ -6,6 +6,7 @@ mod bench;
 mod cache;
 mod chat;
 mod devices;
+mod doctor;
 mod failure;
 mod generate;
 mod inspect;
@@ -16,6 +17,7 @@ mod memory;
 mod output;
 mod perplexity;
 mod probe;
+mod quarantine;
 mod resume;
 mod sampling;
 mod text;
@@ -59,6 +61,7 @@ enum Command {
     Inspect(inspect::Inspect),
     Devices(devices::Devices),
     Probe(probe::Probe),
+    Doctor(doctor::Doctor),
 }
 
 pub fn main() -> ExitCode {
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
             Command::Inspect(command) => command.run().await,
             Command::Devices(command) => command.run().await,
             Command::Probe(command) => command.run().await,
+            Command::Doctor(command) => command.run().await,
         }
     });
     match done {

@@ -1,5 +1,7 @@
 //! The list of drivers, which of them an adapter has, and the plan that a caller asks for.
 
+pub mod fault;
+
 use crate::error::{Error, Result};
 use crate::kernels::Tier;
 use crate::plan::driver::Driver;
@@ -7,6 +9,7 @@ use crate::plan::gpu::GPU;
 use crate::plan::limits::Profile;
 use crate::plan::tuning::Tuning;
 use crate::software;
+use fault::MadeFault;
 
 /// Every driver, real GPUs first.
 pub static ALL: [&Driver; 3] = [&GPU, &software::LAVAPIPE, &software::SWIFTSHADER];
@@ -79,6 +82,8 @@ pub struct DeviceOptions {
     /// The limits that the device is requested with; `None` is the default WebGPU limits, and the features that the
     /// adapter has.
     pub limits: Option<&'static Profile>,
+    /// A fault that is made on purpose.
+    pub fault: Option<MadeFault>,
 }
 
 impl DeviceOptions {
@@ -113,8 +118,70 @@ impl DeviceOptions {
         self.tier.unwrap_or(self.plan.of(driver).default_tier(best))
     }
 
+    /// What a device with this driver that has the tier `best` can run of what these options leave open, the best first:
+    /// the tiers of its own plan, each plainer than the one before or with other features, and then those of another plan.
+    pub fn candidates(&self, own: &'static Driver, best: Tier) -> Vec<Self> {
+        let mut plans: Vec<PlanChoice> = Vec::new();
+        let all: &[PlanChoice] = match &self.plan {
+            PlanChoice::Auto => &[PlanChoice::Auto, PlanChoice::Gpu, PlanChoice::Software],
+            asked => std::slice::from_ref(asked),
+        };
+        for plan in all {
+            if plans.iter().all(|other| other.of(own) != plan.of(own)) {
+                plans.push(*plan);
+            }
+        }
+        let of_plan = |plan: PlanChoice| {
+            let tiers = match self.tier {
+                Some(asked) => vec![asked],
+                None => {
+                    let default = plan.of(own).default_tier(best);
+                    let plainer = [Tier::F16, Tier::Sub, Tier::Base].into_iter();
+                    let plainer = plainer.filter(|tier| *tier != default && tier.within(default));
+                    [default].into_iter().chain(plainer).collect()
+                }
+            };
+            tiers.into_iter().map(move |tier| Self { tier: Some(tier), plan, ..*self })
+        };
+        plans.into_iter().flat_map(of_plan).collect()
+    }
+
     /// The tuning of a device with this driver, in a tier.
     pub(crate) fn tuning(&self, driver: &'static Driver, tier: Tier) -> Tuning {
         (self.plan.of(driver).tuning)(tier).within(self.limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(options: DeviceOptions, own: &'static Driver, best: Tier) -> Vec<String> {
+        let candidates = options.candidates(own, best).into_iter();
+        candidates.map(|c| format!("{} {}", c.plan.of(own).name, c.tier.expect("every candidate has one"))).collect()
+    }
+
+    #[test]
+    fn candidates_go_from_the_best_to_the_plainest() {
+        let any = DeviceOptions::default();
+        let software = ["lavapipe f16+sub", "lavapipe f16", "lavapipe sub", "lavapipe base"];
+        let expected: Vec<_> = software.into_iter().chain(["gpu f16", "gpu base"]).collect();
+        assert_eq!(names(any, ALL[1], Tier::F16Sub), expected);
+        assert_eq!(names(any, ALL[0], Tier::F16)[..3], ["gpu f16", "gpu base", "lavapipe f16"]);
+        assert_eq!(names(any, ALL[0], Tier::Base), ["gpu base", "lavapipe base"]);
+        let asked = DeviceOptions { tier: Some(Tier::Sub), ..any };
+        assert_eq!(names(asked, ALL[0], Tier::F16Sub), ["gpu sub", "lavapipe sub"]);
+        let asked = DeviceOptions { plan: PlanChoice::Gpu, ..any };
+        assert_eq!(names(asked, ALL[1], Tier::F16Sub), ["gpu f16", "gpu base"]);
+    }
+
+    #[test]
+    fn a_made_fault_hits_what_it_names() {
+        let fault: MadeFault = "wrong=attention/@f16".parse().expect("a fault");
+        assert!(fault.hits("attention/f16", Tier::F16));
+        assert!(!fault.hits("attention/f16", Tier::Base) && !fault.hits("flash/attention/", Tier::F16));
+        for wrong in ["", "wrong", "odd=attention", "wrong=attention@f32"] {
+            assert!(wrong.parse::<MadeFault>().is_err(), "{wrong}");
+        }
     }
 }

@@ -143,6 +143,26 @@ pub enum Error {
     /// No adapter fits what was asked for.
     #[error("no GPU: {0}")]
     NoDevice(String),
+    /// The device refused a kernel.
+    #[error("the kernel {kernel} does not compile on this device: {reason}")]
+    Kernel {
+        /// The kernel's label.
+        kernel: String,
+        /// The digest of its text.
+        digest: String,
+        /// The compiler's own words.
+        reason: String,
+    },
+    /// Everything that the device could run needs a kernel that failed there.
+    #[error("{device} does not run this model: {reason}; {advice}")]
+    Quarantined {
+        /// The adapter's name.
+        device: String,
+        /// The plans and tiers that were considered, with the kernels that failed.
+        reason: String,
+        /// What helps.
+        advice: String,
+    },
     /// The device went away or ran out of memory while it worked.
     #[error("the device was lost: {0}")]
     DeviceLost(String),

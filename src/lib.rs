@@ -44,6 +44,7 @@ mod kernel;
 mod kernels;
 mod model;
 mod plan;
+mod quarantine;
 mod session;
 mod software;
 pub mod source;
@@ -78,5 +79,5 @@ pub mod internals {
         };
     }
 
-    open!(arch backend cases check drivers format kernel kernels model plan session software text weights);
+    open!(arch backend cases check drivers format kernel kernels model plan quarantine session software text weights);
 }

@@ -1,6 +1,7 @@
 //! A model: a checkpoint that was checked, packed and brought to its device.
 
 pub mod budget;
+mod candidates;
 mod embedding;
 pub(crate) mod generated;
 mod loader;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use crate::arch::shape::Shape;
 use crate::backend::{Device, DeviceChoice, Executor, Weights};
 use crate::drivers::PlanChoice;
+use crate::drivers::fault::MadeFault;
 use crate::error::Result;
 use crate::format::{ModelTensors, SamplingDefaults};
 use crate::kernels::{KvType, Tier};
@@ -22,6 +24,7 @@ use crate::plan::Plan;
 use crate::plan::limits::Profile;
 use crate::plan::llama;
 use crate::plan::tuning::{Activations, Tuning};
+use crate::quarantine::Quarantine;
 use crate::source::Source;
 use crate::text::chat::{ChatTemplate, Date};
 use crate::text::tokenizer::Tokenizer;
@@ -81,6 +84,13 @@ pub struct LoadOptions<'a> {
     pub shared_memory: Option<u64>,
     /// The date that chat templates may write; without one they write none, or a date of their own.
     pub date: Option<Date>,
+    /// The kernels that failed on this device before, which are not used: a plainer tier or another plan takes their place.
+    /// A kernel that the device refuses while the model loads is added. `None` is none, and forgets.
+    #[doc(hidden)]
+    pub quarantine: Option<&'a mut Quarantine>,
+    /// A fault that is made on purpose, for tests.
+    #[doc(hidden)]
+    pub fault: Option<MadeFault>,
     /// Is called with the bytes of the weights that are loaded, and with all bytes of the weights.
     pub progress: Option<&'a mut dyn FnMut(u64, u64)>,
 }
@@ -136,13 +146,15 @@ impl Model {
     ///
     /// # Errors
     /// Where the source cannot be read or is malformed, asks for something unsupported, has no weights or (unless
-    /// [`LoadOptions::ids_only`]) no tokenizer, does not fit the memory, or the device fails.
-    pub async fn load(source: &dyn Source, mut options: LoadOptions<'_>) -> Result<Self> {
-        let progress = options.progress.take();
-        let Opened { model, tensors, compiling } = Self::open(source, options).await?;
-        model.load_weights(source, &tensors, progress, None).await?;
-        compiling.finish().await;
-        Ok(model)
+    /// [`LoadOptions::ids_only`]) no tokenizer, does not fit the memory, the device fails, or everything that it could run
+    /// needs a kernel in quarantine.
+    pub async fn load(source: &dyn Source, options: LoadOptions<'_>) -> Result<Self> {
+        Self::open_and(source, options, async |Opened { model, tensors, compiling }, progress| {
+            model.load_weights(source, &tensors, progress, None).await?;
+            compiling.finish().await?;
+            Ok(model)
+        })
+        .await
     }
 
     /// Brings every weight from `source` to the buffers that were reserved, and tells `hook` of each that has arrived.

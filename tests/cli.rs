@@ -13,6 +13,8 @@ mod chat;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "common/context.rs"]
 mod context;
+#[path = "cli/doctor.rs"]
+mod doctor;
 #[path = "cli/generate.rs"]
 mod generate;
 #[path = "cli/hints.rs"]
@@ -60,6 +62,8 @@ fn command(arguments: &[&str]) -> Command {
     for name in ["RUST_LOG", "NO_COLOR", "XDG_RUNTIME_DIR", "NODEVICE_SELECT"] {
         command.env_remove(name);
     }
+    // What earlier runs found of this machine's devices is not asked.
+    command.env("XDG_CACHE_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-cache"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     #[cfg(unix)]
     obey_signals(&mut command);

@@ -303,7 +303,11 @@ fn product(
 fn products_are_those_of_executorch() {
     let gpu = block_on(Gpu::open(
         None,
-        llamita::internals::drivers::DeviceOptions { plan: engine::GPU_PLAN, tier: Some(Tier::Base), limits: None },
+        llamita::internals::drivers::DeviceOptions {
+            plan: engine::GPU_PLAN,
+            tier: Some(Tier::Base),
+            ..Default::default()
+        },
     ))
     .expect("there is an adapter");
     for kind in INT4 {

@@ -4,6 +4,7 @@ mod adapter;
 mod clock;
 mod copy;
 mod executor;
+mod pipeline;
 mod poll;
 mod precompile;
 mod readback;
@@ -19,24 +20,18 @@ use futures::future::LocalBoxFuture;
 pub use adapter::{AdapterReport, adapters, tuning};
 pub use copy::Copies;
 pub use executor::{DeviceWeights, Executor};
+use pipeline::Pipeline;
 pub use precompile::Compiling;
 pub use readback::Readback;
 
 use crate::drivers::DeviceOptions;
 use crate::error::{Error, Result};
-use crate::kernel::{Access, Arg, Element, Kernel, TextureKind};
 use crate::kernels::Tier;
 use crate::plan::bytes::buffer_bytes;
 use crate::plan::driver::Driver;
 use crate::plan::limits::Profile;
 use crate::plan::tuning::Tuning;
-
-/// A compiled kernel.
-#[derive(Clone, Debug)]
-struct Pipeline {
-    pipeline: wgpu::ComputePipeline,
-    layout: wgpu::BindGroupLayout,
-}
+use crate::quarantine::DeviceId;
 
 /// Counters of what was asked of the device.
 #[derive(Debug, Default)]
@@ -160,27 +155,6 @@ impl Drop for Allocation {
     }
 }
 
-/// How a kernel's binding appears in its layout.
-fn binding_type(arg: &Arg) -> wgpu::BindingType {
-    match arg.element {
-        Element::Texture(TextureKind::Sampled) => wgpu::BindingType::Texture {
-            sample_type: wgpu::TextureSampleType::Uint,
-            view_dimension: wgpu::TextureViewDimension::D2,
-            multisampled: false,
-        },
-        Element::Texture(TextureKind::Storage) => wgpu::BindingType::StorageTexture {
-            access: wgpu::StorageTextureAccess::ReadOnly,
-            format: wgpu::TextureFormat::Rgba32Uint,
-            view_dimension: wgpu::TextureViewDimension::D2,
-        },
-        _ => wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only: arg.access == Access::Read },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        },
-    }
-}
-
 impl Gpu {
     /// Opens a device: the adapter whose name contains `name` (any case), or the best one. Exactly the limits of the
     /// options' profile are asked for, or the default WebGPU limits.
@@ -252,8 +226,16 @@ impl Gpu {
     /// # Errors
     /// As [`Self::open`].
     pub async fn reopen(&self) -> Result<Self> {
+        self.reopen_with(self.options()).await
+    }
+
+    /// The same with other options.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn reopen_with(&self, options: DeviceOptions) -> Result<Self> {
         self.inner.device.destroy();
-        let fresh = Self::open(Some(self.name()), self.options()).await?;
+        let fresh = Self::open(Some(self.name()), options).await?;
         fresh.limit_memory(self.inner.limit.load(Ordering::Relaxed));
         Ok(fresh)
     }
@@ -271,6 +253,11 @@ impl Gpu {
     /// Driver name and version, as far as the platform tells.
     pub fn driver_version(&self) -> String {
         format!("{} {}", self.inner.info.driver, self.inner.info.driver_info).trim().to_owned()
+    }
+
+    /// The adapter with the version of its driver.
+    pub fn id(&self) -> DeviceId {
+        DeviceId { adapter: self.name().to_owned(), driver: self.driver_version() }
     }
 
     /// The graphics interface: vulkan, metal …
@@ -421,61 +408,5 @@ impl Gpu {
         let now = counters.allocated.fetch_add(bytes, Ordering::Relaxed) + bytes;
         counters.peak.fetch_max(now, Ordering::Relaxed);
         counters
-    }
-
-    /// The compiled kernel, compiled on first use.
-    fn pipeline(&self, kernel: &dyn Kernel, params: &[u32]) -> Pipeline {
-        let text = kernel.source().compose();
-        if let Some(pipeline) = self.inner.pipelines.lock().unwrap_or_else(PoisonError::into_inner).get(&text) {
-            return pipeline.clone();
-        }
-        let device = &self.inner.device;
-        let label = kernel.label();
-        let uniform = |binding, has_dynamic_offset| wgpu::BindGroupLayoutEntry {
-            binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty: wgpu::BufferBindingType::Uniform,
-                has_dynamic_offset,
-                min_binding_size: None,
-            },
-            count: None,
-        };
-        let mut entries = vec![uniform(0, false), uniform(1, true)];
-        entries.extend(kernel.args(params).iter().map(|arg| wgpu::BindGroupLayoutEntry {
-            binding: arg.binding,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: binding_type(arg),
-            count: None,
-        }));
-        let layout = device
-            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(&label), entries: &entries });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(&label),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let descriptor = wgpu::ShaderModuleDescriptor {
-            label: Some(&label),
-            source: wgpu::ShaderSource::Wgsl(text.as_str().into()),
-        };
-        let checks = wgpu::ShaderRuntimeChecks { force_loop_bounding: false, ..wgpu::ShaderRuntimeChecks::checked() };
-        // SAFETY: every loop of every kernel counts towards a bound, which is all that the omitted check is about.
-        // Bounds checks stay on.
-        let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(&label),
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
-            cache: None,
-        });
-        let pipeline = Pipeline { pipeline, layout };
-        self.inner.pipelines.lock().unwrap_or_else(PoisonError::into_inner).insert(text, pipeline.clone());
-        pipeline
     }
 }

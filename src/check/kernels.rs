@@ -10,6 +10,7 @@ use crate::kernel::Element;
 use crate::kernels::{KvType, Tier};
 use crate::plan::tuning::Tuning;
 use crate::plan::{BufferOwner, Plan, ReadRange, RunOutput, Stage};
+use crate::quarantine::variant_digest;
 use crate::{drivers, software};
 
 /// Every case that a device of this tier can run, in the sizes of every driver's plan.
@@ -23,6 +24,47 @@ pub fn all(tier: Tier) -> Vec<Case> {
         cases::cache(&Tuning { kv: KvType::F32, ..(driver.tuning)(tier) }, &mut cases);
     }
     cases
+}
+
+/// Words of the buffers of a small case.
+const SMALL_WORDS: usize = 1 << 15;
+
+/// The small cases of a variant of a kernel, whose texts differ in sizes alone.
+pub struct OfVariant {
+    /// The digest that its texts have in common.
+    pub digest: String,
+    /// The smallest, a middle and the largest of the small cases.
+    pub cases: Vec<Case>,
+}
+
+/// Small cases of every variant of the kernels that a plan has, in its own sizes.
+pub fn small(tuning: &Tuning) -> Vec<OfVariant> {
+    let mut cases = Vec::new();
+    cases::common(tuning, &mut cases);
+    if drivers::is_software(tuning.driver) {
+        software::cases::own(tuning, &mut cases);
+    }
+    cases::cache(&Tuning { kv: KvType::F32, ..*tuning }, &mut cases);
+    let words = |case: &Case| case.buffers.iter().map(Vec::len).sum::<usize>();
+    cases.retain(|case| words(case) <= SMALL_WORDS);
+    let mut variants: Vec<OfVariant> = Vec::new();
+    for case in cases {
+        let digest = variant_digest(case.kernel.as_ref());
+        match variants.iter_mut().find(|variant| variant.digest == digest) {
+            Some(variant) => variant.cases.push(case),
+            None => variants.push(OfVariant { digest, cases: vec![case] }),
+        }
+    }
+    for OfVariant { cases, .. } in &mut variants {
+        cases.sort_by_key(words);
+        if cases.len() > 3 {
+            let last = cases.len() - 1;
+            cases.swap(1, last / 2);
+            cases.swap(2, last);
+            cases.truncate(3);
+        }
+    }
+    variants
 }
 
 impl Case {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use llamita::internals::drivers::fault::MadeFault;
 use llamita::internals::plan::limits::Profile;
 use llamita::{
     Activations, DeviceChoice, EmbeddingPlace, KvType, PackingChoice, PlanChoice, Quantize, ScaleType, Tier,
@@ -57,6 +58,9 @@ pub struct ModelArgs {
     /// the system has left where the device shares the system's memory, and no limit elsewhere
     #[arg(long, value_name = "SIZE", value_parser = size, allow_negative_numbers = true)]
     pub memory: Option<u64>,
+    /// Makes a kernel fail, to see what becomes of it: wrong, broken, lost or killed, =LABEL or =LABEL@TIER
+    #[arg(long, value_name = "KIND=LABEL", hide = true)]
+    pub fault: Option<MadeFault>,
 }
 
 /// The numbers that a model is computed with.

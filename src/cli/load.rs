@@ -10,6 +10,7 @@ use llamita::{Device, DeviceChoice, LoadOptions, Model, Shape, Tier};
 
 use super::args::ModelArgs;
 use super::failure::{self, Failure};
+use super::quarantine::Kept;
 use super::{memory, output};
 
 static BUNDLED: &[u8] = include_bytes!("../../models/llamita-stories.gguf");
@@ -48,13 +49,16 @@ pub async fn load_for(args: &ModelArgs, ids_only: bool) -> Result<Loaded, Failur
     let mut progress = |done, total| {
         bar.get_or_insert_with(|| output::progress("loading", total, "bytes")).set_position(done);
     };
+    let mut kept = Kept::open();
     let options = LoadOptions {
         tokenizer: tokenizer.as_ref().map(|file| file as &dyn Source),
         ids_only,
+        quarantine: Some(&mut kept.quarantine),
         progress: Some(&mut progress),
         ..options(args)
     };
     let loaded = Model::load(source.as_ref(), options).await;
+    kept.save();
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
@@ -69,8 +73,8 @@ pub async fn generate(args: &ModelArgs, name: &str, shape: Shape) -> Result<Load
     let started = Instant::now();
     let file = "the generated model".to_owned();
     let about = |error| Failure::with(&file, error);
-    let ModelArgs { tier, plan, limits, .. } = *args;
-    let device = Device::open(&args.device, DeviceOptions { tier, plan, limits }).await.map_err(about)?;
+    let ModelArgs { tier, plan, limits, fault, .. } = *args;
+    let device = Device::open(&args.device, DeviceOptions { tier, plan, limits, fault }).await.map_err(about)?;
     let mut bar: Option<ProgressBar> = None;
     let mut progress = |done, total| {
         bar.get_or_insert_with(|| output::progress("making weights", total, "bytes")).set_position(done);
@@ -110,6 +114,7 @@ fn options<'a>(args: &ModelArgs) -> LoadOptions<'a> {
         spinquant: args.numbers.spinquant,
         memory: args.memory,
         shared_memory: memory::available(),
+        fault: args.fault,
         ..Default::default()
     }
 }

@@ -89,7 +89,8 @@ impl Probe {
             DeviceChoice::Named(name) => Some(name.as_str()),
             DeviceChoice::Auto | DeviceChoice::Gpu => None,
         };
-        let gpu = Gpu::open(name, DeviceOptions { tier: self.tier, plan: self.plan, limits: None }).await?;
+        let options = DeviceOptions { tier: self.tier, plan: self.plan, ..DeviceOptions::default() };
+        let gpu = Gpu::open(name, options).await?;
         let settings = Settings {
             date: Some(Date::now().day()),
             system: Some(format!("{} {}", std::env::consts::OS, std::env::consts::ARCH)),

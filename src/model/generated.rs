@@ -79,9 +79,10 @@ impl Model {
             chat_template: None,
             embedding: None,
         };
-        let Opened { model, compiling, .. } = Self::assemble(described, device, &options).await?;
+        let chosen = described.lay_out(device, &options)?;
+        let Opened { model, compiling, .. } = Self::assemble(described, chosen, &options).await?;
         model.generate(progress).await?;
-        compiling.finish().await;
+        compiling.finish().await?;
         Ok(model)
     }
 

@@ -4,22 +4,21 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::arch::shape::Shape;
-use crate::backend::{Compiling, Device};
-use crate::drivers::DeviceOptions;
+use crate::backend::Compiling;
 use crate::error::{Error, Result};
 use crate::format::{self, Checkpoint, ModelTensors, ReadScope, SamplingDefaults, Vocabulary, tokenizer};
 use crate::kernel::MAX_TEXTURE_BYTES;
 use crate::kernels::{Hadamard, KvType};
 use crate::plan::limits::{Profile, WEBGPU_BINDING_BYTES};
-use crate::plan::llama;
+use crate::quarantine::Quarantine;
 use crate::source::Source;
 use crate::text::tokenizer::Tokenizer;
-use crate::weights::{EmbeddingPlace, Matrices, Packings};
+use crate::weights::EmbeddingPlace;
 
-use super::budget::{BudgetInputs, HostBudget, capacity_for};
+use super::candidates::Chosen;
 use super::embedding::HostEmbedding;
 use super::loader::reserve;
-use super::{FIRST_CAPACITY, Inner, Live, LoadOptions, MAX_PADDING, Model};
+use super::{Inner, Live, LoadOptions, MAX_PADDING, Model};
 
 /// Longest context of a session, in tokens, unless the options name one; and of the int4 checkpoints that Meta released
 /// for 8K.
@@ -68,7 +67,11 @@ impl Model {
     ///
     /// # Errors
     /// As [`Self::load`], without those of reading weights.
-    pub(crate) async fn open(source: &dyn Source, options: LoadOptions<'_>) -> Result<Opened> {
+    pub(super) async fn open(
+        source: &dyn Source,
+        options: &LoadOptions<'_>,
+        quarantine: &Quarantine,
+    ) -> Result<Opened> {
         // A fault in the file's own tokenizer does not matter where another takes its place.
         let scope = match options.tokenizer {
             Some(_) => ReadScope::ModelOnly,
@@ -97,9 +100,7 @@ impl Model {
         if shape.vocabulary > MAX_SAMPLED_TOKENS {
             return Err(unsupported(format!("a vocabulary of {} (at most {MAX_SAMPLED_TOKENS})", shape.vocabulary)));
         }
-        let LoadOptions { tier, plan, limits, .. } = options;
-        let context = session_context(&shape, options.context, options.kv, limits)?;
-        let device = Device::open(&options.device, DeviceOptions { tier, plan, limits }).await?;
+        let context = session_context(&shape, options.context, options.kv, options.limits)?;
         let source = source.name().to_owned();
         let described = Described {
             source,
@@ -114,35 +115,19 @@ impl Model {
             chat_template,
             embedding,
         };
-        Self::assemble(described, device, &options).await
+        let chosen = described.choose(options, quarantine).await?;
+        Self::assemble(described, chosen, options).await
     }
 
     /// Reserves room on a device for the weights of a checkpoint, and has its kernels compiled.
     ///
     /// # Errors
-    /// Where the memory does not hold them, or the device fails.
-    pub(super) async fn assemble(described: Described, device: Device, options: &LoadOptions<'_>) -> Result<Opened> {
+    /// Where the device fails.
+    pub(super) async fn assemble(described: Described, chosen: Chosen, options: &LoadOptions<'_>) -> Result<Opened> {
         let Described { source, name, format, parameters, context, shape, tensors, vocabulary, .. } = described;
         let Described { sampling, chat_template, embedding, .. } = described;
-        let unsupported = |reason: String| Error::Unsupported { name: source.clone(), reason };
-        let tuning = device.tuning().with(options.kv, options.activations);
-        if let Device::Gpu(_) = &device {
-            tuning.check_heads(shape.heads).map_err(unsupported)?;
-        }
-        let packings = Packings::of(&tensors, options.packing, options.embedding);
-        let matrices = Matrices::new(&shape, &packings, tuning.cut());
-        let host = HostBudget::new(&tensors, &matrices, Some(&vocabulary));
-        let shared = options.shared_memory.filter(|_| device.shares_memory());
-        let memory = options.memory.or(shared.map(|left| left.saturating_sub(host.total())));
-        let memory = memory.into_iter().chain(options.limits.and_then(|profile| profile.memory.value)).min();
-        if let (Device::Gpu(gpu), Some(bytes)) = (&device, memory) {
-            gpu.limit_memory(bytes);
-        }
-        let first_capacity = options.first_capacity.unwrap_or(FIRST_CAPACITY).clamp(1, context);
-        let inputs = BudgetInputs { shape: &shape, packings: &packings, tuning: &tuning, context, first_capacity };
-        let budget = inputs.check(memory)?;
-        let capacity = capacity_for(0, first_capacity, context);
-        let compiling = device.compile(&llama::session_plans(&shape, &matrices, &tuning, capacity)).await;
+        let Chosen { device, tuning, matrices, host, budget, first_capacity, plans } = chosen;
+        let compiling = device.compile(&plans).await;
         let tokenizer = match Tokenizer::from_vocabulary(&vocabulary) {
             Err(error) if options.ids_only && options.tokenizer.is_none() => {
                 log::warn!("{source}: {error} (ignored)");

@@ -51,27 +51,28 @@ impl Model {
     /// Those of [`Model::load`] and [`Model::session`].
     pub async fn load_primed(
         source: &dyn Source,
-        mut options: LoadOptions<'_>,
+        options: LoadOptions<'_>,
         messages: &[Message],
     ) -> Result<(Self, Session)> {
-        let progress = options.progress.take();
-        let Opened { model, tensors, compiling } = Self::open(source, options).await?;
-        // A session compiles every kernel that is not compiled yet, so it would compile these a second time.
-        compiling.finish().await;
-        let mut session = model.session()?;
-        session.ready().await?;
-        match model.chat_template().and_then(|template| template.encode(messages, model.tokenizer())) {
-            Ok(ids) => {
-                let mut prefill = LayerwisePrefill::begin(&mut session, &ids).await?;
-                model.load_weights(source, &tensors, progress, Some(&mut prefill)).await?;
-                prefill.finish().await?;
+        Self::open_and(source, options, async |Opened { model, tensors, compiling }, progress| {
+            // A session compiles every kernel that is not compiled yet, so it would compile these a second time.
+            compiling.finish().await?;
+            let mut session = model.session()?;
+            session.ready().await?;
+            match model.chat_template().and_then(|template| template.encode(messages, model.tokenizer())) {
+                Ok(ids) => {
+                    let mut prefill = LayerwisePrefill::begin(&mut session, &ids).await?;
+                    model.load_weights(source, &tensors, progress, Some(&mut prefill)).await?;
+                    prefill.finish().await?;
+                }
+                Err(error) => {
+                    log::debug!("nothing is computed while the model loads: {error}");
+                    model.load_weights(source, &tensors, progress, None).await?;
+                }
             }
-            Err(error) => {
-                log::debug!("nothing is computed while the model loads: {error}");
-                model.load_weights(source, &tensors, progress, None).await?;
-            }
-        }
-        Ok((model, session))
+            Ok((model, session))
+        })
+        .await
     }
 }
 

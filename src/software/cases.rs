@@ -39,6 +39,11 @@ pub fn all(tier: Tier, cases: &mut Vec<Case>) {
     let tuning = &(LAVAPIPE.tuning)(tier);
     common(tuning, cases);
     cache(&(SWIFTSHADER.tuning)(tier), cases);
+    own(tuning, cases);
+}
+
+/// Cases of the kernels that no plan of real GPUs has, in the sizes of one of these drivers.
+pub fn own(tuning: &Tuning, cases: &mut Vec<Case>) {
     inputs::combine(tuning, Store { format: &F32, lora: None, rows: 1 }, cases);
     let packings = Packing::ALL.into_iter().filter_map(|packing| Some((packing, quant_midpoint(packing)?)));
     // As for products in f32; and a type whose products are summed by pairs.

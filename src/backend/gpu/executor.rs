@@ -10,9 +10,11 @@ use std::sync::atomic::Ordering;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 
+use super::pipeline::Pipeline;
 use super::readback::Readback;
 use super::textures::{Held, SessionTextures, TextureRead, WordTexture};
 use super::{Allocation, Gpu};
+use crate::drivers::fault::FaultKind;
 use crate::error::{Error, Result};
 use crate::kernel::uniforms::RunUniforms;
 use crate::kernel::{Access, Active, Element};
@@ -75,7 +77,7 @@ fn uniform_bytes(plans: &[Arc<Plan>]) -> u64 {
 
 /// A step on the device.
 struct Dispatch {
-    pipeline: wgpu::ComputePipeline,
+    pipeline: Pipeline,
     group: wgpu::BindGroup,
     /// The buffers that it reads as textures.
     reads: Vec<TextureRead>,
@@ -150,7 +152,7 @@ impl Prepared {
     pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, scheduled: &Scheduled, run: Run) {
         let Dispatch { pipeline, group, .. } = &self.steps[scheduled.step];
         let [x, y] = scheduled.grid;
-        pass.set_pipeline(pipeline);
+        pass.set_pipeline(&pipeline.pipeline);
         pass.set_bind_group(0, group, &[run.uniforms_offset as u32]);
         pass.dispatch_workgroups(x, y, 1);
     }
@@ -206,15 +208,21 @@ impl Executor {
         Ok(executor)
     }
 
-    /// Waits until the device has said whether it had room for what [`Self::new`] allocated.
+    /// Waits until the device has said whether it had room for what [`Self::new`] allocated, and took the kernels.
     ///
     /// # Errors
-    /// Where it had none; then [`Self::resize`] has to be called before the next run.
+    /// Where it had none; then [`Self::resize`] has to be called before the next run. Where it refuses a kernel.
     pub async fn ready(&mut self) -> Result<()> {
         let Some(answer) = &mut self.answer else { return Ok(()) };
         let answer = answer.await;
         self.answer = None;
-        answer
+        answer?;
+        for Prepared { plan, steps, .. } in &self.plans {
+            for (step, dispatch) in plan.steps.iter().zip(steps) {
+                dispatch.pipeline.accepted(step.kernel.as_ref()).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Goes on with plans whose buffers have other sizes; with `keep` every slab keeps what it holds.
@@ -362,7 +370,8 @@ impl Executor {
         for (i, step) in plan.steps.iter().enumerate() {
             let offset = (i * UNIFORM_ALIGN) as u64;
             gpu.inner.queue.write_buffer(&params, offset, bytemuck::cast_slice(&step.params));
-            let compiled = gpu.pipeline(step.kernel.as_ref(), &step.params);
+            let pipeline = gpu.pipeline(step.kernel.as_ref(), &step.params);
+            pipeline.accepted_so_far(step.kernel.as_ref())?;
             let bytes = |words: usize| wgpu::BufferSize::new(words as u64 * 4);
             let binding =
                 |buffer, offset, size| wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size });
@@ -397,10 +406,10 @@ impl Executor {
             gpu.counters().bind_groups.fetch_add(1, Ordering::Relaxed);
             let group = gpu.inner.device.create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(&step.label),
-                layout: &compiled.layout,
+                layout: &pipeline.layout,
                 entries: &entries,
             });
-            steps.push(Dispatch { pipeline: compiled.pipeline, group, reads, writes });
+            steps.push(Dispatch { pipeline, group, reads, writes });
         }
         Ok(Prepared { plan, steps, ring, uniforms_stride, next_uniforms: Cell::new(0), _params: params })
     }
@@ -434,7 +443,7 @@ impl Executor {
         let run = prepared.write_uniforms(&self.gpu, uniforms);
         let mut encoder = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         let mut pass: Option<wgpu::ComputePass> = None;
-        let mut dispatches = 0;
+        let (mut dispatches, mut fault) = (0, None);
         for scheduled in prepared.schedule(steps, wanted, run.active) {
             if !scheduled.copies.is_empty() {
                 // Copies stand between passes.
@@ -446,10 +455,16 @@ impl Executor {
                 encoder.begin_compute_pass(&descriptor).forget_lifetime()
             });
             prepared.dispatch(pass, &scheduled, run);
+            fault = fault.or(prepared.steps[scheduled.step].pipeline.fault);
             dispatches += 1;
         }
         drop(pass);
         let copied = copy.map(|copy| self.copy(&mut encoder, copy)).transpose()?;
+        match fault {
+            Some(FaultKind::Lost) => self.gpu.destroy(),
+            Some(FaultKind::Killed) => std::process::abort(),
+            Some(FaultKind::Wrong | FaultKind::Broken) | None => {}
+        }
         let submission = gpu.queue.submit([encoder.finish()]);
         gpu.counters.submits.fetch_add(1, Ordering::Relaxed);
         gpu.counters.dispatches.fetch_add(dispatches, Ordering::Relaxed);

@@ -12,6 +12,7 @@ mod threaded {
     use futures::channel::oneshot;
 
     use crate::backend::gpu::Gpu;
+    use crate::error::Result;
     use crate::kernel::uniforms::RunUniforms;
     use crate::kernel::{Arg, Element, Kernel, TEXTURE_ROW_WORDS};
     use crate::plan::bytes::texture_bytes;
@@ -114,11 +115,15 @@ mod threaded {
 
     impl Compiling {
         /// Waits until everything is compiled.
-        pub async fn finish(mut self) {
+        ///
+        /// # Errors
+        /// [`Error::Kernel`](crate::Error::Kernel) where the device refuses a kernel.
+        pub async fn finish(mut self) -> Result<()> {
             for (_, done) in &mut self.threads {
                 // A thread that panicked is told of when it is joined.
                 done.await.ok();
             }
+            self.queue.jobs.iter().try_for_each(|job| self.queue.gpu.accepted_so_far(job))
         }
     }
 
@@ -166,16 +171,26 @@ mod threaded {
         /// run is there in a millisecond.
         fn is_cold(&self, jobs: &[Job]) -> bool {
             let Some(job) = jobs.last() else { return false };
-            self.pipeline(job.kernel.as_ref(), &job.params);
+            if self.accepted_so_far(job).is_err() {
+                return false;
+            }
             let begin = Instant::now();
             self.warm_up(job);
             begin.elapsed() > COLD
+        }
+
+        /// Compiles a kernel, unless that was done.
+        fn accepted_so_far(&self, job: &Job) -> Result<()> {
+            self.pipeline(job.kernel.as_ref(), &job.params).accepted_so_far(job.kernel.as_ref())
         }
 
         /// Dispatches no workgroup of a kernel, with next to nothing bound.
         fn warm_up(&self, job: &Job) {
             let Job { kernel, params, uniforms_words, textures } = job;
             let compiled = self.pipeline(kernel.as_ref(), params);
+            if compiled.accepted_so_far(kernel.as_ref()).is_err() {
+                return;
+            }
             let storage = wgpu::BufferUsages::STORAGE;
             let uniforms =
                 [params.len(), *uniforms_words].map(|words| self.allocate("", words, wgpu::BufferUsages::UNIFORM));
@@ -213,24 +228,37 @@ mod threaded {
 
 #[cfg(not(all(feature = "native", not(target_arch = "wasm32"))))]
 mod immediate {
+    use std::sync::Arc;
+
     use crate::backend::gpu::Gpu;
+    use crate::backend::gpu::pipeline::Pipeline;
+    use crate::error::Result;
+    use crate::kernel::Kernel;
     use crate::plan::Plan;
 
-    /// Nothing that would have to be waited for.
-    pub struct Compiling;
+    /// The kernels that the device has yet to answer for.
+    pub struct Compiling(Vec<(Arc<dyn Kernel>, Pipeline)>);
 
     impl Compiling {
         /// Waits until everything is compiled.
-        pub async fn finish(self) {}
+        ///
+        /// # Errors
+        /// [`Error::Kernel`](crate::Error::Kernel) where the device refuses a kernel.
+        pub async fn finish(self) -> Result<()> {
+            for (kernel, pipeline) in self.0 {
+                pipeline.accepted(kernel.as_ref()).await?;
+            }
+            Ok(())
+        }
     }
 
     impl Gpu {
         /// Begins to compile the kernels of plans, so that they are there when a session runs.
         pub async fn compile(&self, plans: &[Plan]) -> Compiling {
-            for step in plans.iter().flat_map(|plan| &plan.steps) {
-                self.pipeline(step.kernel.as_ref(), &step.params);
-            }
-            Compiling
+            let steps = plans.iter().flat_map(|plan| &plan.steps);
+            Compiling(
+                steps.map(|step| (step.kernel.clone(), self.pipeline(step.kernel.as_ref(), &step.params))).collect(),
+            )
         }
     }
 }

@@ -77,7 +77,7 @@ impl From<Error> for JsValue {
             Error::Template { .. } | Error::TemplateTooCostly { .. } | Error::NoChatTemplate { .. } => {
                 failure("ChatTemplate", &message, [])
             }
-            Error::NoDevice(_) => failure("NoWebGpu", &message, []),
+            Error::NoDevice(_) | Error::Kernel { .. } | Error::Quarantined { .. } => failure("NoWebGpu", &message, []),
             Error::DeviceLost(_) => failure("DeviceLost", &message, []),
             Error::Internal(_) => failure("InternalError", &message, []),
         }
