@@ -7,6 +7,7 @@
 mod benchmark;
 mod cancel;
 mod failure;
+mod journal;
 mod kernels;
 mod model;
 mod options;

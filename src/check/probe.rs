@@ -5,7 +5,7 @@
 mod device;
 mod kernels;
 mod latency;
-mod memory;
+pub mod memory;
 pub mod report;
 mod speed;
 mod sustained;
@@ -49,6 +49,8 @@ pub struct Settings {
     pub memory: Option<u64>,
     /// Tells the bytes that programs can still have, where the system does.
     pub free: Option<fn() -> Option<u64>>,
+    /// Parts to leave out: kernels, speed, memory. Without the ladder, what ended an earlier one is the answer of memory.
+    pub skip: Vec<Phase>,
     /// For how long decode is watched, beside all else.
     pub sustained: Option<Duration>,
     /// A model of a few megabytes instead, for tests of the probe itself.
@@ -120,17 +122,25 @@ pub async fn run<'p>(
     let tuning = gpu.tuning().with(KvType::default(), Activations::default());
     let mut probe = Probe { gpu, settings, tuning, shape, report, progress };
     probe.device().await?;
-    if let Some(model) = probe.model(1).await? {
-        probe.kernels(&model).await?;
-        let extent = probe.extent(&model).await?;
-        drop(model);
-        if let Some(model) = probe.model(extent.layers).await? {
-            probe.speed(&model, extent.repeat).await?;
-            probe.sustained(&model).await?;
+    let runs = probe.wants(Phase::Speed) || settings.sustained.is_some();
+    if (runs || probe.wants(Phase::Kernels))
+        && let Some(model) = probe.model(1).await?
+    {
+        if probe.wants(Phase::Kernels) {
+            probe.kernels(&model).await?;
+        }
+        if runs {
+            probe.runs(model).await?;
         }
     }
-    probe.memory(journal).await?;
-    probe.verdict();
+    if probe.wants(Phase::Memory) {
+        probe.memory(journal).await?;
+    } else {
+        probe.report.memory = memory::ended(journal).map(memory::remembered);
+    }
+    if probe.wants(Phase::Kernels) && probe.wants(Phase::Speed) {
+        probe.verdict();
+    }
     Ok(probe.report)
 }
 
@@ -171,6 +181,11 @@ fn packings(shape: &Shape) -> Packings {
 impl Probe<'_, '_> {
     fn told(&mut self, phase: Phase, share: f64) {
         (self.progress)(phase, share.clamp(0.0, 1.0), &self.report);
+    }
+
+    /// Whether a part is not left out.
+    fn wants(&self, phase: Phase) -> bool {
+        !self.settings.skip.contains(&phase)
     }
 
     async fn device(&mut self) -> Result<()> {
@@ -226,6 +241,19 @@ impl Probe<'_, '_> {
             self.report.kernels.push(check);
         }
         self.told(Phase::Kernels, 1.0);
+        Ok(())
+    }
+
+    /// Speeds, by a model of one layer, which gives its place to one of as many as memory and time allow.
+    async fn runs(&mut self, one: Model) -> Result<()> {
+        let extent = self.extent(&one).await?;
+        drop(one);
+        if let Some(model) = self.model(extent.layers).await? {
+            if self.wants(Phase::Speed) {
+                self.speed(&model, extent.repeat).await?;
+            }
+            self.sustained(&model).await?;
+        }
         Ok(())
     }
 

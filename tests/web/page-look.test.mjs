@@ -1,20 +1,12 @@
 // How the page stands on screens, to screen readers, and in two languages.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { insidePage } from './browser.mjs';
 import { browserTest } from './harness.mjs';
-import { packageFile } from './packages.mjs';
+import { violations } from './look.mjs';
 import { answered, open, say } from './page.mjs';
 
 const VIEWS = ['chat', 'models', 'benchmark', 'shaders', 'device'];
-
-/** What axe finds wrong, one line each. */
-async function violations(page) {
-  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(readFileSync(packageFile('axe-core/axe.min.js'), 'utf8'));
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
-}
 
 async function view(page, name) {
   await page.evaluate((name) => { location.hash = `#${name}`; }, name);

@@ -2,11 +2,11 @@
 import { benchmark, type BenchmarkRow } from '../llamita/index.js';
 import { chart, type Bar } from './chart.js';
 import type { Chat } from './chat.js';
+import { copied } from './copied.js';
 import { byId, h } from './dom.js';
 import { tell } from './errors.js';
 import { download } from './files.js';
 import { language, number, short, t } from './i18n.js';
-import { copied } from './markdown-view.js';
 import { notice } from './notice.js';
 import type { Runtime } from './runtime.js';
 

@@ -2,10 +2,11 @@
 import { attachmentsOf } from './attached-view.js';
 import type { Chat } from './chat.js';
 import type { Conversations } from './conversations.js';
+import { copied } from './copied.js';
 import { h } from './dom.js';
 import { number, seconds, short, t } from './i18n.js';
 import { iconButton, llama } from './icons.js';
-import { copied, MarkdownView } from './markdown-view.js';
+import { MarkdownView } from './markdown-view.js';
 import { toast } from './notice.js';
 import type { Said } from './tree.js';
 

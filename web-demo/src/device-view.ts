@@ -1,10 +1,11 @@
 /** What this device and browser are, as far as WebGPU says. */
 import type { DeviceInfo } from '../llamita/index.js';
+import { copied } from './copied.js';
 import { byId, h } from './dom.js';
+import { binary, factList } from './fact-list.js';
 import { build, facts, offline } from './facts.js';
 import { bytes, language, number, seconds, t } from './i18n.js';
 import type { KnownModels } from './known-models.js';
-import { copied } from './markdown-view.js';
 import { total, type Runtime } from './runtime.js';
 import { platform } from './support.js';
 
@@ -68,7 +69,8 @@ export class DeviceView {
         ...this.#gpu(),
         ...this.#model(),
         ...this.#browser(),
-        h('div', { class: 'row' }, copy),
+        h('div', { class: 'row' }, copy, h('a', { class: 'button quiet', href: 'probe.html', t: 'probe.link' })),
+        h('p', { class: 'faint', t: 'probe.linkWhat' }),
       ),
     );
   }
@@ -80,7 +82,7 @@ export class DeviceView {
     const name = [vendor, architecture, description].filter(Boolean).join(' · ');
     return [
       h('h2', { t: 'device.adapter' }),
-      list([
+      factList([
         [t('device.name'), name || t('device.hidden')],
         ...(software ? [[t('device.kind'), t('device.software')] as const] : []),
         [t('device.tier'), tier],
@@ -89,7 +91,7 @@ export class DeviceView {
         ...(bad ? [[t('device.reported'), [bad.what, ...bad.links].join(' ')] as const] : []),
       ]),
       h('h2', { t: 'device.limits' }),
-      list(
+      factList(
         LIMITS.flatMap((limit) => {
           const value = limits[limit];
           return value === undefined
@@ -107,7 +109,7 @@ export class DeviceView {
     const { weights, kv, scratch } = info.bytes;
     return [
       h('h2', { t: 'device.model' }),
-      list([
+      factList([
         [t('device.name'), choice.title],
         [t('device.format'), [info.format, info.kind].filter(Boolean).join(' · ')],
         [t('device.parameters'), number(info.parameters)],
@@ -131,7 +133,7 @@ export class DeviceView {
     const memory = (navigator as { deviceMemory?: number }).deviceMemory;
     return [
       h('h2', { t: 'device.browser' }),
-      list([
+      factList([
         [t('device.browser'), `${browser} ${version}`],
         [t('device.system'), system],
         [t('device.cores'), number(navigator.hardwareConcurrency)],
@@ -147,21 +149,4 @@ export class DeviceView {
   async report(): Promise<string> {
     return JSON.stringify(await facts(this.#device, this.runtime.loaded.value, this.known), null, 2);
   }
-}
-
-function binary(value: number): string {
-  return value >= 2 ** 20 ? `${number(value / 2 ** 20)} MiB` : `${number(value / 2 ** 10)} KiB`;
-}
-
-function words(name: string): (string | HTMLElement)[] {
-  return name.split(/(?<=[a-z])(?=[A-Z])/).flatMap((word, i) => (i === 0 ? [word] : [h('wbr'), word]));
-}
-
-function list(rows: readonly (readonly [string, string | HTMLElement])[]): HTMLElement {
-  return h(
-    'dl',
-    { class: 'facts' },
-    // A limit's name may break between its words.
-    ...rows.map(([name, value]) => h('div', {}, h('dt', {}, ...words(name)), h('dd', {}, value))),
-  );
 }

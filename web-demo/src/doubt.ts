@@ -44,6 +44,7 @@ export function doubt(device: DeviceInfo, test: () => Promise<Verdict>, condemn:
       [
         { t: 'support.doubt.test', primary: true, click: run },
         { t: 'support.doubt.later', click: close },
+        { t: 'probe.link', click: () => location.assign('probe.html') },
       ],
       [bad.what, ...bad.links].join('\n'),
     );

@@ -108,6 +108,7 @@ function tellMissing({ why, advice, reason }: Missing): void {
       [
         { t: 'support.retry', primary: true, click: () => location.reload() },
         { t: 'support.cpu', click: onCpu },
+        ...(why === 'lacking' || why === 'knownBad' ? [{ t: 'probe.link', click: () => location.assign('probe.html') } as const] : []),
       ],
       reason,
     );

@@ -3,6 +3,7 @@
  * long answer costs what its end costs, and what is read, selected or scrolled is not disturbed.
  */
 import type { Token, Tokens } from 'marked';
+import { copied } from './copied.js';
 import { h, type Child } from './dom.js';
 import { extras, want } from './extras.js';
 import { t } from './i18n.js';
@@ -171,13 +172,6 @@ function math(tex: string, display: boolean): Node {
   const { formula } = extras.value;
   if (!formula) lacking = true;
   return (formula && once(`$${display} ${tex}`, () => formula(tex, display))) || h('code', { dir: 'ltr' }, tex);
-}
-
-/** Copies a text and shows on the button that it did. */
-export async function copied(button: HTMLElement, text: string): Promise<void> {
-  await navigator.clipboard.writeText(text);
-  button.classList.add('done');
-  setTimeout(() => button.classList.remove('done'), 1500);
 }
 
 function inlines(tokens: readonly (Part | Token)[]): Child[] {

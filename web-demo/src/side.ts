@@ -1,11 +1,11 @@
 /** The side of the page: conversations, views, language and theme. A drawer on narrow screens. */
 import type { Chat } from './chat.js';
+import { choices } from './choices.js';
 import { ConversationList } from './conversation-list.js';
 import type { Conversations } from './conversations.js';
 import { byId, h } from './dom.js';
-import { language, speak, type Key, type Language } from './i18n.js';
+import type { Key } from './i18n.js';
 import { icon, type IconName } from './icons.js';
-import { keep, onKept, recall } from './keep.js';
 
 export const VIEWS = ['chat', 'models', 'benchmark', 'shaders', 'device'] as const;
 export type View = (typeof VIEWS)[number];
@@ -46,7 +46,7 @@ export class Side {
       this.#links.set(view, link);
       byId('views').append(link);
     }
-    this.#choices();
+    choices();
     this.list = new ConversationList(conversations, chat, () => this.#opened());
   }
 
@@ -76,27 +76,5 @@ export class Side {
     byId('page').inert = open;
     if (open) byId('side-close').focus();
     else this.#opener.focus();
-  }
-
-  #choices(): void {
-    const tongue = byId<HTMLSelectElement>('language');
-    language.watch((name) => (tongue.value = name));
-    tongue.addEventListener('change', () => speak(tongue.value as Language));
-    const theme = byId<HTMLSelectElement>('theme');
-    const kept = recall('theme');
-    theme.value = kept === 'light' || kept === 'dark' ? kept : 'auto';
-    const apply = (): void => {
-      if (theme.value === 'auto') delete document.documentElement.dataset['theme'];
-      else document.documentElement.dataset['theme'] = theme.value;
-    };
-    theme.addEventListener('change', () => {
-      keep('theme', theme.value === 'auto' ? undefined : theme.value);
-      apply();
-    });
-    onKept('theme', (name) => {
-      theme.value = name === 'light' || name === 'dark' ? name : 'auto';
-      apply();
-    });
-    apply();
   }
 }

@@ -23,10 +23,10 @@ function isSoftware({ isFallbackAdapter, architecture, description }: GPUAdapter
 }
 
 /** What the adapter is called, as far as the browser tells, and whether it runs on the CPU. */
-export async function adapterName(): Promise<{ device: string; software: boolean }> {
+export async function adapterName(): Promise<{ device: string; vendor: string; software: boolean }> {
   const info = (await requestAdapter())?.info;
   const device = info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(' ') || 'WebGPU';
-  return { device, software: info !== undefined && isSoftware(info) };
+  return { device, vendor: info?.vendor ?? '', software: info !== undefined && isSoftware(info) };
 }
 
 const NOTHING: DeviceInfo = {

@@ -5,6 +5,7 @@ import {
   benchmark_run, inspect, kernel_case_names, Model, run_kernel_case, type Cancel, type Session,
 } from './llamita.js';
 import { busy, compileDrawing } from './pipelines.js';
+import { probeHandlers } from './probe/host.js';
 import type { Calls, CallName, ReplyEvent } from './protocol.js';
 import { RateMeter } from './rate.js';
 import { openSource } from './sources/open.js';
@@ -87,6 +88,7 @@ async function load(
 
 export const handlers: Handlers = {
   ...storeHandlers,
+  ...probeHandlers,
 
   start: async () => null,
 

@@ -1,7 +1,7 @@
 /** The device: what it is, how fast it is, and whether its kernels compute what they should. */
 import { connect, type Place } from './connection.js';
-import type { Model } from './model.js';
-import type { DeviceInfo, KernelReport } from './types.js';
+import { localDate, type Model } from './model.js';
+import type { DeviceInfo, KernelReport, Plan, ProbePhase, ProbeProgress, ProbeReport } from './types.js';
 
 /** The adapter that this browser shows. */
 export async function device(place?: Place): Promise<DeviceInfo> {
@@ -92,4 +92,47 @@ export async function benchmark(model: Model, options: BenchmarkOptions = {}): P
   } finally {
     await session.dispose();
   }
+}
+
+/** What a probe takes into account. */
+export interface ProbeOptions extends Place {
+  /** Shader features to use; by default the best that the device has. */
+  tier?: 'base' | 'f16';
+  /** The plan to probe; by default that of the driver at hand. */
+  plan?: 'auto' | 'software' | Plan;
+  /** Most layers that run; by default all of them, or as many as memory and time allow. */
+  layers?: number;
+  /** Most bytes to take on the device. */
+  memory?: number;
+  /** Parts to leave out. Without `memory` what ended an earlier probe's tab is the answer, where something did. */
+  skip?: Extract<ProbePhase, 'kernels' | 'speed' | 'memory'>[];
+  /** Seconds for which decode is watched, besides all else. */
+  sustained?: number;
+  /** For tests: a model of a few megabytes. */
+  small?: boolean;
+  /** What the page knows of its surroundings, for the report: the system, and the browser with its version. */
+  system?: string;
+  browser?: string;
+  /** Told how far it has come, with the report so far: one that is cut short still tells what it saw. */
+  onProgress?: (progress: ProbeProgress) => void;
+  /** Gives it up. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Measures what this device can do for Llama 3.2, as `llamita probe` does: without a model, in about a minute on a GPU.
+ * What the device refuses, or computes wrongly, is in the report. A marker is written before each step of memory, so that
+ * the next probe knows of one that ended the tab, and does not try it again.
+ *
+ * @throws {LlamitaError} `NoWebGpu`, `DeviceLost`, `Aborted`, `InvalidSetting`, and `Busy` where another tab probes.
+ */
+export async function probe(options: ProbeOptions = {}): Promise<ProbeReport> {
+  const { onProgress, signal, workerUrl, wasmUrl, ...rest } = options;
+  const settings = JSON.stringify({ date: localDate().slice(0, 10), ...rest });
+  return connect({ workerUrl, wasmUrl }).ask('probe', { options: settings }, { onEvent: onProgress, signal });
+}
+
+/** Bytes of memory at which an earlier probe's tab was ended by the browser or the system; undefined where none was. */
+export async function probeEnded(place?: Place): Promise<number | undefined> {
+  return await connect(place).ask('probeEnded', {}) ?? undefined;
 }

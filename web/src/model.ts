@@ -29,7 +29,7 @@ export function toSpec(source: ModelSource): SourceSpec {
 }
 
 /** The date and time of the clock on the wall, as templates tell it: 2024-07-26T15:30. */
-function localDate(): string {
+export function localDate(): string {
   const now = new Date();
   return new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }

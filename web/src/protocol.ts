@@ -1,7 +1,8 @@
 /** What a page and its worker say to each other. Every call has an id, which its events, its end and a cancel carry. */
 import type { WireError } from './errors.js';
 import type {
-  Counters, DeviceInfo, KernelReport, Message, ModelInfo, Progress, SessionState, Stats, StorageEstimate, StoredModel,
+  Counters, DeviceInfo, KernelReport, Message, ModelInfo, ProbeProgress, ProbeReport, Progress, SessionState, Stats,
+  StorageEstimate, StoredModel,
 } from './types.js';
 
 /** A source as it crosses to the worker: no relative address, no bytes that would be copied. */
@@ -50,6 +51,9 @@ export interface Calls {
   disposeSession: { args: { session: number }; result: null; event: never };
   benchmark: { args: { session: number; kind: 'prefill' | 'decode'; tokens: number }; result: Stats; event: never };
   kernelCases: { args: { tier: 'base' | 'f16' }; result: string[]; event: never };
+  probe: { args: { options: Json }; result: ProbeReport; event: ProbeProgress };
+  /** Bytes at which an earlier probe's tab was ended; null where none was. */
+  probeEnded: { args: Record<string, never>; result: number | null; event: never };
   storeList: {
     args: Record<string, never>;
     result: { kind: 'opfs' | 'memory'; models: StoredModel[]; estimate: StorageEstimate };

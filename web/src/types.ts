@@ -283,3 +283,112 @@ export interface KernelReport {
   /** What did not hold; empty where everything did. */
   fault: string;
 }
+
+/** The parts of a probe, in order. */
+export type ProbePhase = 'device' | 'weights' | 'kernels' | 'speed' | 'sustained' | 'memory';
+
+/** How far a probe has come. */
+export interface ProbeProgress {
+  phase: ProbePhase;
+  /** The share of the phase that is done, from 0 to 1. */
+  share: number;
+  /** What is known so far. */
+  report: ProbeReport;
+}
+
+/**
+ * What a device can do for Llama 3.2, in the fields of `docs/devices/report.schema.json`: the same object that `llamita
+ * probe --json` prints. What is not known, or not yet, is `null`.
+ */
+export interface ProbeReport {
+  format: 'llamita-probe';
+  version: 1;
+  engine: { version: string; commit: string | null; platform: 'native' | 'web' };
+  /** The day, as `2026-11-30`. */
+  date: string | null;
+  device: {
+    name: string;
+    vendor: string | null;
+    kind: string;
+    backend: string;
+    driver: string | null;
+    system: string | null;
+    browser: string | null;
+    /** Whether shaders run on the CPU. */
+    software: boolean;
+    plan: Plan;
+    tier: string;
+  };
+  features: {
+    shader_f16: boolean;
+    /** The smallest and the largest; null without subgroups. */
+    subgroup_sizes: [number, number] | null;
+    packed_dot: boolean;
+    timestamps: boolean;
+  };
+  /** What the adapter can be asked for; the engine keeps to the defaults of WebGPU. */
+  limits: {
+    binding_bytes: number;
+    buffer_bytes: number;
+    workgroup_bytes: number;
+    workgroup_invocations: number;
+    storage_buffers: number;
+  };
+  /** Microseconds: medians. */
+  latency: { submit_us: number; dispatch_us: number; readback_us: number } | null;
+  copy: { gb_per_second: number; buffer_bytes: number } | null;
+  /** Every kernel of the plan, against its oracle and against itself. */
+  kernels: ProbeKernel[];
+  speed: { layers: number; of_layers: number; runs: ProbeSpeed[] } | null;
+  memory: ProbeMemory | null;
+  /** Tokens per second of every ten seconds, where that was asked for. */
+  sustained: { seconds: number; tokens_per_second: number[] } | null;
+  /** Variants of kernels that are not used on this device. */
+  quarantined: { kernel: string; tier: string; plan: string; fault: string; error: string }[];
+  verdict: { works: boolean; text: string; models: ProbeModel[] } | null;
+}
+
+/** A kernel at its place in a plan. */
+export interface ProbeKernel {
+  kernel: string;
+  place: string;
+  /** Rows that were compared with the oracle; null where the whole result was. */
+  rows_checked: number | null;
+  /** Null where it did not run. */
+  nmse: number | null;
+  tolerance: number;
+  /** Runs that were compared with each other, and whether they gave the same bits. */
+  runs: number;
+  identical: boolean;
+  passed: boolean;
+  fault: string | null;
+}
+
+/** Speeds of Llama 3.2 1B behind some tokens. */
+export interface ProbeSpeed {
+  depth: number;
+  prefill_tokens: number;
+  prefill_tokens_per_second: number;
+  decode_tokens: number;
+  decode_tokens_per_second: number;
+  weight_gb_per_second: number;
+  /** Of the bytes that copies move in a second. */
+  share_of_copy: number | null;
+}
+
+/** How much memory the device grants. */
+export interface ProbeMemory {
+  steps: { bytes: number; granted: boolean; reason: string | null }[];
+  most_bytes: number;
+  /** It was enough, the device refused, the browser ended an earlier probe, or the system had no more. */
+  end: 'cap' | 'refused' | 'killed' | 'budget';
+}
+
+/** Whether Llama 3.2 of a size, in Q4_0, runs here. */
+export interface ProbeModel {
+  model: '1B' | '3B';
+  fits: boolean;
+  decode_tokens_per_second: number | null;
+  bytes_needed: number;
+  reason: string | null;
+}

@@ -4,14 +4,16 @@ use js_sys::Function;
 use serde::Deserialize;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use web_time::Duration;
 
 use crate::backend::gpu::Gpu;
-use crate::check::journal::Forgetful;
-use crate::check::probe::{self, Phase, Settings, report::Report};
+use crate::check::probe::{self, Phase, Settings, memory, report::Report};
 use crate::drivers::DeviceOptions;
+use crate::error::Error;
 
 use super::cancel::Cancel;
 use super::failure::aborted;
+use super::journal::{JournalFile, WebJournal};
 use super::options::{parse, plan, tier};
 
 /// The settings of a probe.
@@ -26,25 +28,45 @@ struct Probing {
     system: Option<String>,
     browser: Option<String>,
     vendor: Option<String>,
+    /// Most layers to run, and most bytes to take.
+    layers: Option<usize>,
+    memory: Option<u64>,
+    /// Parts to leave out.
+    #[serde(default)]
+    skip: Vec<String>,
+    /// Seconds for which decode is watched.
+    sustained: Option<f64>,
+    /// A model of a few megabytes instead, for tests of the page.
+    #[serde(default)]
+    small: bool,
 }
 
 /// Probes the browser's device. `progress` is called with the phase, the share of it that is done, and, where it
 /// has grown, the report so far in JSON, so that a probe that is cut short still tells what it saw. Gives the report in
-/// JSON: `check/probe/report.rs` describes it.
+/// JSON: `check/probe/report.rs` describes it. The journal gets a marker before each step of memory.
 ///
 /// # Errors
 /// `InvalidSetting`, `NoWebGpu`, `DeviceLost` and `Aborted`. What the device refuses, or computes wrongly, is in the
 /// report.
 #[wasm_bindgen]
-pub async fn probe(options: String, progress: Function, cancel: &Cancel) -> Result<String, JsValue> {
+pub async fn probe(
+    options: String,
+    progress: Function,
+    journal: Option<JournalFile>,
+    cancel: &Cancel,
+) -> Result<String, JsValue> {
     let probing: Probing = parse(&options)?;
     let options = DeviceOptions {
         tier: tier(probing.tier.as_deref(), None)?,
         plan: plan(probing.plan.as_deref())?,
         ..DeviceOptions::default()
     };
-    let Probing { date, system, browser, vendor, .. } = probing;
-    let settings = Settings { date, system, browser, vendor, ..Settings::default() };
+    let Probing { date, system, browser, vendor, layers, memory, skip, sustained, small, .. } = probing;
+    let skip = skip.iter().map(phase).collect::<Result<_, _>>()?;
+    let sustained = sustained.map(seconds).transpose()?;
+    let settings =
+        Settings { date, system, browser, vendor, layers, memory, skip, sustained, small, ..Settings::default() };
+    let journal = WebJournal::new(journal);
     let mut told = String::new();
     let mut tell = |phase: Phase, share: f64, report: &Report| {
         let report = json(report);
@@ -53,11 +75,30 @@ pub async fn probe(options: String, progress: Function, cancel: &Cancel) -> Resu
         // An exception of the listener does not end the probe.
         progress.call3(&JsValue::NULL, &JsValue::from_str(phase.name()), &JsValue::from_f64(share), &grown).ok();
     };
-    let probe = async {
-        let gpu = Gpu::open(None, options).await?;
-        probe::run(&gpu, &settings, &Forgetful, &mut tell).await
-    };
-    Ok(json(&cancel.attend(probe).await.ok_or_else(aborted)??))
+    let gpu = cancel.attend(Gpu::open(None, options)).await.ok_or_else(aborted)??;
+    let report = cancel.attend(probe::run(&gpu, &settings, &journal, &mut tell)).await;
+    gpu.destroy();
+    Ok(json(&report.ok_or_else(aborted)??))
+}
+
+/// The bytes of the step of memory that ended an earlier probe, by the text that its journal was left with.
+#[wasm_bindgen]
+pub fn probe_ended(journal: JournalFile) -> Option<f64> {
+    memory::ended(&WebJournal::new(Some(journal))).map(|bytes| bytes as f64)
+}
+
+/// A part that can be left out.
+fn phase(name: &String) -> Result<Phase, Error> {
+    let found = [Phase::Kernels, Phase::Speed, Phase::Memory].into_iter().find(|phase| phase.name() == name);
+    found.ok_or_else(|| setting("skip", name, "kernels, speed or memory"))
+}
+
+fn seconds(given: f64) -> Result<Duration, Error> {
+    Duration::try_from_secs_f64(given).map_err(|_| setting("sustained", &given.to_string(), "a number of seconds"))
+}
+
+fn setting(name: &'static str, value: &str, expected: &'static str) -> Error {
+    Error::Setting { name, value: value.to_owned(), expected }
 }
 
 fn json(report: &Report) -> String {

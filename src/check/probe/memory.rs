@@ -19,6 +19,8 @@ const DISPATCH_WORDS: usize = 4 << 20;
 const KEPT_BYTES: u64 = 256 << 20;
 /// What markers begin with; the bytes follow.
 const MARKER: &str = "probe: memory ";
+/// What is said of the step that ended an earlier probe.
+const ENDED: &str = "an earlier probe was ended at this step";
 
 /// How far a ladder goes.
 #[derive(Clone, Copy, Debug)]
@@ -31,13 +33,24 @@ pub struct Bounds {
     pub free: Option<fn() -> Option<u64>>,
 }
 
+/// The bytes of the step that ended an earlier probe, where its marker is found.
+pub fn ended(journal: &dyn Journal) -> Option<u64> {
+    journal.found().and_then(|marker| marker.strip_prefix(MARKER)?.parse().ok())
+}
+
+/// What is known of memory after a step that ended an earlier probe.
+pub fn remembered(ended: u64) -> Memory {
+    let step = MemoryStep { bytes: ended, granted: false, reason: Some(ENDED.to_owned()) };
+    Memory { steps: vec![step], most_bytes: ended.saturating_sub(STEP_BYTES), end: MemoryEnd::Killed }
+}
+
 /// Takes memory step by step, each with a marker in the journal before it. A marker that is there already is that of a
 /// step which ended an earlier probe: it is not tried again.
 ///
 /// # Errors
 /// Where the device is lost otherwise than by a refusal.
 pub async fn ladder(gpu: &Gpu, journal: &dyn Journal, bounds: Bounds, mut told: impl FnMut(&Memory)) -> Result<Memory> {
-    let killed = journal.found().and_then(|marker| marker.strip_prefix(MARKER)?.parse::<u64>().ok());
+    let killed = ended(journal);
     let mut memory = Memory { steps: Vec::new(), most_bytes: 0, end: MemoryEnd::Cap };
     let mut held = Vec::new();
     while memory.most_bytes < bounds.enough {
@@ -47,7 +60,7 @@ pub async fn ladder(gpu: &Gpu, journal: &dyn Journal, bounds: Bounds, mut told: 
         }
         let refused = |reason: String| MemoryStep { bytes, granted: false, reason: Some(reason) };
         if killed.is_some_and(|killed| bytes >= killed) {
-            memory.steps.push(refused("an earlier probe was ended at this step".to_owned()));
+            memory.steps.push(refused(ENDED.to_owned()));
             memory.end = MemoryEnd::Killed;
             journal.end();
             break;

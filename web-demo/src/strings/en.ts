@@ -1,5 +1,8 @@
+import { probeEn } from './probe-en.js';
+
 /** The page in English; the other tables have the same keys. */
 export const en = {
+  ...probeEn,
   'do.cancel': 'Cancel',
   'do.close': 'Close',
   'do.delete': 'Delete',

@@ -1,7 +1,9 @@
 /** La página en español, con las claves de en.ts. */
 import type { en } from './en.js';
+import { probeEs } from './probe-es.js';
 
 export const es: Record<keyof typeof en, string> = {
+  ...probeEs,
   'do.cancel': 'Cancelar',
   'do.close': 'Cerrar',
   'do.delete': 'Borrar',

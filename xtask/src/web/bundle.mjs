@@ -37,6 +37,9 @@ async function page(modules, styles, site, inside) {
   const main = join(modules, 'app/main.js');
   const { metafile } = await build({ ...app, entryPoints: [main], outdir: join(site, 'app') });
   withoutHelpers(metafile.outputs);
+  // A page of its own, in one piece: a chunk that both share would be one request more for the first.
+  const probe = join(modules, 'app/probe.js');
+  await build({ ...COMMON, plugins: [BESIDE], entryPoints: [probe], outfile: join(site, 'app/probe.js') });
   await build({ ...COMMON, entryPoints: [join(modules, 'llamita/index.js')], outfile: join(site, 'llamita/index.js') });
   await build({ ...COMMON, entryPoints: [join(styles, 'page.css')], outfile: join(site, 'style/page.css') });
   writeFileSync(join(site, 'licences.txt'), licences(Object.keys(metafile.inputs)));
