@@ -24,9 +24,11 @@ use crate::kernel::Element;
 use crate::kernels::KvType;
 use crate::model::budget::{Budget, BudgetInputs};
 use crate::model::{FIRST_CAPACITY, LoadOptions, Model, generated};
+use crate::plan::llama::session_plans;
 use crate::plan::tuning::{Activations, Tuning};
+use crate::quarantine::Quarantine;
 use crate::weights::{EmbeddingPlace, Matrices, PackingChoice, Packings};
-use report::{CopySpeed, Engine, Report, Speed};
+use report::{CopySpeed, Engine, Quarantined, Report, Speed};
 
 /// Tokens of the context that models are judged with, and that the ladder of memory goes for.
 const CONTEXT: usize = 4096;
@@ -53,6 +55,8 @@ pub struct Settings {
     pub skip: Vec<Phase>,
     /// For how long decode is watched, beside all else.
     pub sustained: Option<Duration>,
+    /// Kernels that are known to fail. Where the plan dispatches one, no model runs.
+    pub quarantine: Quarantine,
     /// A model of a few megabytes instead, for tests of the probe itself.
     pub small: bool,
 }
@@ -162,7 +166,7 @@ async fn begun(gpu: &Gpu, settings: &Settings) -> Result<Report> {
         speed: None,
         memory: None,
         sustained: None,
-        quarantined: Vec::new(),
+        quarantined: settings.quarantine.of(&gpu.id()).iter().map(Quarantined::from).collect(),
         verdict: None,
     })
 }
@@ -218,8 +222,20 @@ impl Probe<'_, '_> {
         self.settings.memory.into_iter().chain(self.free()).min()
     }
 
-    /// A model with the first layers; none where there is no room for it.
+    /// The first kernel of the plan that is in quarantine.
+    fn quarantined(&self) -> Option<Quarantined> {
+        let shape = Shape { layers: 1, ..self.shape.clone() };
+        let matrices = Matrices::new(&shape, &packings(&shape), self.tuning.cut());
+        let plans = session_plans(&shape, &matrices, &self.tuning, FIRST_CAPACITY);
+        let entries = self.settings.quarantine.entries(&self.gpu.id(), &plans);
+        entries.first().map(|entry| Quarantined::from(*entry))
+    }
+
+    /// A model with the first layers; none where there is no room for it, or a kernel of it is in quarantine.
     async fn model(&mut self, layers: usize) -> Result<Option<Model>> {
+        if self.quarantined().is_some() {
+            return Ok(None);
+        }
         let shape = Shape { layers, ..self.shape.clone() };
         let memory = self.allowed();
         let (report, callback) = (&self.report, &mut *self.progress);
@@ -275,8 +291,14 @@ impl Probe<'_, '_> {
             None => true,
         };
         let most = (1..=most).rev().find(room).unwrap_or(1);
-        let times = [speed::times(one, 0, 1).await?, speed::times(&one.first_layers(0)?, 0, 1).await?];
-        Ok(speed::extent(times[0], times[1], most))
+        let one_layer = speed::times(one, 0, 1).await;
+        match (one_layer, speed::times(&one.first_layers(0)?, 0, 1).await) {
+            (Ok(one), Ok(none)) => Ok(speed::extent(one, none, most)),
+            // A kernel is wrong, as the report says.
+            (Err(Error::NotFinite { .. } | Error::Kernel { .. }), _)
+            | (_, Err(Error::NotFinite { .. } | Error::Kernel { .. })) => Ok(speed::Extent { layers: 1, repeat: 1 }),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        }
     }
 
     async fn speed(&mut self, model: &Model, repeat: usize) -> Result<()> {
@@ -286,11 +308,14 @@ impl Probe<'_, '_> {
             report.speed = Some(speed.clone()).filter(|speed| !speed.runs.is_empty());
             callback(Phase::Speed, done as f64 / speed::DEPTHS.len() as f64, report);
         };
-        speed::measure(model, &self.shape, repeat, copy, told).await.map(|_| ())
+        match speed::measure(model, &self.shape, repeat, copy, told).await {
+            Ok(_) | Err(Error::NotFinite { .. } | Error::Kernel { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn sustained(&mut self, model: &Model) -> Result<()> {
-        let Some(length) = self.settings.sustained else { return Ok(()) };
+        let Some(length) = self.settings.sustained.filter(|_| self.report.speed.is_some()) else { return Ok(()) };
         // Of some layers the rate is that of all, as of the speeds before.
         let layers = model.shape().layers;
         let factor = match layers == self.shape.layers {
@@ -332,6 +357,6 @@ impl Probe<'_, '_> {
             verdict::Size { model, bytes_needed: self.budget(shape, CONTEXT).total(), weight_bytes }
         };
         let sizes = [size("1B", &self.shape), size("3B", &Shape::llama_3_2_3b())];
-        self.report.verdict = Some(verdict::of(&self.report, &sizes));
+        self.report.verdict = Some(verdict::of(&self.report, &sizes, self.quarantined().as_ref()));
     }
 }

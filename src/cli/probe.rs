@@ -11,10 +11,12 @@ use llamita::internals::check::journal::{FileJournal, Forgetful, Journal};
 use llamita::internals::check::probe::report::Report;
 use llamita::internals::check::probe::{self, Phase, Settings};
 use llamita::internals::drivers::DeviceOptions;
+use llamita::internals::drivers::fault::MadeFault;
 use llamita::{DeviceChoice, PlanChoice, Tier};
 
 use super::args::{plan_parser, size, tier_parser};
 use super::failure::Failure;
+use super::quarantine::Kept;
 use super::{cache, memory, output};
 
 /// Steps of a progress bar.
@@ -76,6 +78,9 @@ pub struct Probe {
     /// Runs a model of a few megabytes instead: for tests of this command
     #[arg(long, hide = true)]
     small: bool,
+    /// Makes a kernel fail, to see what becomes of it: wrong, broken, lost or killed, =LABEL or =LABEL@TIER
+    #[arg(long, value_name = "KIND=LABEL", hide = true)]
+    fault: Option<MadeFault>,
 }
 
 impl Probe {
@@ -89,7 +94,7 @@ impl Probe {
             DeviceChoice::Named(name) => Some(name.as_str()),
             DeviceChoice::Auto | DeviceChoice::Gpu => None,
         };
-        let options = DeviceOptions { tier: self.tier, plan: self.plan, ..DeviceOptions::default() };
+        let options = DeviceOptions { tier: self.tier, plan: self.plan, limits: None, fault: self.fault };
         let gpu = Gpu::open(name, options).await?;
         let settings = Settings {
             date: Some(Date::now().day()),
@@ -99,6 +104,7 @@ impl Probe {
             free: Some(memory::available),
             sustained: self.sustained.map(|minutes| Duration::from_secs(60 * u64::from(minutes))),
             small: self.small,
+            quarantine: Kept::open().quarantine,
             ..Settings::default()
         };
         if let Some(minutes) = probe::expected_minutes(&gpu).filter(|_| !self.small) {

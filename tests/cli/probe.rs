@@ -90,6 +90,32 @@ fn a_step_that_ended_a_probe_is_told_and_not_repeated() {
     assert!(text.contains("\nmemory     256.0 MiB granted\n"), "{text}");
 }
 
+/// A kernel that is made wrong is named, and the verdict is that nothing works; one that is in quarantine does not run.
+#[test]
+fn a_probe_names_what_is_wrong_and_leaves_out_what_is_in_quarantine() {
+    let cache = cache("wrong");
+    let gpu = ["--json", "--plan", "gpu", "--tier", "base"];
+    let ran = probe(&cache, &[&gpu[..], &["--fault", "wrong=rmsnorm/"]].concat());
+    assert_eq!(ran.code, Some(1), "{}", ran.err);
+    assert!(ran.err.contains(" of 21 kernels compute wrongly on "), "{}", ran.err);
+    let report = json(&ran.out);
+    for kernel in report["kernels"].as_array().expect("kernels") {
+        let wrong = kernel["kernel"].as_str().is_some_and(|kernel| kernel.starts_with("rmsnorm/"));
+        assert_eq!((&kernel["passed"], kernel["fault"].is_string()), (&(!wrong).into(), wrong), "{kernel}");
+    }
+    assert_eq!(report["verdict"]["works"], false);
+    let text = report["verdict"]["text"].as_str().expect("a text");
+    assert!(text.starts_with("this device computes wrongly: rmsnorm/"), "{text}");
+
+    let doctor = ["doctor", "--plan", "gpu", "--tier", "base", "--only", "rmsnorm", "--fault", "wrong=rmsnorm/"];
+    finish(command(&doctor).env("XDG_CACHE_HOME", &cache));
+    let report = json(&probe(&cache, &gpu).out);
+    assert!(report["quarantined"][0]["kernel"].as_str().is_some_and(|kernel| kernel.starts_with("rmsnorm/")));
+    assert_eq!((&report["kernels"], &report["speed"]), (&Value::Array(Vec::new()), &Value::Null));
+    let text = report["verdict"]["text"].as_str().expect("a text");
+    assert!(text.starts_with("no model ran, since rmsnorm/"), "{text}");
+}
+
 #[test]
 fn a_probe_says_why_it_does_not_start() {
     let ran = run(&["probe", "--device", "cpu"]);

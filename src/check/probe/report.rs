@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::quarantine::Entry;
+
 /// What a device can do, and how fast it is.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -241,6 +243,13 @@ pub struct Quarantined {
     pub fault: String,
     /// The fault in words.
     pub error: String,
+}
+
+impl From<&Entry> for Quarantined {
+    fn from(entry: &Entry) -> Self {
+        let Entry { kernel, tier, plan, error, .. } = entry.clone();
+        Self { kernel, tier, plan, fault: entry.fault.to_string(), error }
+    }
 }
 
 /// What it all means.

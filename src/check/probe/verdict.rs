@@ -1,6 +1,6 @@
 //! What the measurements mean, in plain words.
 
-use super::report::{Memory, MemoryEnd, ModelVerdict, Report, Verdict};
+use super::report::{Memory, MemoryEnd, ModelVerdict, Quarantined, Report, Verdict};
 
 /// A size of Llama 3.2.
 pub struct Size {
@@ -12,8 +12,9 @@ pub struct Size {
     pub weight_bytes: u64,
 }
 
-/// The verdict of a report on models of some sizes, the first of which was measured.
-pub fn of(report: &Report, sizes: &[Size]) -> Verdict {
+/// The verdict of a report on models of some sizes, the first of which was measured, unless a kernel of its plan is in
+/// quarantine.
+pub fn of(report: &Report, sizes: &[Size], quarantined: Option<&Quarantined>) -> Verdict {
     let wrong: Vec<_> = report.kernels.iter().filter(|check| !check.passed).collect();
     let measured = report.speed.as_ref().and_then(|speed| speed.runs.first());
     let works = wrong.is_empty() && measured.is_some();
@@ -32,6 +33,11 @@ pub fn of(report: &Report, sizes: &[Size]) -> Verdict {
         })
         .collect();
     let mut sentences: Vec<String> = Vec::new();
+    if let Some(Quarantined { kernel, fault, .. }) = quarantined {
+        sentences.push(format!(
+            "no model ran, since {kernel}, which {fault} here, is in quarantine (llamita doctor says what works instead)"
+        ));
+    }
     if let Some(first) = wrong.first() {
         let fault = first.fault.as_deref().unwrap_or_default();
         let others = match wrong.len() - 1 {
