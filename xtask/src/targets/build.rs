@@ -44,12 +44,12 @@ impl<'t> Build<'t> {
 
     /// Cargo, for this package, target and profile.
     fn cargo(&self, command: &str, args: &[&str]) -> Command {
-        let package = [command, "--package", "llamita", "--target", self.target];
+        let profile = if self.profile == Profile::Release { "release" } else { "dev" };
+        let package = [command, "--package", "llamita", "--target", self.target, "--profile", profile];
         let mut cargo = self.toolchain.cargo(package.into_iter().chain(args.iter().copied()));
-        match self.profile {
-            Profile::Dev => cargo.env("CARGO_PROFILE_DEV_DEBUG", "false"),
-            Profile::Release => cargo.arg("--release"),
-        };
+        if self.profile == Profile::Dev {
+            cargo.env("CARGO_PROFILE_DEV_DEBUG", "false");
+        }
         cargo
     }
 
