@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use super::args::{plan_parser, tier_parser};
 use super::failure::Failure;
-use super::output;
 use super::quarantine::{self, Kept};
+use super::{interrupt, output};
 
 /// Check that the GPUs of this machine compute rightly
 ///
@@ -126,12 +126,19 @@ impl Doctor {
             kept.quarantine = Clone::clone(quarantine);
             kept.save();
         };
-        let found =
-            examine(Some(name), (asked, &self.only), journal.as_ref(), (&mut checked, &mut keep), &mut progress).await;
+        // A check that somebody ends says nothing of its kernel, so its marker goes.
+        interrupt::keep();
+        let examined =
+            examine(Some(name), (asked, &self.only), journal.as_ref(), (&mut checked, &mut keep), &mut progress);
+        let found = interrupt::or_asked(examined).await;
+        interrupt::rest();
+        if found.is_none() {
+            journal.end();
+        }
         if let Some((_, bar)) = bar {
             bar.finish_and_clear();
         }
-        let found = found?;
+        let found = found.ok_or(Failure::Cancelled)??;
         if self.json {
             output::print_json(&found)?
         } else {

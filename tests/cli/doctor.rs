@@ -142,6 +142,25 @@ fn a_kernel_that_takes_the_device_or_the_program_down_is_remembered() {
     }
 }
 
+/// Whoever stops the doctor accuses no kernel.
+#[test]
+#[cfg(unix)]
+fn a_check_that_is_stopped_leaves_no_marker() {
+    let cache = Cache::new("stopped");
+    let journal = cache.0.join("llamita/journal-kernels.json");
+    let mut child = command(&["doctor"]).env("XDG_CACHE_HOME", &cache.0).spawn().expect("the command starts");
+    while !std::fs::metadata(&journal).is_ok_and(|file| file.len() > 0) {
+        assert!(child.try_wait().expect("its own child").is_none(), "it ended before it had begun");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let process = i32::try_from(child.id()).expect("a process id");
+    // SAFETY: the process is a child that nobody has waited for.
+    assert_eq!(unsafe { libc::kill(process, libc::SIGINT) }, 0);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(std::fs::metadata(&journal).expect("it stays").len(), 0, "a marker");
+    assert!(!cache.file().exists(), "nothing failed");
+}
+
 #[test]
 fn where_nothing_is_left_the_model_is_refused() {
     let cache = Cache::new("nothing");
