@@ -17,7 +17,7 @@ use llamita::{DeviceChoice, PlanChoice, Tier};
 use super::args::{plan_parser, size, tier_parser};
 use super::failure::Failure;
 use super::quarantine::Kept;
-use super::{cache, memory, output};
+use super::{cache, interrupt, memory, output};
 
 /// Steps of a progress bar.
 const STEPS: u64 = 100;
@@ -118,9 +118,17 @@ impl Probe {
         let mut shown = Shown::new(self.output.clone());
         shown.write("")?;
         let mut progress = |phase: Phase, share: f64, report: &Report| shown.progress(phase, share, report);
-        let report = probe::run(&gpu, &settings, journal.as_ref(), &mut progress).await;
+        // A step of memory that somebody ends was not refused: the marker is that of an earlier probe again, or none.
+        interrupt::keep();
+        let report = interrupt::or_asked(probe::run(&gpu, &settings, journal.as_ref(), &mut progress)).await;
+        interrupt::rest();
+        match journal.found() {
+            Some(earlier) if report.is_none() => journal.begin(earlier),
+            None if report.is_none() => journal.end(),
+            _ => {}
+        }
         shown.bar.finish_and_clear();
-        let report = report?;
+        let report = report.ok_or(Failure::Cancelled)??;
         shown.save(&report);
         if let Some(failure) = shown.failed {
             return Err(failure);

@@ -90,6 +90,29 @@ fn a_step_that_ended_a_probe_is_told_and_not_repeated() {
     assert!(text.contains("\nmemory     256.0 MiB granted\n"), "{text}");
 }
 
+/// Whoever stops a probe keeps its report so far, accuses no step of memory, and takes back no accusation.
+#[test]
+#[cfg(unix)]
+fn a_probe_that_is_stopped_leaves_the_marker_that_it_found() {
+    let cache = cache("stopped");
+    let marker = r#"{"format":"llamita-journal","version":1,"marker":"probe: memory 268435456"}"#;
+    let (journal, report) = (cache.join("llamita/probe.json"), cache.join("report.json"));
+    std::fs::write(&journal, marker).expect("a file");
+    let mut asked = command(&["probe", "--small", "--json", "--output", str(&report)]);
+    let mut child = asked.env("XDG_CACHE_HOME", &cache).spawn().expect("the command starts");
+    while !std::fs::metadata(&report).is_ok_and(|file| file.len() > 0) {
+        assert!(child.try_wait().expect("its own child").is_none(), "it ended before it had begun");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let process = i32::try_from(child.id()).expect("a process id");
+    // SAFETY: the process is a child that nobody has waited for.
+    assert_eq!(unsafe { libc::kill(process, libc::SIGINT) }, 0);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    let left = std::fs::read_to_string(&journal).expect("it stays");
+    assert_eq!(json(&left)["marker"], "probe: memory 268435456", "{left}");
+    assert_eq!(json(&std::fs::read_to_string(&report).expect("it stays"))["verdict"], Value::Null);
+}
+
 /// A kernel that is made wrong is named, and the verdict is that nothing works; one that is in quarantine does not run.
 #[test]
 fn a_probe_names_what_is_wrong_and_leaves_out_what_is_in_quarantine() {
