@@ -97,7 +97,8 @@ browserTest('at 200 kB/s the page says what it does with a percentage, fetches n
     const firstLoad = [...site.sent].filter(([path]) => !IDLE.test(path));
     const rest = firstLoad.filter(([path]) => !path.endsWith('.gguf'));
     log(`${total(rest)} bytes without the model, ${total(firstLoad)} with it`);
-    assert.ok(total(rest) <= 1_400_000, `${total(rest)} bytes without the model`);
+    // The engine, with the probe in it, is most of it.
+    assert.ok(total(rest) <= 1_500_000, `${total(rest)} bytes without the model`);
     // What the line takes, whatever else this machine does: five of the 25 seconds are left for the device.
     assert.ok(total(firstLoad) / RATE <= 20, `${total(firstLoad)} bytes take ${total(firstLoad) / RATE} s`);
     const last = Math.max(...firstLoad.map(([, { ended }]) => ended));
