@@ -34,6 +34,7 @@ pub fn all(steps: &mut Steps, consent: Consent, args: &[String], web_build: impl
     });
     let built = web_build(steps);
     tint(steps, consent);
+    msl::step(steps, consent);
     workflows(steps, consent);
     web::tests::all(steps, &web::tests::Options::default(), built, consent);
 }
