@@ -2,12 +2,13 @@
 
 use std::{
     env,
+    fs::{self, File},
     io::{self, BufRead, IsTerminal, Write},
     process::Command,
     sync::OnceLock,
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::shell;
@@ -42,12 +43,28 @@ pub fn install(packages: &[&str], why: &str, consent: Consent) -> Result<()> {
     } else {
         eprintln!("{why}: installing {list}");
     }
-    update()?;
+    let _alone = alone()?;
+    refresh()?;
     shell::run(as_root()?.args(["install", "-y", "--no-install-recommends"]).args(packages))
 }
 
 /// Refreshes the package lists, once per run of this program.
 pub fn update() -> Result<()> {
+    let _alone = alone()?;
+    refresh()
+}
+
+/// Waits until no other process of this program changes the system's packages: apt fails where another runs.
+fn alone() -> Result<File> {
+    let folder = shell::cache_dir();
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join("apt.lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+    Ok(file)
+}
+
+fn refresh() -> Result<()> {
     static DONE: OnceLock<()> = OnceLock::new();
     if DONE.get().is_none() {
         shell::run(as_root()?.args(["update", "-q"]))?;
@@ -73,4 +90,21 @@ fn as_root() -> Result<Command> {
     };
     command.env("DEBIAN_FRONTEND", "noninteractive").current_dir(env::temp_dir()).arg("-oAcquire::Retries=3");
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn one_at_a_time_changes_packages() {
+        let first = alone().expect("a folder for caches");
+        let second = thread::spawn(|| alone().map(drop));
+        thread::sleep(Duration::from_millis(50));
+        assert!(!second.is_finished(), "the second waits");
+        drop(first);
+        assert!(second.join().expect("it does not panic").is_ok());
+    }
 }
