@@ -10,7 +10,7 @@ mod summary;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -28,6 +28,8 @@ use summary::{Ending, Line, Summary};
 
 /// How often a program is asked whether it has ended.
 const TICK: Duration = Duration::from_millis(50);
+/// How long a program has to end when it is asked to.
+const GRACE: Duration = Duration::from_secs(3);
 
 #[derive(Args)]
 pub struct Options {
@@ -116,7 +118,10 @@ fn take(part: &Part, index: usize, limit: Duration, results: &Path) -> Result<En
     };
     let mut command = Command::new(prepare::program(part.program));
     // Tests find their files through this variable: the folder may be another than the one they were built in.
-    command.current_dir(shell::root()).env("CARGO_MANIFEST_DIR", shell::root()).args(&part.args);
+    command.current_dir(shell::root()).env("CARGO_MANIFEST_DIR", shell::root());
+    // A report that grows is worth having where the part is cut short.
+    let report = file(results, index, part, "json").display().to_string();
+    command.args(part.args.iter().map(|arg| arg.replace(parts::REPORT, &report)));
     command.stdin(Stdio::null()).stdout(open(part.ending())?).stderr(open("log")?);
     let began = Instant::now();
     let mut child = command.spawn().with_context(|| format!("cannot start {}", part.program))?;
@@ -125,12 +130,30 @@ fn take(part: &Part, index: usize, limit: Duration, results: &Path) -> Result<En
             return Ok(if status.success() { Ending::Fine } else { Ending::Failed(status.to_string()) });
         }
         if began.elapsed() >= limit {
-            child.kill().ok();
-            child.wait()?;
+            end(&mut child)?;
             return Ok(Ending::Cut(limit));
         }
         thread::sleep(TICK);
     }
+}
+
+/// Asks a program to end, and ends it where it does not. One that is ended at once would leave the marker of what it tried,
+/// which accuses a kernel or a step of memory.
+fn end(child: &mut Child) -> Result<()> {
+    if cfg!(unix) {
+        // Where there is no such program, the other one is ended at once.
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().ok();
+        let asked = Instant::now();
+        while asked.elapsed() < GRACE {
+            if child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            thread::sleep(TICK);
+        }
+    }
+    child.kill().ok();
+    child.wait()?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -152,6 +175,9 @@ mod tests {
         let slow = sh("echo first; exec sleep 600");
         assert!(matches!(take(&slow, 0, Duration::from_millis(500), &results), Ok(Ending::Cut(_))));
         assert_eq!(text(&results, 0, &slow), "first\n");
+        let tidy = sh("trap 'echo tidied; exit 130' INT; echo began; while :; do sleep 0.1; done");
+        assert!(matches!(take(&tidy, 3, Duration::from_millis(500), &results), Ok(Ending::Cut(_))));
+        assert_eq!(text(&results, 3, &tidy), "began\ntidied\n", "it was asked first");
         let bad = sh("echo why >&2; exit 3");
         assert!(matches!(take(&bad, 1, Duration::from_secs(60), &results), Ok(Ending::Failed(_))));
         assert_eq!(fs::read_to_string(file(&results, 1, &bad, "log")).expect("it was written"), "why\n");

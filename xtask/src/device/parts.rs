@@ -30,10 +30,13 @@ impl Part {
     }
 }
 
+/// In the arguments, the file of a report.
+pub const REPORT: &str = "REPORT";
+
 /// What is asked of `llamita`.
 const COMMANDS: [(&str, &str, &str, u64); 4] = [
     ("devices", "adapters, features, limits", "devices --json", 20),
-    ("probe", "kernels of 1B, speed at depths, memory, copies", "probe --json", 150),
+    ("probe", "kernels of 1B, speed at depths, memory, copies", "probe --json --output REPORT", 150),
     ("doctor", "which kernels are right, which are quarantined", "doctor --json", 60),
     ("bench-1b", "1B at depth 0", "bench --shape 1b --prefill 128,512 --decode 32 --json", 40),
 ];
