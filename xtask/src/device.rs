@@ -142,7 +142,7 @@ fn take(part: &Part, index: usize, limit: Duration, results: &Path) -> Result<En
 fn end(child: &mut Child) -> Result<()> {
     if cfg!(unix) {
         // Where there is no such program, the other one is ended at once.
-        Command::new("kill").args(["-INT", &child.id().to_string()]).status().ok();
+        Command::new("kill").args(["-TERM", &child.id().to_string()]).status().ok();
         let asked = Instant::now();
         while asked.elapsed() < GRACE {
             if child.try_wait()?.is_some() {
@@ -173,10 +173,10 @@ mod tests {
         shell::fresh_dir(&results).expect("a folder of our own");
         let sh = |text: &str| part("/bin/sh", &["-c", text]);
         let slow = sh("echo first; exec sleep 600");
-        assert!(matches!(take(&slow, 0, Duration::from_millis(500), &results), Ok(Ending::Cut(_))));
+        assert!(matches!(take(&slow, 0, Duration::from_secs(2), &results), Ok(Ending::Cut(_))));
         assert_eq!(text(&results, 0, &slow), "first\n");
-        let tidy = sh("trap 'echo tidied; exit 130' INT; echo began; while :; do sleep 0.1; done");
-        assert!(matches!(take(&tidy, 3, Duration::from_millis(500), &results), Ok(Ending::Cut(_))));
+        let tidy = sh("trap 'echo tidied; exit 143' TERM; echo began; while :; do sleep 0.1; done");
+        assert!(matches!(take(&tidy, 3, Duration::from_secs(2), &results), Ok(Ending::Cut(_))));
         assert_eq!(text(&results, 3, &tidy), "began\ntidied\n", "it was asked first");
         let bad = sh("echo why >&2; exit 3");
         assert!(matches!(take(&bad, 1, Duration::from_secs(60), &results), Ok(Ending::Failed(_))));
