@@ -16,8 +16,8 @@ use super::{interrupt, output};
 
 /// Check that the GPUs of this machine compute rightly
 ///
-/// Runs the kernels of the plan and tier that models take against a plain computation on the CPU, about a minute per
-/// GPU. A kernel that gives wrong results, does not compile, or takes the device or this program down goes into
+/// Runs the kernels of the plan and tier that models take against a plain computation on the CPU, which takes a minute or
+/// more. A kernel that gives wrong results, does not compile, or takes the device or this program down goes into
 /// quarantine: models do not use it any more, and the next plainer tier or another plan, which is checked too, takes its
 /// place. Ends with 1 where a GPU has nothing that works.
 #[derive(Args)]
