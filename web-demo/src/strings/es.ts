@@ -1,8 +1,10 @@
 /** La página en español, con las claves de en.ts. */
+import { deviceEs } from './device-es.js';
 import type { en } from './en.js';
 import { probeEs } from './probe-es.js';
 
 export const es: Record<keyof typeof en, string> = {
+  ...deviceEs,
   ...probeEs,
   'do.cancel': 'Cancelar',
   'do.close': 'Cerrar',
@@ -416,46 +418,6 @@ export const es: Record<keyof typeof en, string> = {
   'shaders.tolerance': 'Tolerancia',
   'shaders.passed': 'correcto',
   'shaders.failed': 'fallo',
-
-  'device.lead': 'Lo que este navegador dice del dispositivo. No se le cuenta a nadie más.',
-  'device.none': 'No hay adaptador WebGPU.',
-  'device.adapter': 'Adaptador de WebGPU',
-  'device.tier': 'Nivel de shaders',
-  'device.plan': 'Plan',
-  'device.plan.gpu': 'gpu: el de las GPU de verdad',
-  'device.plan.lavapipe': 'lavapipe: para el controlador de Mesa en la CPU',
-  'device.plan.swiftshader': 'swiftshader: para controladores en la CPU',
-  'device.features': 'Capacidades',
-  'device.hidden': 'El navegador no lo dice.',
-  'device.kind': 'Tipo',
-  'device.software':
-    'Software: los shaders se ejecutan en la CPU, despacio. Puede que la aceleración gráfica esté apagada en los ajustes ' +
-    'del navegador.',
-  'device.lacks': 'Demasiado poco',
-  'device.reported': 'Se cuenta de su clase',
-  'device.limits': 'Límites de WebGPU',
-  'device.model': 'Modelo en uso',
-  'device.name': 'Nombre',
-  'device.parameters': 'Parámetros',
-  'device.shape': 'Forma',
-  'device.shapeValue': '{layers} capas, ancho {dim}, {vocabulary} tokens en el vocabulario',
-  'device.context': 'Contexto',
-  'device.memory': 'Memoria (pesos + caché + espacio de trabajo)',
-  'device.dispatches': 'Despachos por token',
-  'device.loaded': 'Del clic a estar listo',
-  'device.browser': 'Navegador',
-  'device.system': 'Sistema',
-  'device.cores': 'Hilos de CPU',
-  'device.ram': 'Memoria, según la redondea el navegador',
-  'device.screen': 'Pantalla',
-  'device.offline': 'Listo para usarse sin conexión',
-  'device.offline.all': 'Sí: la página y el modelo en uso están guardados aquí.',
-  'device.offline.page': 'La página está guardada aquí; el modelo en uso, no.',
-  'device.offline.none': 'No: el navegador aún no guarda una copia de esta página.',
-  'device.build': 'Versión de esta página',
-  'device.format': 'Formato',
-  'device.types': 'Tipos de los pesos',
-  'device.copy': 'Copiar como texto',
 
   'support.retry': 'Probar otra vez',
   'support.cpu': 'Usar el modelo diminuto en la CPU',
