@@ -98,6 +98,8 @@ fn a_probe_that_is_stopped_leaves_the_marker_that_it_found() {
     let marker = r#"{"format":"llamita-journal","version":1,"marker":"probe: memory 268435456"}"#;
     let (journal, report) = (cache.join("llamita/probe.json"), cache.join("report.json"));
     std::fs::write(&journal, marker).expect("a file");
+    // That of an earlier run of this test.
+    std::fs::remove_file(&report).ok();
     let mut asked = command(&["probe", "--small", "--json", "--output", str(&report)]);
     let mut child = asked.env("XDG_CACHE_HOME", &cache).spawn().expect("the command starts");
     while !std::fs::metadata(&report).is_ok_and(|file| file.len() > 0) {
