@@ -8,6 +8,7 @@ use crate::plan::driver::Driver;
 use crate::plan::gpu::GPU;
 use crate::plan::limits::Profile;
 use crate::plan::tuning::Tuning;
+use crate::quarantine::DeviceId;
 use crate::software;
 use fault::MadeFault;
 
@@ -82,6 +83,8 @@ pub struct DeviceOptions {
     /// The limits that the device is requested with; `None` is the default WebGPU limits, and the features that the
     /// adapter has.
     pub limits: Option<&'static Profile>,
+    /// The device's id where its driver tells none: in browsers.
+    pub id: Option<&'static DeviceId>,
     /// A fault that is made on purpose.
     pub fault: Option<MadeFault>,
 }

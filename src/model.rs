@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use crate::plan::limits::Profile;
 use crate::plan::llama;
 use crate::plan::tuning::{Activations, Tuning};
-use crate::quarantine::Quarantine;
+use crate::quarantine::{DeviceId, Quarantine};
 use crate::source::Source;
 use crate::text::chat::{ChatTemplate, Date};
 use crate::text::tokenizer::Tokenizer;
@@ -88,6 +88,9 @@ pub struct LoadOptions<'a> {
     /// A kernel that the device refuses while the model loads is added. `None` is none, and forgets.
     #[doc(hidden)]
     pub quarantine: Option<&'a mut Quarantine>,
+    /// The id under which the quarantine has the device, where its driver tells none.
+    #[doc(hidden)]
+    pub id: Option<&'static DeviceId>,
     /// A fault that is made on purpose, for tests.
     #[doc(hidden)]
     pub fault: Option<MadeFault>,

@@ -255,9 +255,10 @@ impl Gpu {
         format!("{} {}", self.inner.info.driver, self.inner.info.driver_info).trim().to_owned()
     }
 
-    /// The adapter with the version of its driver.
+    /// The adapter with the version of its driver, under which the quarantine has it.
     pub fn id(&self) -> DeviceId {
-        DeviceId { adapter: self.name().to_owned(), driver: self.driver_version() }
+        let told = || DeviceId { adapter: self.name().to_owned(), driver: self.driver_version() };
+        self.options().id.cloned().unwrap_or_else(told)
     }
 
     /// The graphics interface: vulkan, metal …

@@ -9,9 +9,11 @@ mod cancel;
 mod failure;
 mod journal;
 mod kernels;
+mod log;
 mod model;
 mod options;
 mod probe;
+mod quarantine;
 mod session;
 mod source;
 
@@ -27,10 +29,11 @@ thread_local! {
 }
 
 /// Must be called before all else. `next_turn` gives a promise that is kept once the worker's event loop has handled
-/// its messages. A panic's message is kept from here on.
+/// its messages. A panic's message is kept from here on, and warnings go to the console.
 #[wasm_bindgen]
 pub fn start(next_turn: NextTurn) {
     cancel::set_next_turn(next_turn);
+    log::start();
     std::panic::set_hook(Box::new(|info| PANIC.set(Some(info.to_string()))));
 }
 

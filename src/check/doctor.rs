@@ -78,9 +78,14 @@ pub enum Trial {
 /// marker. One that cannot be read is ignored with a line in the log. The journal is empty afterwards.
 pub fn take_marker(journal: &dyn Journal, quarantine: &mut Quarantine) -> Option<Entry> {
     let marker = journal.found()?;
-    let suspect = serde_json::from_str::<Suspect>(marker);
+    let entry = note_marker(marker, quarantine);
     journal.end();
-    match suspect {
+    entry
+}
+
+/// The same of a marker by itself.
+pub fn note_marker(marker: &str, quarantine: &mut Quarantine) -> Option<Entry> {
+    match serde_json::from_str::<Suspect>(marker) {
         Ok(Suspect { device, entry }) => {
             quarantine.note(&device, entry.clone());
             Some(entry)
@@ -121,12 +126,25 @@ pub struct Diagnosis {
     pub plans: Vec<Checked>,
 }
 
-/// Is told what is checked: the plan and tier, kernels done, and all.
-pub type Progress<'a> = &'a mut dyn FnMut(&str, usize, usize);
+/// How far the check of a plan in a tier has come.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Step {
+    /// The plan.
+    pub plan: &'static str,
+    /// The tier.
+    pub tier: &'static str,
+    /// Kernels that were checked.
+    pub done: usize,
+    /// All that it has.
+    pub kernels: usize,
+}
+
+/// Is told before each kernel, and after the last.
+pub type Progress<'a> = &'a mut dyn FnMut(Step);
 
 /// Checks what a device can run of what the options leave open, up to the first plan and tier that works: the kernels
 /// whose labels contain `only`. Kernels in quarantine are not tried again. `keep` is called whenever the quarantine has a
-/// new entry.
+/// new entry, and waited for.
 ///
 /// # Errors
 /// Where no such device can be opened, or it is lost and does not come back.
@@ -134,7 +152,7 @@ pub async fn examine(
     name: Option<&str>,
     (asked, only): (DeviceOptions, &str),
     journal: &dyn Journal,
-    (quarantine, keep): (&mut Quarantine, &mut dyn FnMut(&Quarantine)),
+    (quarantine, keep): (&mut Quarantine, &mut impl AsyncFnMut(&Quarantine)),
     progress: Progress<'_>,
 ) -> Result<Diagnosis> {
     let mut gpu = Gpu::open(name, asked).await?;
@@ -163,17 +181,16 @@ async fn check(
     gpu: &mut Gpu,
     only: &str,
     journal: &dyn Journal,
-    (quarantine, keep): (&mut Quarantine, &mut dyn FnMut(&Quarantine)),
+    (quarantine, keep): (&mut Quarantine, &mut impl AsyncFnMut(&Quarantine)),
     progress: Progress<'_>,
 ) -> Result<Checked> {
     let (plan, tier) = (gpu.tuning().driver.name, gpu.tier().name());
-    let what = format!("plan {plan}, tier {tier}");
     let mut variants = small(&gpu.tuning());
     variants.retain(|variant| variant.cases.iter().any(|case| case.kernel.label().contains(only)));
     let all = variants.len();
     let mut checked = Checked { plan, tier, works: true, kernels: 0, cases: 0, quarantined: Vec::new() };
     for (done, OfVariant { cases, .. }) in variants.into_iter().enumerate() {
-        progress(&what, done, all);
+        progress(Step { plan, tier, done, kernels: all });
         let Some(kernel) = cases.first().map(|case| case.kernel.clone()) else { continue };
         if let Some(entry) = quarantine.entry(&gpu.id(), kernel.as_ref()) {
             checked.quarantined.push(entry.clone());
@@ -183,7 +200,7 @@ async fn check(
         checked.cases += cases.len();
         let suspect = Suspect::variant(gpu, kernel.as_ref());
         if let Trial::Failed(entry) = suspect.tried(journal, quarantine, first_fault(&cases, gpu)).await? {
-            keep(quarantine);
+            keep(quarantine).await;
             let lost = entry.fault == Fault::LostTheDevice;
             checked.quarantined.push(entry);
             if lost {
@@ -191,7 +208,7 @@ async fn check(
             }
         }
     }
-    progress(&what, all, all);
+    progress(Step { plan, tier, done: all, kernels: all });
     checked.works = checked.quarantined.is_empty();
     Ok(checked)
 }

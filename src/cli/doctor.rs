@@ -3,9 +3,10 @@
 use clap::Args;
 use indicatif::ProgressBar;
 use llamita::internals::backend::gpu::adapters;
-use llamita::internals::check::doctor::{Checked, Diagnosis, examine};
+use llamita::internals::check::doctor::{Checked, Diagnosis, Step, examine};
 use llamita::internals::drivers::DeviceOptions;
 use llamita::internals::drivers::fault::MadeFault;
+use llamita::internals::quarantine::Quarantine;
 use llamita::{PlanChoice, Tier};
 use serde::Serialize;
 
@@ -107,23 +108,25 @@ impl Doctor {
 
     /// Examines a device, and prints what was found. Gives whether something works there.
     async fn examine(&self, name: &str, kept: &mut Kept) -> Result<bool, Failure> {
-        let asked = DeviceOptions { tier: self.tier, plan: self.plan, limits: None, fault: self.fault };
+        let asked = DeviceOptions { tier: self.tier, plan: self.plan, fault: self.fault, ..DeviceOptions::default() };
         let journal = quarantine::journal();
         let mut bar: Option<(String, ProgressBar)> = None;
-        let mut progress = |what: &str, done: usize, all: usize| {
-            if bar.as_ref().is_none_or(|(of, _)| of != what) {
+        let mut progress = |Step { plan, tier, done, kernels }: Step| {
+            let what = format!("plan {plan}, tier {tier}");
+            if bar.as_ref().is_none_or(|(of, _)| *of != what) {
                 if let Some((_, bar)) = bar.take() {
                     bar.finish_and_clear();
                 }
-                bar = Some((what.to_owned(), output::progress(what, all as u64, "kernels")));
+                let fresh = output::progress(&what, kernels as u64, "kernels");
+                bar = Some((what, fresh));
             }
             if let Some((_, bar)) = &bar {
                 bar.set_position(done as u64);
             }
         };
         let mut checked = kept.quarantine.clone();
-        let mut keep = |quarantine: &_| {
-            kept.quarantine = Clone::clone(quarantine);
+        let mut keep = async |quarantine: &Quarantine| {
+            kept.quarantine = quarantine.clone();
             kept.save();
         };
         // A check that somebody ends says nothing of its kernel, so its marker goes.

@@ -178,7 +178,7 @@ impl Inspect {
         self.embedding.check(tensors).map_err(unsupported)?;
         let context = session_context(&shape, self.context, self.kv, self.limits)?;
         let plan = self.plan.unwrap_or(PlanChoice::Auto);
-        let options = DeviceOptions { tier: self.tier, plan, limits: self.limits, fault: None };
+        let options = DeviceOptions { tier: self.tier, plan, limits: self.limits, ..DeviceOptions::default() };
         options.check()?;
         let tuning = options.counted().with(self.kv, self.numbers.activations);
         let vocabulary = checkpoint.vocabulary.as_ref();

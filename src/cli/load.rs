@@ -74,7 +74,9 @@ pub async fn generate(args: &ModelArgs, name: &str, shape: Shape) -> Result<Load
     let file = "the generated model".to_owned();
     let about = |error| Failure::with(&file, error);
     let ModelArgs { tier, plan, limits, fault, .. } = *args;
-    let device = Device::open(&args.device, DeviceOptions { tier, plan, limits, fault }).await.map_err(about)?;
+    let device = Device::open(&args.device, DeviceOptions { tier, plan, limits, fault, ..DeviceOptions::default() })
+        .await
+        .map_err(about)?;
     let mut bar: Option<ProgressBar> = None;
     let mut progress = |done, total| {
         bar.get_or_insert_with(|| output::progress("making weights", total, "bytes")).set_position(done);

@@ -94,7 +94,7 @@ impl Probe {
             DeviceChoice::Named(name) => Some(name.as_str()),
             DeviceChoice::Auto | DeviceChoice::Gpu => None,
         };
-        let options = DeviceOptions { tier: self.tier, plan: self.plan, limits: None, fault: self.fault };
+        let options = DeviceOptions { tier: self.tier, plan: self.plan, fault: self.fault, ..DeviceOptions::default() };
         let gpu = Gpu::open(name, options).await?;
         let settings = Settings {
             date: Some(Date::now().day()),

@@ -34,8 +34,8 @@ impl Described {
     /// # Errors
     /// Those of opening a device and of the budget, and [`Error::Quarantined`] where every candidate needs such a kernel.
     pub async fn choose(&self, options: &LoadOptions<'_>, quarantine: &Quarantine) -> Result<Chosen> {
-        let LoadOptions { tier, plan, limits, fault, .. } = *options;
-        let asked = DeviceOptions { tier, plan, limits, fault };
+        let LoadOptions { tier, plan, limits, id, fault, .. } = *options;
+        let asked = DeviceOptions { tier, plan, limits, id, fault };
         let device = Device::open(&options.device, asked).await?;
         let first = match &device {
             Device::Gpu(gpu) if !quarantine.of(&gpu.id()).is_empty() => gpu.clone(),
@@ -129,7 +129,7 @@ impl fmt::Display for Avoided {
 
 /// What forgets the quarantine, or does without the device.
 #[cfg(target_arch = "wasm32")]
-const HELP: &str = "forgetting the quarantine tries them again";
+const HELP: &str = "forgetQuarantine() has them tried again";
 #[cfg(not(target_arch = "wasm32"))]
 const HELP: &str = "llamita doctor --forget has them tried again; --device cpu does without, slowly";
 

@@ -5,6 +5,7 @@ import { byId, h } from './dom.js';
 import { binary, factList } from './fact-list.js';
 import { build, facts, offline } from './facts.js';
 import { bytes, language, number, seconds, t } from './i18n.js';
+import { KernelCheck } from './kernel-check.js';
 import type { KnownModels } from './known-models.js';
 import { total, type Runtime } from './runtime.js';
 import { platform } from './support.js';
@@ -28,6 +29,7 @@ export class DeviceView {
   /** What is known a moment later than the rest. */
   readonly #kept = h('span', {}, '…');
   readonly #build = h('span', {}, '…');
+  readonly #kernels = new KernelCheck();
 
   constructor(
     private readonly runtime: Runtime,
@@ -46,8 +48,9 @@ export class DeviceView {
     this.build();
   }
 
-  /** Looks again at what changes while the page is open: what is kept for use without a network. */
+  /** Looks again at what changes while the page is open: what is kept for use without a network, and in quarantine. */
   async refresh(): Promise<void> {
+    if (this.#device) void this.#kernels.refresh();
     const [kept, which] = await Promise.all([offline(this.runtime.loaded.value, this.known), build()]);
     this.#kept.textContent = t(`device.offline.${kept}`);
     this.#build.textContent = which ? [which.version, which.commit].filter(Boolean).join(' · ') : '–';
@@ -67,6 +70,7 @@ export class DeviceView {
         h('h1', { t: 'nav.device', tabindex: -1 }),
         h('p', { class: 'lead', t: 'device.lead' }),
         ...this.#gpu(),
+        this.#device !== undefined && this.#kernels.element,
         ...this.#model(),
         ...this.#browser(),
         h('div', { class: 'row' }, copy, h('a', { class: 'button quiet', href: 'probe.html', t: 'probe.link' })),

@@ -5,6 +5,7 @@ import { bytes, t } from './i18n.js';
 /** The kinds of the package's errors that have a text of their own. */
 const KINDS = [
   'NoWebGpu',
+  'KernelFault',
   'OutOfMemory',
   'DeviceLost',
   'BadModel',

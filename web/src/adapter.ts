@@ -13,8 +13,8 @@ function numbers(limits: object): Record<string, number> {
   return found;
 }
 
-function requestAdapter(): Promise<GPUAdapter | null> {
-  return navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+async function requestAdapter(): Promise<GPUAdapter | null> {
+  return await navigator.gpu?.requestAdapter({ powerPreference: 'high-performance' }) ?? null;
 }
 
 /** Whether shaders of an adapter run on the CPU. */

@@ -2,7 +2,7 @@
 
 /** The kind of an error, for `switch`, for pages in other languages, and across a worker's boundary. */
 export type ErrorKind =
-  | 'NoWebGpu' | 'OutOfMemory' | 'DeviceLost' | 'BadModel' | 'Unsupported' | 'Quota' | 'Aborted' | 'Offline' | 'Http'
+  | 'NoWebGpu' | 'KernelFault' | 'OutOfMemory' | 'DeviceLost' | 'BadModel' | 'Unsupported' | 'Quota' | 'Aborted' | 'Offline' | 'Http'
   | 'NoRange' | 'Cors' | 'Busy' | 'ContextFull' | 'InvalidSetting' | 'ChatTemplate' | 'InternalError';
 
 /** What all errors of this package have in common. Their `name` is their kind, whatever a minifier calls the class. */
@@ -14,6 +14,12 @@ export abstract class LlamitaError extends Error {
 export class NoWebGpu extends LlamitaError {
   static { this.prototype.name = 'NoWebGpu'; }
   readonly kind = 'NoWebGpu';
+}
+
+/** A kernel does not compile here, or whatever could run a model needs one that is in quarantine. */
+export class KernelFault extends LlamitaError {
+  static { this.prototype.name = 'KernelFault'; }
+  readonly kind = 'KernelFault';
 }
 
 /** More memory would be needed than there is. */
@@ -152,6 +158,7 @@ export interface WireError { kind: ErrorKind; message: string; numbers: Numbers 
 /** What to do, for errors whose message does not say so. */
 const ADVICE: Partial<Record<ErrorKind, string>> = {
   NoWebGpu: 'Use a browser with WebGPU: Chrome or Edge, or a recent Safari or Firefox.',
+  KernelFault: 'Update the browser, or the driver.',
   OutOfMemory: 'Load a smaller model, or ask for a shorter context.',
   DeviceLost: 'Call resume() to go on where it stopped.',
   BadModel: 'Choose another file, or download it again.',
@@ -174,6 +181,7 @@ function advised(kind: ErrorKind, said: string): string {
 
 const makers: Record<ErrorKind, (message: string, numbers: Numbers) => LlamitaError> = {
   NoWebGpu: (message) => new NoWebGpu(message),
+  KernelFault: (message) => new KernelFault(message),
   OutOfMemory: (message, { needed = NaN, had = NaN }) => new OutOfMemory(message, { needed, had }),
   DeviceLost: (message) => new DeviceLost(message),
   BadModel: (message) => new BadModel(message),

@@ -5,8 +5,9 @@ import {
   benchmark_run, inspect, kernel_case_names, Model, run_kernel_case, type Cancel, type Session,
 } from './llamita.js';
 import { busy, compileDrawing } from './pipelines.js';
-import { probeHandlers } from './probe/host.js';
+import { probeHandlers } from './probe.js';
 import type { Calls, CallName, ReplyEvent } from './protocol.js';
+import { QuarantineFile, quarantineHandlers } from './quarantine.js';
 import { RateMeter } from './rate.js';
 import { openSource } from './sources/open.js';
 import type { ByteSource } from './sources/source.js';
@@ -73,7 +74,8 @@ async function load(
   const source = await openSource(spec, { signal, onProgress: event, keep });
   try {
     const tell = (loaded: number, total: number) => meter.tell('load', loaded, total);
-    const model = await busy(() => Model.load(source, options, JSON.stringify(prime), tell, cancel));
+    const quarantine = await QuarantineFile.open();
+    const model = await busy(() => Model.load(source, options, JSON.stringify(prime), tell, quarantine, cancel));
     const id = ++next;
     models.set(id, { model, source, sessions: new Set() });
     return { model: id, info: await infoOf(model) };
@@ -89,6 +91,7 @@ async function load(
 export const handlers: Handlers = {
   ...storeHandlers,
   ...probeHandlers,
+  ...quarantineHandlers,
 
   start: async () => null,
 

@@ -9,8 +9,8 @@
  */
 export * from './engine.js';
 export {
-  Aborted, BadModel, Busy, ChatTemplate, ContextFull, Cors, DeviceLost, Http, InternalError, InvalidSetting, LlamitaError,
-  NoRange, NoWebGpu, Offline, OutOfMemory, Quota, Unsupported, type ErrorKind,
+  Aborted, BadModel, Busy, ChatTemplate, ContextFull, Cors, DeviceLost, Http, InternalError, InvalidSetting, KernelFault,
+  LlamitaError, NoRange, NoWebGpu, Offline, OutOfMemory, Quota, Unsupported, type ErrorKind,
 } from './errors.js';
 export * from './measure.js';
 export { Model } from './model.js';

@@ -1,7 +1,9 @@
 /** The device: what it is, how fast it is, and whether its kernels compute what they should. */
 import { connect, type Place } from './connection.js';
 import { localDate, type Model } from './model.js';
-import type { DeviceInfo, KernelReport, Plan, ProbePhase, ProbeProgress, ProbeReport } from './types.js';
+import type {
+  DeviceInfo, Diagnosis, DoctorProgress, KernelReport, Plan, ProbePhase, ProbeProgress, ProbeReport, QuarantinedKernel,
+} from './types.js';
 
 /** The adapter that this browser shows. */
 export async function device(place?: Place): Promise<DeviceInfo> {
@@ -16,7 +18,7 @@ export async function kernelCases(tier: 'base' | 'f16' = 'base', place?: Place):
 /**
  * Runs a kernel case on this device, and compares it with its oracle.
  *
- * @throws {LlamitaError} `NoWebGpu`, `DeviceLost`, and `InvalidSetting` where there is no such case.
+ * @throws {LlamitaError} `NoWebGpu`, `KernelFault`, `DeviceLost`, and `InvalidSetting` where there is no such case.
  */
 export async function runKernelCase(name: string, tier: 'base' | 'f16' = 'base', place?: Place): Promise<KernelReport> {
   return connect(place).ask('runKernelCase', { name, tier });
@@ -92,6 +94,44 @@ export async function benchmark(model: Model, options: BenchmarkOptions = {}): P
   } finally {
     await session.dispose();
   }
+}
+
+/** What a check of the kernels takes into account. */
+export interface DoctorOptions extends Place {
+  /** Checks this tier alone. */
+  tier?: 'base' | 'f16';
+  /** Checks this plan alone. */
+  plan?: 'auto' | 'software' | Plan;
+  /** Checks the kernels whose names contain this alone. */
+  only?: string;
+  /** Told how far it has come. */
+  onProgress?: (progress: DoctorProgress) => void;
+  /** Gives it up. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Checks the kernels that models use on this device against a plain computation, as `llamita doctor` does. One that gives
+ * wrong results, does not compile or takes the device or the page down goes into quarantine, for this adapter and version
+ * of the browser: models do not use it any more, and the next plainer tier or another plan, which is checked too, takes
+ * its place. A kernel in quarantine is not checked again until it is forgotten.
+ *
+ * @throws {LlamitaError} `NoWebGpu`, `DeviceLost`, `Aborted`, `InvalidSetting`, and `Busy` where another tab checks.
+ */
+export async function doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
+  const { onProgress, signal, workerUrl, wasmUrl, ...rest } = options;
+  const args = { options: JSON.stringify(rest) };
+  return connect({ workerUrl, wasmUrl }).ask('doctor', args, { onEvent: onProgress, signal });
+}
+
+/** The kernels in quarantine on this device: those that a check found, and those that did not compile for a model. */
+export async function quarantined(place?: Place): Promise<QuarantinedKernel[]> {
+  return connect(place).ask('quarantined', {});
+}
+
+/** Empties the quarantine of this device, so that its kernels are tried again. Gives how many it had. */
+export async function forgetQuarantine(place?: Place): Promise<number> {
+  return connect(place).ask('forgetQuarantine', {});
 }
 
 /** What a probe takes into account. */

@@ -64,7 +64,7 @@ export class Model {
   /**
    * Brings a model to the device. Its bytes go there in slices: nothing of it stays in this page's memory.
    *
-   * @throws {LlamitaError} `NoWebGpu`, `OutOfMemory`, `BadModel`, `Unsupported`, `InvalidSetting`, `Aborted`,
+   * @throws {LlamitaError} `NoWebGpu`, `KernelFault`, `OutOfMemory`, `BadModel`, `Unsupported`, `InvalidSetting`, `Aborted`,
    * `DeviceLost`, and what goes wrong with the source: `Offline`, `Http`, `Cors`, `NoRange`, `Quota`.
    */
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<Model> {

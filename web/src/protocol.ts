@@ -1,8 +1,8 @@
 /** What a page and its worker say to each other. Every call has an id, which its events, its end and a cancel carry. */
 import type { WireError } from './errors.js';
 import type {
-  Counters, DeviceInfo, KernelReport, Message, ModelInfo, ProbeProgress, ProbeReport, Progress, SessionState, Stats,
-  StorageEstimate, StoredModel,
+  Counters, DeviceInfo, Diagnosis, DoctorProgress, KernelReport, Message, ModelInfo, ProbeProgress, ProbeReport, Progress,
+  QuarantinedKernel, SessionState, Stats, StorageEstimate, StoredModel,
 } from './types.js';
 
 /** A source as it crosses to the worker: no relative address, no bytes that would be copied. */
@@ -54,6 +54,10 @@ export interface Calls {
   probe: { args: { options: Json }; result: ProbeReport; event: ProbeProgress };
   /** Bytes at which an earlier probe's tab was ended; null where none was. */
   probeEnded: { args: Record<string, never>; result: number | null; event: never };
+  doctor: { args: { options: Json }; result: Diagnosis; event: DoctorProgress };
+  quarantined: { args: Record<string, never>; result: QuarantinedKernel[]; event: never };
+  /** Kernels that were in quarantine. */
+  forgetQuarantine: { args: Record<string, never>; result: number; event: never };
   storeList: {
     args: Record<string, never>;
     result: { kind: 'opfs' | 'memory'; models: StoredModel[]; estimate: StorageEstimate };

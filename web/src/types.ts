@@ -284,6 +284,46 @@ export interface KernelReport {
   fault: string;
 }
 
+/** A kernel that failed on this device. */
+export interface QuarantinedKernel {
+  kernel: string;
+  /** Of its text, or of all texts that differ in sizes alone. */
+  digest: string;
+  /** The tier and the plan that it failed in. */
+  tier: string;
+  plan: Plan;
+  fault: 'wrong' | 'does_not_compile' | 'lost_the_device';
+  /** What did not hold, or the driver's own words. */
+  error: string;
+}
+
+/** How far the check of a plan in a tier has come. */
+export interface DoctorProgress { plan: Plan; tier: string; done: number; kernels: number }
+
+/** What a check of the kernels found of this device. */
+export interface Diagnosis {
+  /** What the browser tells of the adapter, and of itself. */
+  adapter: string;
+  driver: string;
+  /** Whether a plan works. */
+  works: boolean;
+  /** The plans and tiers in the order in which models take them, up to the first that works. */
+  plans: CheckedPlan[];
+}
+
+/** A plan in a tier. */
+export interface CheckedPlan {
+  plan: Plan;
+  tier: string;
+  /** Whether every kernel is right, so that any model runs. */
+  works: boolean;
+  /** Kernels that were checked now, and their cases. */
+  kernels: number;
+  cases: number;
+  /** Its kernels in quarantine, from before and from now. */
+  quarantined: QuarantinedKernel[];
+}
+
 /** The parts of a probe, in order. */
 export type ProbePhase = 'device' | 'weights' | 'kernels' | 'speed' | 'sustained' | 'memory';
 

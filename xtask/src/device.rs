@@ -26,6 +26,8 @@ use crate::{
 use parts::Part;
 use summary::{Ending, Line, Summary};
 
+/// How long the run takes at most where nothing else is asked for; the limits of the parts are made for it.
+const MINUTES: f64 = 8.0;
 /// How often a program is asked whether it has ended.
 const TICK: Duration = Duration::from_millis(50);
 /// How long a program has to end when it is asked to.
@@ -36,8 +38,9 @@ pub struct Options {
     /// Only build what the run needs, into target/device
     #[arg(long)]
     prepare: bool,
-    /// Minutes that the run may take; what is not done by then is left out
-    #[arg(long, value_name = "N", default_value_t = 8.0, value_parser = minutes)]
+    /// Minutes that the run may take; what is not done by then is left out. With more than 8, each part may take longer
+    /// too, as slow drivers need
+    #[arg(long, value_name = "N", default_value_t = MINUTES, value_parser = minutes)]
     minutes: f64,
     /// Only the parts whose name contains this; --list names them
     #[arg(long, value_name = "TEXT", value_delimiter = ',')]
@@ -64,8 +67,9 @@ pub fn folder() -> PathBuf {
 
 /// Runs the parts, most valuable first; false where one of them failed.
 pub fn run(options: &Options, consent: Consent) -> Result<bool> {
-    let parts: Vec<Part> =
-        parts::all(options.device.as_deref()).into_iter().filter(|part| part.is(&options.only)).collect();
+    let mut parts = parts::all(options.device.as_deref());
+    parts.retain(|part| part.is(&options.only));
+    parts.iter_mut().for_each(|part| part.limit = part.limit.mul_f64((options.minutes / MINUTES).max(1.0)));
     if parts.is_empty() {
         return Err(Missing(format!("no part is called {}; --list names them", options.only.join(" or "))).into());
     }

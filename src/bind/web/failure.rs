@@ -77,7 +77,8 @@ impl From<Error> for JsValue {
             Error::Template { .. } | Error::TemplateTooCostly { .. } | Error::NoChatTemplate { .. } => {
                 failure("ChatTemplate", &message, [])
             }
-            Error::NoDevice(_) | Error::Kernel { .. } | Error::Quarantined { .. } => failure("NoWebGpu", &message, []),
+            Error::NoDevice(_) => failure("NoWebGpu", &message, []),
+            Error::Kernel { .. } | Error::Quarantined { .. } => failure("KernelFault", &message, []),
             Error::DeviceLost(_) => failure("DeviceLost", &message, []),
             Error::Internal(_) => failure("InternalError", &message, []),
         }

@@ -9,7 +9,7 @@ use crate::check::journal::{self, Journal};
 
 #[wasm_bindgen]
 extern "C" {
-    /// `JournalFile` of `web/src/probe/journal.ts`.
+    /// `JournalFile` of `web/src/journal.ts`.
     #[wasm_bindgen(typescript_type = "{ readonly found: string; put(text: string): void }")]
     pub type JournalFile;
 

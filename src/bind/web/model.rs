@@ -29,6 +29,7 @@ use crate::weights::{EmbeddingPlace, Matrices, Packing, Packings};
 use super::cancel::Cancel;
 use super::failure::{aborted, failure};
 use super::options::{Loading, parse};
+use super::quarantine::{Kept, QuarantineFile};
 use super::session::Session;
 use super::source::{ByteSource, JsSource};
 
@@ -169,7 +170,7 @@ async fn warm_up(session: &mut crate::Session) -> Result<(), Error> {
 impl Model {
     /// Loads a model. `progress` is called with the bytes of weights that are on the device, and with all bytes.
     /// `prime` is a JSON array of messages that the first session will begin with; they are computed while the weights
-    /// arrive.
+    /// arrive. Kernels in the quarantine are not used, and those that the device refuses are kept there.
     ///
     /// # Errors
     /// Those of [`crate::Model::load`], those of the source, and `Aborted`.
@@ -178,11 +179,15 @@ impl Model {
         options: String,
         prime: String,
         progress: Function,
+        quarantine: QuarantineFile,
         cancel: &Cancel,
     ) -> Result<Model, JsValue> {
         let source = Rc::new(JsSource::new(source));
         let (loading, prime): (Loading, Vec<Message>) = (parse(&options)?, parse(&prime)?);
         let mut options = loading.options()?;
+        let mut kept = Kept::new(quarantine);
+        options.id = Some(kept.id());
+        options.quarantine = Some(&mut kept.quarantine);
         let mut tell = |loaded: u64, total: u64| {
             // An exception of the listener does not end the loading.
             progress.call2(&JsValue::NULL, &JsValue::from_f64(loaded as f64), &JsValue::from_f64(total as f64)).ok();
@@ -200,7 +205,9 @@ impl Model {
             warm_up(&mut session).await?;
             Ok((model, session))
         };
-        match cancel.attend(load).await {
+        let loaded = cancel.attend(load).await;
+        kept.save().await;
+        match loaded {
             Some(Ok((model, session))) => Ok(Self { model, source, first: RefCell::new(Some(session)) }),
             Some(Err(error)) => Err(source.failure(error)),
             None => Err(aborted()),

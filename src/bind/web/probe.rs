@@ -15,6 +15,7 @@ use super::cancel::Cancel;
 use super::failure::aborted;
 use super::journal::{JournalFile, WebJournal};
 use super::options::{parse, plan, tier};
+use super::quarantine::{Kept, QuarantineFile};
 
 /// The settings of a probe.
 #[derive(Default, Deserialize)]
@@ -52,20 +53,35 @@ struct Probing {
 pub async fn probe(
     options: String,
     progress: Function,
+    quarantine: QuarantineFile,
     journal: Option<JournalFile>,
     cancel: &Cancel,
 ) -> Result<String, JsValue> {
     let probing: Probing = parse(&options)?;
+    let kept = Kept::new(quarantine);
     let options = DeviceOptions {
         tier: tier(probing.tier.as_deref(), None)?,
         plan: plan(probing.plan.as_deref())?,
+        id: Some(kept.id()),
         ..DeviceOptions::default()
     };
     let Probing { date, system, browser, vendor, layers, memory, skip, sustained, small, .. } = probing;
     let skip = skip.iter().map(phase).collect::<Result<_, _>>()?;
     let sustained = sustained.map(seconds).transpose()?;
-    let settings =
-        Settings { date, system, browser, vendor, layers, memory, skip, sustained, small, ..Settings::default() };
+    let quarantine = kept.quarantine;
+    let settings = Settings {
+        date,
+        system,
+        browser,
+        vendor,
+        layers,
+        memory,
+        skip,
+        sustained,
+        small,
+        quarantine,
+        ..Settings::default()
+    };
     let journal = WebJournal::new(journal);
     let mut told = String::new();
     let mut tell = |phase: Phase, share: f64, report: &Report| {

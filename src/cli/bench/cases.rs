@@ -126,7 +126,13 @@ async fn devices(args: &ModelArgs) -> Result<Vec<OfDevice>, Failure> {
         DeviceChoice::Named(name) => Some(name.as_str()),
         DeviceChoice::Auto | DeviceChoice::Gpu => None,
     };
-    let options = |plan| DeviceOptions { tier: args.tier, plan, limits: args.limits, fault: args.fault };
+    let options = |plan| DeviceOptions {
+        tier: args.tier,
+        plan,
+        limits: args.limits,
+        fault: args.fault,
+        ..DeviceOptions::default()
+    };
     let first = Gpu::open(name, options(args.plan)).await?;
     let mut found = vec![first];
     if args.plan == PlanChoice::Auto && found[0].driver() != PlanChoice::Gpu.of(found[0].driver()) {

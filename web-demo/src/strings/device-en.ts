@@ -38,4 +38,24 @@ export const deviceEn = {
   'device.format': 'Format',
   'device.types': 'Types of the weights',
   'device.copy': 'Copy as text',
+
+  'check.title': 'Kernels',
+  'check.what':
+    'Runs the shaders that models use here and compares what they compute with the CPU. One that fails is kept in ' +
+    'quarantine and not used any more: a plainer one takes its place.',
+  'check.start': 'Check the kernels',
+  'check.progress': 'Kernels that are checked',
+  'check.opening': 'Opening the device',
+  'check.running': 'Checking plan {plan}, tier {tier}',
+  'check.works': 'All {kernels} kernels of plan {plan}, tier {tier}, are right.',
+  'check.instead': 'Models run on plan {plan}, tier {tier}, instead: its kernels are right.',
+  'check.nothing': 'No plan is right in all kernels. A model runs where it needs none of those in quarantine, and on the CPU.',
+  'check.quarantine': 'In quarantine',
+  'check.fault.wrong': 'Gives wrong results (plan {plan}, tier {tier}).',
+  'check.fault.does_not_compile': 'Does not compile (plan {plan}, tier {tier}).',
+  'check.fault.lost_the_device': 'Lost the device, or ended the page (plan {plan}, tier {tier}).',
+  'check.forget': 'Forget and try again',
+  'check.forgotten': 'Forgotten: {count}. Models try these kernels again.',
+  'check.busy': 'Another tab checks the kernels',
+  'check.busyWhat': 'Wait until it is done there, or close that tab.',
 } as const;

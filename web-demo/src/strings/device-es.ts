@@ -41,4 +41,24 @@ export const deviceEs: Record<keyof typeof deviceEn, string> = {
   'device.format': 'Formato',
   'device.types': 'Tipos de los pesos',
   'device.copy': 'Copiar como texto',
+
+  'check.title': 'Kernels',
+  'check.what':
+    'Ejecuta los shaders que usan los modelos aquí y compara lo que calculan con la CPU. El que falla queda en ' +
+    'cuarentena y no se usa más: uno más sencillo ocupa su lugar.',
+  'check.start': 'Comprobar los kernels',
+  'check.progress': 'Kernels comprobados',
+  'check.opening': 'Abriendo el dispositivo',
+  'check.running': 'Comprobando el plan {plan}, nivel {tier}',
+  'check.works': 'Los {kernels} kernels del plan {plan}, nivel {tier}, son correctos.',
+  'check.instead': 'Los modelos usan en su lugar el plan {plan}, nivel {tier}, cuyos kernels son correctos.',
+  'check.nothing': 'Ningún plan tiene todos los kernels correctos. Un modelo funciona si no necesita ninguno de los que están en cuarentena, y en la CPU.',
+  'check.quarantine': 'En cuarentena',
+  'check.fault.wrong': 'Da resultados incorrectos (plan {plan}, nivel {tier}).',
+  'check.fault.does_not_compile': 'No compila (plan {plan}, nivel {tier}).',
+  'check.fault.lost_the_device': 'Hizo perder el dispositivo o cerró la página (plan {plan}, nivel {tier}).',
+  'check.forget': 'Olvidar y probar de nuevo',
+  'check.forgotten': 'Olvidados: {count}. Los modelos vuelven a probar estos kernels.',
+  'check.busy': 'Otra pestaña comprueba los kernels',
+  'check.busyWhat': 'Espera a que termine allí, o cierra esa pestaña.',
 };

@@ -468,6 +468,10 @@ export const en = {
   'error.NoWebGpu.title': 'No GPU to run on',
   'error.NoWebGpu.what':
     'The browser offers no WebGPU device now. Reload the page; if that does not help, restart the browser.',
+  'error.KernelFault.title': 'This GPU computes this model wrongly',
+  'error.KernelFault.what':
+    'A shader that it needs fails here, and so does all that could take its place. The view of the device says which and ' +
+    'why, and can have it tried again. Update the browser or the graphics driver first.',
   'error.page':
     'What came is a web page, and no model. Open the address in your browser, and copy that of the download button.',
   'error.pointer':

@@ -476,6 +476,10 @@ export const es: Record<keyof typeof en, string> = {
   'error.NoWebGpu.title': 'No hay GPU disponible',
   'error.NoWebGpu.what':
     'El navegador no ofrece ahora ningún dispositivo WebGPU. Recarga la página; si no basta, reinicia el navegador.',
+  'error.KernelFault.title': 'Esta GPU calcula mal este modelo',
+  'error.KernelFault.what':
+    'Un shader que necesita falla aquí, y también todo lo que podría ocupar su lugar. La vista del dispositivo dice cuál y ' +
+    'por qué, y permite probarlo de nuevo. Antes, actualiza el navegador o el controlador gráfico.',
   'error.page':
     'Lo que llegó es una página web, no un modelo. Abre la dirección en tu navegador y copia la del botón de ' +
     'descarga.',

@@ -157,3 +157,19 @@ export class MemoryFolder implements Folder {
     this.#folders.delete(name);
   }
 }
+
+/** The folder of all that the package keeps in this origin. */
+export interface Home {
+  /** In memory, for as long as the worker lives, where the browser has no private files. */
+  kind: 'opfs' | 'memory';
+  folder: Folder;
+}
+
+let opened: Promise<Home> | undefined;
+
+export function home(): Promise<Home> {
+  return opened ??= (async () => {
+    const root = await PrivateFolder.root();
+    return { kind: root ? 'opfs' : 'memory', folder: await (root ?? new MemoryFolder()).folder('llamita') };
+  })();
+}

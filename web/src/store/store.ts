@@ -7,7 +7,7 @@ import { join } from '../sources/parts.js';
 import type { ByteSource } from '../sources/source.js';
 import type { StorageEstimate, StoredModel } from '../types.js';
 import { ChunkReader } from './chunks.js';
-import { MemoryFolder, PrivateFolder, type Folder } from './folder.js';
+import { home, type Folder } from './folder.js';
 import { healChunk, Intake } from './intake.js';
 import { Journal, samePlace, type Provenance } from './journal.js';
 import { lock } from './locks.js';
@@ -58,9 +58,8 @@ export class Store {
   /** The store of this origin. In memory, for as long as the worker lives, where the browser has no private files. */
   static open(): Promise<Store> {
     return this.#opened ??= (async () => {
-      const root = await PrivateFolder.root();
-      const home = await (root ?? new MemoryFolder()).folder('llamita');
-      return new Store(root ? 'opfs' : 'memory', home, await home.folder('models'));
+      const { kind, folder } = await home();
+      return new Store(kind, folder, await folder.folder('models'));
     })();
   }
 

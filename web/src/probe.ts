@@ -1,16 +1,18 @@
 /** The probe's calls, in the worker. */
-import { adapterName } from '../adapter.js';
-import { Busy } from '../errors.js';
-import type { Handlers } from '../host.js';
-import { probe, probe_ended } from '../llamita.js';
-import { busy } from '../pipelines.js';
-import type { ProbePhase, ProbeReport } from '../types.js';
+import { adapterName } from './adapter.js';
+import { Busy } from './errors.js';
+import type { Handlers } from './host.js';
 import { JournalFile } from './journal.js';
+import { probe, probe_ended } from './llamita.js';
+import { busy } from './pipelines.js';
+import { QuarantineFile } from './quarantine.js';
+import type { ProbePhase, ProbeReport } from './types.js';
 
 const JOURNAL = 'probe';
 
 export const probeHandlers: Pick<Handlers, 'probe' | 'probeEnded'> = {
   async probe({ options }, { cancel, event }) {
+    const quarantine = await QuarantineFile.open();
     const journal = await JournalFile.open(JOURNAL);
     try {
       const { device: name, vendor } = await adapterName();
@@ -25,7 +27,7 @@ export const probeHandlers: Pick<Handlers, 'probe' | 'probeEnded'> = {
         event({ phase, share, report });
       };
       const all = JSON.stringify({ vendor: vendor || undefined, ...JSON.parse(options) as object });
-      return read(await busy(() => probe(all, told, journal, cancel)));
+      return read(await busy(() => probe(all, told, quarantine, journal, cancel)));
     } finally {
       journal?.close();
     }

@@ -1,5 +1,5 @@
 /** The engine's journal in the origin's private files: one text, which a crash of the tab does not take away. */
-import { Busy } from '../errors.js';
+import { Busy } from './errors.js';
 
 /** The folder of all journals. */
 const FOLDER = 'llamita-journal';
@@ -31,6 +31,28 @@ export class JournalFile {
     } catch (error) {
       if (!(error instanceof DOMException && error.name === 'NoModificationAllowedError')) return undefined;
       throw new Busy('The same is under way in another tab. Wait until it has ended there, or close that tab.');
+    }
+  }
+
+  /**
+   * Has `take` see to the text that a worker which ended has left in the journal of this name, and empties the journal.
+   * One that is open is not left.
+   */
+  static async take(name: string, take: (left: string) => Promise<void>): Promise<void> {
+    try {
+      const root = await navigator.storage.getDirectory();
+      const handle = await (await root.getDirectoryHandle(FOLDER)).getFileHandle(`${name}.json`);
+      if ((await handle.getFile()).size === 0) return;
+      const journal = new JournalFile(await handle.createSyncAccessHandle());
+      try {
+        if (journal.found !== '') await take(journal.found);
+        journal.put('');
+      } finally {
+        journal.close();
+      }
+    } catch (error) {
+      // No private files, no such journal, or one that is open.
+      if (!(error instanceof DOMException)) throw error;
     }
   }
 

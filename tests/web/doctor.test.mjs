@@ -1,0 +1,162 @@
+// The check of the kernels, and the quarantine: what becomes of a kernel that fails in a browser, and of models that would
+// use it. The kernel `flash` is SwiftShader's alone, so the plan of GPUs does without it; `rmsnorm` is in every plan.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { SITE } from './browser.mjs';
+import { browserTest } from './harness.mjs';
+import { violations } from './look.mjs';
+import { open, say, answers } from './page.mjs';
+
+const HELD = fileURLToPath(new URL('held/', import.meta.url));
+const MADE = mkdtempSync(join(tmpdir(), 'llamita-faults-'));
+after(() => rmSync(MADE, { recursive: true, force: true }));
+
+/** The folders of a test whose device has a fault of this kind in the kernels whose labels begin with this. */
+function fault(kind, label) {
+  const file = join(MADE, `${kind}-${label}.js`);
+  writeFileSync(file, `import '/held/fault.js?${kind}=${label}';\nimport '/llamita/own-worker.js';\n`);
+  return { '/held/': HELD, '/llamita/worker.js': file, '/llamita/own-worker.js': join(SITE, 'llamita/worker.js') };
+}
+
+/** Calls the package in an empty page. */
+async function inPackage(page, origin, body, ...args) {
+  await page.goto(`${origin}/blank.html`);
+  return page.evaluate(`(async () => (${body})(await import('/llamita/index.js'), ...${JSON.stringify(args)}))()`);
+}
+
+/** Checks the kernels of a name, and loads the bundled model afterwards. */
+const checkAndLoad = async ({ doctor, quarantined, forgetQuarantine, Model }, only) => {
+  const steps = [];
+  const found = await doctor({ only, onProgress: (step) => steps.push(step) });
+  const kept = await quarantined();
+  const model = await Model.load('/models/llamita-stories.gguf', { keep: false });
+  const reply = (await model.session()).reply('Once upon a time', { temperature: 0, maxTokens: 8 });
+  let text = '';
+  for await (const piece of reply) text += piece;
+  await model.dispose();
+  const forgotten = await forgetQuarantine();
+  return { found, steps, kept, plan: model.info.plan, text, forgotten, left: await quarantined() };
+};
+
+const FAULTS = { wrong: ['wrong', /NMSE|differ|is not/], broken: ['does_not_compile', /no_such_name/], lost: ['lost_the_device', /\w/] };
+for (const [kind, [name, words]] of Object.entries(FAULTS)) {
+  browserTest(`a kernel with the fault ${kind} is named, kept and not used`, { folders: fault(kind, 'flash') }, async ({ page, origin, allow }) => {
+    allow(/runs plan gpu in tier base, without plan swiftshader in tier base: flash/);
+    const { found, steps, kept, plan, text, forgotten, left } = await inPackage(page, origin, checkAndLoad, 'flash');
+    assert.equal(found.works, true);
+    assert.match(found.driver, /Chrome\/\d+/);
+    const [own, other] = found.plans;
+    assert.deepEqual([own.plan, own.works, own.kernels], ['swiftshader', false, own.quarantined.length]);
+    assert.deepEqual([other.plan, other.works], ['gpu', true]);
+    for (const entry of own.quarantined) {
+      assert.deepEqual([entry.fault, entry.plan, entry.tier], [name, 'swiftshader', 'base']);
+      assert.match(entry.kernel, /^flash/);
+      assert.match(entry.error, words);
+    }
+    assert.deepEqual(kept, own.quarantined);
+    assert.ok(steps.some(({ plan, done, kernels }) => plan === 'swiftshader' && done === kernels && kernels > 0));
+    assert.equal(plan, 'gpu');
+    assert.ok(text.length > 0);
+    assert.deepEqual([forgotten, left], [kept.length, []]);
+  });
+}
+
+browserTest('a kernel that does not compile for a model is avoided, and known at the next visit', { folders: fault('broken', 'flash') }, async ({ page, origin, allow }) => {
+  allow(/runs plan gpu in tier base, without plan swiftshader in tier base: flash/);
+  const load = async ({ Model, quarantined }) => {
+    const model = await Model.load('/models/llamita-stories.gguf', { keep: false });
+    return { plan: model.info.plan, kept: await quarantined() };
+  };
+  const first = await inPackage(page, origin, load);
+  assert.equal(first.plan, 'gpu');
+  assert.ok(first.kept.length > 0 && first.kept.every(({ fault }) => fault === 'does_not_compile'));
+  assert.deepEqual(await inPackage(page, origin, load), first, 'nothing is tried again');
+});
+
+browserTest('a model that needs a kernel in quarantine everywhere is refused with the reason', { folders: fault('wrong', 'rmsnorm') }, async ({ page, origin, allow }) => {
+  const refused = await inPackage(page, origin, async ({ doctor, Model, LlamitaError }) => {
+    const { works, plans } = await doctor({ only: 'rmsnorm' });
+    const error = await Model.load('/models/llamita-stories.gguf', { keep: false }).catch((error) => error);
+    const onCpu = await Model.load('/models/llamita-stories.gguf', { keep: false, device: 'cpu' });
+    return { works, plans: plans.map(({ plan }) => plan), ours: error instanceof LlamitaError, kind: error.kind, message: error.message, cpu: onCpu.info.device };
+  });
+  const { message, ...rest } = refused;
+  assert.deepEqual(rest, { works: false, plans: ['swiftshader', 'gpu'], ours: true, kind: 'KernelFault', cpu: 'CPU' });
+  assert.match(message, /rmsnorm[^]* gives wrong results[^]*forgetQuarantine\(\)[^]*Update the browser/);
+  assert.doesNotMatch(message, /llamita doctor|--/);
+  allow(/./);
+  await page.goto(`${origin}/`);
+  const told = page.getByRole('alert').filter({ hasText: 'This GPU computes this model wrongly' });
+  await told.waitFor();
+  assert.match(await told.innerText(), /The view of the device says which/);
+});
+
+browserTest('a kernel whose check takes the tab down is in quarantine at the next start', { folders: fault('held', 'flash') }, async ({ page, context, origin, allow }) => {
+  allow(/the page crashed/);
+  allow(/a check of flash[^ ]* took the page down/);
+  await page.goto(`${origin}/blank.html`);
+  const held = page.evaluate(() => new Promise((resolve) => { new BroadcastChannel('fault').onmessage = resolve; }));
+  held.catch(() => {});
+  page.evaluate(async () => void (await import('/llamita/index.js')).doctor({ only: 'flash' })).catch(() => {});
+  await held;
+  const next = await context.newPage();
+  const busy = await inPackage(next, origin, ({ doctor }) => doctor({ only: 'flash' }).catch(({ kind }) => kind));
+  assert.equal(busy, 'Busy', 'one tab checks at a time');
+  assert.deepEqual(await inPackage(next, origin, ({ quarantined }) => quarantined()), [], 'a check that is under way accuses nothing');
+  const crashed = page.waitForEvent('crash');
+  (await context.newCDPSession(page)).send('Page.crash').catch(() => {});
+  await crashed;
+  const [entry] = await inPackage(next, origin, ({ quarantined }) => quarantined());
+  assert.deepEqual([entry.fault, entry.plan], ['lost_the_device', 'swiftshader']);
+  assert.match(entry.kernel, /^flash/);
+});
+
+browserTest('a check that is stopped accuses nothing, and a damaged file is ignored', async ({ page, origin, allow }) => {
+  allow(/the quarantine is ignored: it is damaged/);
+  const kept = await inPackage(page, origin, async ({ doctor, quarantined, Model }) => {
+    const abort = new AbortController();
+    const kind = await doctor({ signal: abort.signal, onProgress: () => abort.abort() }).catch(({ kind }) => kind);
+    const after = await quarantined();
+    const home = await (await navigator.storage.getDirectory()).getDirectoryHandle('llamita', { create: true });
+    const file = await (await home.getFileHandle('quarantine.json', { create: true })).createWritable();
+    await file.write('{');
+    await file.close();
+    const { info } = await Model.load('/models/llamita-stories.gguf', { keep: false });
+    const wrong = await doctor({ only: 'no such kernel' }).catch(({ kind, message }) => `${kind}: ${message}`);
+    return { kind, after, damaged: await quarantined(), plan: info.plan, wrong };
+  });
+  const { wrong, ...rest } = kept;
+  assert.deepEqual(rest, { kind: 'Aborted', after: [], damaged: [], plan: 'swiftshader' });
+  assert.match(wrong, /^InvalidSetting: .*"no such kernel".*no kernel has it/);
+});
+
+const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+browserTest('the view of the device checks the kernels, says what fails, and forgets it', { folders: fault('wrong', 'flash'), context: PHONE }, async ({ page, origin, allow }) => {
+  allow(/runs plan gpu in tier base/);
+  await open(page, origin, { path: '?only=flash#device' });
+  await page.locator('#check-start').tap();
+  const verdict = page.locator('#check-verdict');
+  await verdict.waitFor();
+  assert.match(await verdict.innerText(), /^Models run on plan gpu, tier base, instead/);
+  assert.match(await page.locator('#check-entries').innerText(), /flash[^]*Gives wrong results \(plan swiftshader, tier base\)/);
+  assert.deepEqual(await violations(page), []);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 390, `${wide} on 390`);
+
+  await page.reload();
+  await page.locator('#check-entries').waitFor();
+  await page.goto(`${origin}/#chat`);
+  await open(page, origin);
+  await say(page, 'Tell me a story.');
+  await answers(page).first().getByRole('button').first().waitFor();
+  await page.evaluate(() => { location.hash = '#device'; });
+  assert.match(await page.locator('#view-device').innerText(), /gpu: that of real GPUs/);
+  await page.locator('#check-forget').tap();
+  await verdict.waitFor();
+  assert.match(await verdict.innerText(), /^Forgotten: \d+\./);
+  assert.equal(await page.locator('#check-entries').count(), 0);
+});
