@@ -51,25 +51,25 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
         let planes = vec3<u32>(params.planes_a_1, params.planes_a_2, params.planes_a_3);
         let raw = fetch_a(superblock_a(planes, super_block), block, j);
         v = vec4_a(raw, q) * UNIT_a - ZERO_POINT_a;
-        scale = scale_a(raw);
+        scale = scale_a(raw) * row_unit_a(planes.y, row);
         minimum = minimum_a(raw);
     } else if (shard == 1u) {
         let planes = vec3<u32>(params.planes_b_1, params.planes_b_2, params.planes_b_3);
         let raw = fetch_b(superblock_b(planes, super_block), block, j);
         v = vec4_b(raw, q) * UNIT_b - ZERO_POINT_b;
-        scale = scale_b(raw);
+        scale = scale_b(raw) * row_unit_b(planes.y, row);
         minimum = minimum_b(raw);
     } else if (shard == 2u) {
         let planes = vec3<u32>(params.planes_c_1, params.planes_c_2, params.planes_c_3);
         let raw = fetch_c(superblock_c(planes, super_block), block, j);
         v = vec4_c(raw, q) * UNIT_c - ZERO_POINT_c;
-        scale = scale_c(raw);
+        scale = scale_c(raw) * row_unit_c(planes.y, row);
         minimum = minimum_c(raw);
     } else if (shard == 3u) {
         let planes = vec3<u32>(params.planes_d_1, params.planes_d_2, params.planes_d_3);
         let raw = fetch_d(superblock_d(planes, super_block), block, j);
         v = vec4_d(raw, q) * UNIT_d - ZERO_POINT_d;
-        scale = scale_d(raw);
+        scale = scale_d(raw) * row_unit_d(planes.y, row);
         minimum = minimum_d(raw);
     } else {
         return;

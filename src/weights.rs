@@ -96,7 +96,7 @@ pub enum ScaleType {
     /// As they are.
     #[default]
     F32,
-    /// Rounded to f16, in half the bytes.
+    /// Rounded to f16, in half the bytes, and a power of two per row that brings its scales into the range of f16.
     F16,
 }
 
@@ -136,7 +136,7 @@ impl PackingChoice {
         match (encoding, self.quantize) {
             (float, Some(Quantize::Q4_0)) if float.is_float() && id.spec().in_block => Packing::Q4_0,
             (float, Some(_)) if float.is_float() => Packing::Q8_0,
-            (Encoding::INT4, _) if self.scales == ScaleType::F16 => Packing::Q4_0,
+            (Encoding::INT4, _) if self.scales == ScaleType::F16 => Packing::INT4_F16,
             _ => Packing::of(encoding),
         }
     }

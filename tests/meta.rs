@@ -402,7 +402,7 @@ fn int4_weights_take_less_than_half_of_bf16() {
     let bf16: u64 = Matrices::new(&plain, &bf16, tuning.cut()).iter().map(Matrix::bytes).sum();
     let spinquant = weights(SPINQUANT, Packing::INT4);
     assert!(spinquant <= 1085 * MIB && spinquant * 100 <= bf16 * 46, "{spinquant} bytes of {bf16}");
-    let rounded = weights(SPINQUANT, Packing::Q4_0);
+    let rounded = weights(SPINQUANT, Packing::INT4_F16);
     assert!(rounded <= 1027 * MIB && rounded * 100 <= bf16 * 44, "{rounded} bytes of {bf16}");
     let qlora = weights(QLORA, Packing::INT4);
     assert!((qlora - spinquant) <= 22 * MIB, "{} bytes of adaptors", qlora - spinquant);

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use half::f16;
 use llamita::internals::format::Encoding;
 use llamita::internals::weights::Packing;
-use llamita::internals::weights::pack::{BLOCK, Layout, decode_row};
+use llamita::internals::weights::pack::{BLOCK, Layout, decode_packed, decode_row};
 use safetensors::SafeTensors;
 
 /// Rows of a type as a file has them, and the numbers that they stand for (`tests/fixtures/make_blocks.py`).
@@ -90,10 +91,48 @@ fn packed_weights_are_as_small_as_the_file() {
             assert_eq!(device == file, encoding != Encoding::Q3_K, "{}: {device} bytes of {file}", encoding.name());
         }
     }
-    for (packing, bytes) in [(Packing::INT4, 20), (Packing::Q4_0, 18)] {
+    // Of f16 scales a row has a power of two, four bytes.
+    for (packing, bytes, per_row) in [(Packing::INT4, 20, 0), (Packing::INT4_F16, 18, 4)] {
         let device = 4 * Layout::new(packing, 128, 2048, 64).words();
-        assert!(packing.takes(Encoding::INT4) && device == 128 * 2048 / 32 * bytes, "{}: {device}", packing.name());
+        assert!(packing.takes(Encoding::INT4), "{}", packing.name());
+        assert_eq!(device, 128 * (2048 / 32 * bytes + per_row), "{}", packing.name());
     }
     // A row that ends within a superblock has its scales padded.
     assert!(Layout::new(Packing::Q4_0, 64, 32, 64).words() * 4 > 64 * 18);
+}
+
+/// A row of INT4: quants from -8 to 7, and scales.
+fn int4_row(scales: &[f32]) -> Vec<u8> {
+    let quants = (0..BLOCK * scales.len()).map(|i| (i * 7 % 16) as u8).map(|quant| quant.wrapping_sub(8));
+    quants.chain(scales.iter().flat_map(|scale| scale.to_le_bytes())).collect()
+}
+
+/// Scales that are rounded to f16 cost an NMSE below 1e-7 whatever their size; and those within its range become what f16
+/// makes of them, since a power of two changes no digit.
+#[test]
+fn scales_of_any_size_round_like_f16() {
+    const BLOCKS: usize = 24;
+    // The digits of a seeded generator, over a factor of eight.
+    let digits = |i: usize| 0.25 + 1.75 * ((i as u32).wrapping_mul(2_654_435_761) as f32 / u32::MAX as f32);
+    let decoded = |packing: Packing, scales: &[f32]| {
+        decode_packed(packing, Encoding::INT4, &[&int4_row(scales)], BLOCK * scales.len())
+    };
+    for size in [1.0, 0.004, 1e6, -1e6, 1e-7, 3e-5, 1e30, 1e-30] {
+        let scales: Vec<f32> = (0..BLOCKS).map(|i| size * digits(i)).collect();
+        let [kept, rounded] = [Packing::INT4, Packing::INT4_F16].map(|packing| decoded(packing, &scales));
+        let sum = |numbers: &mut dyn Iterator<Item = f64>| numbers.map(|number| number.powi(2)).sum::<f64>();
+        let error = sum(&mut kept.iter().zip(&rounded).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+        let nmse = error / sum(&mut kept.iter().map(|number| f64::from(*number)));
+        assert!(nmse > 1e-9 && nmse <= 1e-7, "scales of {size}: an NMSE of {nmse:.1e}");
+        if (0.001..65504.0).contains(&size) {
+            let alone: Vec<f32> = scales.iter().map(|scale| f16::from_f32(*scale).to_f32()).collect();
+            assert_eq!(bits(&rounded), bits(&decoded(Packing::INT4, &alone)), "scales of {size}");
+        }
+    }
+    // Rows of zeros, of the least and of the largest numbers.
+    for scales in [[0.0; BLOCKS], [f32::MAX / 16.0; BLOCKS], [f32::from_bits(1); BLOCKS]] {
+        let rounded = decoded(Packing::INT4_F16, &scales);
+        assert!(rounded.iter().all(|number| number.is_finite()), "{scales:?}");
+    }
+    assert!(decoded(Packing::INT4_F16, &[0.0; BLOCKS]).iter().all(|number| *number == 0.0));
 }

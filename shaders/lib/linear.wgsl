@@ -73,5 +73,9 @@ fn blocks_of(rows: Rows, superblocks: Superblocks, g: u32, j: u32) -> Blocks {
 
 // Stores rows row and row + 1 of the shard, with the parts of their adaptors.
 fn store_adapted(t: u32, row: u32, sums: vec2<f32>) {
-    store_pair(t, row, adapted(t, row, sums.x), adapted(t, row + 1u, sums.y));
+    var products = sums;
+    if (HAS_ROW_UNIT_w) {
+        products *= vec2<f32>(row_unit_w(params.plane_2, row), row_unit_w(params.plane_2, row + 1u));
+    }
+    store_pair(t, row, adapted(t, row, products.x), adapted(t, row + 1u, products.y));
 }

@@ -56,6 +56,7 @@ pub(crate) fn outputs(packing: Packing) -> &'static [Output] {
     match packing {
         Packing::Q4_0 | Packing::Q4_K => &Output::ALL,
         Packing::INT4 => &[Output::Qkv(KvType::F16), Output::Qkv(KvType::F32), Output::Residual, Output::Swiglu],
+        Packing::INT4_F16 => &[Output::Qkv(KvType::F16), Output::Residual, Output::Swiglu],
         Packing::INT8 => &[Output::Residual, Output::Logits],
         Packing::F32 | Packing::F16 | Packing::Q8_0 | Packing::Q6_K => {
             &[Output::Qkv(KvType::F16), Output::Residual, Output::Swiglu, Output::Logits]
@@ -247,7 +248,7 @@ fn int8_and_adaptors(tuning: &Tuning, cases: &mut Vec<Case>) {
     let per_packing = [
         (Packing::INT4, layer, &PER_TOKEN),
         (Packing::INT8, &[Output::Logits][..], &PER_TOKEN_HEAD),
-        (Packing::Q4_0, few, &PER_TOKEN),
+        (Packing::INT4_F16, few, &PER_TOKEN),
         (Packing::Q4_0, all, &PER_BLOCK),
         (Packing::Q8_0, &[Output::Residual, Output::Logits], &PER_BLOCK),
         (Packing::Q4_K, few, &PER_BLOCK),
@@ -262,8 +263,12 @@ fn int8_and_adaptors(tuning: &Tuning, cases: &mut Vec<Case>) {
             }
         }
     }
-    let formats: [(Packing, &'static dyn ActivationFormat, usize, &[Output]); 3] =
-        [(Packing::INT4, &PER_TOKEN, 16, layer), (Packing::INT4, &F32, 16, layer), (Packing::Q4_0, &F32, 8, few)];
+    let formats: [(Packing, &'static dyn ActivationFormat, usize, &[Output]); 4] = [
+        (Packing::INT4, &PER_TOKEN, 16, layer),
+        (Packing::INT4, &F32, 16, layer),
+        (Packing::INT4_F16, &F32, 16, few),
+        (Packing::Q4_0, &F32, 8, few),
+    ];
     for (packing, format, rank, outputs) in formats {
         for sizes in sizes(packing) {
             for output in outputs.iter().copied() {

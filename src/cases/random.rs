@@ -120,7 +120,7 @@ impl Random {
 
 /// An encoding whose weights are packed like that.
 pub(crate) fn encoding_of(packing: Packing) -> Encoding {
-    Encoding::ALL.into_iter().find(|encoding| Packing::of(*encoding) == packing).expect("some encoding is packed so")
+    Encoding::ALL.into_iter().find(|encoding| packing.takes(*encoding)).expect("some encoding is packed so")
 }
 
 /// Where the f16 of a block stand, and by how much they are smaller than the scale of a block of 32.

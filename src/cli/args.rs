@@ -76,7 +76,7 @@ pub struct NumberArgs {
     #[arg(long, value_name = "TYPE", value_parser = quantize_parser())]
     pub quantize: Option<Quantize>,
     /// Type of the scales of Meta's int4 weights on the device: as they are (f32), or rounded, in half the bytes (f16),
-    /// which takes scales up to 65504 and no other files
+    /// which takes no other files. `inspect` says what it costs
     #[arg(long, value_parser = scales_parser(), default_value = "f32")]
     pub scales: ScaleType,
     /// Whether the input of an int4 checkpoint's down projections is rotated, as SpinQuant does; without it as the

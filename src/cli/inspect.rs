@@ -18,6 +18,7 @@ use llamita::internals::plan::Plan;
 use llamita::internals::plan::limits::Profile;
 use llamita::internals::plan::llama::session_plans;
 use llamita::internals::plan::tuning::Tuning;
+use llamita::internals::weights::pack::row_unit;
 use llamita::internals::weights::{Matrices, Packing, Packings};
 use llamita::source::{self, Source};
 use llamita::{EmbeddingPlace, Error, KvType, PackingChoice, PlanChoice, Tier};
@@ -115,22 +116,34 @@ impl Sized<'_> {
         read.reduce(|a, b| if a == "f32" { b } else { a }).unwrap_or("f32")
     }
 
-    /// The normalised mean squared error of INT4 weights whose scales are rounded to f16, as if all quants were alike;
-    /// `None` where none is rounded.
+    /// The largest normalised mean squared error of a tensor of INT4 weights whose scales are rounded to f16, as if all
+    /// its quants were alike; `None` where none is rounded.
     fn scales_nmse(&self, source: &dyn Source) -> llamita::Result<Option<f64>> {
         let rounded = |id: TensorId, tensor: &Tensor| {
-            tensor.encoding == Encoding::INT4 && self.packings.get(id).is_some_and(|packing| packing == Packing::Q4_0)
+            tensor.encoding == Encoding::INT4
+                && self.packings.get(id).is_some_and(|packing| packing == Packing::INT4_F16)
         };
-        let (mut error, mut power) = (0.0, 0.0);
+        let mut worst = None;
         for (_, tensor) in self.tensors.iter().filter(|(id, tensor)| rounded(*id, tensor)) {
-            let Some(Extent { bytes, .. }) = &tensor.scales else { continue };
+            let Some(Extent { bytes, strides }) = &tensor.scales else { continue };
             let read = block_on(source.read_at(bytes.start, (bytes.end - bytes.start) as usize))?;
-            for scale in read.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)) {
-                error += f64::from(scale - f16::from_f32(scale).to_f32()).powi(2);
-                power += f64::from(scale).powi(2);
+            let scales = read.as_chunks().0;
+            let groups = tensor.encoding.scale_bytes(tensor.cols) / 4;
+            let [next_row, next] = strides.map_or([groups, 1], |strides| strides.map(|stride| stride as usize));
+            let (mut error, mut power) = (0.0, 0.0);
+            for row in 0..tensor.rows {
+                let scales = (0..groups).map(|g| f32::from_le_bytes(scales[row * next_row + g * next]));
+                let unit = row_unit(scales.clone());
+                for scale in scales {
+                    error += f64::from(scale - f16::from_f32(scale / unit).to_f32() * unit).powi(2);
+                    power += f64::from(scale).powi(2);
+                }
+            }
+            if power > 0.0 {
+                worst = Some(f64::max(worst.unwrap_or(0.0), error / power));
             }
         }
-        Ok((power > 0.0).then(|| error / power))
+        Ok(worst)
     }
 
     fn host(&self) -> HostBudget {

@@ -5,8 +5,6 @@
 //! or small integers, as the file has them. Which of these methods answer depends on the encoding; a packing asks for
 //! those that it stores.
 
-use half::f16;
-
 use super::Encoding;
 
 /// Elements of a block of a row, and quants that are read at a time.
@@ -91,10 +89,9 @@ impl<'a> Row<'a> {
         f32::from_le_bytes(scales.as_chunks().0[g])
     }
 
-    /// The scale of block `g` in f16 bits; of INT4 it is rounded.
+    /// The scale of block `g` in f16 bits.
     pub(crate) fn scale(self, g: usize) -> u16 {
         match self.encoding {
-            Encoding::INT4 => f16::from_f32(self.wide_scale(g)).to_bits(),
             Encoding::Q8_0 | Encoding::Q4_0 | Encoding::Q5_0 | Encoding::IQ4_NL => half_word(self.file_block(g)),
             _ => self.lacks("a scale per block"),
         }

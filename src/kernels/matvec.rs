@@ -223,7 +223,7 @@ impl Kernel for Matvec {
     /// splits are reduced, by its `exp`.
     fn tolerance(&self) -> f64 {
         match self.weights {
-            Packing::Q4_0 | Packing::INT4 | Packing::Q5_0 | Packing::Q3_K | Packing::Q6_K => 2e-10,
+            Packing::Q4_0 | Packing::INT4 | Packing::INT4_F16 | Packing::Q5_0 | Packing::Q3_K | Packing::Q6_K => 2e-10,
             _ if matches!(self.input, Input::Combine { .. }) => 3e-11,
             _ => 5e-12,
         }

@@ -80,7 +80,7 @@ impl WeightStorage {
         roles.iter().fold(source, |source, (role, binding)| {
             let source = self.add_texture(source, &format!("weights{role}"), *binding);
             let source = source.role(self.words, role, *binding).role(quants, role, *binding);
-            let source = source.role(reader(packing), role, *binding);
+            let source = source.role(reader(packing), role, *binding).role(row_unit(packing), role, *binding);
             match quant_midpoint(packing) {
                 Some(_) => source.role(include_str!("../../shaders/lib/byte_vec4s.wgsl"), role, *binding),
                 None => source,
@@ -136,7 +136,7 @@ const fn reader(packing: Packing) -> &'static str {
         Packing::F32 => include_str!("../../shaders/lib/f32.wgsl"),
         Packing::F16 => include_str!("../../shaders/lib/f16.wgsl"),
         Packing::BF16 => include_str!("../../shaders/lib/bf16.wgsl"),
-        Packing::Q4_0 => include_str!("../../shaders/lib/q4_0.wgsl"),
+        Packing::Q4_0 | Packing::INT4_F16 => include_str!("../../shaders/lib/q4_0.wgsl"),
         Packing::Q4_1 => include_str!("../../shaders/lib/q4_1.wgsl"),
         Packing::Q5_0 => include_str!("../../shaders/lib/q5_0.wgsl"),
         Packing::Q5_1 => include_str!("../../shaders/lib/q5_1.wgsl"),
@@ -153,13 +153,21 @@ const fn reader(packing: Packing) -> &'static str {
     }
 }
 
+/// The WGSL that reads what the scales of a row are multiples of.
+const fn row_unit(packing: Packing) -> &'static str {
+    match packing {
+        Packing::INT4_F16 => include_str!("../../shaders/lib/row_unit.wgsl"),
+        _ => include_str!("../../shaders/lib/row_unit_none.wgsl"),
+    }
+}
+
 /// The midpoint of a packing's quants, where its reader gives four of them as the bytes of a word: half their range, so
 /// that quants less the midpoint have small sums.
 pub(crate) const fn quant_midpoint(packing: Packing) -> Option<u32> {
     match packing {
         Packing::Q2_K => Some(2),
         Packing::Q3_K => Some(4),
-        Packing::Q4_0 | Packing::Q4_1 | Packing::Q4_K | Packing::INT4 => Some(8),
+        Packing::Q4_0 | Packing::Q4_1 | Packing::Q4_K | Packing::INT4 | Packing::INT4_F16 => Some(8),
         Packing::Q5_0 | Packing::Q5_1 | Packing::Q5_K => Some(16),
         Packing::Q6_K => Some(32),
         Packing::F32 | Packing::F16 | Packing::BF16 => None,

@@ -45,6 +45,7 @@
 //! | Q6_K | words 0 to 3 of 32 6-bit quants | words 4 and 5, per block | 16 signed byte scales | d in f16, per superblock |
 //! | IQ4_XS | 32 nibbles | d, 8 times 2 high bits, 8 low nibbles of scales | | |
 //! | INT4 | 32 nibbles | 8 f32 scales | | |
+//! | INT4_F16 | 32 nibbles | 8 f16 scales | an f32 per row, by its place: the power of two that they are multiples of | |
 //! | INT8 | 32 signed bytes | an f32 scale per row, by its place | | |
 //!
 //! A block has eight *vec4s*: `vec4` `q` is weights `4q .. 4q+4`, which a shader takes at once.
@@ -80,6 +81,7 @@ mod encode;
 use super::Packing;
 pub use crate::format::{BLOCK, BLOCKS_PER_SUPER};
 use crate::format::{Encoding, Row};
+pub use encode::row_unit;
 
 /// Rows of a matrix are padded to a multiple of this number, which is a multiple of every tile and of the rows of every
 /// workgroup.
@@ -138,6 +140,7 @@ impl Layout {
             Packing::Q6_K => [4 * blocks, 2 * blocks, 4 * supers, supers / 2],
             Packing::IQ4_XS => [4 * blocks, 2 * supers, 0, 0],
             Packing::INT4 => [4 * blocks, 8 * supers, 0, 0],
+            Packing::INT4_F16 => [4 * blocks, 4 * supers, ROW_ALIGN, 0],
             Packing::INT8 => [8 * blocks, ROW_ALIGN, 0, 0],
         }
     }

@@ -30,11 +30,12 @@ pub enum Packing {
     IQ4_NL,
     IQ4_XS,
     INT4,
+    INT4_F16,
     INT8,
 }
 
 /// Every packing in the order of the variants, and its name in reports and labels.
-const TABLE: [(Packing, &str); 17] = [
+const TABLE: [(Packing, &str); 18] = [
     (Packing::F32, "F32"),
     (Packing::F16, "F16"),
     (Packing::BF16, "BF16"),
@@ -51,6 +52,7 @@ const TABLE: [(Packing, &str); 17] = [
     (Packing::IQ4_NL, "IQ4_NL"),
     (Packing::IQ4_XS, "IQ4_XS"),
     (Packing::INT4, "INT4"),
+    (Packing::INT4_F16, "INT4_F16"),
     (Packing::INT8, "INT8"),
 ];
 
@@ -93,7 +95,7 @@ impl Packing {
     /// Whether weights of an encoding can be packed like this: as [`Self::of`] says, or INT4 with scales that are
     /// rounded to f16.
     pub fn takes(self, encoding: Encoding) -> bool {
-        Self::of(encoding) == self || (encoding == Encoding::INT4 && self == Self::Q4_0)
+        Self::of(encoding) == self || (encoding == Encoding::INT4 && self == Self::INT4_F16)
     }
 
     /// The name in reports and labels.

@@ -233,6 +233,13 @@ fn int4_checkpoints_run() {
     for more in [["--spinquant", "off"], ["--spinquant", "on"], ["--scales", "f16"], ["--activations", "f32"]] {
         run(&[&generate[..], &more].concat()).ok();
     }
+    for kind in [KINDS[1], KINDS[2]] {
+        let inspect = ["inspect", kind, "--scales", "f16"];
+        let nmse = number(&run(&[&inspect[..], &["--json"]].concat()).object(), "scales_nmse");
+        assert!(nmse > 1e-9 && nmse <= 1e-7, "{kind}: {nmse}");
+        let words = format!("rounded to f16, an NMSE of at most {nmse:.1e} in the weights of a tensor");
+        assert!(run(&inspect).ok().contains(&words), "{kind}");
+    }
 }
 
 /// What was chosen and concerns nothing in the file is refused, by every command that takes it.

@@ -48,7 +48,7 @@ struct ModelReport {
     kind: Option<&'static str>,
     /// The format in which products read activations, of decode and prefill.
     activations: &'static str,
-    /// `--scales f16`: the normalised mean squared error of weights whose scales are rounded.
+    /// `--scales f16`: the normalised mean squared error of the tensor whose scales lose most.
     scales_nmse: Option<f64>,
     parameters: u64,
     layers: usize,
@@ -236,7 +236,7 @@ impl ModelReport {
             rows.push(("kind", format!("{kind}, {}", self.computed(kind))));
         }
         if let Some(nmse) = self.scales_nmse {
-            rows.push(("scales", format!("rounded to f16, an NMSE of the weights of {nmse:.1e}")));
+            rows.push(("scales", format!("rounded to f16, an NMSE of at most {nmse:.1e} in the weights of a tensor")));
         }
         rows.extend([
             ("shape", format!("{} layers, dim {}, ffn {}", self.layers, self.dim, self.ffn)),

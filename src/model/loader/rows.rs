@@ -29,7 +29,7 @@ pub(in crate::model) fn packed_from(encoding: Encoding, packing: Packing) -> Enc
 /// Consecutive rows of a tensor as [`packed_from`] says, of whole blocks where they are quantized.
 ///
 /// # Errors
-/// Where quants or scales are none, or the packing has no room for a number, and those of the source.
+/// Where quants or scales are none, or --quantize has no room for a number, and those of the source.
 pub(in crate::model) async fn read<'s>(
     source: &'s dyn Source,
     id: TensorId,
@@ -45,7 +45,7 @@ pub(in crate::model) async fn read<'s>(
         None => quants,
         Some(scales) => {
             let scales = part(source, scales, rows.clone(), (scale_bytes, 4)).await?;
-            match joined(tensor, packing, &quants, &scales) {
+            match joined(tensor, &quants, &scales) {
                 Ok(joined) => Cow::Owned(joined),
                 Err(fault) => return Err(fault.named(source, id, rows.start).await),
             }
@@ -172,9 +172,8 @@ pub(in crate::model) fn release(source: &dyn Source, tensor: &Tensor, rows: Rang
 }
 
 /// Rows of quants, each with its scales behind it.
-fn joined(tensor: &Tensor, packing: Packing, quants: &[u8], scales: &[u8]) -> std::result::Result<Vec<u8>, Fault> {
+fn joined(tensor: &Tensor, quants: &[u8], scales: &[u8]) -> std::result::Result<Vec<u8>, Fault> {
     let Tensor { cols, encoding, .. } = *tensor;
-    let rounded = encoding == Encoding::INT4 && packing != Packing::INT4;
     let mut joined = Vec::with_capacity(quants.len() + scales.len());
     let both = quants.chunks_exact(cols).zip(scales.chunks_exact(encoding.scale_bytes(cols)));
     for (row, (quants, scales)) in both.enumerate() {
@@ -186,14 +185,10 @@ fn joined(tensor: &Tensor, packing: Packing, quants: &[u8], scales: &[u8]) -> st
         }
         for (i, bytes) in scales.as_chunks().0.iter().enumerate() {
             let scale = f32::from_le_bytes(*bytes);
-            let reason = match () {
-                () if !scale.is_finite() => format!("scale {i} is {scale}; scales are finite"),
-                () if rounded && !f16::from_f32(scale).is_finite() => format!(
-                    "scale {i} is {scale}, and f16 ends at 65504: --scales f16 cannot round it, and f32 keeps it"
-                ),
-                () => continue,
-            };
-            return Err(Fault { part: "scales", row, reason });
+            if !scale.is_finite() {
+                let reason = format!("scale {i} is {scale}; scales are finite");
+                return Err(Fault { part: "scales", row, reason });
+            }
         }
         joined.extend_from_slice(quants);
         joined.extend_from_slice(scales);

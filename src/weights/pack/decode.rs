@@ -41,6 +41,10 @@ impl Layout {
                 let d = f32::from_bits(plane(1, s * 8)[j]);
                 symmetric([d; 2], four_bits().map(|q| f32::from(q) - 8.0))
             }
+            Packing::INT4_F16 => {
+                let d = scale() * f32::from_bits(plane(2, self.place(row))[0]);
+                symmetric([d; 2], four_bits().map(|q| f32::from(q) - 8.0))
+            }
             Packing::Q4_0 => symmetric([scale(); 2], four_bits().map(|q| f32::from(q) - 8.0)),
             Packing::IQ4_NL => symmetric([scale(); 2], four_bits().map(|q| IQ4_VALUES[usize::from(q)])),
             Packing::Q5_0 => symmetric([scale(); 2], join(four_bits(), high_bits(), 4).map(|q| f32::from(q) - 16.0)),

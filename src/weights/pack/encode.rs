@@ -1,5 +1,7 @@
 //! From the quants and scales of a row into planes.
 
+use half::f16;
+
 use super::{BLOCK, BLOCKS_PER_SUPER, Layout};
 use crate::format::Row;
 use crate::weights::Packing;
@@ -108,6 +110,14 @@ impl Layout {
                     planes[1][s * 8 + j] = from.wide_scale(g).to_bits();
                 }
             }
+            Packing::INT4_F16 => {
+                let unit = row_unit((0..self.blocks()).map(|g| from.wide_scale(g)));
+                planes[2][self.place(row)] = unit.to_bits();
+                for (g, s, j) in blocks() {
+                    let scale = f16::from_f32(from.wide_scale(g) / unit);
+                    planes[1][s * 4 + j / 2] |= u32::from(scale.to_bits()) << (16 * (j & 1));
+                }
+            }
             Packing::INT8 => planes[1][self.place(row)] = from.wide_scale(0).to_bits(),
             Packing::IQ4_XS => {
                 for (i, s) in supers() {
@@ -121,6 +131,16 @@ impl Layout {
             }
         }
     }
+}
+
+/// The power of two that the scales of a row of INT4 are divided by before they are rounded to f16, which is exact: the
+/// largest becomes 16384 to 32768, so that none is infinite, and what subnormal numbers round is less than a
+/// 2^39th of it.
+pub fn row_unit(scales: impl IntoIterator<Item = f32>) -> f32 {
+    let largest = scales.into_iter().fold(0.0, |most: f32, scale| most.max(scale.abs()));
+    // f32 has a bias of 127, and its subnormal numbers count as the least exponent.
+    let exponent = (largest.to_bits() >> 23).saturating_sub(14).max(1);
+    if largest == 0.0 { 1.0 } else { f32::from_bits(exponent << 23) }
 }
 
 /// The four words of a superblock: its eight pairs of 6-bit numbers, and the last word as it is.
