@@ -7,13 +7,14 @@ use llamita::internals::arch::shape::{Lora, Scheme, Shape};
 use llamita::internals::arch::tensors::{Role, TensorId};
 use llamita::internals::backend::gpu::Gpu;
 use llamita::internals::cases::Case;
+use llamita::internals::drivers::DeviceOptions;
 use llamita::internals::format::{Encoding, Extent, ModelTensors, ReadScope, Tensor, read};
 use llamita::internals::kernel::Uniform;
 use llamita::internals::kernel::uniforms::RunUniforms;
 use llamita::internals::kernels::activations::ActivationFormat;
 use llamita::internals::kernels::int8::{PER_TOKEN, PER_TOKEN_HEAD};
 use llamita::internals::kernels::linear::{LinearParams, Output};
-use llamita::internals::kernels::store::{LoraA, RowParams, Store};
+use llamita::internals::kernels::store::{LoraA, RowParams, Store, StoreParams};
 use llamita::internals::kernels::{Matmul, Quantize, RunShape};
 use llamita::internals::plan::gpu::GPU;
 use llamita::internals::plan::llama::session_plans;
@@ -226,6 +227,23 @@ struct Product {
     y: Vec<f32>,
 }
 
+fn gpu() -> Gpu {
+    let (plan, tier) = (engine::GPU_PLAN, Some(Tier::Base));
+    block_on(Gpu::open(None, DeviceOptions { plan, tier, ..Default::default() })).expect("there is an adapter")
+}
+
+/// Rows of `k` numbers as a device stores them. `buffers` are those that the kernel binds.
+fn quantize(gpu: &Gpu, (store, params): (Store, StoreParams), k: usize, buffers: Vec<Vec<u32>>) -> Vec<u32> {
+    let case = Case {
+        name: "quantize".to_owned(),
+        kernel: std::sync::Arc::new(Quantize { invocations: gpu.tuning().sampler_invocations, store }),
+        params: RowParams::new(k, params).to_words(),
+        uniforms: RunUniforms::new(store.rows, &[1.0; 4], 0..store.rows),
+        buffers,
+    };
+    block_on(case.measured(gpu)).expect("it runs")[1][..store.words(k)].to_vec()
+}
+
 /// Four tokens through the kernels of a plan: the input is quantized, and the product reads those very codes.
 fn product(
     gpu: &Gpu,
@@ -239,19 +257,10 @@ fn product(
     let lora = tensor.lora.as_ref().map(|lora| LoraA { rank: lora.rank, parts: 1 });
     let store = Store { format, lora, rows };
     let stored = store.params(k, scale);
-    let uniforms = || RunUniforms::new(rows, &[1.0; 4], 0..rows);
-    let run = |case: Case| block_on(case.measured(gpu)).expect("it runs");
     let part = |extent: &Extent, rows: usize, cols: usize| words(&rows_of(source, extent, rows, [2 * cols, 2]));
     let mut buffers = vec![x.iter().map(|v| v.to_bits()).collect(), vec![0; store.words(k)]];
     buffers.extend(tensor.lora.as_ref().map(|lora| part(&lora.a, lora.rank, k)));
-    let quantized = run(Case {
-        name: "quantize".to_owned(),
-        kernel: std::sync::Arc::new(Quantize { invocations: tuning.sampler_invocations, store }),
-        params: RowParams::new(k, stored).to_words(),
-        uniforms: uniforms(),
-        buffers,
-    })[1][..store.words(k)]
-        .to_vec();
+    let quantized = quantize(gpu, (store, stored), k, buffers);
     let layout = Layout::new(Packing::of(tensor.encoding), n, k, 64);
     let params = LinearParams {
         vec4s: (k / 4) as u32,
@@ -270,7 +279,7 @@ fn product(
     }));
     let residual = buffers.len();
     buffers.push(vec![0; rows * n]);
-    let y = run(Case {
+    let case = Case {
         name: "product".to_owned(),
         kernel: std::sync::Arc::new(Matmul {
             weights: layout.packing,
@@ -284,32 +293,63 @@ fn product(
             run: RunShape { rows, pairs: 4 },
         }),
         params: params.to_words(),
-        uniforms: uniforms(),
+        uniforms: RunUniforms::new(rows, &[1.0; 4], 0..rows),
         buffers,
-    })[residual][..rows * n]
-        .to_vec();
+    };
+    let y = &block_on(case.measured(gpu)).expect("it runs")[residual][..rows * n];
     let blocks = || quantized[..rows * format.words(k)].chunks_exact(12);
     Product {
         codes: blocks().flat_map(|block| block[..8].iter().flat_map(|word| word.to_le_bytes())).collect(),
         scales: blocks().step_by(k / 32).map(|block| f32::from_bits(block[8])).collect(),
         zeros: blocks().step_by(k / 32).map(|block| block[9] as i32 - 128).collect(),
-        y: y.into_iter().map(f32::from_bits).collect(),
+        y: y.iter().copied().map(f32::from_bits).collect(),
     }
+}
+
+/// The zero points of a row of f32 between these numbers by the two rules in use, computed in f32: (a) rounds before it
+/// subtracts (`choose_qparams_affine` of torchao, which ExecuTorch's eager model calls), (b) subtracts before it rounds, from
+/// the end with the smaller error (XNNPACK, and `choose_qparams_per_token_asymmetric` of ExecuTorch).
+fn zero_points([least, most]: [f32; 2]) -> [i32; 2] {
+    let scale = ((most - least) / 255.0).max(f32::EPSILON);
+    let [a, b] = [least, most].map(|end| end / scale);
+    let from_end = if (-128.0 + a) + (127.0 + b) > 0.0 { -128.0 - a } else { 127.0 - b };
+    [-128.0 - a.round_ties_even(), from_end.round_ties_even()].map(|zero| zero.clamp(-128.0, 127.0) as i32)
+}
+
+/// Rule (b) is ours. The rules are the same function but for what f32 rounds: where `least / scale` is an odd number and
+/// a half, less a little that is lost when 128 is added.
+#[test]
+fn zero_points_are_those_of_rule_b() {
+    // A little that 128 loses, and a device's division does not.
+    let near_tie = |odd: f32| [-(odd + 0.5 - 2f32.powi(-19)), 254.5 - odd];
+    let rows = [near_tie(1.0), near_tie(3.0), near_tie(5.0), [-1.0, 2.0]];
+    let expected = rows.map(zero_points);
+    assert_eq!(expected, [[-127, -126], [-125, -124], [-123, -122], [-43, -43]], "(a) and (b)");
+    let k = 64;
+    let x = rows.iter().flat_map(|[least, most]| [*least, 0.0, *most].into_iter().chain(vec![0.0; k - 3]));
+    let store = Store { format: &PER_TOKEN, lora: None, rows: rows.len() };
+    let buffers = vec![x.map(f32::to_bits).collect(), vec![0; store.words(k)]];
+    let stored = quantize(&gpu(), (store, store.params(k, 0.0)), k, buffers);
+    let zeros: Vec<i32> = stored.chunks_exact(k / 32 * 12).map(|row| row[9] as i32 - 128).collect();
+    assert_eq!(zeros, expected.map(|[_, b]| b));
+
+    // Data do not tell them apart: a few rows of a million, by one.
+    let mut state = 1u64;
+    let mut number = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as f32 / (1u64 << 24) as f32 * 8.0
+    };
+    let apart = (0..1_000_000).map(|_| zero_points([-number(), number()])).filter(|[a, b]| a != b);
+    let by: Vec<i32> = apart.map(|[a, b]| (a - b).abs()).collect();
+    println!("{} of a million rows differ", by.len());
+    assert!((1..=20).contains(&by.len()) && by.iter().all(|by| *by == 1), "{by:?}");
 }
 
 /// Each product by itself, fed the input that ExecuTorch had: the same scales, zero points and codes but for numbers
 /// halfway between two codes, and the same sums of what the device's own codes stand for.
 #[test]
 fn products_are_those_of_executorch() {
-    let gpu = block_on(Gpu::open(
-        None,
-        llamita::internals::drivers::DeviceOptions {
-            plan: engine::GPU_PLAN,
-            tier: Some(Tier::Base),
-            ..Default::default()
-        },
-    ))
-    .expect("there is an adapter");
+    let gpu = gpu();
     for kind in INT4 {
         let source = source::open(folder(kind)).expect("the checkpoint is there");
         let checkpoint = block_on(read(source.as_ref(), ReadScope::ModelOnly)).expect("it is valid");
