@@ -2,6 +2,8 @@
 
 It reads consolidated.00.pth by itself, and computes with float activations ('f32' of the goldens) or with the input of every linear rounded to
 int8 per token ('int8': 8da4w, the head 8da8w). Its switches make the mistakes that a check must see.
+
+  python reference.py      how far right programs are apart in int8: likelihoods of a text with noise as small as what f32 rounds (needs tokenizers)
 """
 import json
 import os
@@ -75,9 +77,11 @@ class Model:
     """mode 'f32' or 'int8'. Right by itself; the other arguments are for controls:
     rotate: whether w2 gets the Hadamard (None: where there are int8 heads and no adaptors); rule: of zero points; scales: a dtype to round
     the scales of groups to; adaptors: 'right', 'rounded' (fed what the int4 product is fed); without: names of linears that lose their
-    adaptor; rope_factor: scaled frequencies; late: the Hadamard after the rounding, not before."""
+    adaptor; rope_factor: scaled frequencies; late: the Hadamard after the rounding, not before. noise: what the inputs of linears are off by, of themselves,
+by a generator with a seed."""
 
-    def __init__(self, folder, mode='f32', rotate=None, rule='a', scales=None, adaptors='right', without=(), rope_factor=None, late=False):
+    def __init__(self, folder, mode='f32', rotate=None, rule='a', scales=None, adaptors='right', without=(), rope_factor=None, late=False, noise=(0, 0)):
+        self.noise, self.random = noise[0], np.random.default_rng(noise[1])
         self.p = json.load(open(os.path.join(folder, 'params.json')))
         self.t = read_pth(os.path.join(folder, 'consolidated.00.pth'))
         self.mode, self.rule, self.adaptors, self.without, self.late = mode, rule, adaptors, set(without), late
@@ -105,7 +109,7 @@ class Model:
 
     def linear(self, name, x):
         """The product of a linear, in int8 mode with x rounded; with its adaptor."""
-        h = x
+        h = x = x * (1 + self.noise * self.random.uniform(-1, 1, x.shape))
         if self.mode == 'int8' and self.quantized:
             h = dequantize(*quantize(x, 2.0 ** (-126 if name == 'output' else -23), self.rule))
             if self.late and name.endswith('w2'):
@@ -162,3 +166,19 @@ def nll(logits, ids):
     x = logits[:len(ids) - 1].astype(np.float64)
     x = x - x.max(-1, keepdims=True)
     return float((np.log(np.exp(x).sum(-1)) - x[np.arange(len(x)), ids[1:]]).mean())
+
+
+def spread(seeds=12):
+    """Likelihoods of the text of the goldens in int8, by right programs that differ in what f32 rounds."""
+    from tokenizers import Tokenizer
+    here = os.path.dirname(os.path.abspath(__file__))
+    text = open(os.path.join(here, '..', '..', 'tests', 'fixtures', 'bundled-heldout.txt')).read()
+    ids = Tokenizer.from_file(os.path.join(here, 'bf16', 'tokenizer.json')).encode(text).ids
+    for kind in ('spinquant', 'qlora'):
+        for size in (0, 1e-7, 1e-6):
+            found = [nll(Model(os.path.join(here, kind), 'int8', noise=(size, seed)).forward(ids), ids) for seed in range(seeds if size else 1)]
+            print(f'{kind}, inputs off by {size:.0e}: {min(found):.5f} to {max(found):.5f}, mean {np.mean(found):.5f}, deviation {np.std(found):.5f}')
+
+
+if __name__ == '__main__':
+    spread()
