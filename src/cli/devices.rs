@@ -4,9 +4,11 @@ use clap::Args;
 use llamita::internals::backend::gpu::{AdapterReport, adapters};
 use llamita::internals::drivers::DeviceOptions;
 use llamita::internals::plan::limits::Profile;
+use llamita::internals::quarantine::{DeviceId, Quarantine};
 
 use super::args::limits_parser;
 use super::failure::Failure;
+use super::quarantine::Kept;
 use super::{memory, output};
 
 /// List the GPUs that models can run on
@@ -43,10 +45,11 @@ impl Devices {
             }
             return output::print(text);
         }
-        for adapter in &adapters {
-            if self.json { output::print_json(adapter)? } else { output::print(&text(adapter))? }
-        }
-        if !self.json {
+        if self.json {
+            adapters.iter().try_for_each(output::print_json)?;
+        } else {
+            let quarantine = Kept::open().quarantine;
+            adapters.iter().try_for_each(|adapter| output::print(&text(adapter, &quarantine)))?;
             output::print(&format!("system memory left: {}", output::or_unknown(memory::available())))?;
         }
         Ok(())
@@ -58,7 +61,7 @@ fn profile_text(profile: &Profile) -> String {
     format!("{}: {}\n{}", profile.name, profile.devices, rows.join("\n"))
 }
 
-fn text(adapter: &AdapterReport) -> String {
+fn text(adapter: &AdapterReport, quarantine: &Quarantine) -> String {
     let yes = |has: bool| if has { "yes" } else { "no" };
     let subgroups = match adapter.subgroup_sizes {
         _ if !adapter.subgroups => "no".to_owned(),
@@ -66,9 +69,15 @@ fn text(adapter: &AdapterReport) -> String {
         [low, high] => format!("yes, of {low} to {high}"),
     };
     let lacks: Vec<String> = adapter.lacks.iter().map(|lack| format!("\n    will not do: {lack}")).collect();
+    let id = DeviceId { adapter: adapter.name.clone(), driver: adapter.driver.clone() };
+    let quarantined = match quarantine.of(&id).len() {
+        0 => String::new(),
+        1 => "\n    1 kernel is in quarantine (llamita doctor says which)".to_owned(),
+        many => format!("\n    {many} kernels are in quarantine (llamita doctor says which)"),
+    };
     format!(
         "{} {}\n    {}, {}, {}\n    plan {}, tier {}; shader-f16 {}, subgroups {subgroups}, timestamps {}\n    \
-         binding up to {}, buffer up to {}; workgroups of {} invocations with {}, {} storage buffers{}",
+         binding up to {}, buffer up to {}; workgroups of {} invocations with {}, {} storage buffers{}{quarantined}",
         if adapter.chosen { "*" } else { " " },
         adapter.name,
         adapter.kind,

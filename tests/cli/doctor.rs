@@ -98,7 +98,10 @@ fn a_kernel_that_is_wrong_is_not_used_again() {
     for part in ["works", "in quarantine", "gives wrong results", "quarantine.json", "--forget"] {
         assert!(people.out.contains(part), "{part}: {}", people.out);
     }
+    let listed = |cache: &Cache| cache.run(&["devices"]).ok().contains("in quarantine (llamita doctor says which)");
+    assert!(listed(&cache));
     assert!(cache.run(&["doctor", "--forget"]).ok().contains("tried again"));
+    assert!(!listed(&cache));
     assert!(cache.run(&["doctor", "--forget"]).ok().contains("nothing"));
     let again = cache.story(&[]);
     assert_eq!((warnings(&again).len(), again.object()["tier"].as_str()), (0, Some(tier.as_str())));

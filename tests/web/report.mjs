@@ -1,6 +1,7 @@
 // Runs the whole probe in a browser of this machine, as a person does, and saves its report:
 // `node tests/web/report.mjs chromium|firefox FILE`, where the tests have been set up (`cargo xtask web`).
 import { writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as chromium from './browser.mjs';
 import * as firefox from './firefox-browser.mjs';
 import { serve } from './server.mjs';
@@ -13,10 +14,10 @@ const { origin, close } = await serve({ '/': chromium.SITE });
 const browser = await BROWSERS[name].launch();
 try {
   const page = await browser.newPage();
-  page.setDefaultTimeout(0);
   await page.goto(`${origin}/probe.html`);
   await (await page.waitForSelector('#probe-start')).click();
-  await page.waitForSelector('#verdict');
+  // It takes minutes, longer than a browser's driver waits for one answer.
+  while (!(await page.evaluate(() => document.querySelector('#verdict') !== null))) await sleep(1000);
   // The file that the button saves, wherever the browser puts it.
   const saved = await page.evaluate(() => new Promise((resolve) => {
     const { createObjectURL } = URL;
