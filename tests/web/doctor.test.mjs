@@ -93,6 +93,8 @@ browserTest('a model that needs a kernel in quarantine everywhere is refused wit
   const told = page.getByRole('alert').filter({ hasText: 'This GPU computes this model wrongly' });
   await told.waitFor();
   assert.match(await told.innerText(), /The view of the device says which/);
+  await told.getByRole('button', { name: 'Device' }).click();
+  await page.locator('#check-entries').waitFor();
 });
 
 browserTest('a kernel whose check takes the tab down is in quarantine at the next start', { folders: fault('held', 'flash') }, async ({ page, context, origin, allow }) => {

@@ -1,7 +1,7 @@
 /** What a model's way to the device looks like: in the header, in the picker, and what went wrong. */
 import { BUNDLED } from './catalogue.js';
 import { byId, h } from './dom.js';
-import { tell } from './errors.js';
+import { kindOf, tell } from './errors.js';
 import { bytes, language, percent, seconds, t, type Key } from './i18n.js';
 import { icon } from './icons.js';
 import { notice, type Action } from './notice.js';
@@ -65,7 +65,10 @@ export function failure(runtime: Runtime, more: Action[] = []): HTMLElement | un
     primary: true,
     click: () => void runtime.load(choice, how),
   };
-  return notice('error', `${choice.title}: ${title}`, [what], [...(again ? [retry] : []), ...more], detail);
+  // There it is forgotten, and checked again.
+  const device: Action = { t: 'nav.device', click: () => void (location.hash = '#device') };
+  const own = [...(again ? [retry] : []), ...(kindOf(error) === 'KernelFault' ? [device] : [])];
+  return notice('error', `${choice.title}: ${title}`, [what], [...own, ...more], detail);
 }
 
 /** The model's name in the header, and the bar below it while one is on its way. */
