@@ -129,6 +129,67 @@ packageTest('a lost device: the answer goes on with the same text', async ({ run
   assert.equal(info.tier, 'base');
 });
 
+packageTest('a model that is disposed of ends what its sessions do', async ({ run }) => {
+  const { ways, pieces, again } = await run(async ({ bundled, hold, DeviceLost, outcome }) => {
+    const ask = (session) => session.reply('Once upon a time', { temperature: 0, maxTokens: 48, ignoreEos: true });
+    const ended = async (reply) => [await outcome(reply.text()), (await reply.stats).stopReason, reply.suspended];
+    const ways = {};
+
+    // An answer that waits to be resumed, and one that waits for it.
+    let model = await bundled();
+    let session = await model.session();
+    let answer = await hold(7);
+    let reply = ask(session);
+    await answer.held(reply);
+    await model.destroyDevice();
+    answer.release();
+    const lost = await reply.text().then(() => undefined, (error) => error);
+    if (!(lost instanceof DeviceLost) || !reply.suspended) throw lost ?? new Error('it missed nothing');
+    const pieces = reply.generatedTokens;
+    await model.dispose();
+    ways.waiting = await ended(reply);
+    ways.used = await outcome(session.reply('Once', { maxTokens: 1 }).text());
+    ways.twice = await outcome(model.dispose());
+
+    // One that is being computed, behind which another waits.
+    model = await bundled();
+    session = await model.session();
+    answer = await hold(5);
+    reply = ask(session);
+    await answer.held(reply);
+    const behind = outcome(ask(session).text());
+    const gone = model.dispose();
+    answer.release();
+    await gone;
+    ways.running = [await outcome(reply.stats.then((stats) => stats.stopReason)), reply.suspended];
+    ways.behind = await behind;
+
+    // And while a session resumes.
+    model = await bundled();
+    session = await model.session();
+    await model.destroyDevice();
+    await model.lost;
+    const both = [outcome(session.resume()), outcome(model.resume())];
+    await model.dispose();
+    ways.resumed = await Promise.all(both);
+
+    model = await bundled();
+    const again = (await ask(await model.session()).text()).length;
+    await model.dispose();
+    return { ways, pieces, again };
+  });
+  assert.equal(pieces, 7);
+  const [{ value: text }, ...rest] = ways.waiting;
+  assert.ok(text.length > 0, 'the text that came stays');
+  assert.deepEqual(rest, ['error', false], 'the device was lost, and nobody resumes it');
+  assert.match(ways.used.message, /was disposed of/);
+  assert.deepEqual(ways.twice, { value: undefined });
+  assert.deepEqual(ways.running, [{ value: 'cancelled' }, false]);
+  assert.equal(ways.behind.kind, 'Aborted');
+  assert.deepEqual(ways.resumed.map(({ kind }) => kind), ['Aborted', 'Aborted']);
+  assert.ok(again > 0);
+});
+
 packageTest('a load can be given up while its file is on the way', async ({ run }) => {
   const content = await fileContent(BUNDLED);
   // The last byte never comes.

@@ -31,10 +31,12 @@ export type Handlers = {
   [Name in CallName]: (args: Calls[Name]['args'], context: CallContext) => Promise<Calls[Name]['result']>;
 };
 
-interface Loaded { model: Model; source: ByteSource; sessions: Set<number> }
+/** The calls that are under way for something, which can be freed once they have ended. */
+type Uses = Map<Promise<unknown>, Cancel>;
+interface Loaded { model: Model; source: ByteSource; sessions: Set<number>; uses: Uses }
 
 const models = new Map<number, Loaded>();
-const sessions = new Map<number, { session: Session; model: number }>();
+const sessions = new Map<number, { session: Session; model: number; uses: Uses }>();
 let next = 0;
 
 /** What a page names must be there: it may have been disposed of. */
@@ -45,7 +47,28 @@ function found<T>(map: Map<number, T>, id: number, what: string): T {
 }
 
 const modelOf = (id: number) => found(models, id, 'model').model;
-const sessionOf = (id: number) => found(sessions, id, 'session').session;
+
+/** The outcome of a call for something, which is in use until then. */
+async function use<T>(uses: Uses, cancel: Cancel, call: Promise<T>): Promise<T> {
+  uses.set(call, cancel);
+  try {
+    return await call;
+  } finally {
+    uses.delete(call);
+  }
+}
+
+/** Cancels the calls that use something, and waits until they have ended. */
+async function unused(uses: Uses): Promise<void> {
+  for (const cancel of uses.values()) cancel.cancel();
+  await Promise.allSettled(uses.keys());
+}
+
+/** The outcome of a call of a session. */
+function during<T>(id: number, cancel: Cancel, call: (session: Session) => Promise<T>): Promise<T> {
+  const { session, uses } = found(sessions, id, 'session');
+  return use(uses, cancel, call(session));
+}
 
 function stateOf(session: Session): SessionState {
   return { tokens: session.tokens, context: session.context, capacity: session.capacity };
@@ -59,11 +82,12 @@ async function infoOf(model: Model): Promise<ModelInfo> {
   return { ...info, device: info.device || device, software };
 }
 
-function disposeSession(id: number): void {
+async function disposeSession(id: number): Promise<void> {
   const entry = sessions.get(id);
   if (!entry) return;
   sessions.delete(id);
   models.get(entry.model)?.sessions.delete(id);
+  await unused(entry.uses);
   entry.session.free();
 }
 
@@ -77,7 +101,7 @@ async function load(
     const quarantine = await QuarantineFile.open();
     const model = await busy(() => Model.load(source, options, JSON.stringify(prime), tell, quarantine, cancel));
     const id = ++next;
-    models.set(id, { model, source, sessions: new Set() });
+    models.set(id, { model, source, sessions: new Set(), uses: new Map() });
     return { model: id, info: await infoOf(model) };
   } catch (error) {
     source.close?.();
@@ -120,10 +144,13 @@ export const handlers: Handlers = {
     return await modelOf(model).lost() as string;
   },
 
-  async resumeModel({ model }) {
-    const resumed = modelOf(model);
-    await resumed.resume();
-    return infoOf(resumed);
+  async resumeModel({ model: id }, { cancel }) {
+    const { model, uses } = found(models, id, 'model');
+    const resumed = async () => {
+      await model.resume(cancel);
+      return infoOf(model);
+    };
+    return use(uses, cancel, resumed());
   },
 
   async destroyDevice({ model }) {
@@ -142,27 +169,33 @@ export const handlers: Handlers = {
   async disposeModel({ model: id }) {
     const loaded = models.get(id);
     if (!loaded) return null;
-    for (const session of [...loaded.sessions]) disposeSession(session);
     models.delete(id);
+    // What is computed ends with the device, and what waits is cancelled.
     loaded.model.destroy_device();
+    const disposeSessions = () => Promise.all([...loaded.sessions].map(disposeSession));
+    await Promise.all([unused(loaded.uses), disposeSessions()]);
+    // One may have begun meanwhile.
+    await disposeSessions();
     loaded.model.free();
     loaded.source.close?.();
     return null;
   },
 
-  async session({ model: id }) {
-    const { model, sessions: own } = found(models, id, 'model');
-    const session = await model.session();
-    const key = ++next;
-    sessions.set(key, { session, model: id });
-    own.add(key);
-    return { session: key, state: stateOf(session) };
+  async session({ model: id }, { cancel }) {
+    const { model, sessions: own, uses } = found(models, id, 'model');
+    const begun = async () => {
+      const session = await model.session();
+      const key = ++next;
+      sessions.set(key, { session, model: id, uses: new Map() });
+      own.add(key);
+      return { session: key, state: stateOf(session) };
+    };
+    return use(uses, cancel, begun());
   },
 
   async reply({ session: id, prompt, options }, { cancel, event, answered }) {
-    const session = sessionOf(id);
     const tell = (reply: ReplyEvent) => event(reply);
-    const { context } = session;
+    const { context } = found(sessions, id, 'session').session;
     let shown = -1;
     const sink = {
       started: (dropped: number) => tell({ started: { dropped } }),
@@ -181,28 +214,31 @@ export const handlers: Handlers = {
     };
     // Without a temperature the model's own counts, which seldom is 0.
     if ((JSON.parse(options) as { temperature?: number }).temperature !== 0) await compileDrawing();
-    return JSON.parse(await busy(() => session.reply(prompt, options, sink, cancel))) as Stats;
+    return JSON.parse(await busy(() => during(id, cancel, (session) => session.reply(prompt, options, sink, cancel)))) as Stats;
   },
 
   async resumeSession({ session: id }, { cancel }) {
-    const session = sessionOf(id);
-    await session.resume(cancel);
-    return stateOf(session);
+    return during(id, cancel, async (session) => {
+      await session.resume(cancel);
+      return stateOf(session);
+    });
   },
 
   async resetSession({ session: id }, { cancel }) {
-    const session = sessionOf(id);
-    await session.reset(cancel);
-    return stateOf(session);
+    return during(id, cancel, async (session) => {
+      await session.reset(cancel);
+      return stateOf(session);
+    });
   },
 
   async disposeSession({ session }) {
-    disposeSession(session);
+    await disposeSession(session);
     return null;
   },
 
-  async benchmark({ session, kind, tokens }, { cancel }) {
-    return JSON.parse(await busy(() => benchmark_run(sessionOf(session), kind, tokens, cancel))) as Stats;
+  async benchmark({ session: id, kind, tokens }, { cancel }) {
+    const run = (session: Session) => benchmark_run(session, kind, tokens, cancel);
+    return JSON.parse(await busy(() => during(id, cancel, run))) as Stats;
   },
 
   async kernelCases({ tier }) {

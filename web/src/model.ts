@@ -138,7 +138,10 @@ export class Model {
     return this.#connection.ask('counters', { model: this.#id });
   }
 
-  /** Gives back everything that it has on the device, its sessions included. */
+  /**
+   * Gives back everything that it has on the device, its sessions included. A reply that is under way ends, also one that
+   * waits to be resumed; one that has not begun, and a resuming, end with `Aborted`.
+   */
   async dispose(): Promise<void> {
     await this.#connection.ask('disposeModel', { model: this.#id });
   }

@@ -270,9 +270,10 @@ impl Model {
     /// Opens a fresh device and brings the weights there, where the old one was lost.
     ///
     /// # Errors
-    /// Those of [`crate::Model::resume`]; it may be called again.
-    pub async fn resume(&self) -> Result<(), JsValue> {
-        self.model.resume(self.source.as_ref()).await.map_err(|error| self.source.failure(error))
+    /// Those of [`crate::Model::resume`], and `Aborted` where it is cancelled; it may be called again.
+    pub async fn resume(&self, cancel: &Cancel) -> Result<(), JsValue> {
+        let resumed = cancel.attend(self.model.resume(self.source.as_ref())).await;
+        resumed.ok_or_else(aborted)?.map_err(|error| self.source.failure(error))
     }
 
     /// Loses the device, as a failing driver would. Calls that run on it end with `DeviceLost`.

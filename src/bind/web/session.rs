@@ -198,12 +198,12 @@ impl Session {
     /// Brings the session to a fresh device, where the old one was lost between two replies.
     ///
     /// # Errors
-    /// Those of [`crate::Session::resume`]; it may be called again.
+    /// Those of [`crate::Session::resume`], and `Aborted` where it is cancelled; it may be called again.
     pub async fn resume(&self, cancel: &Cancel) -> Result<(), JsValue> {
         let mut session = self.inner(cancel).await?;
-        let resumed = session.resume(self.source.as_ref()).await;
+        let resumed = cancel.attend(session.resume(self.source.as_ref())).await;
         self.look(&session);
-        resumed.map_err(|error| self.source.failure(error))
+        resumed.ok_or_else(aborted)?.map_err(|error| self.source.failure(error))
     }
 
     /// Forgets the conversation.
