@@ -59,8 +59,7 @@ impl Described {
             match quarantine.entries(&id, &laid.plans).as_slice() {
                 [] => {
                     if index > 0 {
-                        let device = laid.device.name();
-                        log::warn!("{device} runs {}, without {avoided}{SAYS_MORE}", named(plan, tier));
+                        log::warn!("{} runs {}, without {avoided}{SAYS_MORE}", id.adapter, named(plan, tier));
                     }
                     return Ok(laid);
                 }
@@ -75,7 +74,7 @@ impl Described {
             [] => HELP.to_owned(),
             asked => format!("another may do where no {} is asked for, and {HELP}", asked.join(" and no ")),
         };
-        Err(Error::Quarantined { device: first.name().to_owned(), reason: avoided.to_string(), advice })
+        Err(Error::Quarantined { device: id.adapter, reason: avoided.to_string(), advice })
     }
 
     /// What the checkpoint becomes on a device.

@@ -45,7 +45,7 @@ const checkAndLoad = async ({ doctor, quarantined, forgetQuarantine, Model }, on
 const FAULTS = { wrong: ['wrong', /NMSE|differ|is not/], broken: ['does_not_compile', /no_such_name/], lost: ['lost_the_device', /\w/] };
 for (const [kind, [name, words]] of Object.entries(FAULTS)) {
   browserTest(`a kernel with the fault ${kind} is named, kept and not used`, { folders: fault(kind, 'flash') }, async ({ page, origin, allow }) => {
-    allow(/runs plan gpu in tier base, without plan swiftshader in tier base: flash/);
+    allow(/google swiftshader runs plan gpu in tier base, without plan swiftshader in tier base: flash/);
     const { found, steps, kept, plan, text, forgotten, left } = await inPackage(page, origin, checkAndLoad, 'flash');
     assert.equal(found.works, true);
     assert.match(found.driver, /Chrome\/\d+/);
@@ -66,7 +66,7 @@ for (const [kind, [name, words]] of Object.entries(FAULTS)) {
 }
 
 browserTest('a kernel that does not compile for a model is avoided, and known at the next visit', { folders: fault('broken', 'flash') }, async ({ page, origin, allow }) => {
-  allow(/runs plan gpu in tier base, without plan swiftshader in tier base: flash/);
+  allow(/google swiftshader runs plan gpu in tier base, without plan swiftshader in tier base: flash/);
   const load = async ({ Model, quarantined }) => {
     const model = await Model.load('/models/llamita-stories.gguf', { keep: false });
     return { plan: model.info.plan, kept: await quarantined() };
