@@ -114,10 +114,26 @@ fn of_object(object: &Value) -> Option<String> {
     if let Some(verdict) = text(&object["verdict"]["text"]) {
         return Some(verdict);
     }
+    if let Some(plans) = object["plans"].as_array() {
+        return Some(diagnosis(plans));
+    }
     if let (Some(kind), Some(rate)) = (object["kind"].as_str(), object["tokens_per_second"].as_f64()) {
         return Some(format!("{kind} {}: {rate:.1} tokens/s", object["tokens"]));
     }
     text(&object["name"]).or_else(|| object.is_object().then(|| "an object".to_owned()))
+}
+
+/// What the doctor says of the plans that it checked, the last of which is the one that models take.
+fn diagnosis(plans: &[Value]) -> String {
+    let quarantined = plans.iter().flat_map(|plan| plan["quarantined"].as_array()).flatten().count();
+    let kept = if quarantined == 0 { String::new() } else { format!(", {quarantined} in quarantine") };
+    match plans.iter().find(|plan| plan["works"] == true) {
+        Some(plan) => {
+            let [name, tier] = ["plan", "tier"].map(|field| plan[field].as_str().unwrap_or_default());
+            format!("plan {name}, tier {tier}: {} kernels are right{kept}", plan["kernels"])
+        }
+        None => format!("no plan works{kept}"),
+    }
 }
 
 #[cfg(test)]
@@ -133,6 +149,11 @@ mod tests {
         assert_eq!(found(speeds), "prefill 128: 300.0 tokens/s; decode 32: 31.2 tokens/s");
         assert_eq!(found("{\n\"verdict\": {\"text\": \"1B runs here\"}\n}\n"), "1B runs here");
         assert_eq!(found("{\"name\":\"llvmpipe\"}"), "llvmpipe");
+        let right = "{\"works\":true,\"plans\":[{\"plan\":\"gpu\",\"tier\":\"f16\",\"works\":true,\"kernels\":30,\"quarantined\":[]}]}";
+        assert_eq!(found(right), "plan gpu, tier f16: 30 kernels are right");
+        let wrong =
+            "{\"works\":false,\"plans\":[{\"plan\":\"gpu\",\"tier\":\"base\",\"works\":false,\"quarantined\":[{}]}]}";
+        assert_eq!(found(wrong), "no plan works, 1 in quarantine");
         assert_eq!(found(&"{\"label\":\"x\"}\n".repeat(9)), "9 lines");
         assert_eq!(found("error: nothing"), "");
     }
