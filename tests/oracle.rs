@@ -1,7 +1,8 @@
 //! Every kernel and every packing's reader, on hard data, against its f64 oracle on the device at hand.
 //!
 //! The tests are made from the cases, one per tier, kernel and packing: `cargo test --test oracle base/matvec/Q4_0`
-//! runs some of them. A kernel that has no case fails, and a shader is run in the plainest tier that has it.
+//! runs some of them, and `-- --smallest` the smallest case of each, for devices that are slow. A kernel that has no case
+//! fails, and a shader is run in the plainest tier that has it.
 
 #[path = "common/by_tier.rs"]
 mod by_tier;
@@ -94,20 +95,30 @@ fn timed_cases_hold() -> Result<(), Failed> {
     if missing.is_empty() { Ok(()) } else { Err(format!("no case of {missing:?}").into()) }
 }
 
+/// The flag that leaves one case to each test.
+const SMALLEST: &str = "--smallest";
+
+/// The case with the fewest words of buffers.
+fn smallest(cases: Vec<Case>) -> Vec<Case> {
+    cases.into_iter().min_by_key(|case| case.buffers.iter().map(Vec::len).sum::<usize>()).into_iter().collect()
+}
+
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let mut trials = vec![
-        Trial::test("every_kernel_has_cases", every_kernel_has_cases),
-        Trial::test("runs_repeat", runs_repeat),
-        Trial::test("timed_cases_hold", timed_cases_hold),
-    ];
+    let (flags, others): (Vec<_>, Vec<_>) = std::env::args().partition(|argument| argument == SMALLEST);
+    let (few, arguments) = (!flags.is_empty(), Arguments::from_iter(others));
+    let mut trials = vec![Trial::test("every_kernel_has_cases", every_kernel_has_cases)];
+    if !few {
+        trials.push(Trial::test("runs_repeat", runs_repeat));
+        trials.push(Trial::test("timed_cases_hold", timed_cases_hold));
+    }
     for (tier, cases) in by_tier::own_cases(check::kernels::all) {
         if engine::gpu("the kernel cases", tier).is_none() {
             continue;
         }
-        trials.extend(
-            by_tier::groups(tier, cases).into_iter().map(|(name, cases)| Trial::test(name, move || run(&cases, tier))),
-        );
+        for (name, cases) in by_tier::groups(tier, cases) {
+            let cases = if few { smallest(cases) } else { cases };
+            trials.push(Trial::test(name, move || run(&cases, tier)));
+        }
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -15,6 +15,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
+pub use self::said::difference;
 use self::{
     adb::{Adb, Phone, Ran},
     said::Said,

@@ -2,6 +2,7 @@
 
 mod android;
 mod apt;
+mod arm64;
 mod ci;
 mod compare;
 mod debian;
@@ -18,6 +19,7 @@ mod synthetic;
 mod targets;
 mod test;
 mod toolchain;
+mod unpacked;
 mod vocabularies;
 mod vulkan;
 mod web;
@@ -90,6 +92,17 @@ enum Command {
         #[command(flatten)]
         options: android::Options,
     },
+    /// The story, the goldens and every kernel on lavapipe for arm64, under an emulator: subgroups of 4.
+    ///
+    /// Cross-compiles the program and its tests and runs them with qemu-user on Debian's Mesa for arm64. Emulator, driver and
+    /// linker are unpacked into the cache folder, and rustup adds the target. For x86-64 Linux; on arm64 `cargo xtask test`
+    /// runs everything. On two cores the first build takes eight minutes, the story one, the kernels ten, the goldens half
+    /// an hour.
+    #[command(after_help = "Examples:
+  cargo xtask arm64
+  cargo xtask arm64 --only kernels
+  cargo xtask arm64 -- --test survival")]
+    Arm64(arm64::Options),
     /// Build the npm package and the demo's site into target/web; `cargo xtask test --web` tests them in headless
     /// browsers.
     Web {
@@ -243,6 +256,7 @@ fn run(command: Command) -> Result<bool> {
             shell::run(bench.args(args))?;
             return Ok(true);
         }
+        Command::Arm64(options) => arm64::run(&mut steps, &options)?,
         Command::Android { consent, options } => return android::run(&options, consent),
         Command::Simulate(options) => {
             simulate::run(&options)?;

@@ -1,6 +1,6 @@
 //! The tests: cargo's, the Tint check, and those in browsers.
 
-use std::{env, fs, path::PathBuf};
+use std::{env, fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, bail};
 
@@ -60,16 +60,7 @@ fn cargo_test(args: &[String], vector_bits: Option<u32>) -> Result<Outcome> {
     if let Some(bits) = vector_bits {
         test.env("LP_NATIVE_VECTOR_WIDTH", bits.to_string());
     }
-    let shared = match env::var_os("LLAMITA_SHARED") {
-        Some(given) => format!("LLAMITA_SHARED={}", given.display()),
-        None => match fs::canonicalize(shell::root().join("../shared")) {
-            Ok(shared) => {
-                test.env("LLAMITA_SHARED", &shared);
-                format!("LLAMITA_SHARED={}", shared.display())
-            }
-            Err(_) => "without LLAMITA_SHARED".into(),
-        },
-    };
+    let shared = shared(&mut test);
     // For a few tests that someone names, nothing is fetched.
     let vocabularies = match env::var_os("LLAMITA_VOCABS") {
         Some(given) => format!("LLAMITA_VOCABS={}", given.display()),
@@ -87,6 +78,20 @@ fn cargo_test(args: &[String], vector_bits: Option<u32>) -> Result<Outcome> {
     };
     shell::test(test.args(args))?;
     Ok(Outcome::Passed(format!("{shared}, {vocabularies}")))
+}
+
+/// Names the folder of models that lie beside the project for a command of tests, where there is one; in words.
+pub fn shared(test: &mut Command) -> String {
+    match env::var_os("LLAMITA_SHARED") {
+        Some(given) => format!("LLAMITA_SHARED={}", given.display()),
+        None => match fs::canonicalize(shell::root().join("../shared")) {
+            Ok(shared) => {
+                test.env("LLAMITA_SHARED", &shared);
+                format!("LLAMITA_SHARED={}", shared.display())
+            }
+            Err(_) => "without LLAMITA_SHARED".into(),
+        },
+    }
 }
 
 /// The step that lints the workflows of the repository's host.

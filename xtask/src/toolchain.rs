@@ -10,7 +10,7 @@ use std::{
     sync::OnceLock,
 };
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result, bail, ensure};
 use clap::ValueEnum;
 
 use crate::{
@@ -57,12 +57,8 @@ impl Toolchain {
         if mode == Mode::Debian {
             return Ok(Self::Debian(Prefix::with_std(target, goal, consent)?));
         }
-        if has_std(target)? {
-            return Ok(Self::Own("the installed toolchain"));
-        }
-        let refused = match rustup_add(target) {
-            Ok(()) if has_std(target)? => return Ok(Self::Own("the installed toolchain, after `rustup target add`")),
-            Ok(()) => Error::msg("rustup added the target to another toolchain than the one in use"),
+        let refused = match Self::rustup(target) {
+            Ok(toolchain) => return Ok(toolchain),
             Err(error) => error,
         };
         if mode == Mode::Rustup {
@@ -72,6 +68,16 @@ impl Toolchain {
             Ok(prefix) => Ok(Self::Debian(prefix)),
             Err(error) => bail!("no std for {target}: {refused:#}; {error:#}"),
         }
+    }
+
+    /// The installed toolchain, to which rustup adds the target where it has to: the only one with the library of tests.
+    pub fn rustup(target: &str) -> Result<Self> {
+        if has_std(target)? {
+            return Ok(Self::Own("the installed toolchain"));
+        }
+        rustup_add(target)?;
+        ensure!(has_std(target)?, "rustup added the target to another toolchain than the one in use");
+        Ok(Self::Own("the installed toolchain, after `rustup target add`"))
     }
 
     /// In words.

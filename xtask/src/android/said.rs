@@ -84,13 +84,12 @@ impl Said {
     /// Greedy text is the same on every device.
     fn compare(&mut self) {
         let [Some(gpu), Some(cpu)] = &self.stories else { return };
-        let text = if gpu == cpu {
-            format!("the same on both, {} characters: {}…", gpu.chars().count(), start(gpu))
-        } else {
-            self.fine = false;
-            let same = gpu.chars().zip(cpu.chars()).take_while(|(a, b)| a == b).count();
-            let rest = |text: &str| start(&text.chars().skip(same).collect::<String>());
-            format!("DIFFERS after {same} characters: the GPU writes {:?}, the CPU {:?}", rest(gpu), rest(cpu))
+        let text = match difference(gpu, cpu) {
+            None => format!("the same on both, {} characters: {}…", gpu.chars().count(), start(gpu)),
+            Some((same, [gpu, cpu])) => {
+                self.fine = false;
+                format!("DIFFERS after {same} characters: the GPU writes {gpu:?}, the CPU {cpu:?}")
+            }
         };
         self.rows.push(("story", text));
     }
@@ -105,6 +104,13 @@ impl Said {
         let _ = write!(screen, "  kept in      {}", folder.display());
         screen
     }
+}
+
+/// After how many characters two texts differ, and how each goes on there; `None` where they are the same.
+pub fn difference(one: &str, other: &str) -> Option<(usize, [String; 2])> {
+    let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let rest = |text: &str| start(&text.chars().skip(same).collect::<String>());
+    (one != other).then(|| (same, [rest(one), rest(other)]))
 }
 
 /// The beginning of a text.

@@ -16,12 +16,10 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use super::gpus::Gpu;
-use crate::shell::{self, Missing};
-
-/// The Debian whose Mesa compiles: its newest drivers know the newest GPUs.
-const SUITE: &str = "sid";
-const PACKAGES: [&str; 3] = ["mesa-vulkan-drivers", "mesa-drm-shim", "libvulkan-dev"];
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+use crate::{
+    shell::{self, Missing},
+    unpacked::{Drivers, zig},
+};
 
 /// A shader to compile, as the driver is given it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -104,81 +102,25 @@ const PROGRAM: &str = include_str!("../../shaders/statistics.c");
 pub struct Compilers {
     /// Debian's version of the package.
     pub version: String,
-    root: PathBuf,
-    arch: &'static str,
+    drivers: Drivers,
     program: PathBuf,
-    /// What runs programs of that kind of processor, where it is not this one.
-    emulator: Option<PathBuf>,
 }
 
 impl Compilers {
     /// The compilers that run on this processor, or with `emulated` those of arm64; made now, or found in the cache.
     pub fn get(emulated: bool) -> Result<Self> {
-        ensure!(
-            cfg!(all(target_os = "linux", target_arch = "x86_64")),
-            Missing(
-                "the compilers of phones are Debian's packages for x86-64 and arm64, and run on x86-64 Linux".into()
-            )
-        );
-        let arch = if emulated { "arm64" } else { "amd64" };
-        let root = unpacked(arch, arch, &PACKAGES)?;
-        let version = fs::read_to_string(root.join("versions"))?;
-        let version = version.lines().find_map(|line| line.strip_prefix("mesa-vulkan-drivers "));
-        let version = version.context("the unpacked folder has no version of mesa-vulkan-drivers")?.to_owned();
-        let emulator = emulated.then(emulator).transpose()?;
-        let mut compilers = Self { version, root, arch, program: PathBuf::new(), emulator };
-        compilers.program = compilers.build()?;
-        Ok(compilers)
-    }
-
-    fn triple(&self) -> &'static str {
-        if self.arch == "arm64" { "aarch64-linux-gnu" } else { "x86_64-linux-gnu" }
-    }
-
-    fn library_folder(&self) -> PathBuf {
-        self.root.join("usr/lib").join(self.triple())
-    }
-
-    /// The program that asks the driver, compiled once.
-    fn build(&self) -> Result<PathBuf> {
-        let mut hasher = DefaultHasher::new();
-        PROGRAM.hash(&mut hasher);
-        let program = self.root.join(format!("statistics-{:016x}", hasher.finish()));
-        if program.is_file() {
-            return Ok(program);
-        }
-        let mut compiler = if self.emulator.is_some() { zig()? } else { Command::new("cc") };
-        let source = self.root.join("statistics.c");
-        fs::write(&source, PROGRAM)?;
-        // The program's own ioctl must come before the shim's: so its symbols are dynamic.
-        compiler.args(["-O1", "-rdynamic", "-o"]).arg(&program).arg(&source);
-        compiler.arg("-I").arg(self.root.join("usr/include")).arg("-ldl");
-        shell::output(&mut compiler)
-            .context(Missing("the program that asks the compilers needs a C compiler, cc".into()))?;
-        Ok(program)
+        let drivers = if emulated { Drivers::arm64() } else { Drivers::amd64() }?;
+        let version = drivers.version("mesa-vulkan-drivers")?;
+        let program = build(&drivers)?;
+        Ok(Self { version, drivers, program })
     }
 
     fn command(&self, gpu: &Gpu) -> Command {
-        let folder = self.library_folder();
+        let folder = self.drivers.libraries();
         let [driver, shim] = gpu.family.libraries().map(|name| folder.join(name));
-        let loader = match self.arch {
-            "arm64" => "ld-linux-aarch64.so.1",
-            _ => "ld-linux-x86-64.so.2",
-        };
-        let loader =
-            [folder.join(loader), self.root.join("usr/lib64").join(loader), self.root.join("usr/lib").join(loader)]
-                .into_iter()
-                .find(|path| path.is_file())
-                .unwrap_or_else(|| folder.join(loader));
-        let mut command = match &self.emulator {
-            Some(emulator) => {
-                let mut command = Command::new(emulator);
-                command.arg(loader);
-                command
-            }
-            None => Command::new(loader),
-        };
-        command.arg("--preload").arg(shim).arg("--library-path").arg(&folder).arg(&self.program).arg(driver);
+        let mut words = self.drivers.runner().into_iter();
+        let mut command = Command::new(words.next().expect("a runner is a program"));
+        command.args(words).arg("--preload").arg(shim).arg(&self.program).arg(driver);
         command.envs(gpu.env()).env("MESA_SHADER_CACHE_DISABLE", "true");
         command
     }
@@ -186,7 +128,7 @@ impl Compilers {
     /// What the driver says of each job, in their order. Answers are kept under `kept`.
     pub fn ask(&self, gpu: &Gpu, jobs: &[Job], kept: &Path) -> Result<Vec<Answer>> {
         fs::create_dir_all(kept).with_context(|| kept.display().to_string())?;
-        let tree = format!("{} {}", self.arch, self.version);
+        let tree = format!("{} {}", self.drivers.arch, self.version);
         let files = jobs.iter().map(|job| Ok(kept.join(job.hash(gpu, &tree)?))).collect::<Result<Vec<_>>>()?;
         let mut seen = HashSet::new();
         let mut left: Vec<usize> =
@@ -240,118 +182,28 @@ impl Compilers {
     }
 }
 
-/// An emulator of arm64.
-fn emulator() -> Result<PathBuf> {
-    if let Some(found) = ["qemu-aarch64-static", "qemu-aarch64"].into_iter().find_map(shell::which) {
-        return Ok(found);
+/// The program that asks the driver, compiled once.
+fn build(drivers: &Drivers) -> Result<PathBuf> {
+    let mut hasher = DefaultHasher::new();
+    PROGRAM.hash(&mut hasher);
+    let program = drivers.root.join(format!("statistics-{:016x}", hasher.finish()));
+    if program.is_file() {
+        return Ok(program);
     }
-    let program = unpacked("qemu", "amd64", &["qemu-user"])?.join("usr/bin/qemu-aarch64");
-    ensure!(program.is_file(), Missing("--qemu needs qemu-aarch64 (Debian: qemu-user)".into()));
+    let mut compiler = Command::new("cc");
+    if drivers.emulated() {
+        let mut words = zig()?.into_iter();
+        compiler = Command::new(words.next().expect("a compiler is a program"));
+        compiler.args(words);
+    }
+    let source = drivers.root.join("statistics.c");
+    fs::write(&source, PROGRAM)?;
+    // The program's own ioctl must come before the shim's: so its symbols are dynamic.
+    compiler.args(["-O1", "-rdynamic", "-o"]).arg(&program).arg(&source);
+    compiler.arg("-I").arg(drivers.root.join("usr/include")).arg("-ldl");
+    shell::output(&mut compiler)
+        .context(Missing("the program that asks the compilers needs a C compiler, cc".into()))?;
     Ok(program)
-}
-
-/// A C compiler for arm64: Zig's, from PyPI.
-fn zig() -> Result<Command> {
-    let folder = home().join("zig");
-    if !folder.is_dir() {
-        let part = folder.with_extension("part");
-        shell::fresh_dir(&part)?;
-        let why = || Missing("--qemu needs a C compiler for arm64: Zig's, which Python 3 with pip fetches".into());
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
-            .arg(&part)
-            .arg("ziglang");
-        shell::run(&mut pip).with_context(why)?;
-        fs::rename(&part, &folder)?;
-    }
-    let mut command = Command::new("python3");
-    command.env("PYTHONPATH", folder).args(["-m", "ziglang", "cc", "-target", "aarch64-linux-gnu.2.36"]);
-    Ok(command)
-}
-
-/// Where everything is unpacked to.
-fn home() -> PathBuf {
-    shell::cache_dir().join("phone-compilers")
-}
-
-/// A folder with Debian's packages and all that they depend on, unpacked once.
-fn unpacked(name: &str, arch: &str, packages: &[&str]) -> Result<PathBuf> {
-    let root = home().join(name);
-    if root.is_dir() {
-        return Ok(root);
-    }
-    for (what, package) in [("apt-get", "apt"), ("dpkg-deb", "dpkg")] {
-        ensure!(
-            shell::which(what).is_some(),
-            Missing(format!(
-                "{} come from Debian's archive, which needs {what} (package {package})",
-                packages.join(", ")
-            ))
-        );
-    }
-    ensure!(
-        Path::new(KEYRING).is_file(),
-        Missing(format!("{KEYRING}, which checks Debian's archive, is not there: install debian-archive-keyring"))
-    );
-    eprintln!("{}: unpacking them from Debian {SUITE} for {arch}, once", packages.join(", "));
-    let part = root.with_extension("part");
-    let apt = part.join("apt");
-    for folder in
-        ["etc/apt.conf.d", "etc/preferences.d", "etc/trusted.gpg.d", "state/lists/partial", "cache/archives/partial"]
-    {
-        fs::create_dir_all(apt.join(folder))?;
-    }
-    fs::write(apt.join("status"), "")?;
-    fs::write(apt.join("etc/sources.list"), format!("deb [signed-by={KEYRING}] {} {SUITE} main\n", mirror()))?;
-    let at = apt.display();
-    // A mirror may stand still for longer than Debian signs its lists for.
-    let config = format!(
-        "Dir::State \"{at}/state\"; Dir::State::status \"{at}/status\"; Dir::Cache \"{at}/cache\"; Dir::Etc \"{at}/etc\";\n\
-         APT::Architecture \"{arch}\"; APT::Architectures {{ \"{arch}\"; }}; APT::Install-Recommends \"false\";\n\
-         APT::Sandbox::User \"root\"; Acquire::Languages \"none\"; Acquire::Check-Valid-Until \"false\"; Acquire::Retries \"3\";\n"
-    );
-    fs::write(apt.join("apt.conf"), config)?;
-    let get = |args: &[&str]| {
-        let mut command = Command::new("apt-get");
-        shell::output(
-            command.env("APT_CONFIG", apt.join("apt.conf")).arg("-qq").args(args).args(["-o", "Debug::NoLocking=true"]),
-        )
-    };
-    let why = || Missing(format!("{} could not be had from {}", packages.join(", "), mirror()));
-    get(&["update"]).with_context(why)?;
-    let mut install = vec!["-y", "--download-only", "install"];
-    install.extend(packages);
-    get(&install).with_context(why)?;
-    let mut versions = String::new();
-    for deb in
-        shell::entries(&apt.join("cache/archives")).iter().filter(|path| path.extension().is_some_and(|e| e == "deb"))
-    {
-        shell::output(Command::new("dpkg-deb").arg("-x").arg(deb).arg(&part))?;
-        let fields = shell::output(Command::new("dpkg-deb").arg("-W").arg(deb))?;
-        versions += &fields.replace('\t', " ");
-    }
-    fs::write(part.join("versions"), versions)?;
-    fs::remove_dir_all(&apt)?;
-    fs::rename(&part, &root).with_context(|| format!("moving {} into place", part.display()))?;
-    Ok(root)
-}
-
-/// The mirror of Debian's archive that apt uses here, or Debian's own.
-fn mirror() -> String {
-    let mut files = shell::entries(Path::new("/etc/apt/sources.list.d"));
-    files.push("/etc/apt/sources.list".into());
-    let texts = files.iter().filter_map(|file| fs::read_to_string(file).ok());
-    let found = texts.flat_map(|text| {
-        let words: Vec<String> = text
-            .lines()
-            .filter(|line| !line.trim_start().starts_with('#'))
-            .flat_map(str::split_whitespace)
-            .filter(|word| word.starts_with("http") && word.trim_end_matches('/').ends_with("/debian"))
-            .map(str::to_owned)
-            .collect();
-        words
-    });
-    found.into_iter().next().unwrap_or_else(|| "https://deb.debian.org/debian".into())
 }
 
 /// The compilers of these GPUs: of this processor's, and emulated where one needs it.
