@@ -6,13 +6,18 @@ import { bytes, number, percent, seconds, short, t } from './i18n.js';
 
 /** What it all means. A report that is not whole has no verdict yet. */
 export function verdict(report: ProbeReport): HTMLElement {
-  const { kernels, device } = report;
+  const { kernels, device, quarantined, speed: timed } = report;
   const wrong = kernels.filter(({ passed }) => !passed);
   const parts: Child[] = [];
   if (wrong.length > 0) {
     parts.push(
       headline('bad', t('probe.verdict.wrong')),
-      h('p', {}, t('probe.verdict.wrongWhat', { wrong: wrong.length, total: kernels.length })),
+      h('p', {}, t('probe.verdict.wrongWhat', { wrong: wrong.length, total: kernels.length }), ' ', toKernels()),
+    );
+  } else if (report.verdict && quarantined[0] && !timed) {
+    parts.push(
+      headline('bad', t('probe.verdict.quarantine')),
+      h('p', {}, t('probe.verdict.quarantineWhat', { kernel: quarantined[0].kernel }), ' ', toKernels()),
     );
   } else if (report.verdict) {
     for (const model of report.verdict.models) parts.push(...about(model, report.memory));
@@ -21,6 +26,11 @@ export function verdict(report: ProbeReport): HTMLElement {
     parts.push(headline('part', t('probe.verdict.part')), h('p', { t: 'probe.verdict.partWhat' }));
   }
   return h('section', { class: 'probe-verdict', id: 'verdict', tabindex: -1 }, ...parts);
+}
+
+/** Leads to the view of the device, where kernels are checked and forgotten. */
+function toKernels(): HTMLElement {
+  return h('a', { href: './#device', t: 'probe.verdict.toKernels' });
 }
 
 function headline(kind: 'good' | 'bad' | 'part', text: string): HTMLElement {

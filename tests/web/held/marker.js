@@ -5,7 +5,7 @@ let markers = 0;
 
 const { write } = FileSystemSyncAccessHandle.prototype;
 FileSystemSyncAccessHandle.prototype.write = function (bytes, ...rest) {
-  if (bytes.length > 0) markers += 1;
+  if (new TextDecoder().decode(bytes).includes('llamita-journal')) markers += 1;
   return write.call(this, bytes, ...rest);
 };
 

@@ -37,6 +37,10 @@ export const probeEn = {
   'probe.verdict.wrongWhat':
     'Wrong or changing results: {wrong} of {total} kernels. Models would write nonsense here. Update the browser, the graphics ' +
     'driver or the system, and please send this report.',
+  'probe.verdict.quarantine': 'Nothing was timed',
+  'probe.verdict.quarantineWhat':
+    'The kernel {kernel} failed here earlier and is in quarantine, so the plan of this GPU does not run. Models take a plainer one.',
+  'probe.verdict.toKernels': 'Check the kernels in the view of the device, so that models do without those that fail.',
   'probe.verdict.part': 'The probe did not finish',
   'probe.verdict.partWhat': 'What it saw until then is below. It can be saved as it is.',
   'probe.verdict.software': 'On a software GPU: these are the CPU’s speeds.',

@@ -39,6 +39,10 @@ export const probeEs: Record<keyof typeof probeEn, string> = {
   'probe.verdict.wrongWhat':
     'Resultados erróneos o cambiantes: {wrong} de {total} kernels. Los modelos escribirían disparates aquí. Actualiza el ' +
     'navegador, el controlador gráfico o el sistema, y envía este informe, por favor.',
+  'probe.verdict.quarantine': 'No se midió nada',
+  'probe.verdict.quarantineWhat':
+    'El kernel {kernel} falló aquí antes y está en cuarentena, así que el plan de esta GPU no se ejecuta. Los modelos usan uno más sencillo.',
+  'probe.verdict.toKernels': 'Comprueba los kernels en la vista del dispositivo, para que los modelos prescindan de los que fallan.',
   'probe.verdict.part': 'La prueba no llegó al final',
   'probe.verdict.partWhat': 'Lo que vio hasta entonces está abajo. Se puede guardar así.',
   'probe.verdict.software': 'En una GPU por software: son las velocidades de la CPU.',
