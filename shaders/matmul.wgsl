@@ -53,7 +53,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, invocation: Invocation) {
     let stride = params.vec4s;
     var sums = Sums();
     var sums_1 = Sums();
-    for (var begin = 0u; begin < params.blocks; begin += BLOCKS_AT_ONCE) {
+    let end = loop_end(params.blocks, local_id);
+    for (var begin = 0u; begin < end; begin += BLOCKS_AT_ONCE) {
         let superblocks = superblocks_of(rows, begin / 8u);
         var superblocks_1 = superblocks;
         if (ROW_BLOCKS > 1u) {

@@ -1,6 +1,7 @@
 //! A long run takes no more memory than a short one. Alone in its process, whose memory it counts.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
 use llamita::source::Bytes;
 use llamita::{Device, LoadOptions, Model, Sampling};
@@ -34,9 +35,13 @@ fn anonymous_bytes() -> u64 {
     0
 }
 
+/// Held by the test that runs: memory is the process's.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// 2,000 tokens take no memory beyond that of the first hundred, and make nothing on the device.
 #[test]
 fn two_thousand_tokens_at_constant_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     both_plans().iter().for_each(two_thousand_tokens_on);
 }
 
@@ -74,4 +79,27 @@ fn two_thousand_tokens_on(engine: &Engine) {
     let grown = engine::continued(&mut session, &ids(5), sampling(100));
     assert_eq!(grown, reply.token_ids()[..100]);
     assert!(counters.bind_groups.load(Ordering::Relaxed) > before);
+}
+
+/// Prefill takes no memory beyond that of the first ones, with adaptors either: lavapipe may compile a kernel at every
+/// dispatch, and keep what it compiled (`shaders/software/lib/loop_end.wgsl`).
+#[test]
+fn prompts_at_constant_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let source = llamita::source::open("models/meta/qlora").expect("the fixture");
+    for engine in both_plans() {
+        let model = engine.load(source.as_ref(), LoadOptions::default());
+        let mut session = model.session().expect("there is memory");
+        let mut prompts = |count: usize| {
+            for _ in 0..count {
+                session.truncate(0);
+                engine::continued(&mut session, &ids(120), sampling(1));
+            }
+            anonymous_bytes()
+        };
+        let resident = prompts(2);
+        let after = prompts(6);
+        println!("{engine}: {resident} to {after} anonymous");
+        assert!(after < resident + (32 << 20), "{engine}: {resident} to {after} anonymous bytes");
+    }
 }

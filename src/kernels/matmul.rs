@@ -3,7 +3,7 @@
 use super::RunShape;
 use super::activations::ActivationFormat;
 use super::linear::{self, LinearParams, Output, Reuse};
-use super::storage::WeightStorage;
+use super::storage::{LOOP_END, WeightStorage};
 use crate::kernel::{Active, Arg, Call, Kernel, Scalar, ShaderSource, Uniform};
 use crate::weights::Packing;
 use crate::weights::pack::{BLOCKS_PER_SUPER, ROW_ALIGN};
@@ -94,7 +94,10 @@ impl Kernel for Matmul {
             .size("TOKEN_INVOCATIONS", token_invocations)
             // Loaded for a superblock, words serve all of its blocks; an address need not be kept for that.
             .size("BLOCKS_AT_ONCE", if loops && self.storage.keeps_addresses() { 1 } else { BLOCKS_PER_SUPER });
-        let source = source.with(super::invocations(self.exchange));
+        let source = source.with(super::invocations(self.exchange)).with(match self.lora {
+            Some(_) => self.storage.loop_end,
+            None => LOOP_END,
+        });
         let reuse = Reuse { row_blocks, exchange: self.exchange };
         let source = self.input.add_products(source, self.storage, self.weights, reuse);
         self.output.add_to(linear::add_lora(source, self.lora))

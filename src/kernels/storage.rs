@@ -30,6 +30,8 @@ pub struct WeightStorage {
     pub x: &'static str,
     /// WGSL that loads words of an input.
     pub x_words: &'static str,
+    /// WGSL that says where the loop of `matmul` with adaptors ends.
+    pub loop_end: &'static str,
 }
 
 /// Storage buffers of `vec4<u32>`.
@@ -44,7 +46,11 @@ pub const BUFFER: WeightStorage = WeightStorage {
     words: include_str!("../../shaders/lib/weights_buffer.wgsl"),
     x: include_str!("../../shaders/lib/x_buffer.wgsl"),
     x_words: include_str!("../../shaders/lib/x_words_buffer.wgsl"),
+    loop_end: LOOP_END,
 };
+
+/// The loop over the blocks of a row ends with them.
+pub const LOOP_END: &str = include_str!("../../shaders/lib/loop_end.wgsl");
 
 impl WeightStorage {
     /// `words` of weights with their padding.
