@@ -71,11 +71,11 @@ pub fn run(steps: &mut Steps, options: &Options) -> Result<()> {
     }
     // Most of the time is the driver's, which compiles each shader under the emulator, and keeps it.
     if options.wants(Part::Kernels) {
-        eprintln!("\nthe kernels take about ten minutes");
+        eprintln!("\nthe kernels take about twelve minutes");
         steps.step("kernels", || machine.test(&["--test", "oracle", "--", "--smallest"]));
     }
     if options.wants(Part::Goldens) {
-        eprintln!("\nthe goldens take about half an hour");
+        eprintln!("\nthe goldens take an hour or more");
         steps.step("goldens", || machine.test(&["--test", "golden"]));
     }
     if !options.args.is_empty() {

@@ -96,8 +96,8 @@ enum Command {
     ///
     /// Cross-compiles the program and its tests and runs them with qemu-user on Debian's Mesa for arm64. Emulator, driver and
     /// linker are unpacked into the cache folder, and rustup adds the target. For x86-64 Linux; on arm64 `cargo xtask test`
-    /// runs everything. On two cores the first build takes eight minutes, the story one, the kernels ten, the goldens half
-    /// an hour.
+    /// runs everything. On two cores the first build takes eight minutes, the story two, the kernels twelve, the goldens an
+    /// hour or more.
     #[command(after_help = "Examples:
   cargo xtask arm64
   cargo xtask arm64 --only kernels
