@@ -29,7 +29,7 @@ thread_local! {
 }
 
 /// Must be called before all else. `next_turn` gives a promise that is kept once the worker's event loop has handled
-/// its messages. A panic's message is kept from here on, and warnings go to the console.
+/// its messages. A panic's message is kept from here on, and warnings of kernels go to the console.
 #[wasm_bindgen]
 pub fn start(next_turn: NextTurn) {
     cancel::set_next_turn(next_turn);

@@ -1,4 +1,4 @@
-//! The engine's warnings, in the browser's console.
+//! The engine's warnings about kernels that fail, in the browser's console.
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -9,12 +9,14 @@ extern "C" {
     fn warn(text: &str);
 }
 
-/// Those of the engine alone: what libraries warn of does not concern who uses a page.
+/// The modules that warn of kernels. What others and libraries warn of concerns who calls them, and not who uses a page.
+const MODULES: [&str; 3] = ["llamita::bind", "llamita::check", "llamita::model::candidates"];
+
 struct Console;
 
 impl Log for Console {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= Level::Warn && metadata.target().starts_with("llamita")
+        metadata.level() <= Level::Warn && MODULES.iter().any(|module| metadata.target().starts_with(module))
     }
 
     fn log(&self, record: &Record<'_>) {
