@@ -86,6 +86,9 @@ pub struct Options {
         hide_possible_values = true
     )]
     activations: Vec<Activations>,
+    /// The plan that runs, as llamita's own --plan; speeds of another than the driver's say nothing of a GPU
+    #[arg(long, value_name = "PLAN", default_value = "auto", value_parser = ["auto", "gpu", "lavapipe", "swiftshader", "software"])]
+    plan: String,
     /// The first so many blocks only: it tells whether everything runs, and nothing of speed
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     layers: Option<u32>,
@@ -124,13 +127,24 @@ pub struct Run {
     path: PathBuf,
     /// What `--activations` says, where it says something.
     activations: Option<Activations>,
+    /// What `--plan` says.
+    plan: String,
 }
 
 impl Run {
-    /// The command for this model: where it is said by `--model` or by its place, and as it runs.
-    fn llamita(&self, subcommand: &str, by: &[&str]) -> Command {
+    /// A command that runs this model.
+    fn llamita(&self, subcommand: &str) -> Command {
+        self.command(subcommand, &["--plan", &self.plan, "--model"])
+    }
+
+    /// What is said of it before it runs. Its weights take about as many bytes in any plan.
+    fn inspect(&self) -> Command {
+        self.command("inspect", &[])
+    }
+
+    fn command(&self, subcommand: &str, args: &[&str]) -> Command {
         let mut command = Command::new(llamita());
-        command.arg(subcommand).args(by).arg(&self.path);
+        command.arg(subcommand).args(args).arg(&self.path);
         command.args(self.activations.iter().flat_map(|activations| ["--activations", activations.name()]));
         command
     }
@@ -155,12 +169,13 @@ impl Model {
         let cut = options.layers.map(|layers| format!("-{layers}-layers")).unwrap_or_default();
         let path = dir.join(format!("{name}{cut}{ending}"));
         if !matches!(self.format.kind, Some(Kind::SpinQuant | Kind::QLora)) {
-            return vec![(Run { name, path, activations: None }, self.tolerance)];
+            return vec![(Run { name, path, activations: None, plan: options.plan.clone() }, self.tolerance)];
         }
         let run = |activations: &Activations| {
             let int8 = *activations == Activations::Int8;
             let name = format!("{name} {}", activations.name());
-            let run = Run { name, path: path.clone(), activations: Some(*activations) };
+            let activations = Some(*activations);
+            let run = Run { name, path: path.clone(), activations, plan: options.plan.clone() };
             (run, if int8 { INT8_TOLERANCE } else { self.tolerance })
         };
         options.activations.iter().map(run).collect()
@@ -268,7 +283,7 @@ fn logits(python: &Path, run: &Run, prompt: usize, tolerance: f64, worst: &mut O
     let mut files = Vec::new();
     for (end, count, rows) in [("prefill", prompt, None), ("decode", DECODED, Some("1"))] {
         let out = run.path.with_extension(format!("{end}.safetensors"));
-        let mut command = run.llamita("logits", &["--model"]);
+        let mut command = run.llamita("logits");
         command.args(["--context", "1024", "--ids", &ids[..count].join(",")]);
         command.args(rows.iter().flat_map(|rows| ["--rows", rows])).arg("--out").arg(&out);
         shell::run(&mut command)?;
@@ -306,7 +321,7 @@ fn positions(prompt: usize) -> Vec<usize> {
 /// A device that is lost in the middle of an answer must not change its text.
 fn loss(run: &Run) -> Result<Outcome> {
     let generate = |lose: Option<&str>| {
-        let mut command = run.llamita("generate", &["--model"]);
+        let mut command = run.llamita("generate");
         command.args(["--context", "1024", "--prompt", "The quick brown fox", "--max-tokens", "8"]);
         command.args(["--temperature", "0", "--ignore-eos", "--json"]);
         command.args(lose.iter().flat_map(|after| ["--lose-device-after", after]));

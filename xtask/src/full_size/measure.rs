@@ -53,7 +53,7 @@ impl Figures {
 
 /// Runs the benchmark with an empty shader cache, with a filled one, and then to be measured.
 pub fn measure(run: &Run, prefill: u32, decode: u32) -> Result<Figures> {
-    let inspected = json(run.llamita("inspect", &[]).args(["--context", CONTEXT, "--json"]))?;
+    let inspected = json(run.inspect().args(["--context", CONTEXT, "--json"]))?;
     let devices = shell::output(Command::new(llamita()).args(["devices", "--json"]))?;
     let devices: Vec<Value> = devices.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     // Without a GPU models run on the CPU itself.
@@ -64,7 +64,7 @@ pub fn measure(run: &Run, prefill: u32, decode: u32) -> Result<Figures> {
     let cache = run.path.with_extension("shaders");
     shell::fresh_dir(&cache)?;
     let bench = |prefill: u32, decode: u32, repeat: &str| {
-        let mut command = run.llamita("bench", &["--model"]);
+        let mut command = run.llamita("bench");
         command.args(["--context", CONTEXT, "--repeat", repeat, "--json"]);
         command.args(["--prefill", &prefill.to_string(), "--decode", &decode.to_string()]);
         watched(command.env("MESA_SHADER_CACHE_DIR", &cache))
