@@ -10,6 +10,7 @@ import { SITE } from './browser.mjs';
 import { browserTest } from './harness.mjs';
 import { violations } from './look.mjs';
 import { open, say, answers } from './page.mjs';
+import { worker } from './probe.mjs';
 
 const HELD = fileURLToPath(new URL('held/', import.meta.url));
 const MADE = mkdtempSync(join(tmpdir(), 'llamita-faults-'));
@@ -134,6 +135,14 @@ browserTest('a check that is stopped accuses nothing, and a damaged file is igno
   const { wrong, ...rest } = kept;
   assert.deepEqual(rest, { kind: 'Aborted', after: [], damaged: [], plan: 'swiftshader' });
   assert.match(wrong, /^InvalidSetting: .*"no such kernel".*no kernel has it/);
+});
+
+browserTest('a page without https runs models on the CPU, and keeps nothing', { folders: worker('insecure.js') }, async ({ page, origin }) => {
+  const told = await inPackage(page, origin, async ({ doctor, quarantined, Model }) => {
+    const { info } = await Model.load('/models/llamita-stories.gguf', { keep: false, device: 'cpu' });
+    return [info.device, await quarantined(), await doctor({ only: 'flash' }).catch(({ kind }) => kind)];
+  });
+  assert.deepEqual(told, ['CPU', [], 'NoWebGpu']);
 });
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };

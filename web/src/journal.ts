@@ -40,7 +40,8 @@ export class JournalFile {
    */
   static async take(name: string, take: (left: string) => Promise<void>): Promise<void> {
     try {
-      const root = await navigator.storage.getDirectory();
+      const root = await navigator.storage?.getDirectory();
+      if (!root) return;
       const handle = await (await root.getDirectoryHandle(FOLDER)).getFileHandle(`${name}.json`);
       if ((await handle.getFile()).size === 0) return;
       const journal = new JournalFile(await handle.createSyncAccessHandle());

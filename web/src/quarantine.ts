@@ -4,7 +4,7 @@ import type { Handlers } from './host.js';
 import { JournalFile } from './journal.js';
 import { doctor, forget_quarantine, quarantine_with_marker, quarantined } from './llamita.js';
 import { busy } from './pipelines.js';
-import { home, type Folder } from './store/folder.js';
+import { home, type Home } from './store/folder.js';
 import { lock } from './store/locks.js';
 import type { Diagnosis, DoctorProgress, QuarantinedKernel } from './types.js';
 
@@ -17,7 +17,7 @@ const JOURNAL = 'kernels';
 /** The engine's quarantine, a text, in the origin's private files; in memory where there are none. */
 export class QuarantineFile {
   private constructor(
-    private readonly folder: Folder,
+    private readonly home: Home,
     /** Its text; empty where nothing was kept yet. */
     readonly text: string,
     /** What the browser tells of its adapter, */
@@ -26,35 +26,42 @@ export class QuarantineFile {
     readonly driver: string,
   ) {}
 
-  /** Reads it, with the kernel that took down an earlier worker while it was checked. */
+  /** Reads it, with the kernel that took down an earlier worker while it was checked. One that cannot be read is empty. */
   static async open(): Promise<QuarantineFile> {
-    const [{ folder }, { device }] = await Promise.all([home(), adapterName()]);
-    await JournalFile.take(JOURNAL, async (left) => {
-      const text = quarantine_with_marker(await read(folder), left);
-      if (text !== undefined) await write(folder, text);
-    });
-    return new QuarantineFile(folder, await read(folder), device, navigator.userAgent);
+    const [place, { device }] = await Promise.all([home(), adapterName()]);
+    let text = '';
+    try {
+      await JournalFile.take(JOURNAL, async (left) => {
+        const more = quarantine_with_marker(await read(place), left);
+        if (more !== undefined) await write(place, more);
+      });
+      text = await read(place);
+    } catch (error) {
+      console.warn(`llamita: the quarantine is ignored: ${String(error)}`);
+    }
+    return new QuarantineFile(place, text, device, navigator.userAgent);
   }
 
   /** Writes a text in the place of the one before. It has reached the storage when this ends. */
   keep(text: string): Promise<void> {
-    return write(this.folder, text);
+    return write(this.home, text);
   }
 }
 
-async function read(folder: Folder): Promise<string> {
-  const release = await lock(LOCK, { mode: 'shared' });
-  try {
-    return await (await folder.read(NAME))?.text() ?? '';
-  } finally {
-    release();
-  }
+async function read(place: Home): Promise<string> {
+  return alone(place, 'shared', async () => await (await place.folder.read(NAME))?.text() ?? '');
 }
 
-async function write(folder: Folder, text: string): Promise<void> {
-  const release = await lock(LOCK, { mode: 'exclusive' });
+function write(place: Home, text: string): Promise<void> {
+  return alone(place, 'exclusive', () => place.folder.write(NAME, new TextEncoder().encode(text)));
+}
+
+/** Does what no other tab may disturb; a folder in memory is this worker's own. */
+async function alone<T>({ kind }: Home, mode: 'exclusive' | 'shared', work: () => Promise<T>): Promise<T> {
+  if (kind === 'memory') return work();
+  const release = await lock(LOCK, { mode });
   try {
-    await folder.write(NAME, new TextEncoder().encode(text));
+    return await work();
   } finally {
     release();
   }
