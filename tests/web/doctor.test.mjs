@@ -89,7 +89,6 @@ browserTest('a model that needs a kernel in quarantine everywhere is refused wit
   assert.deepEqual(rest, { works: false, plans: ['swiftshader', 'gpu'], ours: true, kind: 'KernelFault', cpu: 'CPU' });
   assert.match(message, /rmsnorm[^]* gives wrong results[^]*forgetQuarantine\(\)[^]*Update the browser/);
   assert.doesNotMatch(message, /llamita doctor|--/);
-  allow(/./);
   await page.goto(`${origin}/`);
   const told = page.getByRole('alert').filter({ hasText: 'This GPU computes this model wrongly' });
   await told.waitFor();

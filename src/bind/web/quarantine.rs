@@ -54,7 +54,7 @@ impl Kept {
 
     /// The id of the device, for as long as the worker lives.
     pub fn id(&self) -> &'static DeviceId {
-        // A worker meets one or two.
+        // Some hundred bytes for each model that is loaded, beside its megabytes.
         Box::leak(Box::new(DeviceId { adapter: self.file.adapter(), driver: self.file.driver() }))
     }
 
