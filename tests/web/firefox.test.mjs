@@ -1,6 +1,7 @@
 // The same engine in another browser: its text, its kernels, and the page.
 import assert from 'node:assert/strict';
 import { CASES_LIMIT_MS, checkCases, ENGINE } from './cases.mjs';
+import { checkFault, fault } from './doctor.mjs';
 import { firefoxTest } from './firefox.mjs';
 import { checkAdapter, launch } from './firefox-browser.mjs';
 import { checkGreedy } from './greedy.mjs';
@@ -42,6 +43,13 @@ for (const [tier, plan] of [['f16', 'gpu'], ['base', 'gpu'], ['f16', 'auto'], ['
 }
 
 firefoxTest('kernel cases in Firefox agree with the CPU oracle', { folders: ENGINE, timeout: CASES_LIMIT_MS }, (stage) => checkCases(stage, 'f16'));
+
+for (const kind of ['wrong', 'broken']) {
+  firefoxTest(`a kernel with the fault ${kind} is named in Firefox, kept and not used`, { folders: fault(kind, 'flash') }, async (stage) => {
+    stage.allow(/runs plan gpu in tier \S+, without plan swiftshader in tier/);
+    assert.match(await checkFault(stage, kind), /Firefox\/\d+/);
+  });
+}
 
 firefoxTest('the page answers a first message in Firefox', async ({ page, origin, log }) => {
   await page.goto(origin + BLANK);
