@@ -308,14 +308,13 @@ impl Probe<'_, '_> {
             report.speed = Some(speed.clone()).filter(|speed| !speed.runs.is_empty());
             callback(Phase::Speed, done as f64 / speed::DEPTHS.len() as f64, report);
         };
-        match speed::measure(model, &self.shape, repeat, copy, told).await {
-            Ok(_) | Err(Error::NotFinite { .. } | Error::Kernel { .. }) => Ok(()),
-            Err(error) => Err(error),
-        }
+        unless_wrong(speed::measure(model, &self.shape, repeat, copy, told).await)
     }
 
+    /// Decode over minutes, but where the speeds before say that a kernel is wrong.
     async fn sustained(&mut self, model: &Model) -> Result<()> {
-        let Some(length) = self.settings.sustained.filter(|_| self.report.speed.is_some()) else { return Ok(()) };
+        let wrong = self.wants(Phase::Speed) && self.report.speed.is_none();
+        let Some(length) = self.settings.sustained.filter(|_| !wrong) else { return Ok(()) };
         // Of some layers the rate is that of all, as of the speeds before.
         let layers = model.shape().layers;
         let factor = match layers == self.shape.layers {
@@ -331,7 +330,7 @@ impl Probe<'_, '_> {
             report.sustained = Some(sustained.clone());
             callback(Phase::Sustained, share, report);
         };
-        sustained::measure(model, length, factor, told).await.map(|_| ())
+        unless_wrong(sustained::measure(model, length, factor, told).await)
     }
 
     async fn memory(&mut self, journal: &dyn Journal) -> Result<()> {
@@ -358,5 +357,13 @@ impl Probe<'_, '_> {
         };
         let sizes = [size("1B", &self.shape), size("3B", &Shape::llama_3_2_3b())];
         self.report.verdict = Some(verdict::of(&self.report, &sizes, self.quarantined().as_ref()));
+    }
+}
+
+/// Where numbers were none or a kernel was refused, a kernel is wrong, as the report says.
+fn unless_wrong<T>(result: Result<T>) -> Result<()> {
+    match result {
+        Ok(_) | Err(Error::NotFinite { .. } | Error::Kernel { .. }) => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -41,7 +41,7 @@ const checkAndLoad = async ({ doctor, quarantined, forgetQuarantine, Model }, on
 /** The faults that a check finds by itself: what they are called, and words of their error. */
 export const FAULTS = {
   wrong: ['wrong', /NMSE|differ|is not/],
-  broken: ['does_not_compile', /no_such_name/],
+  broken: ['does_not_compile', /no_such_name|Parsing error/],
   lost: ['lost_the_device', /\w/],
 };
 

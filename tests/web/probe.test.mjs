@@ -91,6 +91,33 @@ browserTest('a run that is stopped keeps what it saw', { folders: HOLDABLE }, as
   await page.getByRole('button', { name: 'Probe again' }).waitFor();
 });
 
+browserTest('the speed over minutes is added to the report, as far as it came, and the report can be shared', { context: PHONE }, async ({ page, origin }) => {
+  await page.addInitScript(() => {
+    navigator.canShare = ({ files }) => files?.length === 1;
+    navigator.share = async ({ files: [file] }) => { window.shared = { name: file.name, type: file.type, text: await file.text() }; };
+  });
+  await begin(page, origin, `${BOUNDS}&skip=memory`);
+  await page.locator('#verdict').waitFor();
+  const before = await saved(page);
+  assert.equal(before.sustained, null);
+  await page.locator('#probe-sustain').tap();
+  await page.getByText('Writing tokens for five minutes').waitFor();
+  // It moves with each speed that is known, of ten seconds each.
+  await until('a speed is known', () => page.locator('#probe-progress progress').evaluate(({ value }) => value > 0));
+  await page.getByRole('button', { name: 'Stop' }).tap();
+  await page.locator('#probe-share').waitFor();
+  assert.match(await page.locator('main').innerText(), /Sustained\s+[\d.,]+ → [\d.,]+ tokens\/s over \d/);
+  const after = await saved(page);
+  assert.deepEqual(fieldFaults(after), []);
+  const { seconds, tokens_per_second: speeds } = after.sustained;
+  assert.ok(seconds >= 10 && speeds.length > 0 && speeds.every((speed) => speed > 0), JSON.stringify(after.sustained));
+  assert.deepEqual({ ...after, sustained: null }, before, 'what was known stays');
+  await page.locator('#probe-share').tap();
+  const shared = await until('it is shared', () => page.evaluate(() => window.shared));
+  assert.deepEqual([shared.type, JSON.parse(shared.text)], ['application/json', after]);
+  assert.match(shared.name, /^[\w-]+\.json$/);
+});
+
 browserTest('a device that computes wrongly is told of, with the kernels', { folders: worker('wrong.js') }, async ({ page, origin }) => {
   await begin(page, origin, `${BOUNDS}&skip=speed,memory`);
   await page.getByRole('heading', { name: 'This GPU computes wrongly' }).waitFor();

@@ -1,8 +1,7 @@
-// Runs the browser tests and prints a line for each as it ends. Usage: node run.mjs [--firefox | --beside | --alone]
-// [TEXT …] runs the files whose name contains one of the texts; all of them without: in Chromium, or with --firefox those
-// that are for Firefox. A test that is skipped is a failure. Two files run side by side, since one thread compiles shaders
-// and the page waits for it; those that measure run alone, at the end. --beside runs only the former, which other work may
-// run beside, and --alone only those that measure.
+// Runs the browser tests and prints a line for each as it ends. Usage: node run.mjs [--firefox] [TEXT …] runs the files
+// whose name contains one of the texts; all of them without: in Chromium, or with --firefox those that are for Firefox. A
+// test that is skipped is a failure. Two files run side by side, since one thread compiles shaders and the page waits for
+// it; those that measure run alone.
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,9 +9,8 @@ import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const given = process.argv.slice(2);
-const inFirefox = given.includes('--firefox');
-const wanted = given.filter((argument) => !argument.startsWith('--'));
+const inFirefox = process.argv.includes('--firefox');
+const wanted = process.argv.slice(2).filter((argument) => argument !== '--firefox');
 /** Files whose tests measure memory, times or pace. */
 const MEASURE = ['flat', 'load', 'pace'].map((topic) => `${topic}.test.mjs`);
 const files = readdirSync(here).filter((name) => name.endsWith('.test.mjs')).sort()
@@ -60,7 +58,7 @@ async function runFiles(names, concurrency) {
   await Promise.all(Array.from({ length: concurrency }, work));
 }
 
-if (!given.includes('--alone')) await runFiles(files.filter((name) => !MEASURE.includes(name)), 2);
-if (!given.includes('--beside')) await runFiles(files.filter((name) => MEASURE.includes(name)), 1);
+await runFiles(files.filter((name) => !MEASURE.includes(name)), 2);
+await runFiles(files.filter((name) => MEASURE.includes(name)), 1);
 console.log(`${passed} passed, ${failed} failed`);
 if (failed > 0 || passed === 0) process.exitCode = 1;

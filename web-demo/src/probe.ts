@@ -142,6 +142,10 @@ class ProbePage {
     this.#running = { abort, began: performance.now(), sustained };
     this.#error = undefined;
     if (!sustained) this.#report = undefined;
+    // The speed over minutes is added to what is known, as far as it has come.
+    const take = (report: ProbeReport): void => {
+      this.#report = sustained && before ? { ...before, sustained: report.sustained ?? before.sustained } : report;
+    };
     keep('probe', undefined);
     const awake = stayAwake();
     const clock = setInterval(() => this.#tick(), 1000);
@@ -153,7 +157,7 @@ class ProbePage {
       await start({ onProgress: ({ loaded, total }) => this.#show('opening', total > 0 ? loaded / total : 0) });
       const onProgress = ({ phase, share, report }: ProbeProgress): void => {
         this.#show(phase, share);
-        if (!sustained) this.#report = report;
+        take(report);
         // Whoever ends the page then does not take this along.
         if (phase === 'memory') keep('probe', JSON.stringify(report));
       };
@@ -161,7 +165,7 @@ class ProbePage {
       const report = await probe({ ...BOUNDS, ...about, ...options, skip, onProgress, signal: abort.signal });
       keep('probe', undefined);
       this.#ended = undefined;
-      this.#report = sustained && before ? { ...before, sustained: report.sustained } : report;
+      take(report);
     } catch (error) {
       this.#error = error;
     } finally {

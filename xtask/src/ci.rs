@@ -4,14 +4,11 @@ use crate::{
     apt::Consent,
     shaders, shell,
     steps::{Meanwhile, Steps},
-    targets, test,
-    toolchain::Mode,
-    web::tests::{self as browsers, Browser, Part},
+    test,
 };
 
-/// Formatting, lints, docs, shaders, tests, targets; a failure stops none of the others. Cargo's tests and those in
-/// browsers each leave a processor idle for a third of their time, so Chromium's run in a process beside everything else,
-/// but for those that measure, which come last and alone.
+/// Formatting, lints, docs, shaders, tests, targets, cheapest first; a failure stops none of the others. The tests leave
+/// a processor idle most of the time, so the web build and the targets are compiled beside them.
 pub fn all(steps: &mut Steps, consent: Consent) {
     steps.run("format", || shell::run(&mut shell::cargo(["fmt", "--all", "--check"])));
     // Clippy and rustdoc read the same metadata of the dependencies, which is compiled once.
@@ -23,16 +20,11 @@ pub fn all(steps: &mut Steps, consent: Consent) {
         let mut doc = shell::cargo(["doc", "--no-deps", "--workspace"]);
         shell::run(doc.env("RUSTDOCFLAGS", "--deny warnings"))
     });
-    let beside = Meanwhile::begin(vec![
-        Meanwhile { name: "web build", args: vec!["web", "--yes"] },
-        Meanwhile { name: "web test in Chromium", args: vec!["test", "--web", "--part", Part::Beside.name(), "--yes"] },
-    ]);
     steps.step("shaders on phones", shaders::beside_the_commit_before);
-    test::natively(steps, consent, &[]);
-    targets::all(steps, Mode::Auto, consent, true);
-    let built = steps.join(&beside);
-    test::by_web_tools(steps, consent);
-    browsers::step(steps, Browser::Firefox, &browsers::Options::default(), built, consent);
-    steps.join(&beside);
-    browsers::step(steps, Browser::Chromium, &browsers::Options::part(Part::Alone), built, consent);
+    let building = Meanwhile::begin(vec![
+        Meanwhile { name: "web build", args: vec!["web", "--yes"] },
+        Meanwhile { name: "targets", args: vec!["targets", "--yes", "--but-wasm"] },
+    ]);
+    test::all(steps, consent, &[], |steps| steps.join(&building));
+    steps.join(&building);
 }

@@ -286,7 +286,8 @@ fn run(command: Command) -> Result<bool> {
             web::tests::command(&mut steps, &browser, consent);
         }
         Command::Test { consent, args, .. } => {
-            test::all(&mut steps, consent, &args);
+            let build = |steps: &mut Steps| steps.step("web build", || web::build(&web::Options::for_tests(), consent));
+            test::all(&mut steps, consent, &args, build);
         }
         Command::Targets { consent, toolchain, but_wasm } => {
             targets::all(&mut steps, toolchain, consent, but_wasm);

@@ -11,18 +11,9 @@ use crate::{
     vocabularies, vulkan, web,
 };
 
-/// The command `cargo xtask test`: all tests, or with arguments only cargo test.
-pub fn all(steps: &mut Steps, consent: Consent, args: &[String]) {
-    natively(steps, consent, args);
-    if args.is_empty() {
-        let built = steps.step("web build", || web::build(&web::Options::for_tests(), consent));
-        by_web_tools(steps, consent);
-        web::tests::all(steps, &web::tests::Options::default(), built, consent);
-    }
-}
-
-/// What cargo tests here; with arguments, only that.
-pub fn natively(steps: &mut Steps, consent: Consent, args: &[String]) {
+/// Runs all tests, or with arguments only cargo test. `web_build` is the step that builds for the web; it is taken before
+/// those that need it.
+pub fn all(steps: &mut Steps, consent: Consent, args: &[String], web_build: impl FnOnce(&mut Steps) -> bool) {
     // Without a driver most tests fail, and say so; those on the CPU and in Chromium have results all the same.
     steps.step("setup", || vulkan::setup(consent).map(Outcome::Passed));
     if args.is_empty() {
@@ -41,14 +32,11 @@ pub fn natively(steps: &mut Steps, consent: Consent, args: &[String]) {
         let test = ["test", "--profile", "dev", "--package", "xtask", "--features", "reports", "--bin", "reports"];
         shell::test(&mut shell::cargo(test))
     });
-}
-
-/// What compilers of browsers and of Apple's language make of the shaders that the tests wrote, and a linter of the
-/// workflows: the tools are packages of the web build.
-pub fn by_web_tools(steps: &mut Steps, consent: Consent) {
+    let built = web_build(steps);
     tint(steps, consent);
     msl::step(steps, consent);
     workflows(steps, consent);
+    web::tests::all(steps, &web::tests::Options::default(), built, consent);
 }
 
 /// Where the contract test writes every composed shader.

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Command};
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
 use super::{Options as Build, node};
@@ -42,29 +42,6 @@ pub struct Options {
     /// The tier to run kernel cases in; by default base, and f16 in Firefox
     #[arg(long, value_name = "NAME", requires = "web")]
     tier: Option<String>,
-    /// Only the tests in Chromium that may run beside other work, or those that measure and run alone; on the web build as
-    /// it is
-    #[arg(long, value_enum, requires = "web", conflicts_with_all = ["firefox", "only", "gpu", "node"])]
-    part: Option<Part>,
-}
-
-/// A part of the tests in Chromium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Part {
-    /// Those that may share the processors with other work.
-    Beside,
-    /// Those that measure memory, times or pace.
-    Alone,
-}
-
-impl Part {
-    /// What the command line and `run.mjs` call it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Beside => "beside",
-            Self::Alone => "alone",
-        }
-    }
 }
 
 impl Options {
@@ -73,21 +50,15 @@ impl Options {
         self.web
     }
 
-    /// A part of the tests in Chromium.
-    pub fn part(part: Part) -> Self {
-        Self { part: Some(part), ..Self::default() }
-    }
-
     /// What is said of one browser's tests alone leaves the other out.
     fn both(&self) -> bool {
-        let narrowed = self.cases.is_some() || self.tier.is_some() || self.part.is_some();
-        !self.firefox && !self.gpu && self.only.is_empty() && !narrowed
+        !self.firefox && !self.gpu && self.only.is_empty() && self.cases.is_none() && self.tier.is_none()
     }
 }
 
 /// The command `cargo xtask test --web`.
 pub fn command(steps: &mut Steps, options: &Options, consent: Consent) {
-    let built = options.part.is_some() || steps.step("web build", || super::build(&Build::for_tests(), consent));
+    let built = steps.step("web build", || super::build(&Build::for_tests(), consent));
     if options.node {
         steps.step("web test", || if built { in_node(options, consent) } else { bail!(NO_BUILD) });
     } else {
@@ -101,16 +72,10 @@ const NO_BUILD: &str = "there is no web build to test";
 pub fn all(steps: &mut Steps, options: &Options, built: bool, consent: Consent) {
     for browser in [Browser::Firefox, Browser::Chromium] {
         if options.both() || options.firefox == (browser == Browser::Firefox) {
-            step(steps, browser, options, built, consent);
+            let work = || if built { run(browser, options, consent) } else { bail!(NO_BUILD) };
+            steps.step(&format!("web test in {browser:?}"), work);
         }
     }
-}
-
-/// The tests in one browser.
-pub fn step(steps: &mut Steps, browser: Browser, options: &Options, built: bool, consent: Consent) {
-    let what = if options.part == Some(Part::Alone) { ", those that measure" } else { "" };
-    let work = || if built { run(browser, options, consent) } else { bail!(NO_BUILD) };
-    steps.step(&format!("web test in {browser:?}{what}"), work);
 }
 
 /// A browser that the tests drive.
@@ -161,7 +126,7 @@ fn run(browser: Browser, options: &Options, consent: Consent) -> Result<Outcome>
     let mut node = tools.script("run.mjs");
     let on = match browser {
         Browser::Chromium => {
-            node.args(&options.only).args(options.part.map(|part| format!("--{}", part.name())));
+            node.args(&options.only);
             if options.gpu { "on the machine's GPU" } else { "on SwiftShader" }
         }
         Browser::Firefox => {
