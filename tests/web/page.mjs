@@ -48,12 +48,12 @@ export async function get(page, link) {
 /** The elements of answers. */
 export const answers = (page) => page.locator('.said.answer');
 
-/** Waits until the answer of this number is complete; its text. */
-export async function answered(page, index = 0) {
+/** Waits until the answer of this number is complete, at most so many milliseconds; its text. */
+export async function answered(page, index = 0, timeout = 120_000) {
   // What a click has changed is shown in the next frame: until then an answer that it replaces stands there, complete.
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
   const answer = answers(page).nth(index);
-  await answer.locator('.foot button').first().waitFor({ timeout: 120_000 });
+  await answer.locator('.foot button').first().waitFor({ timeout });
   return answer.locator('.markdown').innerText();
 }
 
