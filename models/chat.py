@@ -5,15 +5,16 @@
   from chat import conversation, render; render(conversation(random.Random(7), 'es'))
 
 A tale is a plan (hero, trait, name, place, object, helper, plot) told in either language, so that the answer keeps what
-the request named, and later turns can ask about it. The template language is that of stories.py.
+the request named, and later turns can ask about it. The template language is that of stories/grammar.py.
 """
 import argparse
 import random
 import re
 import zlib
 
-from stories import (EN_BOYS, EN_GIRLS, EN_RIDDLES, EN_WEATHER, ES_BOYS, ES_GIRLS, ES_RIDDLES, ES_WEATHER, Entity, Story, a_an, capitals, en_thing,
-                     es_noun, made_up_name)
+from stories.english import EN_BOYS, EN_GIRLS, EN_RIDDLES, EN_WEATHER, a_an, en_thing
+from stories.grammar import Entity, Story, capitals, made_up_name
+from stories.spanish import ES_BOYS, ES_GIRLS, ES_RIDDLES, ES_WEATHER, es_noun
 
 # ------------------------------------------------------------------------------------------------ words, in both languages
 

@@ -20,9 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 from tokenizers import Tokenizer
 
-import stories
 from chat import conversation, render
-from stories import story
+from stories import grammar, story
+from stories.english import EN_BOYS, EN_GIRLS
+from stories.spanish import ES_BOYS, ES_GIRLS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = dict(dim=256, ffn=512, layers=4, heads=8, kv_heads=4, head_dim=32, vocab=2048, context=1024, theta=10000.0, eps=1e-5)
@@ -207,7 +208,7 @@ def opening_batches(tok, seed, tokens, width=96):
 
 
 def name_ids(tok):
-    lists = stories.EN_BOYS + stories.EN_GIRLS + stories.ES_BOYS + stories.ES_GIRLS
+    lists = EN_BOYS + EN_GIRLS + ES_BOYS + ES_GIRLS
     ids = [tok.encode(lead + n, add_special_tokens=False).ids for n in lists for lead in ('', ' ', '—')]
     return sorted({e[0] for e in ids if len(e) == 1})
 
@@ -267,7 +268,7 @@ def main():
     ap.add_argument('--out', default=os.path.join(HERE, 'checkpoint.npz'))
     ap.add_argument('--log', default=os.path.join(HERE, 'training.log'))
     a = ap.parse_args()
-    stories.MADE_UP = a.made_up
+    grammar.MADE_UP = a.made_up
     tok = Tokenizer.from_file(os.path.join(HERE, 'tokenizer.json'))
     p = load(a.init) if a.init else init(a.seed)
     p = {k: w / a.rescale if k.split('.')[-1] in ('o', 'down') else w for k, w in p.items()}
