@@ -166,6 +166,20 @@ impl Quarantine {
         forgotten
     }
 
+    /// Does what made one quarantine another: the entries that came are noted, and those that went are forgotten.
+    pub fn follow(&mut self, before: &Self, after: &Self) {
+        for OfDevice { device, kernels } in &after.devices {
+            let came = kernels.iter().filter(|entry| !before.of(device).contains(entry));
+            came.for_each(|entry| self.note(device, entry.clone()));
+        }
+        for OfDevice { device, kernels } in &mut self.devices {
+            let digests = |of: &[Entry]| of.iter().map(|entry| entry.digest.clone()).collect::<BTreeSet<_>>();
+            let (had, has) = (digests(before.of(device)), digests(after.of(device)));
+            kernels.retain(|entry| !had.contains(&entry.digest) || has.contains(&entry.digest));
+        }
+        self.devices.retain(|of| !of.kernels.is_empty());
+    }
+
     /// The entry that a kernel falls under on a device.
     pub fn entry(&self, device: &DeviceId, kernel: &dyn Kernel) -> Option<&Entry> {
         let entries = self.of(device);
@@ -288,6 +302,28 @@ mod tests {
         assert_eq!(quarantine.forget("LLVMPIPE"), 0);
         assert_eq!(quarantine.forget(""), 2);
         assert!(quarantine.is_empty() && Quarantine::read(b"").expect("nothing").is_empty());
+    }
+
+    #[test]
+    fn what_two_change_is_kept_of_both() {
+        let kernel = attention(64, false);
+        let of = |digests: &[&str]| {
+            let mut quarantine = Quarantine::default();
+            digests
+                .iter()
+                .for_each(|digest| quarantine.note(&device("Mali", "1"), entry(&kernel, (*digest).to_owned())));
+            quarantine
+        };
+        for (there, before, after, then) in [
+            (&["a", "b"] as &[_], &["a"] as &[_], &["a", "c"] as &[_], &["a", "b", "c"] as &[_]),
+            (&[], &["a"], &["a", "c"], &["c"]),
+            (&["a", "b"], &["a"], &[], &["b"]),
+            (&["a"], &["a"], &[], &[]),
+        ] {
+            let mut kept = of(there);
+            kept.follow(&of(before), &of(after));
+            assert_eq!(kept, of(then), "{there:?}, and from {before:?} to {after:?}");
+        }
     }
 
     #[test]

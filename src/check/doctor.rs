@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::quarantine::{DeviceId, Entry, Fault, Quarantine, text_digest, variant_digest};
 
-use super::journal::Journal;
+use super::journal::{self, Journal};
 use super::kernels::{OfVariant, small};
 
 /// A kernel on trial, which is the marker in the journal meanwhile.
@@ -49,9 +49,9 @@ impl Suspect {
         quarantine: &mut Quarantine,
         check: impl Future<Output = Result<Option<String>>>,
     ) -> Result<Trial> {
-        journal.begin(&serde_json::to_string(&self).expect("strings are JSON"));
+        let marked = journal::marked(journal, &serde_json::to_string(&self).expect("strings are JSON"));
         let outcome = check.await;
-        journal.end();
+        drop(marked);
         let (fault, error) = match outcome {
             Ok(None) => return Ok(Trial::Passed),
             Ok(Some(error)) => (Fault::Wrong, error),

@@ -18,6 +18,25 @@ pub trait Journal {
     fn end(&self);
 }
 
+/// Writes a marker, which is removed when this is dropped: a check that is given up says nothing of what it tried. One
+/// that panics leaves it, as one does whose program ends.
+pub fn marked<'a>(journal: &'a dyn Journal, marker: &str) -> Marked<'a> {
+    journal.begin(marker);
+    Marked(journal)
+}
+
+/// A marker that stands in a journal.
+#[must_use = "the marker is removed when this is dropped"]
+pub struct Marked<'a>(&'a dyn Journal);
+
+impl Drop for Marked<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.0.end();
+        }
+    }
+}
+
 /// A journal that forgets: where there is no place for another.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Forgetful;
@@ -210,6 +229,23 @@ mod file {
             journal.end();
             drop(journal);
             assert_eq!(FileJournal::open(&path).found(), None);
+        }
+
+        #[test]
+        fn a_check_that_is_given_up_leaves_no_marker_and_one_that_panics_does() {
+            let path = path("marked");
+            let journal = FileJournal::open(&path);
+            drop(super::super::marked(&journal, "256 MiB"));
+            drop(journal);
+            let journal = FileJournal::open(&path);
+            assert_eq!(journal.found(), None);
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let _marked = super::super::marked(&journal, "512 MiB");
+                panic!("in the middle");
+            }));
+            drop(journal);
+            assert!(panicked.is_err());
+            assert_eq!(FileJournal::open(&path).found(), Some("512 MiB"));
         }
 
         #[test]

@@ -129,15 +129,11 @@ impl Doctor {
             kept.quarantine = quarantine.clone();
             kept.save();
         };
-        // A check that somebody ends says nothing of its kernel, so its marker goes.
         interrupt::keep();
         let examined =
             examine(Some(name), (asked, &self.only), journal.as_ref(), (&mut checked, &mut keep), &mut progress);
         let found = interrupt::or_asked(examined).await;
         interrupt::rest();
-        if found.is_none() {
-            journal.end();
-        }
         if let Some((_, bar)) = bar {
             bar.finish_and_clear();
         }

@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use llamita::chat::Date;
 use llamita::internals::backend::gpu::Gpu;
 use llamita::internals::check::journal::{FileJournal, Forgetful, Journal};
+use llamita::internals::check::probe::memory::keep_ended;
 use llamita::internals::check::probe::report::Report;
 use llamita::internals::check::probe::{self, Phase, Settings};
 use llamita::internals::drivers::DeviceOptions;
@@ -118,14 +119,11 @@ impl Probe {
         let mut shown = Shown::new(self.output.clone());
         shown.write("")?;
         let mut progress = |phase: Phase, share: f64, report: &Report| shown.progress(phase, share, report);
-        // A step of memory that somebody ends was not refused: the marker is that of an earlier probe again, or none.
         interrupt::keep();
         let report = interrupt::or_asked(probe::run(&gpu, &settings, journal.as_ref(), &mut progress)).await;
         interrupt::rest();
-        match journal.found() {
-            Some(earlier) if report.is_none() => journal.begin(earlier),
-            None if report.is_none() => journal.end(),
-            _ => {}
+        if report.is_none() {
+            keep_ended(journal.as_ref());
         }
         shown.bar.finish_and_clear();
         let report = report.ok_or(Failure::Cancelled)??;

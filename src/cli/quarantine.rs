@@ -15,7 +15,7 @@ pub struct Kept {
     path: Option<PathBuf>,
     /// The entries.
     pub quarantine: Quarantine,
-    /// As the file has it.
+    /// As the file had it from here.
     stored: Quarantine,
 }
 
@@ -24,13 +24,7 @@ impl Kept {
     /// is of another version is ignored with a line.
     pub fn open() -> Self {
         let path = cache::file("quarantine.json");
-        let quarantine = path.as_deref().map_or_else(Quarantine::default, |path| {
-            let read = text(path).map_err(|error| error.to_string()).and_then(|text| Quarantine::read(&text));
-            read.unwrap_or_else(|reason| {
-                log::warn!("the quarantine {} is ignored: {reason}", path.display());
-                Quarantine::default()
-            })
-        });
+        let quarantine = path.as_deref().map_or_else(Quarantine::default, read);
         let mut kept = Self { path, stored: quarantine.clone(), quarantine };
         if let Some(journal) = journal_file().and_then(|path| FileJournal::open_existing(&path))
             && let Some(entry) = take_marker(&journal, &mut kept.quarantine)
@@ -49,17 +43,20 @@ impl Kept {
         self.path.as_deref()
     }
 
-    /// Writes the file where something has changed. Where that cannot be done, a line says so.
+    /// Writes to the file what has changed, beside what another program wrote meanwhile. Where that cannot be done, a
+    /// line says so.
     pub fn save(&mut self) {
         if self.quarantine == self.stored {
             return;
         }
         // Said once, not at every entry.
-        self.stored = self.quarantine.clone();
+        let before = std::mem::replace(&mut self.stored, self.quarantine.clone());
         let Some(path) = &self.path else {
             return log::warn!("the quarantine is not kept: this system names no folder for caches");
         };
-        if let Err(error) = write(path, &self.quarantine) {
+        let mut merged = read(path);
+        merged.follow(&before, &self.quarantine);
+        if let Err(error) = write(path, &merged) {
             log::warn!("the quarantine {} is not kept: {error}", path.display());
         }
     }
@@ -75,6 +72,15 @@ pub fn journal() -> Box<dyn Journal> {
 
 fn journal_file() -> Option<PathBuf> {
     cache::file("journal-kernels.json")
+}
+
+/// The quarantine of the file. One that cannot be read, is damaged or is of another version is none, with a line.
+fn read(path: &Path) -> Quarantine {
+    let read = text(path).map_err(|error| error.to_string()).and_then(|text| Quarantine::read(&text));
+    read.unwrap_or_else(|reason| {
+        log::warn!("the quarantine {} is ignored: {reason}", path.display());
+        Quarantine::default()
+    })
 }
 
 /// The bytes of the file, up to one more than it may have; none where it is not there.

@@ -67,6 +67,39 @@ browserTest('a kernel whose check takes the tab down is in quarantine at the nex
   assert.match(entry.kernel, /^flash/);
 });
 
+browserTest('a check whose page is left accuses nothing', { folders: fault('held', 'flash') }, async ({ page, origin }) => {
+  await page.goto(`${origin}/blank.html`);
+  const held = page.evaluate(() => new Promise((resolve) => { new BroadcastChannel('fault').onmessage = resolve; }));
+  page.evaluate(async () => void (await import('/llamita/index.js')).doctor({ only: 'flash' })).catch(() => {});
+  await held;
+  const marker = async () => {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle('llamita-journal');
+    return (await (await folder.getFileHandle('kernels.json')).getFile()).text();
+  };
+  await page.reload();
+  assert.match(await page.evaluate(marker), /flash/, 'its marker stays');
+  assert.deepEqual(await inPackage(page, origin, ({ quarantined }) => quarantined()), []);
+  assert.equal(await page.evaluate(marker), '');
+});
+
+browserTest('a reply whose numbers are none is over, and the next one begins', { folders: fault('nan', 'rmsnorm') }, async ({ page, origin }) => {
+  const [failed, suspended, again, state] = await inPackage(page, origin, async ({ Model }) => {
+    const session = await (await Model.load('/models/llamita-stories.gguf', { keep: false })).session();
+    const ask = () => session.reply('Once upon a time', { temperature: 0, maxTokens: 8 });
+    const channel = new BroadcastChannel('fault');
+    const spoilt = new Promise((resolve) => { channel.onmessage = resolve; });
+    channel.postMessage('spoil');
+    await spoilt;
+    const reply = ask();
+    const failed = await reply.text().catch(({ message }) => message);
+    const again = await ask().text().catch(({ message }) => message);
+    await session.reset();
+    return [failed, reply.suspended, again, session.state.tokens];
+  });
+  for (const message of [failed, again]) assert.match(message, /^no logit is a number at position \d+/);
+  assert.deepEqual([suspended, state], [false, 0]);
+});
+
 browserTest('a check that is stopped accuses nothing, and a damaged file is ignored', async ({ page, origin, allow }) => {
   allow(/the quarantine is ignored: it is damaged/);
   const kept = await inPackage(page, origin, async ({ doctor, quarantined, Model }) => {
@@ -88,10 +121,17 @@ browserTest('a check that is stopped accuses nothing, and a damaged file is igno
 
 browserTest('a page without https runs models on the CPU, and keeps nothing', { folders: worker('insecure.js') }, async ({ page, origin }) => {
   const told = await inPackage(page, origin, async ({ doctor, quarantined, Model }) => {
-    const { info } = await Model.load('/models/llamita-stories.gguf', { keep: false, device: 'cpu' });
-    return [info.device, await quarantined(), await doctor({ only: 'flash' }).catch(({ kind }) => kind)];
+    const notes = new Set();
+    const load = (options) => Model.load('/models/llamita-stories.gguf', { device: 'cpu', ...options });
+    const { info } = await load({ keep: false });
+    // Two at once have one in memory.
+    const two = await Promise.all([1, 2].map(() => load({ onProgress: ({ note }) => notes.add(note) })));
+    const texts = await Promise.all(two.map(async (model) =>
+      (await model.session()).reply('Once', { temperature: 0, maxTokens: 4 }).text()));
+    const check = await doctor({ only: 'flash' }).catch(({ kind }) => kind);
+    return [info.device, await quarantined(), check, texts[0] === texts[1] && texts[0] !== '', notes.has('notKept')];
   });
-  assert.deepEqual(told, ['CPU', [], 'NoWebGpu']);
+  assert.deepEqual(told, ['CPU', [], 'NoWebGpu', true, true]);
 });
 
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };

@@ -129,6 +129,37 @@ packageTest('a lost device: the answer goes on with the same text', async ({ run
   assert.equal(info.tier, 'base');
 });
 
+packageTest('after a lost device a session that was asked twice, and an engine, go on', async ({ run }) => {
+  const { expected, texts, whole, failed, next } = await run(async ({ bundled, hold, Engine, outcome }) => {
+    const model = await bundled();
+    const settings = { temperature: 0, maxTokens: 24, ignoreEos: true };
+    const alone = await model.session();
+    const expected = [await alone.reply('Once upon a time', settings).text(), await alone.reply(' and', settings).text()];
+    const session = await model.session();
+    const answer = await hold(7);
+    const replies = [session.reply('Once upon a time', settings), session.reply(' and', settings)];
+    await answer.held(replies[0]);
+    await model.destroyDevice();
+    answer.release();
+    await outcome(replies[0].text());
+    await session.resume();
+    const texts = await Promise.all(replies.map((reply) => reply.text()));
+
+    const engine = await Engine.create(model);
+    const ask = async () => {
+      const request = { messages: [{ role: 'user', content: 'Hello' }], temperature: 0, max_tokens: 12 };
+      return (await engine.chat.completions.create(request)).choices[0].message.content;
+    };
+    const whole = await ask();
+    await model.destroyDevice();
+    await model.lost;
+    const failed = (await outcome(ask())).kind;
+    return { expected, texts, whole, failed, next: await outcome(ask()) };
+  });
+  assert.deepEqual(texts, expected);
+  assert.deepEqual([failed, next], ['DeviceLost', { value: whole }]);
+});
+
 packageTest('a model that is disposed of ends what its sessions do', async ({ run }) => {
   const { ways, pieces, again } = await run(async ({ bundled, hold, DeviceLost, outcome }) => {
     const ask = (session) => session.reply('Once upon a time', { temperature: 0, maxTokens: 48, ignoreEos: true });

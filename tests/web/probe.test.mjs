@@ -159,6 +159,28 @@ browserTest('a tab that is ended by its memory is known at the next start, and c
   assert.deepEqual([memory.end, memory.most_bytes, memory.steps.at(-1).bytes], ['killed', 2 ** 28, 2 ** 29]);
 });
 
+browserTest('a step of memory that is stopped, or whose page is left, accuses nothing', { folders: worker('marker.js') }, async ({ page, origin }) => {
+  const address = `${origin}/probe.html?${BOUNDS}&skip=kernels,speed`;
+  const held = async () => {
+    const told = page.evaluate(() => new Promise((resolve) => { new BroadcastChannel('marker').onmessage = resolve; }));
+    await page.locator('#probe-start').click();
+    await told;
+  };
+  const start = async () => {
+    await page.locator('#probe-start').waitFor();
+    assert.equal(await page.getByRole('alert').count(), 0);
+  };
+  await page.goto(address);
+  await held();
+  await page.getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('heading', { name: 'The probe did not finish' }).waitFor();
+  await page.goto(address);
+  await start();
+  await held();
+  await page.reload();
+  await start();
+});
+
 browserTest('without WebGPU the page says what to do, and offers no start', { context: { locale: 'es-ES' } }, async ({ page, origin }) => {
   await page.addInitScript(() => { delete Navigator.prototype.gpu; });
   await page.goto(`${origin}/probe.html`);

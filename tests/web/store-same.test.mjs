@@ -81,3 +81,28 @@ browserTest('a repository that publishes the hash is known under its name, and f
     await server.close();
   }
 });
+
+browserTest('what is secret of one server is not sent to another, where the same file came from', async ({ page, origin }) => {
+  const content = noise(SIZE);
+  const hash = await hashOf(content);
+  const [mirror, own] = await Promise.all([1, 2].map(() => faultServer({ '/m.gguf': content }, { etag: TAG })));
+  try {
+    const bench = await workbench(page, origin);
+    assert.equal(await bench(load, { url: `${mirror.origin}/m.gguf` }), hash);
+    const secret = { url: `${own.origin}/m.gguf`, headers: { authorization: 'Bearer secret' } };
+    assert.equal(await bench(load, secret), hash);
+    assert.equal(own.record.requests.at(-1).authorization, 'Bearer secret');
+    await bench(async ({ Store, folder, put }) => {
+      const [{ id }] = await (await Store.open()).list();
+      await put(await folder('llamita', 'models', id, '00000'), '000000', new Uint8Array([1, 2, 3]), 100);
+    });
+    mirror.reset();
+    assert.equal(await bench(load, secret), hash);
+    const asked = whole(mirror.record.requests);
+    assert.ok(asked.length > 0, 'the damaged piece is fetched from where it came');
+    assert.deepEqual(asked.map(({ authorization }) => authorization), asked.map(() => undefined));
+  } finally {
+    await mirror.close();
+    await own.close();
+  }
+});

@@ -436,39 +436,6 @@ storeTest('given up in the middle, and gone on with', async ({ bench, server, ur
   assert.equal(await bench(loadAll, { url }), hash);
 });
 
-storeTest('files are imported, exported and deleted', async ({ bench, server }) => {
-  const result = await bench(async ({ Store, context, hashOf, openSource, sha256 }, url) => {
-    const bytes = await (await fetch(url)).arrayBuffer();
-    const file = new File([bytes], 'mine.gguf', { lastModified: 1 });
-    const store = await Store.open();
-    const imported = await store.import([file], context);
-    const source = await openSource({ stored: imported.id });
-    const loaded = await hashOf(source);
-    const busy = await store.delete(imported.id).catch((error) => error.kind);
-    source.close();
-    const exported = await sha256(new Uint8Array(await (await store.export(imported.id)).arrayBuffer()));
-    await store.delete(imported.id);
-    const gone = await openSource({ stored: imported.id }).catch((error) => error.kind);
-    return { imported, loaded, exported, busy, gone, left: await store.list() };
-  }, `${server.origin}/model.gguf`);
-  const { id, name, size, complete, from, sha256 } = result.imported;
-  assert.match(id, /^mine-[0-9a-f]{8}$/);
-  assert.deepEqual({ name, size, complete, from, sha256 },
-    { name: 'mine.gguf', size: SIZE, complete: true, from: null, sha256: hash });
-  const { loaded, exported, busy, gone, left } = result;
-  assert.deepEqual({ loaded, exported, busy, gone, left },
-    { loaded: hash, exported: hash, busy: 'Busy', gone: 'BadModel', left: [] });
-});
-
-storeTest('a damaged copy of an imported file says what to do', async ({ bench }) => {
-  await assert.rejects(bench(async ({ Store, context, openSource, folder, put }) => {
-    const store = await Store.open();
-    const { id } = await store.import([new File([new Uint8Array(1000)], 'mine.gguf')], context);
-    await put(await folder('llamita', 'models', id, '00000'), '000000', new Uint8Array([1]));
-    await (await openSource({ stored: id })).read(0, 10);
-  }), { kind: 'BadModel', message: /import the file again/ });
-});
-
 browserTest('a split model is one source, downloaded part after part', async ({ page, origin }) => {
   const parts = [noise(9_000_000, 1), noise(500, 2), noise(8_500_000, 3)];
   const names = parts.map((_, i) => `/big-0000${i + 1}-of-00003.gguf`);

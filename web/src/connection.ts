@@ -2,6 +2,7 @@
 import {
   Aborted, fromWire, Http, InternalError, InvalidSetting, LlamitaError, Offline, Unsupported,
 } from './errors.js';
+import { leftJournals } from './leaving.js';
 import type { CallName, Calls, FromWorker, ToWorker } from './protocol.js';
 import type { Progress } from './types.js';
 
@@ -147,6 +148,8 @@ export class Connection {
         event: (event) => onEvent?.(event as Calls[Name]['event']),
       });
       try {
+        const left = leftJournals();
+        if (left.length > 0) this.#send({ left });
         this.#send({ id, call: name, args } as ToWorker);
       } catch (error) {
         done();

@@ -170,12 +170,17 @@ function finish(reason: StopReason): FinishReason {
 /** Options of a request that are not the model's business. */
 export interface RequestOptions { signal?: AbortSignal }
 
-/** Chat completions on one model. Requests wait for each other. */
+/**
+ * Chat completions on one model. Requests wait for each other. One that fails with `DeviceLost` or `OutOfMemory` is over;
+ * the next begins on a fresh device.
+ */
 export class Engine {
   readonly model: Model;
   readonly #session: Session;
   #turn: Promise<unknown> = Promise.resolve();
   #count = 0;
+  /** Whether the last request failed in a way that the session's `resume` mends. */
+  #failed = false;
 
   private constructor(model: Model, session: Session) {
     this.model = model;
@@ -249,11 +254,18 @@ export class Engine {
       };
       const chunk = (delta: { role?: 'assistant'; content?: string }, reason: FinishReason | null) =>
         ({ ...base, choices: [{ index: 0 as const, delta, finish_reason: reason, logprobs: null }] });
+      if (this.#failed) await this.#session.resume();
+      this.#failed = false;
       const reply = this.#session.reply(messages, toOptions(request, signal));
       let first = true;
-      for await (const content of reply) {
-        yield chunk(first ? { role: 'assistant', content } : { content }, null);
-        first = false;
+      try {
+        for await (const content of reply) {
+          yield chunk(first ? { role: 'assistant', content } : { content }, null);
+          first = false;
+        }
+      } finally {
+        this.#failed = reply.suspended;
+        if (this.#failed) reply.cancel(); // Nobody can resume it.
       }
       const stats = await reply.stats;
       if (stats.stopReason === 'cancelled') throw new Aborted('The request was given up.');

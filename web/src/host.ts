@@ -1,6 +1,7 @@
 /** What each call does, in the worker. */
 import { adapterName, deviceInfo } from './adapter.js';
 import { InternalError, toWire } from './errors.js';
+import { givenUp } from './given-up.js';
 import {
   benchmark_run, inspect, kernel_case_names, Model, run_kernel_case, type Cancel, type Session,
 } from './llamita.js';
@@ -107,7 +108,8 @@ async function load(
     source.close?.();
     const { kind } = error as { kind?: unknown };
     // What is no model, or none for here, is not kept beside those that are.
-    if ((kind === 'BadModel' && !(error instanceof Repaired)) || kind === 'Unsupported') await source.discard?.();
+    const unwanted = (kind === 'BadModel' && !(error instanceof Repaired)) || kind === 'Unsupported';
+    if (unwanted) await source.discard?.().catch(() => {}); // What is wrong with it is told, and not who else uses it.
     throw error;
   }
 }
@@ -193,7 +195,7 @@ export const handlers: Handlers = {
     return use(uses, cancel, begun());
   },
 
-  async reply({ session: id, prompt, options }, { cancel, event, answered }) {
+  async reply({ session: id, prompt, options }, { cancel, signal, event, answered }) {
     const tell = (reply: ReplyEvent) => event(reply);
     const { context } = found(sessions, id, 'session').session;
     let shown = -1;
@@ -213,7 +215,8 @@ export const handlers: Handlers = {
       resumed: () => tell({ resumed: true }),
     };
     // Without a temperature the model's own counts, which seldom is 0.
-    if ((JSON.parse(options) as { temperature?: number }).temperature !== 0) await compileDrawing();
+    const draws = (JSON.parse(options) as { temperature?: number }).temperature !== 0;
+    if (draws) await Promise.race([compileDrawing(), givenUp(signal)]);
     return JSON.parse(await busy(() => during(id, cancel, (session) => session.reply(prompt, options, sink, cancel)))) as Stats;
   },
 

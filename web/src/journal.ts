@@ -1,5 +1,6 @@
 /** The engine's journal in the origin's private files: one text, which a crash of the tab does not take away. */
 import { Busy } from './errors.js';
+import type { JournalName } from './protocol.js';
 
 /** The folder of all journals. */
 const FOLDER = 'llamita-journal';
@@ -22,14 +23,16 @@ export class JournalFile {
    *
    * @throws {LlamitaError} `Busy` where another tab has it open.
    */
-  static async open(name: string): Promise<JournalFile | undefined> {
+  static async open(name: JournalName): Promise<JournalFile | undefined> {
     try {
       const root = await navigator.storage.getDirectory();
       const folder = await root.getDirectoryHandle(FOLDER, { create: true });
       const handle = await folder.getFileHandle(`${name}.json`, { create: true });
       return new JournalFile(await handle.createSyncAccessHandle());
     } catch (error) {
-      if (!(error instanceof DOMException && error.name === 'NoModificationAllowedError')) return undefined;
+      // The standard's name, and WebKit's.
+      const open = ['NoModificationAllowedError', 'InvalidStateError'];
+      if (!(error instanceof DOMException && open.includes(error.name))) return undefined;
       throw new Busy('The same is under way in another tab. Wait until it has ended there, or close that tab.');
     }
   }
@@ -38,7 +41,7 @@ export class JournalFile {
    * Has `take` see to the text that a worker which ended has left in the journal of this name, and empties the journal.
    * One that is open is not left.
    */
-  static async take(name: string, take: (left: string) => Promise<void>): Promise<void> {
+  static async take(name: JournalName, take: (left: string) => Promise<void>): Promise<void> {
     try {
       const root = await navigator.storage?.getDirectory();
       if (!root) return;
@@ -55,6 +58,11 @@ export class JournalFile {
       // No private files, no such journal, or one that is open.
       if (!(error instanceof DOMException)) throw error;
     }
+  }
+
+  /** Empties the journal of this name, unless it is open. */
+  static empty(this: void, name: JournalName): Promise<void> {
+    return JournalFile.take(name, async () => {}).catch(() => {});
   }
 
   /** Writes a text in the place of the one before. It has reached the storage when this returns. */

@@ -1,5 +1,6 @@
 /** The device: what it is, how fast it is, and whether its kernels compute what they should. */
 import { connect, type Place } from './connection.js';
+import { noticingLeave } from './leaving.js';
 import { localDate, type Model } from './model.js';
 import type {
   DeviceInfo, Diagnosis, DoctorProgress, KernelReport, Plan, ProbePhase, ProbeProgress, ProbeReport, QuarantinedKernel,
@@ -121,7 +122,8 @@ export interface DoctorOptions extends Place {
 export async function doctor(options: DoctorOptions = {}): Promise<Diagnosis> {
   const { onProgress, signal, workerUrl, wasmUrl, ...rest } = options;
   const args = { options: JSON.stringify(rest) };
-  return connect({ workerUrl, wasmUrl }).ask('doctor', args, { onEvent: onProgress, signal });
+  const connection = connect({ workerUrl, wasmUrl });
+  return noticingLeave('kernels', () => connection.ask('doctor', args, { onEvent: onProgress, signal }));
 }
 
 /** The kernels in quarantine on this device: those that a check found, and those that did not compile for a model. */
@@ -169,7 +171,8 @@ export interface ProbeOptions extends Place {
 export async function probe(options: ProbeOptions = {}): Promise<ProbeReport> {
   const { onProgress, signal, workerUrl, wasmUrl, ...rest } = options;
   const settings = JSON.stringify({ date: localDate().slice(0, 10), ...rest });
-  return connect({ workerUrl, wasmUrl }).ask('probe', { options: settings }, { onEvent: onProgress, signal });
+  const connection = connect({ workerUrl, wasmUrl });
+  return noticingLeave('probe', () => connection.ask('probe', { options: settings }, { onEvent: onProgress, signal }));
 }
 
 /** Bytes of memory at which an earlier probe's tab was ended by the browser or the system; undefined where none was. */

@@ -72,12 +72,17 @@ export interface Calls {
 
 export type CallName = keyof Calls;
 
+/** The journals: of the check of kernels, and of the probe's steps of memory. */
+export type JournalName = 'kernels' | 'probe';
+
 /** From the page. */
 export type ToWorker =
   | { [Name in CallName]: { id: number; call: Name; args: Calls[Name]['args'] } }[CallName]
   /** The first message: where the module is, or null where it is beside the worker. */
   | { start: { wasmUrl: string | null } }
   | { cancel: number }
+  /** Journals whose marker accuses nothing: their page was left in the middle. Calls after this find them empty. */
+  | { left: JournalName[] }
   /** A reply that failed shall go on. */
   | { proceed: number };
 

@@ -2,7 +2,7 @@
 import { adapterName } from './adapter.js';
 import type { Handlers } from './host.js';
 import { JournalFile } from './journal.js';
-import { doctor, forget_quarantine, quarantine_with_marker, quarantined } from './llamita.js';
+import { doctor, forget_quarantine, merged_quarantine, quarantine_with_marker, quarantined } from './llamita.js';
 import { busy } from './pipelines.js';
 import { home, type Home } from './store/folder.js';
 import { lock } from './store/locks.js';
@@ -31,10 +31,7 @@ export class QuarantineFile {
     const [place, { device }] = await Promise.all([home(), adapterName()]);
     let text = '';
     try {
-      await JournalFile.take(JOURNAL, async (left) => {
-        const more = quarantine_with_marker(await read(place), left);
-        if (more !== undefined) await write(place, more);
-      });
+      await JournalFile.take(JOURNAL, (left) => change(place, (text) => quarantine_with_marker(text, left)));
       text = await read(place);
     } catch (error) {
       console.warn(`llamita: the quarantine is ignored: ${String(error)}`);
@@ -42,18 +39,27 @@ export class QuarantineFile {
     return new QuarantineFile(place, text, device, navigator.userAgent);
   }
 
-  /** Writes a text in the place of the one before. It has reached the storage when this ends. */
-  keep(text: string): Promise<void> {
-    return write(this.home, text);
+  /**
+   * Keeps what became of one text in another, beside what was kept by others meanwhile. It has reached the storage when
+   * this ends.
+   */
+  keep(before: string, after: string): Promise<void> {
+    return change(this.home, (text) => merged_quarantine(text, before, after));
   }
 }
 
-async function read(place: Home): Promise<string> {
-  return alone(place, 'shared', async () => await (await place.folder.read(NAME))?.text() ?? '');
+const textIn = async ({ folder }: Home) => await (await folder.read(NAME))?.text() ?? '';
+
+function read(place: Home): Promise<string> {
+  return alone(place, 'shared', () => textIn(place));
 }
 
-function write(place: Home, text: string): Promise<void> {
-  return alone(place, 'exclusive', () => place.folder.write(NAME, new TextEncoder().encode(text)));
+/** Writes what becomes of the text; undefined leaves it as it is. */
+function change(place: Home, to: (text: string) => string | undefined): Promise<void> {
+  return alone(place, 'exclusive', async () => {
+    const text = to(await textIn(place));
+    if (text !== undefined) await place.folder.write(NAME, new TextEncoder().encode(text));
+  });
 }
 
 /** Does what no other tab may disturb; a folder in memory is this worker's own. */

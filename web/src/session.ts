@@ -1,6 +1,6 @@
 /** A conversation, and its answers. */
 import type { Connection } from './connection.js';
-import { DeviceLost, fromWire, InvalidSetting, LlamitaError, OutOfMemory } from './errors.js';
+import { fromWire, InvalidSetting, LlamitaError } from './errors.js';
 import type { Json, ReplyEvent } from './protocol.js';
 import type { Message, ReplyOptions, SessionState, Stats } from './types.js';
 
@@ -22,14 +22,18 @@ export class Session {
   readonly #connection: Connection;
   readonly #id: number;
   #state: SessionState;
-  /** The reply that is under way, or waits to go on. */
-  #reply: Reply | undefined;
+  /** Replies that have not ended, the oldest first: one is under way or waits to be resumed, the others wait for it. */
+  readonly #replies = new Set<Reply>();
 
   /** @internal */
   constructor(connection: Connection, id: number, state: SessionState) {
     this.#connection = connection;
     this.#id = id;
     this.#state = state;
+  }
+
+  get #suspended(): Reply | undefined {
+    return [...this.#replies].find((reply) => reply.suspended);
   }
 
   /** Where it stands: during a reply, as of its last piece. */
@@ -45,9 +49,11 @@ export class Session {
    * It begins at once. What goes wrong is thrown where its pieces are read.
    */
   reply(prompt: string | Message[], options: ReplyOptions = {}): Reply {
-    if (this.#reply?.suspended) this.#reply.cancel();
+    this.#suspended?.cancel();
     const reply = new Reply(this.#connection, this.#id, prompt, options, (state) => { this.#state = state; });
-    this.#reply = reply;
+    this.#replies.add(reply);
+    const ended = () => { this.#replies.delete(reply); };
+    reply.stats.then(ended, ended);
     return reply;
   }
 
@@ -58,13 +64,14 @@ export class Session {
    * @throws {LlamitaError} As `Model.load`. It may be called again.
    */
   async resume(): Promise<void> {
-    if (this.#reply?.suspended) return this.#reply.revive();
+    const suspended = this.#suspended;
+    if (suspended) return suspended.revive();
     this.#state = await this.#connection.ask('resumeSession', { session: this.#id });
   }
 
   /** Forgets the conversation. Waits for the reply that is under way. */
   async reset(): Promise<void> {
-    if (this.#reply?.suspended) this.#reply.cancel();
+    this.#suspended?.cancel();
     this.#state = await this.#connection.ask('resetSession', { session: this.#id });
   }
 
@@ -73,10 +80,11 @@ export class Session {
     return this.#connection.ask('benchmark', { session: this.#id, kind, tokens }, { signal });
   }
 
-  /** Gives back what it has on the device. A reply that is under way is cancelled. */
+  /** Gives back what it has on the device. Replies that have not ended are cancelled. */
   async dispose(): Promise<void> {
-    this.#reply?.cancel();
-    await this.#reply?.stats.catch(() => {});
+    const open = [...this.#replies];
+    for (const reply of open) reply.cancel();
+    await Promise.allSettled(open.map((reply) => reply.stats));
     await this.#connection.ask('disposeSession', { session: this.#id });
   }
 }
@@ -149,7 +157,7 @@ export class Reply implements AsyncIterable<string> {
     return this.#ids;
   }
 
-  /** Whether it failed in a way that `resume` can mend. */
+  /** Whether it failed and waits for `resume`, which may be tried until it succeeds, or for `cancel`. */
   get suspended(): boolean {
     return this.#suspended;
   }
@@ -241,8 +249,9 @@ export class Reply implements AsyncIterable<string> {
     }
   }
 
+  /** The worker waits for an answer: to go on, or to give up. */
   #fail(error: LlamitaError): void {
-    this.#suspended = error instanceof DeviceLost || error instanceof OutOfMemory;
+    this.#suspended = true;
     this.#error = error;
     this.#reviving?.reject(error);
     this.#reviving = undefined;
@@ -260,7 +269,8 @@ export class Reply implements AsyncIterable<string> {
       this.#stats.reject(error);
       this.#dropped.reject(error);
     }
-    this.#reviving?.resolve();
+    if (error) this.#reviving?.reject(error);
+    else this.#reviving?.resolve();
     this.#reviving = undefined;
     this.#signal();
   }

@@ -1,7 +1,9 @@
 /** The worker: the engine's module, every model and session, and every source. */
-import { Http, InvalidSetting, Offline, toWire } from './errors.js';
+import { Aborted, Http, InvalidSetting, Offline, toWire } from './errors.js';
+import { givenUp } from './given-up.js';
 import start, { Cancel, panic_message, start as begin } from './llamita.js';
 import { handlers, type CallContext } from './host.js';
+import { JournalFile } from './journal.js';
 import { deferDrawing } from './pipelines.js';
 import type { CallName, FromWorker, ToWorker } from './protocol.js';
 import { RateMeter } from './rate.js';
@@ -101,10 +103,10 @@ async function run(id: number, call: CallName, args: never): Promise<void> {
   const entry: Running = { abort, cancel: undefined as never, proceed: undefined };
   running.set(id, entry);
   try {
-    await ready;
+    await Promise.race([ready, givenUp(abort.signal)]);
+    if (abort.signal.aborted) throw new Aborted('It was given up before it began.');
     entry.cancel = new Cancel();
     abort.signal.addEventListener('abort', () => entry.cancel.cancel(), { once: true });
-    abort.signal.throwIfAborted();
     const context: CallContext = {
       cancel: entry.cancel,
       signal: abort.signal,
@@ -126,6 +128,8 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if ('start' in data) {
     ready = open(data.start.wasmUrl);
     ready.catch(die);
+  } else if ('left' in data) {
+    ready = Promise.all([ready, ...data.left.map(JournalFile.empty)]);
   } else if ('cancel' in data) {
     running.get(data.cancel)?.abort.abort();
   } else if ('proceed' in data) {

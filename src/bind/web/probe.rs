@@ -94,6 +94,9 @@ pub async fn probe(
     let gpu = cancel.attend(Gpu::open(None, options)).await.ok_or_else(aborted)??;
     let report = cancel.attend(probe::run(&gpu, &settings, &journal, &mut tell)).await;
     gpu.destroy();
+    if report.is_none() {
+        memory::keep_ended(&journal);
+    }
     Ok(json(&report.ok_or_else(aborted)??))
 }
 

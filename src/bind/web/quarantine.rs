@@ -20,7 +20,7 @@ extern "C" {
     /// `QuarantineFile` of `web/src/quarantine.ts`. `adapter` and `driver` are the device's id: what the browser tells of
     /// its adapter, and the browser with its version, since it tells nothing of the driver below it.
     #[wasm_bindgen(typescript_type = "{ readonly text: string; readonly adapter: string; readonly driver: string; \
-                           keep(text: string): Promise<void> }")]
+                           keep(before: string, after: string): Promise<void> }")]
     pub type QuarantineFile;
 
     #[wasm_bindgen(method, getter)]
@@ -33,7 +33,7 @@ extern "C" {
     fn driver(this: &QuarantineFile) -> String;
 
     #[wasm_bindgen(method, catch)]
-    async fn keep(this: &QuarantineFile, text: &str) -> Result<(), JsValue>;
+    async fn keep(this: &QuarantineFile, before: &str, after: &str) -> Result<(), JsValue>;
 }
 
 /// The quarantine and its file.
@@ -41,7 +41,7 @@ pub struct Kept {
     file: QuarantineFile,
     /// The entries.
     pub quarantine: Quarantine,
-    /// As the file has it.
+    /// As the file had it from here.
     stored: Quarantine,
 }
 
@@ -58,13 +58,13 @@ impl Kept {
         Box::leak(Box::new(DeviceId { adapter: self.file.adapter(), driver: self.file.driver() }))
     }
 
-    /// Writes the file where something has changed. Where that cannot be done, a line in the log says so.
+    /// Writes to the file what has changed. Where that cannot be done, a line in the log says so.
     pub async fn save(&mut self) {
         if self.quarantine == self.stored {
             return;
         }
-        self.stored = self.quarantine.clone();
-        if self.file.keep(&self.quarantine.write()).await.is_err() {
+        let before = std::mem::replace(&mut self.stored, self.quarantine.clone());
+        if self.file.keep(&before.write(), &self.quarantine.write()).await.is_err() {
             log::warn!("the quarantine is not kept: the browser does not write its file");
         }
     }
@@ -86,6 +86,14 @@ pub fn quarantine_with_marker(text: &str, journal: &str) -> Option<String> {
     let entry = doctor::note_marker(&marker, &mut quarantine)?;
     log::warn!("a check of {} took the page down, and it is not used any more", entry.kernel);
     Some(quarantine.write())
+}
+
+/// A quarantine's text with what became of one text in another: two tabs may have changed it.
+#[wasm_bindgen]
+pub fn merged_quarantine(text: &str, before: &str, after: &str) -> String {
+    let mut quarantine = read(text);
+    quarantine.follow(&read(before), &read(after));
+    quarantine.write()
 }
 
 /// The kernels in quarantine on the device, as a JSON array of `QuarantinedKernel`.
@@ -148,10 +156,6 @@ pub async fn doctor(
         kept.save().await;
     };
     let check = doctor::examine(None, (options, &only), &journal, (&mut quarantine, &mut keep), &mut tell);
-    let found = cancel.attend(check).await;
-    if found.is_none() {
-        // A check that somebody ends says nothing of its kernel.
-        journal::Journal::end(&journal);
-    }
-    Ok(serde_json::to_string(&found.ok_or_else(aborted)??).expect("numbers and strings are JSON"))
+    let found = cancel.attend(check).await.ok_or_else(aborted)?;
+    Ok(serde_json::to_string(&found?).expect("numbers and strings are JSON"))
 }

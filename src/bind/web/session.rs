@@ -127,7 +127,11 @@ impl Session {
                 Some(None) => return Ok(()),
                 Some(Some(Ok(piece))) => tell(reply, &piece),
                 Some(Some(Err(error))) => {
+                    let mends = matches!(error, crate::Error::DeviceLost(_) | crate::Error::OutOfMemory { .. });
                     let mut error: JsValue = error.into();
+                    if !mends {
+                        return Err(error);
+                    }
                     // The page decides whether to go on. A resume that fails is one more question to the page: memory
                     // may become free in the meantime.
                     loop {

@@ -3,7 +3,7 @@
 use super::report::{Memory, MemoryEnd, MemoryStep};
 use crate::backend::gpu::Gpu;
 use crate::backend::{Device, Executor, Upload};
-use crate::check::journal::Journal;
+use crate::check::journal::{self, Journal};
 use crate::error::{Error, Result};
 use crate::kernel::uniforms::RunUniforms;
 use crate::kernels::generate::{Generate, GenerateParams, Pattern};
@@ -36,6 +36,13 @@ pub struct Bounds {
 /// The bytes of the step that ended an earlier probe, where its marker is found.
 pub fn ended(journal: &dyn Journal) -> Option<u64> {
     journal.found().and_then(|marker| marker.strip_prefix(MARKER)?.parse().ok())
+}
+
+/// Writes the marker of an earlier probe again, where a probe that somebody gave up may have written others in its place.
+pub fn keep_ended(journal: &dyn Journal) {
+    if let Some(earlier) = journal.found() {
+        journal.begin(earlier);
+    }
 }
 
 /// What is known of memory after a step that ended an earlier probe.
@@ -71,9 +78,9 @@ pub async fn ladder(gpu: &Gpu, journal: &dyn Journal, bounds: Bounds, mut told: 
             memory.end = MemoryEnd::Budget;
             break;
         }
-        journal.begin(&format!("{MARKER}{bytes}"));
+        let marked = journal::marked(journal, &format!("{MARKER}{bytes}"));
         let step = take(gpu).await;
-        journal.end();
+        drop(marked);
         match step {
             Ok(step) => held.push(step),
             Err(error @ Error::OutOfMemory { .. }) => {

@@ -21,6 +21,15 @@ const DISPATCHED = {
   },
 };
 
+/** What computes no numbers, from when the test says so: in the place of a shader module, and of a pipeline. */
+const noNumbers = new WeakMap();
+let spoilt = false;
+channel.onmessage = ({ data }) => {
+  if (data !== 'spoil') return;
+  spoilt = true;
+  channel.postMessage('spoilt');
+};
+
 /** The devices of the pipelines of that kernel. */
 const devices = new WeakMap();
 const { createShaderModule, createComputePipeline } = GPUDevice.prototype;
@@ -29,15 +38,23 @@ const hit = (descriptor) => descriptor.label?.startsWith(label);
 
 GPUDevice.prototype.createShaderModule = function (descriptor) {
   const code = hit(descriptor) && kind in SPOIL ? SPOIL[kind](descriptor.code) : descriptor.code;
-  return createShaderModule.call(this, { ...descriptor, code });
+  const module = createShaderModule.call(this, { ...descriptor, code });
+  if (hit(descriptor) && kind === 'nan') {
+    const nan = descriptor.code.replaceAll('inverseSqrt(', 'sqrt(-1.0 - ');
+    noNumbers.set(module, createShaderModule.call(this, { ...descriptor, code: nan }));
+  }
+  return module;
 };
 GPUDevice.prototype.createComputePipeline = function (descriptor) {
   const pipeline = createComputePipeline.call(this, descriptor);
   if (hit(descriptor)) devices.set(pipeline, this);
+  const { compute } = descriptor;
+  const module = noNumbers.get(compute.module);
+  if (module) noNumbers.set(pipeline, createComputePipeline.call(this, { ...descriptor, compute: { ...compute, module } }));
   return pipeline;
 };
 GPUComputePassEncoder.prototype.setPipeline = function (pipeline) {
   const device = devices.get(pipeline);
   if (device) DISPATCHED[kind]?.(device);
-  return setPipeline.call(this, pipeline);
+  return setPipeline.call(this, (spoilt && noNumbers.get(pipeline)) || pipeline);
 };

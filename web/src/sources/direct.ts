@@ -58,9 +58,7 @@ export class DirectSource implements ByteSource {
     while (filled < length) {
       if (this.#rest.length === 0) {
         free(this.#piece);
-        const next = await this.#stream?.next();
-        if (!next?.value) throw aborted(this.name);
-        this.#rest = this.#piece = next.value;
+        this.#rest = this.#piece = await this.#next();
       }
       // Where the stream begins before what was asked for.
       const skipped = Math.min(Math.max(offset - this.#at, 0), this.#rest.length);
@@ -72,6 +70,18 @@ export class DirectSource implements ByteSource {
     }
     this.told(this.#at);
     return bytes;
+  }
+
+  /** What comes next of the stream. One that failed has ended: the next read begins another. */
+  async #next(): Promise<Uint8Array> {
+    try {
+      const next = await this.#stream?.next();
+      if (!next?.value) throw aborted(this.name);
+      return next.value;
+    } catch (error) {
+      this.#stream = undefined;
+      throw error;
+    }
   }
 
   /** Makes sure that the stream leads to an offset. */

@@ -76,7 +76,7 @@ export function storeContext(
       note = waiting ? 'otherTab' : store.kind === 'memory' ? 'notKept' : undefined;
       meter.tell('download', loaded, total);
     },
-    reopen: (from, signal) => openOrigin({ ...from, ...secrets(spec) }, retry, signal),
+    reopen: (from, signal) => openOrigin({ ...from, ...secretsFor(from, spec) }, retry, signal),
   };
 }
 
@@ -88,7 +88,7 @@ export function targetOf(spec: RemoteSpec, retry: Retry): Target {
   const name = nameAt(spec);
   if (isWeights(name)) return metaTarget(spec, retry);
   const names = partNames(name);
-  const each = names.length > 1 ? names.map((part) => besideSpec(spec, part)) : [spec];
+  const each = names.length > 1 ? names.map((part) => part === name ? spec : besideSpec(spec, part)) : [spec];
   const place = (part: RemoteSpec): Place[] => [placeOf(part, retry)];
   return { identity: addressOf(each[0] ?? spec), name: names[0] ?? name, parts: each.map(place) };
 }
@@ -98,9 +98,8 @@ function metaTarget(spec: RemoteSpec, retry: Retry): Target {
   const folder = 'url' in spec ? new URL(spec.url).pathname : `${spec.repo}/${spec.file}`;
   const name = nameInFolder(decoded(folder));
   const beside = (names: string[]): Place[] => names.map((one) => {
-    const { sha256: _, ...other } = besideSpec(spec, one) as RemoteSpec & { sha256?: string };
     const explain = (status: number) => status === 404 ? `${missingBeside(name, names)} (404)` : undefined;
-    return placeOf(other, retry, { name: besidePath(name, one), explain });
+    return placeOf(besideSpec(spec, one), retry, { name: besidePath(name, one), explain });
   });
   return { identity: addressOf(spec), name, parts: [[placeOf(spec, retry, { name })], ...BESIDE.map(beside)] };
 }
@@ -115,9 +114,12 @@ const addressOf = (spec: RemoteSpec) => 'url' in spec ? withoutFragment(spec.url
 /** The name of the file. */
 const nameAt = (spec: RemoteSpec) => lastName(addressOf(spec));
 
-/** A file beside another. */
+/** A file beside another, whose hash is not known. */
 function besideSpec(spec: RemoteSpec, name: string): RemoteSpec {
-  if ('url' in spec) return { ...spec, url: besideUrl(spec.url, name) };
+  if ('url' in spec) {
+    const { sha256: _, ...other } = spec;
+    return { ...other, url: besideUrl(spec.url, name) };
+  }
   return { ...spec, file: besidePath(spec.file, name) };
 }
 
@@ -154,11 +156,17 @@ function provenance(spec: RemoteSpec): Provenance {
   return { repo, file, ...(revision ? { revision } : {}), ...(endpoint ? { endpoint } : {}) };
 }
 
-/** What it does not write down. */
-function secrets(spec: SourceSpec | undefined): { headers?: Record<string, string>; token?: string } {
+/** What it does not write down, for a place on the server that it was given for, and for no other. */
+function secretsFor(
+  from: Provenance, spec: SourceSpec | undefined,
+): { headers?: Record<string, string>; token?: string } {
   if (!spec || isGiven(spec) || 'stored' in spec) return {};
-  if ('url' in spec) return spec.headers ? { headers: spec.headers } : {};
-  return spec.token ? { token: spec.token } : {};
+  if ('url' in spec) {
+    const same = 'url' in from && new URL(from.url).origin === new URL(spec.url).origin;
+    return same && spec.headers ? { headers: spec.headers } : {};
+  }
+  const same = 'repo' in from && from.endpoint === spec.endpoint;
+  return same && spec.token ? { token: spec.token } : {};
 }
 
 function withoutFragment(address: string): string {

@@ -101,6 +101,7 @@ export async function* reliable(
   };
   try {
     while (at < end) {
+      if (signal.aborted) throw aborted(origin.name);
       const piece = await retrying(origin.name, retry, signal, async () => {
         stream ??= origin.stream(at, end, signal);
         try {

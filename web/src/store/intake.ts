@@ -43,7 +43,7 @@ export class Intake implements ByteSource {
     this.size = origin.size;
     this.#received = journal.stored;
     this.#readable = this.#limit();
-    this.#reader = new ChunkReader(journal, (index) => healChunk(journal, index, origin, retry, signal));
+    this.#reader = this.#newReader();
   }
 
   /** Goes on with what a folder has of a file, if it is still the same file; else begins anew. */
@@ -60,6 +60,11 @@ export class Intake implements ByteSource {
       });
     }
     return new Intake(journal, origin, retry, signal);
+  }
+
+  #newReader(): ChunkReader {
+    const { journal, origin, retry, signal } = this;
+    return new ChunkReader(journal, (index) => healChunk(journal, index, origin, retry, signal));
   }
 
   /** Bytes that have come, in this session or an earlier one. */
@@ -157,9 +162,10 @@ export class Intake implements ByteSource {
 
   async #hashStored(): Promise<Sha256> {
     const hash = new Sha256();
+    const reader = this.#newReader(); // What others read of theirs is in use until they read again.
     for (let index = 0; index < this.journal.hashes.length; index += 1) {
       const { begin, end } = this.journal.range(index);
-      hash.update(await this.#reader.read(begin, end - begin));
+      hash.update(await reader.read(begin, end - begin));
       await turn();
     }
     return hash;

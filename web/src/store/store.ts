@@ -400,7 +400,8 @@ export class Store {
   }
 }
 
-const WORKER = crypto.randomUUID();
+/** Not randomUUID, which pages without https do not have. */
+const WORKER = crypto.getRandomValues(new Uint32Array(4)).join('-');
 const partFolder = (part: number) => String(part).padStart(5, '0');
 
 /** The methods of a source that may be an object of a class, for a new object. */
